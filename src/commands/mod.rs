@@ -1,0 +1,1 @@
+//! One file a command: read, decide, render. No rules of Postgres in here.

@@ -1,0 +1,1 @@
+//! DECIDE. Footprint × snapshot → verdict: the grant rule, the queue, snapshot waits, policy.

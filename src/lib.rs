@@ -1,0 +1,34 @@
+//! pgguard: if I run this migration now, will it block: on whom, until when, and who piles up behind it?
+//!
+//! A pure core in the middle, a thin shell around it. Data flows one way:
+//! **read → understand → decide → tell.** The rooms, in that order:
+//!
+//! | room | does | may use |
+//! |---|---|---|
+//! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
+//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model` |
+//! | [`history`] | READ: past backup runs | `model` |
+//! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model` |
+//! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
+//! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |
+//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `sessions`, `migration`, `backup` |
+//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
+//! | [`commands`] | one file a command: read, decide, render | everything |
+//!
+//! [`throwaway`] runs a server for the demo and the tests. A [`model::Snapshot`] and a
+//! [`model::Catalog`] are plain values: what a command read can be recorded and replayed.
+
+pub mod backup;
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod gate;
+pub mod history;
+pub mod migration;
+pub mod model;
+pub mod postgres;
+pub mod report;
+pub mod sessions;
+pub mod throwaway;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.

@@ -1,0 +1,96 @@
+//! Backup runs: what the history keeps and what an estimate says.
+
+use super::RelationName;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// One backup run, past or running.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackupRun {
+    /// Which server and database: see [`RunKey`].
+    pub key: RunKey,
+    /// When the dump's transaction began.
+    pub started: DateTime<Utc>,
+    /// When it was last seen, or ended.
+    pub ended: DateTime<Utc>,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Parallel workers; 0 for a serial dump.
+    pub workers: u32,
+    /// Sum of the relations' sizes as the run began, in bytes; 0: not known.
+    pub database_bytes: i64,
+    /// What it dumped, as far as it was seen, in dump order.
+    pub tables: Vec<TableRun>,
+    /// Who saw it: `watch` (several looks), `record` (wrapped, exact), `import`.
+    pub source: String,
+}
+
+/// What must be equal for one run to tell about another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunKey {
+    /// Server: `system_identifier`, or `host:port` where it may not be read.
+    pub server: String,
+    /// Database's name; empty for physical backups.
+    pub database: String,
+    /// Program: [`super::BackupTool::word`].
+    pub tool: String,
+    /// Role that dumps.
+    pub user: String,
+    /// `application_name`
+    pub application_name: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Still there when last seen.
+    Running,
+    /// The last table was seen done, or the wrapped command ended with status 0.
+    Complete,
+    /// Gone before that.
+    Aborted,
+}
+
+/// One table of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableRun {
+    /// Schema and name.
+    #[serde(flatten)]
+    pub name: RelationName,
+    /// Rows copied, as last seen.
+    pub tuples: f64,
+    /// Bytes copied, as last seen.
+    pub bytes: f64,
+    /// Seconds its COPY took, as far as it was seen.
+    pub seconds: f64,
+    /// Whether its end was seen: the figures are the whole table's.
+    pub complete: bool,
+}
+
+/// When a running backup ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Stage: `preparing`, `copying`, `large objects`, `leaked`, `transferring`…
+    pub phase: String,
+    /// When the run began.
+    pub started: DateTime<Utc>,
+    /// Share of the work that is done, 0 to 1; `None`: unknown.
+    pub fraction_done: Option<f64>,
+    /// Tables done, in flight included only when done.
+    pub tables_done: usize,
+    /// Tables of the dump set.
+    pub tables_total: usize,
+    /// The tables being copied now.
+    pub copying: Vec<RelationName>,
+    /// Seconds that remain: best guess; `None`: unknown.
+    pub remaining_s: Option<f64>,
+    /// Lower end of the 80 % interval, seconds that remain.
+    pub earliest_s: Option<f64>,
+    /// Upper end of the 80 % interval, seconds that remain.
+    pub latest_s: Option<f64>,
+    /// Where it comes from, in words: `31 of 44 tables, 14 past runs`.
+    pub basis: String,
+    /// Why there is no figure, with what would help.
+    pub unknown: Option<String>,
+}

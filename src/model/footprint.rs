@@ -1,0 +1,153 @@
+//! A footprint: the locks that a migration will request, statement by statement, and what else it waits for.
+
+use super::{LockMode, Oid, RelationKind, RelationName};
+use serde::{Deserialize, Serialize};
+
+/// What a migration will request, in order.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Footprint {
+    /// In the order they will run.
+    pub statements: Vec<Statement>,
+}
+
+/// One statement of a migration and its share of the footprint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Which file, as it was named; `-` for standard input.
+    pub file: String,
+    /// The line its first word is on, from 1.
+    pub line: usize,
+    /// Its text, without the semicolon.
+    pub sql: String,
+    /// Its kind in Postgres's words, such as `ALTER TABLE` (the command tag, without counts).
+    pub command: String,
+    /// The relation locks it will request, in the order of acquisition.
+    pub locks: Vec<LockRequest>,
+    /// What it waits for beside relation locks, in order.
+    pub phases: Vec<WaitPhase>,
+    /// Advisory locks it takes, as (key, waits): keys of two ints are `classid << 32 | objid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub advisory: Vec<AdvisoryRequest>,
+    /// Why not everything it locks can be known; `None`: the list is complete.
+    pub opaque: Option<String>,
+    /// Statements with the same number share a transaction and keep their locks to its end.
+    pub transaction: usize,
+    /// Why Postgres will refuse it, where that can be told (it may still wait for its locks first).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
+    /// `lock_timeout` in force while it runs as far as the migration itself sets it, in milliseconds
+    /// (0: none); `None`: whatever the session starts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_timeout_ms: Option<i64>,
+    /// The same for `statement_timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_timeout_ms: Option<i64>,
+    /// Things worth knowing that are no lock: `adds an index that exists and is invalid`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One lock that a statement will request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockRequest {
+    /// The relation's oid; `None` where no catalog was at hand, or an earlier statement creates it.
+    pub oid: Option<Oid>,
+    /// Its name as the statement finds it.
+    #[serde(flatten)]
+    pub name: RelationName,
+    /// Its kind; `Table` where no catalog was at hand.
+    pub kind: RelationKind,
+    /// The mode.
+    pub mode: LockMode,
+    /// Whether the statement names the relation.
+    pub named: bool,
+    /// Why it is locked, in words that name the path: `the table of index orders_pkey`.
+    pub reason: String,
+    /// How long it works while it has the lock.
+    pub work: LockWork,
+    /// Released before the statement ends (it still waits for it): not seen in `pg_locks` afterwards.
+    #[serde(default)]
+    pub transient: bool,
+    /// Whether the relation was made by an earlier statement of the same transaction: nobody else can
+    /// have a lock on it. (Made by an earlier, committed one: others can, once it is there.)
+    #[serde(default)]
+    pub own: bool,
+    /// `NOWAIT`, `SKIP LOCKED` or a conditional lock: it fails or skips instead of waiting.
+    #[serde(default)]
+    pub nowait: bool,
+    /// Size of the relation's main storage in bytes (`relpages` × 8 KiB), where known: how much a scan reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+}
+
+/// How long a statement works on a relation, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockWork {
+    /// Catalog changes only.
+    Instant,
+    /// Reads the whole relation.
+    Scan,
+    /// Writes the whole relation anew.
+    Rewrite,
+}
+
+/// A wait for transactions to end, beside the queue for a relation lock.
+///
+/// Source: `WaitForLockersMultiple` (lmgr.c) and `WaitForOlderSnapshots` (indexcmds.c).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum WaitPhase {
+    /// Until the transactions end that hold a lock on the relation conflicting with `mode`.
+    Lockers {
+        /// The relation; `None` as in [`LockRequest::oid`].
+        oid: Option<Oid>,
+        /// Its name.
+        #[serde(flatten)]
+        name: RelationName,
+        /// Holders that conflict with this mode are waited for.
+        mode: LockMode,
+    },
+    /// Until the transactions of this database end whose snapshot is older than now.
+    Snapshots,
+    /// A lock on the relation that is queued for after the phases before (second half of DETACH … CONCURRENTLY).
+    ThenLock {
+        /// The relation; `None` as in [`LockRequest::oid`].
+        oid: Option<Oid>,
+        /// Its name.
+        #[serde(flatten)]
+        name: RelationName,
+        /// The mode.
+        mode: LockMode,
+    },
+    /// Rows that others may have locked (`transactionid`): cannot be told in advance.
+    Rows,
+}
+
+impl WaitPhase {
+    /// The word in JSON's `waits_for`: `lockers`, `snapshots` or `rows`; a queued lock has none.
+    #[must_use]
+    pub const fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Lockers { .. } => Some("lockers"),
+            Self::Snapshots => Some("snapshots"),
+            Self::Rows => Some("rows"),
+            Self::ThenLock { .. } => None,
+        }
+    }
+}
+
+/// An advisory lock that a statement takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvisoryRequest {
+    /// High half, or first key.
+    pub classid: u32,
+    /// Low half, or second key.
+    pub objid: u32,
+    /// 1: one bigint key; 2: two int keys.
+    pub objsubid: i16,
+    /// The shared form.
+    pub shared: bool,
+    /// A `pg_try_` form: does not wait.
+    pub nowait: bool,
+}

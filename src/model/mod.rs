@@ -1,0 +1,23 @@
+//! The nouns, in Postgres's own words. No I/O in here, and nothing of ours is imported.
+
+mod backend;
+mod backup_run;
+mod catalog;
+mod footprint;
+mod lock;
+mod lock_mode;
+mod relation;
+mod session;
+mod snapshot;
+mod verdict;
+
+pub use backend::*;
+pub use backup_run::*;
+pub use catalog::*;
+pub use footprint::*;
+pub use lock::*;
+pub use lock_mode::*;
+pub use relation::*;
+pub use session::*;
+pub use snapshot::*;
+pub use verdict::*;

@@ -1,0 +1,246 @@
+//! A snapshot: one look at a server's sessions and locks. Plain values, so that it can be recorded and replayed.
+
+use super::{Backend, Lock, Oid, Pid, RelationKind, RelationName};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that one look brought back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// `clock_timestamp()` of the server as it looked: all ages are counted from here.
+    pub taken_at: DateTime<Utc>,
+    /// Which server, database and role looked.
+    pub server: Server,
+    /// `pg_stat_activity`, this tool's own session included.
+    pub backends: Vec<Backend>,
+    /// `pg_locks`.
+    pub locks: Vec<Lock>,
+    /// `pg_prepared_xacts`.
+    #[serde(default)]
+    pub prepared: Vec<PreparedXact>,
+    /// The progress views.
+    #[serde(default)]
+    pub progress: Vec<Progress>,
+    /// `pg_stat_replication`: the walsenders.
+    #[serde(default)]
+    pub walsenders: Vec<Walsender>,
+    /// Names of the locked relations of the own database, by oid. One that vanished meanwhile is missing.
+    #[serde(default)]
+    pub relations: BTreeMap<Oid, LockedRelation>,
+}
+
+/// Which server looked, and through whose eyes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// `server_version_num`, such as 150018.
+    pub version_num: i32,
+    /// The own backend's pid.
+    pub own_pid: Pid,
+    /// Oid of the connected database.
+    pub datid: Oid,
+    /// Its name.
+    pub datname: String,
+    /// The role that looked.
+    pub user: String,
+    /// `pg_is_in_recovery()`: a standby.
+    pub in_recovery: bool,
+    /// Whether the role may see other roles' rows (`pg_read_all_stats`, or superuser).
+    pub sees_all: bool,
+    /// `deadlock_timeout` in milliseconds: after it a waiter cancels an ordinary autovacuum.
+    pub deadlock_timeout_ms: i64,
+    /// `max_connections`.
+    #[serde(default)]
+    pub max_connections: i32,
+    /// Settings of the role and database that a migration run inherits, such as `lock_timeout`, in
+    /// milliseconds as text. Filled by who asks for it.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// The server started: `pg_postmaster_start_time()`.
+    #[serde(default)]
+    pub started_at: Option<DateTime<Utc>>,
+    /// `pg_control_system().system_identifier` as text, where it may be read: tells servers apart in the history.
+    #[serde(default)]
+    pub system_identifier: Option<String>,
+}
+
+impl Server {
+    /// Major version, such as 15.
+    #[must_use]
+    pub const fn major(&self) -> i32 {
+        self.version_num / 10_000
+    }
+}
+
+/// A locked relation's name and what else is known of it without touching it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockedRelation {
+    /// Schema and name.
+    #[serde(flatten)]
+    pub name: RelationName,
+    /// `relkind`
+    pub kind: RelationKind,
+    /// `relpages` × 8 KiB as of the last vacuum or analyze, in bytes.
+    #[serde(default)]
+    pub bytes: i64,
+    /// `reltuples`; −1: never analyzed.
+    #[serde(default)]
+    pub tuples: f64,
+    /// `pg_class.relispartition`
+    #[serde(default)]
+    pub is_partition: bool,
+}
+
+/// A prepared transaction (`PREPARE TRANSACTION`): it has locks and no process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedXact {
+    /// Its transaction id: the lock rows with this `transactionid` name its virtual transaction.
+    pub transaction: u32,
+    /// The name for COMMIT PREPARED and ROLLBACK PREPARED.
+    pub gid: String,
+    /// When it was prepared.
+    pub prepared: DateTime<Utc>,
+    /// Who did.
+    pub owner: String,
+    /// In which database.
+    pub database: String,
+}
+
+/// One row of a `pg_stat_progress_*` view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Which process.
+    pub pid: Pid,
+    /// Which database.
+    pub datid: Option<Oid>,
+    /// Which command, with its own columns.
+    #[serde(flatten)]
+    pub work: Work,
+}
+
+/// What a process in a progress view is at. Counts are `None` where the role may not see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Work {
+    /// `pg_stat_progress_copy`
+    Copy {
+        /// Table, 0 for `COPY (query)`; `None`: may not be seen.
+        relid: Option<Oid>,
+        /// `COPY TO` or `COPY FROM`
+        direction: Option<String>,
+        /// `FILE`, `PROGRAM`, `PIPE`, `CALLBACK`
+        kind: Option<String>,
+        /// Bytes so far.
+        bytes_processed: Option<i64>,
+        /// Rows so far.
+        tuples_processed: Option<i64>,
+    },
+    /// `pg_stat_progress_vacuum`
+    Vacuum {
+        /// Table
+        relid: Option<Oid>,
+        /// Phase
+        phase: Option<String>,
+        /// Blocks in all
+        blocks_total: Option<i64>,
+        /// Blocks scanned
+        blocks_done: Option<i64>,
+    },
+    /// `pg_stat_progress_analyze`
+    Analyze {
+        /// Table
+        relid: Option<Oid>,
+        /// Phase
+        phase: Option<String>,
+    },
+    /// `pg_stat_progress_create_index`
+    CreateIndex {
+        /// Table
+        relid: Option<Oid>,
+        /// Index, 0 while it is created non-concurrently
+        index_relid: Option<Oid>,
+        /// `CREATE INDEX`, `CREATE INDEX CONCURRENTLY`, `REINDEX`, `REINDEX CONCURRENTLY`
+        form: Option<String>,
+        /// Phase, such as `waiting for old snapshots`
+        phase: Option<String>,
+        /// Whom it waits for now
+        current_locker_pid: Option<Pid>,
+        /// Whether the index has expressions or a predicate: other CONCURRENTLY builds wait for such a
+        /// one while it builds (`PROC_IN_SAFE_IC` is not set). `None`: not known.
+        #[serde(default)]
+        has_expressions: Option<bool>,
+    },
+    /// `pg_stat_progress_cluster`
+    Cluster {
+        /// Table
+        relid: Option<Oid>,
+        /// `CLUSTER` or `VACUUM FULL`
+        form: Option<String>,
+        /// Phase
+        phase: Option<String>,
+    },
+    /// `pg_stat_progress_basebackup`
+    Basebackup {
+        /// Phase
+        phase: Option<String>,
+        /// Estimated size in bytes
+        backup_total: Option<i64>,
+        /// Sent so far, in bytes
+        backup_streamed: Option<i64>,
+    },
+}
+
+/// One row of `pg_stat_replication`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walsender {
+    /// Its process.
+    pub pid: Pid,
+    /// `startup`, `catchup`, `streaming`, `backup`, `stopping`
+    pub state: Option<String>,
+    /// Name the standby gave itself.
+    pub application_name: String,
+    /// Client's address
+    pub client_addr: Option<String>,
+}
+
+impl Snapshot {
+    /// The backend of a pid.
+    #[must_use]
+    pub fn backend(&self, pid: Pid) -> Option<&Backend> {
+        self.backends.iter().find(|b| b.pid == pid)
+    }
+
+    /// How many rows the role may not see.
+    #[must_use]
+    pub fn masked_rows(&self) -> usize {
+        self.backends.iter().filter(|b| b.masked).count()
+    }
+
+    /// The prepared transaction that owns a lock row without a pid.
+    ///
+    /// Its rows keep the virtual transaction of the backend that prepared it (or `-1/xid` after a
+    /// restart); the `transactionid` row with the same virtual transaction names the transaction.
+    #[must_use]
+    pub fn prepared_of(&self, lock: &Lock) -> Option<&PreparedXact> {
+        if lock.pid.is_some() {
+            return None;
+        }
+        let xid = self.locks.iter().find_map(|row| match row.target {
+            super::LockTarget::TransactionId { transactionid }
+                if row.pid.is_none() && row.virtualtransaction == lock.virtualtransaction =>
+            {
+                Some(transactionid)
+            }
+            _ => None,
+        })?;
+        self.prepared.iter().find(|p| p.transaction == xid)
+    }
+
+    /// The rows of the progress views of a pid.
+    pub fn progress_of(&self, pid: Pid) -> impl Iterator<Item = &Work> {
+        self.progress
+            .iter()
+            .filter(move |p| p.pid == pid)
+            .map(|p| &p.work)
+    }
+}

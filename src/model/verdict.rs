@@ -1,0 +1,174 @@
+//! A verdict: would the migration block, on whom, until when, and who would pile up behind it.
+
+use super::{LockMode, Oid, Pid, RelationName, Role};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The answer of a gate, and its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Nothing is in the way: exit status 0.
+    Clear,
+    /// It would wait: exit status 1.
+    WouldBlock,
+    /// Not known: exit status 2.
+    CannotTell,
+}
+
+impl Answer {
+    /// The gate's exit status.
+    #[must_use]
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Clear => 0,
+            Self::WouldBlock => 1,
+            Self::CannotTell => 2,
+        }
+    }
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::WouldBlock => "would_block",
+            Self::CannotTell => "cannot_tell",
+        }
+    }
+
+    /// The headline for people.
+    #[must_use]
+    pub const fn headline(self) -> &'static str {
+        match self {
+            Self::Clear => "CLEAR",
+            Self::WouldBlock => "WOULD BLOCK",
+            Self::CannotTell => "CANNOT TELL",
+        }
+    }
+}
+
+/// A gate's answer with its reasons.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The answer over all statements.
+    pub answer: Answer,
+    /// For each statement of the footprint, in the same order.
+    pub statements: Vec<StatementVerdict>,
+    /// Why it cannot tell, each with what would help.
+    #[serde(default)]
+    pub doubts: Vec<Doubt>,
+    /// What does not stop the migration and is still worth a line.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// What stands in one statement's way.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StatementVerdict {
+    /// Every wait, in the order the statement meets them.
+    pub waits: Vec<Wait>,
+    /// Who would queue behind it.
+    #[serde(default)]
+    pub behind: Option<Behind>,
+}
+
+/// Why the answer is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// Index of the statement, where it is about one.
+    pub statement: Option<usize>,
+    /// What is not known, on which thing.
+    pub what: String,
+    /// What would help.
+    pub help: String,
+}
+
+/// What kind of wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitKind {
+    /// Behind a holder.
+    Lock,
+    /// Behind somebody who waits in front.
+    Queue,
+    /// For an old snapshot to end.
+    Snapshot,
+    /// For a transaction that has a lock on the relation to end.
+    Lockers,
+    /// Clears by itself within moments: an ordinary autovacuum, a query younger than the patience.
+    SelfClearing,
+}
+
+/// One wait: what is asked for, and who has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The relation; none for a snapshot wait and advisory locks.
+    pub oid: Option<Oid>,
+    /// Its name.
+    pub name: Option<RelationName>,
+    /// The mode asked for.
+    pub mode: Option<LockMode>,
+    /// Kind of wait.
+    pub kind: WaitKind,
+    /// Whether it counts for the answer (a self-clearing one does not, unless a timeout is shorter).
+    pub counts: bool,
+    /// Who is in front.
+    pub blocker: Blocker,
+    /// When that one is expected to be gone.
+    pub clears: Option<Clears>,
+}
+
+/// Who is in the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// The session's leading pid; `None` for a prepared transaction.
+    pub pid: Option<Pid>,
+    /// The name of a prepared transaction.
+    pub gid: Option<String>,
+    /// The role it plays.
+    pub role: Role,
+    /// As it calls itself.
+    pub application_name: String,
+    /// The database role.
+    pub user: String,
+    /// `pg_stat_activity.state`, or `prepared`.
+    pub state: String,
+    /// The mode it has or waits for; `None` for a snapshot.
+    pub mode: Option<LockMode>,
+    /// Holds it (true) or waits for it.
+    pub granted: bool,
+    /// Since when its transaction runs (or was prepared).
+    pub since: Option<DateTime<Utc>>,
+    /// When its process began, for `kill`.
+    pub backend_start: Option<DateTime<Utc>>,
+    /// Words for people: `pg_dump, now copying public.jobs, 31 of 44 tables`.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// When a blocker is expected to be gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Clears {
+    /// Lower end of the 80 % interval.
+    pub earliest: Option<DateTime<Utc>>,
+    /// Best guess; `None`: unknown.
+    pub expected: Option<DateTime<Utc>>,
+    /// Upper end.
+    pub latest: Option<DateTime<Utc>>,
+    /// Where it comes from, in words: `31 of 44 tables, 14 past runs`.
+    pub basis: String,
+}
+
+/// Who would queue behind a waiting statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Behind {
+    /// The relation on which they would queue.
+    pub name: RelationName,
+    /// Sessions that hold or wait for it now and whose next use would queue.
+    pub sessions_now: usize,
+    /// Uses a minute that would queue, from the relation's counters between two looks; `None`: not measured.
+    pub per_minute: Option<f64>,
+    /// What would queue, in words.
+    pub what: String,
+}

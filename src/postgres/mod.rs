@@ -1,0 +1,1 @@
+//! READ. The only room that talks to a server; its SQL stands in `.sql` files beside it.

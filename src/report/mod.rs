@@ -1,0 +1,1 @@
+//! TELL. One file a form, all from the same values.

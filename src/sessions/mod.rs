@@ -1,0 +1,1 @@
+//! UNDERSTAND. A snapshot → who is who, and who waits behind whom.

@@ -1,0 +1,1 @@
+//! A throw-away Postgres server, for the demo and the tests.
