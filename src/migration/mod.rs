@@ -1,1 +1,3 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
+
+pub mod statement;
