@@ -1,1 +1,409 @@
-//! Every command and flag.
+//! Every command and flag. `-h` is the host, as in psql; help is `--help` or `-?`.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// If I run this migration now, will it block: on whom, until when, and who piles up behind it?
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgguard",
+    version,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Connection habits are libpq's: -h -p -U -d, a URL or key=value string, PGHOST and its kin, \
+                  PGPASSFILE, PGSERVICE, DATABASE_URL.\n\n\
+                  Try it without touching anything of yours: pgguard demo"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print help (-h is the host, as in psql).
+    #[arg(short = '?', long, action = ArgAction::Help, global = true)]
+    pub help: Option<bool>,
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Also in a pipe.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Who is connected, in which role, who waits behind whom, how far the backup is.
+    Status(StatusArgs),
+    /// Would this migration block? Exit status: 0 clear, 1 would block, 2 cannot tell.
+    Gate(GateArgs),
+    /// Which relations a migration will lock, in which mode, why, and for how long.
+    Explain(ExplainArgs),
+    /// For a monitoring system: one line by the Nagios plugin rules, exit status 0 to 3.
+    Check(CheckArgs),
+    /// End the session that is in the way: shows who it is and what it costs, asks, waits until it is gone.
+    Kill(KillArgs),
+    /// Past backup runs, the running one, the next one.
+    Backups(BackupsArgs),
+    /// A throw-away server, a real pg_dump, a real migration, the verdict.
+    Demo(DemoArgs),
+    /// Print the completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// How to reach the server: libpq's flags.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectArgs {
+    /// Server's host, or the folder of its socket [default: $PGHOST, or the local socket].
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Server's port [default: $PGPORT, or 5432].
+    #[arg(short = 'p', long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Role to connect as [default: $PGUSER, or the system's user].
+    #[arg(short = 'U', long = "username", value_name = "ROLE")]
+    pub user: Option<String>,
+    /// Database, URL or key=value string [default: $PGDATABASE, $DATABASE_URL, or the role's name].
+    #[arg(short = 'd', long = "dbname", value_name = "DATABASE")]
+    pub dbname: Option<String>,
+    /// Give up after this long, in all.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+/// Recording and replaying what a command reads.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Recording")]
+pub struct RecordArgs {
+    /// Write what was read from the server to this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub record: Option<PathBuf>,
+    /// Read from this file instead of a server.
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+}
+
+/// Text for people or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: version 1, snake_case, RFC 3339 times, seconds as numbers.
+    Json,
+}
+
+/// `pgguard status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// List idle sessions and the server's own processes too.
+    #[arg(long)]
+    pub all: bool,
+    /// Show why each session was given its role.
+    #[arg(long)]
+    pub evidence: bool,
+    /// Only sessions in this role (backup, migration, application, idle, idle_in_transaction, maintenance, replication…).
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
+    /// Only sessions of this database.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Only sessions of this database role.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only sessions whose application, query or client contains this text.
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// A live screen, refreshed this often.
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = humantime::parse_duration)]
+    pub watch: Option<Duration>,
+    /// Where past backup runs are kept.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+}
+
+/// Which migration, and how its runner treats it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Migration")]
+pub struct MigrationArgs {
+    /// Treat the files as this tool's (sqlx, flyway, dbmate, goose…) instead of recognising the layout.
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<String>,
+    /// How the runner opens transactions [default: as the tool does; for plain files each statement by itself].
+    #[arg(long, value_enum, value_name = "HABIT")]
+    pub transaction: Option<Transaction>,
+    /// Look at all migrations of a folder, also those that the tool's version table says are applied.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How the runner of a migration opens transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transaction {
+    /// Each statement by itself, unless the file says BEGIN (psql).
+    Statement,
+    /// One around each file (psql -1, most tools).
+    File,
+    /// One around all files of the run.
+    Run,
+}
+
+/// `pgguard gate`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 clear, 1 would block, 2 cannot tell (never 0 on doubt).\n\n\
+    Examples:\n  pgguard gate migrations/0057.sql && ./migrate\n  \
+    python manage.py sqlmigrate shop 0057 | pgguard gate -\n  \
+    pgguard gate --wait 30m migrations/ && ./migrate"
+)]
+pub struct GateArgs {
+    /// Files, folders or - for standard input; with none: ACCESS EXCLUSIVE on every user table.
+    #[arg(value_name = "MIGRATION")]
+    pub migrations: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub migration: MigrationArgs,
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = GateFormat::Text)]
+    pub format: GateFormat,
+    /// Wait up to this long until it is clear.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+    /// With --wait: clear in so many looks in a row.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "wait")]
+    pub stable: u32,
+    /// With --wait: how often to look.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub interval: Duration,
+    /// A blocker counts when it outlives this.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub patience: Duration,
+    /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
+    #[arg(long)]
+    pub allow_opaque: bool,
+    /// The other way round: would a backup started now block or be blocked?
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "migrations")]
+    pub before: Option<Before>,
+    /// A further server: NAME=URL, or a URL; may be given more than once. All are looked at side by side.
+    #[arg(long, value_name = "TARGET", conflicts_with = "dbname")]
+    pub target: Vec<String>,
+    /// A TOML file with [[target]] entries (name, url) and the backup's schedule.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where past backup runs are kept.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+}
+
+/// What is about to start, if not a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Before {
+    /// A pg_dump of the database.
+    Backup,
+}
+
+/// Output forms of `gate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// GitHub Actions: annotations, and a step summary where $GITHUB_STEP_SUMMARY names a file.
+    Github,
+    /// JUnit XML.
+    Junit,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// GitLab code quality.
+    Gitlab,
+}
+
+/// `pgguard explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Files, folders or - for standard input.
+    #[arg(value_name = "MIGRATION", required = true)]
+    pub migrations: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub migration: MigrationArgs,
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Where past backup runs are kept.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "History")]
+pub struct HistoryArgs {
+    /// A SQLite file, or a postgres:// URL whose `pgguard` schema holds it [default: $PGGUARD_HISTORY, or the user's state folder].
+    #[arg(long, value_name = "WHERE")]
+    pub history: Option<String>,
+    /// Neither read nor write past runs.
+    #[arg(long, conflicts_with = "history")]
+    pub no_history: bool,
+}
+
+/// `pgguard check`: parsed by the plugin's own rules (`-H` host, `-h` help).
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct CheckArgs {
+    /// The plugin's own arguments.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENT"
+    )]
+    pub arguments: Vec<String>,
+}
+
+/// `pgguard kill`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 gone, 1 still there or it changed, 2 could not look or act."
+)]
+pub struct KillArgs {
+    /// The session's process id, as `pgguard status` shows it.
+    #[arg(value_name = "PID", required_unless_present_any = ["blocking", "prepared"])]
+    pub pid: Option<i32>,
+    /// Instead of a pid: the true roots in the way of these migrations, nobody else.
+    #[arg(long, value_name = "MIGRATION", num_args = 1.., conflicts_with = "pid")]
+    pub blocking: Vec<PathBuf>,
+    /// Instead of a pid: roll back the prepared transaction of this name.
+    #[arg(long, value_name = "GID", conflicts_with_all = ["pid", "blocking"])]
+    pub prepared: Option<String>,
+    /// Do not ask; names the session as `status --format json` does in `identity`.
+    #[arg(long, value_name = "IDENTITY")]
+    pub yes: Vec<String>,
+    /// Only cancel its statement.
+    #[arg(long, conflicts_with = "terminate")]
+    pub cancel: bool,
+    /// End the session at once, without trying to cancel first.
+    #[arg(long)]
+    pub terminate: bool,
+    /// How long to wait until it is gone.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub wait: Duration,
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Where the kill is noted.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+}
+
+/// `pgguard backups`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BackupsArgs {
+    /// What to do; with none: past runs, the running one, the next one.
+    #[command(subcommand)]
+    pub action: Option<BackupsAction>,
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Where past runs are kept.
+    #[command(flatten)]
+    pub history: HistoryArgs,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `pgguard backups …`
+#[derive(Debug, Subcommand)]
+pub enum BackupsAction {
+    /// Run a backup command and record it exactly; its output, signals and exit status pass through.
+    Record {
+        /// How to reach the server that it dumps.
+        #[command(flatten)]
+        connect: Box<ConnectArgs>,
+        /// Where past runs are kept.
+        #[command(flatten)]
+        history: HistoryArgs,
+        /// The command, after --.
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Write all past runs as JSON.
+    Export {
+        /// To this file [default: standard output].
+        file: Option<PathBuf>,
+        /// Where past runs are kept.
+        #[command(flatten)]
+        history: HistoryArgs,
+    },
+    /// Add past runs from such JSON.
+    Import {
+        /// From this file, or - for standard input.
+        file: PathBuf,
+        /// Where past runs are kept.
+        #[command(flatten)]
+        history: HistoryArgs,
+    },
+    /// Create the `pgguard` schema in a Postgres database, for a history that machines share.
+    Init {
+        /// Where: a postgres:// URL.
+        #[command(flatten)]
+        history: HistoryArgs,
+    },
+}
+
+/// `pgguard demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Major version of the server, among those found [default: the newest].
+    #[arg(long, value_name = "MAJOR")]
+    pub pg: Option<u32>,
+    /// Keep the server until Enter is pressed, to try things by hand.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,3 +1,20 @@
 //! The door: parse arguments, run one command, exit with its status.
 
-fn main() {}
+use clap::Parser;
+use pgguard::{cli::Cli, commands};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // `check` answers a monitoring system by other rules: bad usage and panics are 3 there.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "check") {
+        return ExitCode::from(commands::check::main());
+    }
+    let cli = Cli::parse();
+    match commands::block_on(commands::run(cli)) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("pgguard: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
