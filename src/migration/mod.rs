@@ -1,3 +1,4 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
 
+pub mod footprint;
 pub mod statement;

@@ -1,7 +1,538 @@
-//! The catalog: the relations that a migration can reach, as plain values.
+//! The catalog: the relations that a migration can reach and what binds them together, as plain values.
+//!
+//! Field by field it is what the system catalogs say (`pg_class`, `pg_depend`, `pg_constraint` …), cut
+//! down to what decides about locks. An object is known by the catalog that lists it and its oid there,
+//! as in `pg_depend`: see [`class`].
 
+use super::{Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
+
+/// Oids of the catalogs that list objects (`pg_depend.classid`); the same on every server.
+pub mod class {
+    use super::Oid;
+    /// `pg_type`
+    pub const TYPE: Oid = 1247;
+    /// `pg_proc`
+    pub const PROC: Oid = 1255;
+    /// `pg_class`
+    pub const RELATION: Oid = 1259;
+    /// `pg_attrdef`
+    pub const DEFAULT: Oid = 2604;
+    /// `pg_constraint`
+    pub const CONSTRAINT: Oid = 2606;
+    /// `pg_language`
+    pub const LANGUAGE: Oid = 2612;
+    /// `pg_namespace`
+    pub const SCHEMA: Oid = 2615;
+    /// `pg_opclass`
+    pub const OPCLASS: Oid = 2616;
+    /// `pg_operator`
+    pub const OPERATOR: Oid = 2617;
+    /// `pg_rewrite`
+    pub const RULE: Oid = 2618;
+    /// `pg_trigger`
+    pub const TRIGGER: Oid = 2620;
+    /// `pg_opfamily`
+    pub const OPFAMILY: Oid = 2753;
+    /// `pg_extension`
+    pub const EXTENSION: Oid = 3079;
+    /// `pg_policy`
+    pub const POLICY: Oid = 3256;
+    /// `pg_statistic_ext`
+    pub const STATISTICS: Oid = 3381;
+    /// `pg_collation`
+    pub const COLLATION: Oid = 3456;
+    /// `pg_foreign_data_wrapper`
+    pub const FDW: Oid = 2328;
+    /// `pg_foreign_server`
+    pub const SERVER: Oid = 1417;
+    /// `pg_am`
+    pub const ACCESS_METHOD: Oid = 2601;
+    /// `pg_publication`
+    pub const PUBLICATION: Oid = 6104;
+    /// `pg_publication_rel`
+    pub const PUBLICATION_RELATION: Oid = 6106;
+}
 
 /// The relations that a migration can reach, as one look at the catalog found them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Catalog {}
+#[serde(default)]
+pub struct Catalog {
+    /// What the session would run with.
+    pub session: SessionSettings,
+    /// Schemas that are named, searched, or hold something below.
+    pub schemas: Vec<NamedObject>,
+    /// Relations of every kind, indexes and TOAST tables included.
+    pub relations: Vec<Relation>,
+    /// `pg_index`
+    pub indexes: Vec<Index>,
+    /// `pg_inherits`
+    pub inherits: Vec<Inheritance>,
+    /// `pg_constraint`
+    pub constraints: Vec<Constraint>,
+    /// `pg_attrdef`
+    pub defaults: Vec<ColumnDefault>,
+    /// `pg_trigger`
+    pub triggers: Vec<Trigger>,
+    /// `pg_rewrite`
+    pub rules: Vec<Rule>,
+    /// `pg_policy`
+    pub policies: Vec<Policy>,
+    /// `pg_type`
+    pub types: Vec<DataType>,
+    /// `pg_proc`: those that are named or that something reached depends on; not the built-in ones.
+    pub routines: Vec<Routine>,
+    /// `pg_statistic_ext`
+    pub statistics: Vec<ExtendedStatistics>,
+    /// `pg_publication_rel`
+    pub publications: Vec<PublicationTable>,
+    /// `pg_event_trigger`, enabled ones.
+    pub event_triggers: Vec<EventTrigger>,
+    /// Objects of other catalogs that a migration names in order to drop or alter them.
+    pub objects: Vec<NamedObject>,
+    /// `pg_depend`, the rows that touch what was reached.
+    pub dependencies: Vec<Dependency>,
+    /// Names that exist only as another session's temporary table.
+    pub foreign_temporaries: Vec<String>,
+}
+
+/// What a session that runs the migration starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionSettings {
+    /// `server_version_num`, such as 150018; 0: unknown.
+    pub server_version_num: i32,
+    /// `current_database()`
+    pub database: String,
+    /// `current_user`
+    pub user: String,
+    /// `search_path` as it is set, not expanded.
+    pub search_path: String,
+    /// Whether `TimeZone` keeps UTC, which makes `timestamptz` → `timestamp` free.
+    pub utc: bool,
+    /// `check_function_bodies`
+    pub check_function_bodies: bool,
+    /// `session_replication_role = replica`: triggers and foreign keys do not fire.
+    pub replica: bool,
+    /// `default_tablespace`
+    pub default_tablespace: String,
+}
+
+/// An object of any catalog, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedObject {
+    /// The catalog that lists it, see [`class`].
+    pub class: Oid,
+    /// Its oid.
+    pub oid: Oid,
+    /// Its schema, if its kind has one.
+    #[serde(default)]
+    pub schema: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// A row of `pg_class`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Relation {
+    /// `oid`
+    pub oid: Oid,
+    /// Schema and name.
+    #[serde(flatten)]
+    pub name: RelationName,
+    /// `relkind`
+    pub kind: RelationKind,
+    /// `relpersistence`: `p`, `u` or `t`.
+    pub persistence: char,
+    /// `pg_get_userbyid(relowner)`
+    pub owner: String,
+    /// `reltype`; 0: none.
+    #[serde(default)]
+    pub row_type: Oid,
+    /// `reloftype`; 0: none.
+    #[serde(default)]
+    pub of_type: Oid,
+    /// `reltoastrelid`; 0: none.
+    #[serde(default)]
+    pub toast: Oid,
+    /// Name of the access method.
+    #[serde(default)]
+    pub access_method: Option<String>,
+    /// Name of the tablespace; `None`: the database's.
+    #[serde(default)]
+    pub tablespace: Option<String>,
+    /// `relispartition`
+    #[serde(default)]
+    pub is_partition: bool,
+    /// `relrowsecurity`
+    #[serde(default)]
+    pub row_security: bool,
+    /// `relpages` × 8 KiB
+    #[serde(default)]
+    pub bytes: i64,
+    /// `reltuples`; -1: never counted.
+    #[serde(default)]
+    pub rows: f64,
+    /// `relispopulated`
+    #[serde(default)]
+    pub is_populated: bool,
+    /// `relreplident`
+    #[serde(default)]
+    pub replica_identity: char,
+    /// `pg_get_expr`-free text of `relpartbound`: whether it is the default partition.
+    #[serde(default)]
+    pub is_default_partition: bool,
+    /// Strategy, columns and whether there are expressions, for a partitioned table.
+    #[serde(default)]
+    pub partition_key: Option<PartitionKey>,
+    /// `pg_attribute`, user columns, dropped ones left out.
+    #[serde(default)]
+    pub columns: Vec<Column>,
+}
+
+/// A row of `pg_partitioned_table`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionKey {
+    /// `partstrat`: `l`, `r` or `h`.
+    pub strategy: char,
+    /// `partattrs`: 0 where the key is an expression.
+    pub columns: Vec<i16>,
+}
+
+/// A row of `pg_attribute`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// `attnum`
+    pub number: i16,
+    /// `attname`
+    pub name: String,
+    /// `atttypid`
+    pub type_oid: Oid,
+    /// `atttypmod`; -1: none.
+    pub type_modifier: i32,
+    /// `attnotnull`
+    #[serde(default)]
+    pub not_null: bool,
+    /// `attidentity`: `a`, `d` or empty.
+    #[serde(default)]
+    pub identity: String,
+    /// `attgenerated`: `s`, `v` or empty.
+    #[serde(default)]
+    pub generated: String,
+    /// `attislocal`
+    #[serde(default)]
+    pub is_local: bool,
+    /// `attinhcount`
+    #[serde(default)]
+    pub inherited: i32,
+    /// `attcollation`
+    #[serde(default)]
+    pub collation: Oid,
+}
+
+/// A row of `pg_index`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// `indexrelid`
+    pub oid: Oid,
+    /// `indrelid`
+    pub table: Oid,
+    /// `indkey`: 0 where it is an expression.
+    pub columns: Vec<i16>,
+    /// `indnkeyatts`
+    pub key_columns: i16,
+    /// `indisunique`
+    pub is_unique: bool,
+    /// `indisprimary`
+    pub is_primary: bool,
+    /// `indisexclusion`
+    pub is_exclusion: bool,
+    /// `indisvalid`
+    pub is_valid: bool,
+    /// `indislive`
+    #[serde(default = "yes")]
+    pub is_live: bool,
+    /// `indisclustered`
+    pub is_clustered: bool,
+    /// `indisreplident`
+    pub is_replica_identity: bool,
+    /// `indimmediate`
+    #[serde(default = "yes")]
+    pub is_immediate: bool,
+    /// `indclass`, `indcollation` and `indoption` as text, to tell whether two indexes are alike.
+    #[serde(default)]
+    pub operators: String,
+    /// `indexprs`
+    #[serde(default)]
+    pub expressions: Option<String>,
+    /// `indpred`
+    #[serde(default)]
+    pub predicate: Option<String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A row of `pg_inherits`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inheritance {
+    /// `inhrelid`
+    pub child: Oid,
+    /// `inhparent`
+    pub parent: Oid,
+    /// `inhdetachpending`
+    #[serde(default)]
+    pub detach_pending: bool,
+}
+
+/// A row of `pg_constraint`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// `oid`
+    pub oid: Oid,
+    /// `conname`
+    pub name: String,
+    /// `contype`: `c`, `f`, `n`, `p`, `u`, `x`, `t`.
+    pub kind: char,
+    /// `conrelid`; 0: of a domain.
+    pub table: Oid,
+    /// `contypid`; 0: of a table.
+    pub domain: Oid,
+    /// `conindid`; 0: none.
+    pub index: Oid,
+    /// `conparentid`; 0: none.
+    pub parent: Oid,
+    /// `confrelid`; 0: not a foreign key.
+    pub referenced: Oid,
+    /// `conkey`
+    #[serde(default)]
+    pub columns: Vec<i16>,
+    /// `confkey`
+    #[serde(default)]
+    pub referenced_columns: Vec<i16>,
+    /// `confdeltype`: `a`, `r`, `c`, `n`, `d`; a space: not a foreign key.
+    pub on_delete: char,
+    /// `confupdtype`
+    pub on_update: char,
+    /// `convalidated`
+    pub is_validated: bool,
+    /// `connoinherit`
+    pub no_inherit: bool,
+    /// `conislocal`
+    pub is_local: bool,
+    /// `coninhcount`
+    pub inherited: i32,
+    /// `condeferrable`
+    #[serde(default)]
+    pub is_deferrable: bool,
+    /// `condeferred`
+    #[serde(default)]
+    pub is_deferred: bool,
+    /// `conenforced` (18)
+    #[serde(default = "yes")]
+    pub is_enforced: bool,
+    /// `conbin`: the node tree of a check.
+    #[serde(default)]
+    pub expression: Option<String>,
+}
+
+/// A row of `pg_attrdef`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnDefault {
+    /// `oid`
+    pub oid: Oid,
+    /// `adrelid`
+    pub table: Oid,
+    /// `adnum`
+    pub column: i16,
+}
+
+/// A row of `pg_trigger`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// `oid`
+    pub oid: Oid,
+    /// `tgname`
+    pub name: String,
+    /// `tgrelid`
+    pub table: Oid,
+    /// `tgfoid`
+    pub function: Oid,
+    /// `tgtype`: bits of `pg_trigger.h`.
+    pub events: i16,
+    /// `tgenabled`: `O`, `D`, `R`, `A`.
+    pub enabled: char,
+    /// `tgisinternal`
+    pub is_internal: bool,
+    /// `tgconstraint`; 0: none.
+    pub constraint: Oid,
+    /// `tgconstrrelid`; 0: none.
+    pub referenced: Oid,
+    /// `tgparentid`; 0: none.
+    pub parent: Oid,
+    /// `tgattr`: only for updates of these columns.
+    #[serde(default)]
+    pub columns: Vec<i16>,
+    /// `tginitdeferred`
+    #[serde(default)]
+    pub is_deferred: bool,
+}
+
+/// A row of `pg_rewrite`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// `oid`
+    pub oid: Oid,
+    /// `rulename`
+    pub name: String,
+    /// `ev_class`
+    pub table: Oid,
+    /// `ev_type`: `1` SELECT, `2` UPDATE, `3` INSERT, `4` DELETE.
+    pub event: char,
+    /// `is_instead`
+    pub is_instead: bool,
+    /// `ev_enabled`
+    pub enabled: char,
+    /// The relations in its actions' range tables.
+    #[serde(default)]
+    pub range: Vec<RangeEntry>,
+}
+
+/// A relation in the range table of a stored query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeEntry {
+    /// `relid`
+    pub relation: Oid,
+    /// `inh`: with its children.
+    pub with_children: bool,
+    /// `rellockmode`, a number of `lockdefs.h`.
+    pub mode: i32,
+}
+
+/// A row of `pg_policy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// `oid`
+    pub oid: Oid,
+    /// `polname`
+    pub name: String,
+    /// `polrelid`
+    pub table: Oid,
+    /// Relations in its expressions' range tables.
+    #[serde(default)]
+    pub range: Vec<RangeEntry>,
+    /// `polcmd`: `r`, `a`, `w`, `d` or `*`.
+    pub command: char,
+}
+
+/// A row of `pg_type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataType {
+    /// `oid`
+    pub oid: Oid,
+    /// Schema.
+    pub schema: String,
+    /// `typname`
+    pub name: String,
+    /// `typtype`: `b`, `c`, `d`, `e`, `r`, `m`, `p`.
+    pub kind: char,
+    /// `typrelid`; 0: not composite.
+    pub relation: Oid,
+    /// `typbasetype`; 0: not a domain.
+    pub base: Oid,
+    /// `typtypmod`
+    pub base_modifier: i32,
+    /// `typelem`; 0: not an array.
+    pub element: Oid,
+    /// `typnotnull`
+    pub not_null: bool,
+    /// `typdefault` is set.
+    pub has_default: bool,
+    /// `typstorage`
+    #[serde(default)]
+    pub storage: char,
+}
+
+/// A row of `pg_proc`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routine {
+    /// `oid`
+    pub oid: Oid,
+    /// Schema.
+    pub schema: String,
+    /// `proname`
+    pub name: String,
+    /// `prokind`: `f`, `p`, `a`, `w`.
+    pub kind: char,
+    /// Name of the language.
+    pub language: String,
+    /// `provolatile`: `i`, `s`, `v`.
+    pub volatility: char,
+    /// `pronargs`
+    pub arguments: i16,
+    /// Argument types as Postgres names them, for overloads.
+    #[serde(default)]
+    pub signature: Vec<Oid>,
+    /// `prosrc`, for languages whose body is text.
+    #[serde(default)]
+    pub body: Option<String>,
+}
+
+/// A row of `pg_statistic_ext`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtendedStatistics {
+    /// `oid`
+    pub oid: Oid,
+    /// Schema.
+    pub schema: String,
+    /// `stxname`
+    pub name: String,
+    /// `stxrelid`
+    pub table: Oid,
+    /// `stxkeys`
+    #[serde(default)]
+    pub columns: Vec<i16>,
+}
+
+/// A row of `pg_publication_rel`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicationTable {
+    /// `oid`
+    pub oid: Oid,
+    /// `prrelid`
+    pub table: Oid,
+    /// Name of the publication.
+    pub publication: String,
+}
+
+/// A row of `pg_event_trigger`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventTrigger {
+    /// `evtname`
+    pub name: String,
+    /// `evtevent`
+    pub event: String,
+    /// `evttags`; empty: all.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// A row of `pg_depend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// `classid`
+    pub class: Oid,
+    /// `objid`
+    pub oid: Oid,
+    /// `objsubid`: a column, or 0.
+    pub column: i32,
+    /// `refclassid`
+    pub on_class: Oid,
+    /// `refobjid`
+    pub on_oid: Oid,
+    /// `refobjsubid`
+    pub on_column: i32,
+    /// `deptype`: `n`, `a`, `i`, `P`, `S`, `e`, `x`.
+    pub kind: char,
+}

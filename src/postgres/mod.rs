@@ -1,1 +1,3 @@
 //! READ. The only room that talks to a server; its SQL stands in `.sql` files beside it.
+
+pub mod catalog;

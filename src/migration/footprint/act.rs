@@ -1,0 +1,296 @@
+//! One statement while its footprint is being told: the world it finds, the locks it has asked for.
+//!
+//! Every command's file works through this: it resolves names and asks for locks in the order in which
+//! Postgres would, and changes the world behind it. [`Refused`] stops a command where Postgres would
+//! raise an error; the locks asked for so far remain, for they are waited for before the error.
+
+use super::world::World;
+use crate::migration::statement::SourceStatement;
+use crate::model::{
+    AdvisoryRequest, LockMode, LockRequest, LockWork, Oid, Relation, RelationKind, RelationName,
+    Statement, WaitPhase,
+};
+use pg_query::protobuf::RangeVar;
+use std::collections::{HashMap, HashSet};
+
+/// Why Postgres will refuse the statement.
+#[derive(Debug, Clone)]
+pub struct Refused(pub String);
+
+/// What a command's file answers: done, or refused at some point.
+pub type Step<T = ()> = Result<T, Refused>;
+
+/// Shorthand for `Err(Refused(…))`.
+pub fn refuse<T>(why: impl Into<String>) -> Step<T> {
+    Err(Refused(why.into()))
+}
+
+/// A statement in the act.
+pub struct Act<'a> {
+    /// The catalog as the statement finds it.
+    pub world: &'a mut World,
+    /// The statement's text and place.
+    pub source: &'a SourceStatement,
+    locks: Vec<LockRequest>,
+    place: HashMap<(Oid, LockMode, bool), usize>,
+    held: HashSet<(Oid, LockMode)>,
+    named: HashSet<Oid>,
+    work: HashMap<Oid, LockWork>,
+    /// What it waits for beside relation locks.
+    pub phases: Vec<WaitPhase>,
+    /// Advisory locks.
+    pub advisory: Vec<AdvisoryRequest>,
+    /// Things worth knowing.
+    pub notes: Vec<String>,
+    opaque: Option<String>,
+    /// NOWAIT or SKIP LOCKED is in force for the locks asked for now.
+    pub nowait: bool,
+}
+
+impl<'a> Act<'a> {
+    /// A statement that has not begun.
+    pub fn new(world: &'a mut World, source: &'a SourceStatement) -> Self {
+        Self {
+            world,
+            source,
+            locks: Vec::new(),
+            place: HashMap::new(),
+            held: HashSet::new(),
+            named: HashSet::new(),
+            work: HashMap::new(),
+            phases: Vec::new(),
+            advisory: Vec::new(),
+            notes: Vec::new(),
+            opaque: None,
+            nowait: false,
+        }
+    }
+
+    /// Major version of the server.
+    #[must_use]
+    pub const fn version(&self) -> i32 {
+        self.world.version
+    }
+
+    // ---- asking for locks -----------------------------------------------------------------------
+
+    /// Asks for a lock that is kept to the end of the transaction.
+    pub fn lock(&mut self, oid: Oid, mode: LockMode, reason: impl Into<String>) {
+        self.held.insert((oid, mode));
+        self.request(oid, mode, false, reason.into());
+    }
+
+    /// Asks for a lock that is let go before the statement ends.
+    pub fn touch(&mut self, oid: Oid, mode: LockMode, reason: impl Into<String>) {
+        if !self.held.contains(&(oid, mode)) {
+            self.request(oid, mode, true, reason.into());
+        }
+    }
+
+    fn request(&mut self, oid: Oid, mode: LockMode, transient: bool, reason: String) {
+        if oid == 0 || World::is_catalog(oid) {
+            return;
+        }
+        // Kept after having been transient: one request, kept.
+        if !transient && let Some(at) = self.place.remove(&(oid, mode, true)) {
+            self.locks[at].transient = false;
+            self.place.insert((oid, mode, false), at);
+            return;
+        }
+        if self.place.contains_key(&(oid, mode, transient)) {
+            return;
+        }
+        let Some(relation) = self.world.relation(oid) else {
+            return;
+        };
+        let created = self.world.created_in(oid);
+        let request = LockRequest {
+            oid: created.is_none().then_some(oid),
+            name: relation.name.clone(),
+            kind: relation.kind,
+            mode,
+            named: false,
+            reason,
+            work: LockWork::Instant,
+            transient,
+            own: created == Some(self.source.transaction),
+            nowait: self.nowait,
+            bytes: (created.is_none() && relation.bytes > 0).then_some(relation.bytes),
+        };
+        self.place.insert((oid, mode, transient), self.locks.len());
+        self.locks.push(LockRequest {
+            // The oid comes back in `finish`; until then every request keeps it to find its work.
+            oid: Some(oid),
+            ..request
+        });
+    }
+
+    /// Says how long it works on a relation: the longest counts.
+    pub fn works(&mut self, oid: Oid, work: LockWork) {
+        let entry = self.work.entry(oid).or_insert(work);
+        *entry = (*entry).max(work);
+    }
+
+    /// The mode held already, strongest.
+    #[must_use]
+    pub fn holds(&self, oid: Oid, mode: LockMode) -> bool {
+        self.held.contains(&(oid, mode))
+    }
+
+    // ---- names ----------------------------------------------------------------------------------
+
+    /// Resolves a name that the statement says, or refuses.
+    pub fn resolve(&mut self, range: &RangeVar) -> Step<Oid> {
+        match self.find(range) {
+            Some(oid) => Ok(oid),
+            None => self.missing(range),
+        }
+    }
+
+    /// Resolves a name that the statement says.
+    pub fn find(&mut self, range: &RangeVar) -> Option<Oid> {
+        let oid = self.world.find(range)?;
+        self.named.insert(oid);
+        Some(oid)
+    }
+
+    /// Counts a relation among those that the statement says by name.
+    pub fn names(&mut self, oid: Oid) {
+        self.named.insert(oid);
+    }
+
+    /// A relation that is not there: the statement fails, unless what we look at is not what it will meet.
+    pub fn missing<T>(&mut self, range: &RangeVar) -> Step<T> {
+        let shown = shown(range);
+        if range.schemaname.is_empty() && self.world.is_foreign_temporary(&range.relname) {
+            self.opaque(format!(
+                "{shown} is a temporary table of another session: what this locks there cannot be told"
+            ));
+        } else {
+            self.opaque(format!(
+                "relation {shown} does not exist here: what this locks where it exists cannot be told"
+            ));
+        }
+        refuse(format!("relation {shown} does not exist"))
+    }
+
+    /// A relation that must be there by now.
+    pub fn relation(&self, oid: Oid) -> Step<&Relation> {
+        self.world
+            .relation(oid)
+            .ok_or_else(|| Refused(format!("relation with oid {oid} does not exist")))
+    }
+
+    /// Its kind; `Table` if it is not known.
+    #[must_use]
+    pub fn kind(&self, oid: Oid) -> RelationKind {
+        self.world.kind(oid).unwrap_or(RelationKind::Table)
+    }
+
+    /// Its name for a sentence.
+    #[must_use]
+    pub fn shown(&self, oid: Oid) -> String {
+        self.world
+            .relation(oid)
+            .map_or_else(|| format!("relation {oid}"), |r| r.name.to_string())
+    }
+
+    // ---- what cannot be told --------------------------------------------------------------------
+
+    /// Says why not everything can be known; the first reason stands.
+    pub fn opaque(&mut self, why: impl Into<String>) {
+        if self.opaque.is_none() {
+            self.opaque = Some(why.into());
+        }
+    }
+
+    /// Whether something was found that cannot be told.
+    #[must_use]
+    pub const fn is_opaque(&self) -> bool {
+        self.opaque.is_some()
+    }
+
+    /// Refuses what Postgres does not do inside a transaction block (`PreventInTransactionBlock`).
+    pub fn not_in_block(&self, what: &str) -> Step {
+        if self.source.in_block {
+            return refuse(format!("{what} cannot run inside a transaction block"));
+        }
+        Ok(())
+    }
+
+    // ---- the end --------------------------------------------------------------------------------
+
+    /// The statement and its share of the footprint.
+    pub fn finish(mut self, command: &str, outcome: Step) -> Statement {
+        for request in &mut self.locks {
+            let oid = request.oid.unwrap_or_default();
+            request.named = self.named.contains(&oid);
+            if let Some(work) = self.work.get(&oid) {
+                request.work = *work;
+            }
+            if self.world.created_in(oid).is_some() {
+                request.oid = None;
+            }
+        }
+        Statement {
+            file: self.source.file.clone(),
+            line: self.source.line,
+            sql: self.source.sql.clone(),
+            command: command.to_owned(),
+            locks: self.locks,
+            phases: self.phases,
+            advisory: self.advisory,
+            opaque: self.opaque,
+            transaction: self.source.transaction,
+            fails: outcome.err().map(|r| r.0),
+            lock_timeout_ms: self.source.lock_timeout_ms,
+            statement_timeout_ms: self.source.statement_timeout_ms,
+            notes: self.notes,
+        }
+    }
+
+    // ---- making things --------------------------------------------------------------------------
+
+    /// Puts a new relation into the world: nobody else can have a lock on it before this commits.
+    pub fn create(&mut self, name: RelationName, kind: RelationKind) -> Oid {
+        let oid = self.world.new_oid();
+        let persistence = if name.schema == super::world::TEMPORARY {
+            't'
+        } else {
+            'p'
+        };
+        self.world.put_relation(Relation {
+            oid,
+            name,
+            kind,
+            persistence,
+            owner: self.world.session.user.clone(),
+            row_type: 0,
+            of_type: 0,
+            toast: 0,
+            access_method: None,
+            tablespace: None,
+            is_partition: false,
+            row_security: false,
+            bytes: 0,
+            rows: -1.0,
+            is_populated: true,
+            replica_identity: 'd',
+            is_default_partition: false,
+            partition_key: None,
+            columns: Vec::new(),
+        });
+        self.world.mark_created(oid, self.source.transaction);
+        oid
+    }
+}
+
+/// A range variable as the user wrote it.
+#[must_use]
+pub fn shown(range: &RangeVar) -> String {
+    if range.schemaname.is_empty() {
+        crate::model::quoted(&range.relname)
+    } else {
+        RelationName::new(&range.schemaname, &range.relname).to_string()
+    }
+}

@@ -1,0 +1,68 @@
+//! The footprint: which locks a migration will request, statement by statement.
+//!
+//! Three steps. [`reach`] collects the names in the migration; the catalog behind those names is loaded
+//! (by `postgres::catalog`, the only part that talks to a server); [`of`] then plays the statements
+//! through, in order, on that catalog: each asks for its locks and changes the catalog for the next.
+//!
+//! Where to find or correct a rule: one file a family of commands.
+//!
+//! | file | commands |
+//! |---|---|
+//! | `alter_table.rs` | `ALTER TABLE`, a row of a table and a small function for each subcommand |
+//! | `rename.rs` | `ALTER … RENAME`, `SET SCHEMA`, `OWNER TO` |
+//! | `create_table.rs` | `CREATE TABLE` in all its forms, and its constraints |
+//! | `foreign_key.rs`, `partition.rs` | what both of those do with foreign keys and partitions |
+//! | `index.rs` | `CREATE INDEX`, `REINDEX` |
+//! | `drop.rs` | every `DROP`: the walk along `pg_depend` |
+//! | `query.rs` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
+//! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER`, `REFRESH MATERIALIZED VIEW` |
+//! | `objects.rs` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
+//!
+//! `world.rs` is the catalog that moves, `act.rs` a statement while its footprint is being told. What
+//! cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
+//! what is known is still listed, and nothing is guessed.
+
+mod act;
+mod names;
+mod reach;
+mod routine;
+mod world;
+
+pub use reach::{Reach, reach};
+
+use crate::migration::statement::{Body, SourceStatement};
+use crate::model::{Catalog, Footprint, Statement};
+use act::Act;
+use world::World;
+
+/// The footprint of a migration on a catalog that [`reach`] asked for.
+///
+/// `server_version_num` is the server's (`150018`); 0 takes the catalog's own.
+#[must_use]
+pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: i32) -> Footprint {
+    let mut world = World::new(catalog, server_version_num);
+    Footprint {
+        statements: statements
+            .iter()
+            .map(|s| statement(&mut world, s))
+            .collect(),
+    }
+}
+
+fn statement(world: &mut World, source: &SourceStatement) -> Statement {
+    let mut act = Act::new(world, source);
+    match &source.body {
+        Body::Sql(_) => {
+            act.opaque("not known yet");
+            act.finish("", Ok(()))
+        }
+        Body::Meta(text) => {
+            act.opaque(format!("a psql command: what `{text}` does cannot be told"));
+            act.finish("psql", Ok(()))
+        }
+        Body::Unparsable(why) => {
+            act.opaque(format!("cannot be read as SQL: {why}"));
+            act.finish("", Ok(()))
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a migration can reach: the names in it, and how far to follow them.
+//!
+//! Every identifier counts, whatever it stands for: a column that happens to be called like a table
+//! costs a look-up, a missed table would cost the truth. What is done with the names (which relation is
+//! meant, which lock it gets) is decided later, on the catalog.
+
+use crate::migration::statement::{Body, SourceStatement};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{DropBehavior, ObjectType};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What to look up in the catalog before a migration's footprint can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Every identifier of the migration, and string constants that may name a relation.
+    pub names: BTreeSet<String>,
+    /// Schemas that are dropped or worked on whole.
+    pub schemas: BTreeSet<String>,
+    /// Roles whose objects are worked on (`DROP OWNED`, `REASSIGN OWNED`).
+    pub roles: BTreeSet<String>,
+    /// Follow foreign keys from table to table: rows are deleted or tables truncated through them.
+    pub follows_references: bool,
+    /// Follow what depends on types, functions and other things that are no relation.
+    pub follows_objects: bool,
+    /// Every relation of the database (`VACUUM`, `REINDEX DATABASE`).
+    pub everything: bool,
+}
+
+/// What the statements can reach.
+#[must_use]
+pub fn reach(statements: &[SourceStatement]) -> Reach {
+    let mut reach = Reach::default();
+    for statement in statements {
+        if let Body::Sql(node) = &statement.body {
+            reach.add(node);
+        }
+    }
+    reach
+}
+
+impl Reach {
+    /// Adds one statement.
+    pub fn add(&mut self, node: &NodeEnum) {
+        self.add_names(node);
+        self.add_scope(node);
+    }
+
+    fn add_names(&mut self, node: &NodeEnum) {
+        if let Ok(tree) = serde_json::to_value(node) {
+            let is_dml = matches!(
+                node,
+                NodeEnum::InsertStmt(_)
+                    | NodeEnum::UpdateStmt(_)
+                    | NodeEnum::SelectStmt(_)
+                    | NodeEnum::MergeStmt(_)
+            );
+            self.walk(&tree, !is_dml);
+        }
+        // Bodies that Postgres will read, or that we will.
+        for body in super::routine::bodies(node) {
+            self.add_words(&body);
+        }
+    }
+
+    /// Every string of a tree that can be an identifier. Constants count (`constants`) only where a
+    /// function or a cast may take them for a relation, not as the values of rows.
+    fn walk(&mut self, tree: &Value, constants: bool) {
+        match tree {
+            Value::String(text) => self.add_text(text),
+            Value::Array(items) => items.iter().for_each(|item| self.walk(item, constants)),
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    match key.as_str() {
+                        "AConst" if !constants => {}
+                        "FuncCall" | "TypeCast" => self.walk(field, true),
+                        _ => self.walk(field, constants),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An identifier, or a constant such as `'app.order_id_seq'`.
+    fn add_text(&mut self, text: &str) {
+        // NAMEDATALEN twice, a dot and quotes: no longer string can name a relation.
+        if text.len() <= 1 || text.len() > 140 {
+            if text.len() == 1 {
+                self.names.insert(text.to_owned());
+            }
+            return;
+        }
+        self.names.insert(text.to_owned());
+        if text.contains(['.', '"']) || text.contains(|c: char| c.is_uppercase()) {
+            for part in text.split(['.', ',']) {
+                let part = part.trim();
+                self.names.insert(part.trim_matches('"').to_owned());
+                self.names.insert(part.to_lowercase());
+            }
+        } else if text.contains(',') {
+            self.names
+                .extend(text.split(',').map(|part| part.trim().to_owned()));
+        }
+    }
+
+    /// The words of a text in some language.
+    fn add_words(&mut self, text: &str) {
+        for word in text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
+            if !word.is_empty() && word.len() < 64 {
+                self.names.insert(word.to_owned());
+                self.names.insert(word.to_lowercase());
+            }
+        }
+    }
+
+    fn add_scope(&mut self, node: &NodeEnum) {
+        match node {
+            NodeEnum::TruncateStmt(s) => {
+                self.follows_references |= s.behavior == DropBehavior::DropCascade as i32;
+            }
+            NodeEnum::DeleteStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::MergeStmt(_) => {
+                self.follows_references = true;
+            }
+            NodeEnum::DropStmt(s) => self.add_drop(s),
+            NodeEnum::AlterDomainStmt(_)
+            | NodeEnum::AlterTypeStmt(_)
+            | NodeEnum::AlterEnumStmt(_) => self.follows_objects = true,
+            NodeEnum::AlterTableStmt(s) => {
+                self.follows_objects |= s.objtype == ObjectType::ObjectType as i32;
+            }
+            NodeEnum::RenameStmt(s) => {
+                self.follows_objects |= s.rename_type == ObjectType::ObjectAttribute as i32
+                    || s.relation_type == ObjectType::ObjectType as i32;
+            }
+            NodeEnum::DropOwnedStmt(s) => self.add_roles(&s.roles),
+            NodeEnum::ReassignOwnedStmt(s) => self.add_roles(&s.roles),
+            NodeEnum::VacuumStmt(s) => self.everything |= s.rels.is_empty(),
+            NodeEnum::ClusterStmt(s) => self.everything |= s.relation.is_none(),
+            NodeEnum::ReindexStmt(s) if s.relation.is_none() => {
+                use pg_query::protobuf::ReindexObjectType as R;
+                if s.kind == R::ReindexObjectSchema as i32 {
+                    self.schemas.insert(s.name.clone());
+                } else {
+                    self.everything = true;
+                }
+            }
+            NodeEnum::AlterTableMoveAllStmt(_) => self.everything = true,
+            NodeEnum::ExplainStmt(s) => {
+                if let Some(inner) = s.query.as_ref().and_then(|q| q.node.as_ref()) {
+                    self.add_scope(inner);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add_drop(&mut self, drop: &pg_query::protobuf::DropStmt) {
+        let kind = ObjectType::try_from(drop.remove_type).unwrap_or(ObjectType::Undefined);
+        match kind {
+            ObjectType::ObjectSchema => {
+                self.follows_objects = true;
+                for object in &drop.objects {
+                    self.schemas.extend(super::names::strings(object));
+                }
+            }
+            ObjectType::ObjectTable
+            | ObjectType::ObjectIndex
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectForeignTable
+            | ObjectType::ObjectTrigger
+            | ObjectType::ObjectRule
+            | ObjectType::ObjectPolicy
+            | ObjectType::ObjectStatisticExt
+            | ObjectType::ObjectPublication => {}
+            _ => self.follows_objects = true,
+        }
+    }
+
+    fn add_roles(&mut self, roles: &[pg_query::protobuf::Node]) {
+        self.follows_objects = true;
+        for role in roles {
+            if let Some(NodeEnum::RoleSpec(role)) = &role.node {
+                self.roles.insert(role.rolename.clone());
+            }
+        }
+    }
+}

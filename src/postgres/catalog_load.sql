@@ -1,0 +1,174 @@
+-- The rows of the catalogs for what the walk reached, one JSON array a catalog.
+-- $1 relations, $2 constraints, $3 types, $4 routines, $5 and $6 the catalogs and oids of everything
+-- reached, $7 names, $8 and $9 the catalogs and oids of what dependents were followed from.
+-- Reads system catalogs only and calls nothing that opens a relation: no pg_get_…, no sizes.
+WITH
+range_entry (owner, relation, children, mode) AS (
+    SELECT q.owner, m[1], coalesce(m[2], m[4], 'true'), m[3]
+    FROM (SELECT r.oid, r.ev_action::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = ANY ($1)
+          UNION ALL
+          SELECT p.oid, coalesce(p.polqual::text, '') || coalesce(p.polwithcheck::text, '')
+          FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)) q (owner, tree)
+    CROSS JOIN LATERAL pg_catalog.regexp_matches(q.tree,
+        ':rtekind 0 :relid (\d+) (?::inh (true|false) )?:relkind . :rellockmode (\d)(?: :tablesample <> :lateral \w+ :inh (true|false))?',
+        'g') m
+),
+ranges (owner, range) AS (
+    SELECT owner, pg_catalog.json_agg(pg_catalog.json_build_object(
+        'relation', relation::int8, 'with_children', children::bool, 'mode', mode::int))
+    FROM range_entry GROUP BY owner
+)
+SELECT 'session' AS part, pg_catalog.row_to_json(x)::text AS body FROM (
+    SELECT pg_catalog.current_setting('server_version_num')::int AS server_version_num,
+           pg_catalog.current_database()::text AS database, current_user::text AS "user",
+           pg_catalog.current_setting('search_path') AS search_path,
+           pg_catalog.current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT', 'UCT', 'Zulu', 'Universal', 'Etc/UCT', 'Etc/GMT') AS utc,
+           pg_catalog.current_setting('check_function_bodies')::bool AS check_function_bodies,
+           pg_catalog.current_setting('session_replication_role') = 'replica' AS replica,
+           pg_catalog.current_setting('default_tablespace') AS default_tablespace) x
+UNION ALL
+SELECT 'schemas', pg_catalog.json_agg(x)::text FROM (
+    SELECT 2615 AS class, oid::int8 AS oid, nspname AS name FROM pg_catalog.pg_namespace
+    WHERE nspname = ANY ($7) OR nspname = ANY (pg_catalog.current_schemas(true)) OR nspname = current_user
+       OR oid IN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = ANY ($1))) x
+UNION ALL
+SELECT 'relations', pg_catalog.json_agg(x)::text FROM (
+    SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS relation,
+           CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned_table' WHEN 'i' THEN 'index'
+               WHEN 'I' THEN 'partitioned_index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view'
+               WHEN 'm' THEN 'materialized_view' WHEN 'c' THEN 'composite_type'
+               WHEN 'f' THEN 'foreign_table' ELSE 'toast' END AS kind,
+           c.relpersistence AS persistence, o.rolname AS owner, c.reltype::int8 AS row_type,
+           c.reloftype::int8 AS of_type, c.reltoastrelid::int8 AS toast, am.amname AS access_method,
+           ts.spcname AS tablespace, c.relispartition AS is_partition, c.relrowsecurity AS row_security,
+           c.relpages::int8 * 8192 AS bytes, c.reltuples::float8 AS rows, c.relispopulated AS is_populated,
+           c.relreplident AS replica_identity,
+           c.relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits i
+               JOIN pg_catalog.pg_partitioned_table d ON d.partrelid = i.inhparent
+               WHERE i.inhrelid = c.oid AND d.partdefid = c.oid) AS is_default_partition,
+           (SELECT pg_catalog.json_build_object('strategy', k.partstrat,
+                       'columns', pg_catalog.string_to_array(k.partattrs::text, ' ')::int2[])
+            FROM pg_catalog.pg_partitioned_table k WHERE k.partrelid = c.oid) AS partition_key,
+           coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                       'number', a.attnum, 'name', a.attname, 'type_oid', a.atttypid::int8,
+                       'type_modifier', a.atttypmod, 'not_null', a.attnotnull, 'identity', a.attidentity,
+                       'generated', a.attgenerated, 'is_local', a.attislocal, 'inherited', a.attinhcount,
+                       'collation', a.attcollation::int8) ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')), '[]') AS columns
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+    LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
+    WHERE c.oid = ANY ($1)) x
+UNION ALL
+SELECT 'indexes', pg_catalog.json_agg(x)::text FROM (
+    SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS "table",
+           pg_catalog.string_to_array(i.indkey::text, ' ')::int2[] AS columns, i.indnkeyatts AS key_columns,
+           i.indisunique AS is_unique, i.indisprimary AS is_primary, i.indisexclusion AS is_exclusion,
+           i.indisvalid AS is_valid, i.indislive AS is_live, i.indisclustered AS is_clustered, i.indisreplident AS is_replica_identity,
+           i.indimmediate AS is_immediate,
+           i.indclass::text || ';' || i.indcollation::text || ';' || i.indoption::text AS operators,
+           i.indexprs::text AS expressions, i.indpred::text AS predicate
+    FROM pg_catalog.pg_index i WHERE i.indexrelid = ANY ($1)) x
+UNION ALL
+SELECT 'inherits', pg_catalog.json_agg(x)::text FROM (
+    SELECT i.inhrelid::int8 AS child, i.inhparent::int8 AS parent, i.inhdetachpending AS detach_pending
+    FROM pg_catalog.pg_inherits i WHERE i.inhrelid = ANY ($1) ORDER BY i.inhrelid, i.inhseqno) x
+UNION ALL
+SELECT 'constraints', pg_catalog.json_agg(x)::text FROM (
+    SELECT k.oid::int8 AS oid, k.conname AS name, k.contype AS kind, k.conrelid::int8 AS "table",
+           k.contypid::int8 AS domain, k.conindid::int8 AS index, k.conparentid::int8 AS parent,
+           k.confrelid::int8 AS referenced, coalesce(k.conkey, '{}') AS columns,
+           coalesce(k.confkey, '{}') AS referenced_columns, k.confdeltype AS on_delete, k.confupdtype AS on_update,
+           k.convalidated AS is_validated, k.connoinherit AS no_inherit, k.conislocal AS is_local,
+           k.coninhcount AS inherited, k.condeferrable AS is_deferrable, k.condeferred AS is_deferred,
+           coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true) AS is_enforced,
+           k.conbin::text AS expression
+    FROM pg_catalog.pg_constraint k
+    WHERE k.oid = ANY ($2)
+       OR k.conrelid = ANY ($1)
+       OR k.contypid = ANY ($3)) x
+UNION ALL
+SELECT 'defaults', pg_catalog.json_agg(x)::text FROM (
+    SELECT a.oid::int8 AS oid, a.adrelid::int8 AS "table", a.adnum AS "column"
+    FROM pg_catalog.pg_attrdef a WHERE a.adrelid = ANY ($1)) x
+UNION ALL
+SELECT 'triggers', pg_catalog.json_agg(x)::text FROM (
+    SELECT t.oid::int8 AS oid, t.tgname AS name, t.tgrelid::int8 AS "table", t.tgfoid::int8 AS function,
+           t.tgtype AS events, t.tgenabled AS enabled, t.tgisinternal AS is_internal,
+           t.tgconstraint::int8 AS "constraint", t.tgconstrrelid::int8 AS referenced,
+           t.tgparentid::int8 AS parent, t.tginitdeferred AS is_deferred,
+           coalesce(pg_catalog.string_to_array(nullif(t.tgattr::text, ''), ' ')::int2[], '{}') AS columns
+    FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($1)) x
+UNION ALL
+SELECT 'rules', pg_catalog.json_agg(x)::text FROM (
+    SELECT r.oid::int8 AS oid, r.rulename AS name, r.ev_class::int8 AS "table", r.ev_type AS event,
+           r.is_instead, r.ev_enabled AS enabled, coalesce(g.range, '[]') AS range
+    FROM pg_catalog.pg_rewrite r LEFT JOIN ranges g ON g.owner = r.oid WHERE r.ev_class = ANY ($1)) x
+UNION ALL
+SELECT 'policies', pg_catalog.json_agg(x)::text FROM (
+    SELECT p.oid::int8 AS oid, p.polname AS name, p.polrelid::int8 AS "table", p.polcmd AS command,
+           coalesce(g.range, '[]') AS range
+    FROM pg_catalog.pg_policy p LEFT JOIN ranges g ON g.owner = p.oid WHERE p.polrelid = ANY ($1)) x
+UNION ALL
+SELECT 'types', pg_catalog.json_agg(x)::text FROM (
+    SELECT t.oid::int8 AS oid, n.nspname AS schema, t.typname AS name, t.typtype AS kind,
+           t.typrelid::int8 AS relation, t.typbasetype::int8 AS base, t.typtypmod AS base_modifier,
+           t.typelem::int8 AS element, t.typnotnull AS not_null, t.typdefault IS NOT NULL AS has_default,
+           t.typstorage AS storage
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE t.oid = ANY ($3)
+       OR t.oid IN (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0)) x
+UNION ALL
+SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
+    SELECT p.oid::int8 AS oid, n.nspname AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
+           p.provolatile AS volatility, p.pronargs AS arguments,
+           pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[] AS signature,
+           CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE p.oid = ANY ($4)) x
+UNION ALL
+SELECT 'statistics', pg_catalog.json_agg(x)::text FROM (
+    SELECT s.oid::int8 AS oid, n.nspname AS schema, s.stxname AS name, s.stxrelid::int8 AS "table",
+           pg_catalog.string_to_array(nullif(s.stxkeys::text, ''), ' ')::int2[] AS columns
+    FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
+    WHERE s.stxrelid = ANY ($1)) x
+UNION ALL
+SELECT 'publications', pg_catalog.json_agg(x)::text FROM (
+    SELECT r.oid::int8 AS oid, r.prrelid::int8 AS "table", p.pubname AS publication
+    FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
+    WHERE r.prrelid = ANY ($1) OR p.pubname = ANY ($7)) x
+UNION ALL
+SELECT 'event_triggers', pg_catalog.json_agg(x)::text FROM (
+    SELECT e.evtname AS name, e.evtevent AS event, coalesce(e.evttags, '{}') AS tags
+    FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled IN ('O', 'A')) x
+UNION ALL
+SELECT 'objects', pg_catalog.json_agg(x)::text FROM (
+    SELECT 3079 AS class, oid::int8 AS oid, NULL::name AS schema, extname AS name FROM pg_catalog.pg_extension WHERE extname = ANY ($7)
+    UNION ALL SELECT 1417, oid::int8, NULL, srvname FROM pg_catalog.pg_foreign_server WHERE srvname = ANY ($7)
+    UNION ALL SELECT 2328, oid::int8, NULL, fdwname FROM pg_catalog.pg_foreign_data_wrapper WHERE fdwname = ANY ($7)
+    UNION ALL SELECT 2612, oid::int8, NULL, lanname FROM pg_catalog.pg_language WHERE lanname = ANY ($7)
+    UNION ALL SELECT 2601, oid::int8, NULL, amname FROM pg_catalog.pg_am WHERE amname = ANY ($7) AND oid >= 16384
+    UNION ALL SELECT 6104, oid::int8, NULL, pubname FROM pg_catalog.pg_publication WHERE pubname = ANY ($7)
+    UNION ALL SELECT 2617, o.oid::int8, n.nspname, o.oprname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 2616, o.oid::int8, n.nspname, o.opcname FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace WHERE o.opcname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 2753, o.oid::int8, n.nspname, o.opfname FROM pg_catalog.pg_opfamily o JOIN pg_catalog.pg_namespace n ON n.oid = o.opfnamespace WHERE o.opfname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 3456, o.oid::int8, n.nspname, o.collname FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace WHERE o.collname = ANY ($7) AND o.oid >= 16384) x
+UNION ALL
+SELECT 'dependencies', pg_catalog.json_agg(x)::text FROM (
+    SELECT DISTINCT d.classid::int8 AS class, d.objid::int8 AS oid, d.objsubid AS "column", d.refclassid::int8 AS on_class,
+           d.refobjid::int8 AS on_oid, d.refobjsubid AS on_column, d.deptype AS kind
+    FROM (SELECT d.* FROM unnest($5::oid[], $6::oid[]) w (c, o)
+          JOIN pg_catalog.pg_depend d ON d.classid = w.c AND d.objid = w.o
+          UNION ALL
+          SELECT d.* FROM unnest($8::oid[], $9::oid[]) w (c, o)
+          JOIN pg_catalog.pg_depend d ON d.refclassid = w.c AND d.refobjid = w.o) d) x
+UNION ALL
+SELECT 'foreign_temporaries', pg_catalog.json_agg(c.relname)::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = ANY ($7) AND c.relpersistence = 't' AND n.nspname LIKE 'pg\_temp\_%'

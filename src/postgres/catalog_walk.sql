@@ -1,0 +1,154 @@
+-- What the names of a migration lead to, as (classid, objid, role).
+-- Roles: r root (named), d depends on a root (what DROP … CASCADE would take), a ancestor of a root in an
+-- inheritance tree, p partner: touched, but nothing is followed from it but its own indexes, children and
+-- what its views read.
+-- $1 names; $2 follow foreign keys on; $3 follow dependents of types, functions and the like;
+-- $4 schemas that are dropped, or worked on whole; $5 roles whose objects are worked on; $6 every relation.
+-- Reads system catalogs only and calls nothing that opens a relation.
+WITH RECURSIVE
+seed (classid, objid, role) AS (
+    SELECT 1259::oid, c.oid, CASE WHEN c.oid < 16384 THEN 'p' ELSE 'r' END
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY ($1)
+      AND (n.nspname = ANY (pg_catalog.current_schemas(true)) OR n.nspname = ANY ($1))
+  UNION
+    SELECT 1247::oid, t.oid, CASE WHEN $3 AND t.oid >= 16384 THEN 'r' ELSE 'p' END
+    FROM pg_catalog.pg_type t WHERE t.typname = ANY ($1)
+  UNION
+    SELECT 1255::oid, p.oid, CASE WHEN $3 AND p.oid >= 16384 THEN 'r' ELSE 'p' END
+    FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($1) AND p.oid >= 16384
+  UNION
+    SELECT 3381::oid, s.oid, 'r' FROM pg_catalog.pg_statistic_ext s WHERE s.stxname = ANY ($1)
+  UNION
+    SELECT 2615::oid, n.oid, 'r' FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($4)
+  UNION
+    SELECT o.classid, o.objid, 'r' FROM (
+        SELECT 3079::oid, oid, extname FROM pg_catalog.pg_extension
+        UNION ALL SELECT 1417, oid, srvname FROM pg_catalog.pg_foreign_server
+        UNION ALL SELECT 2328, oid, fdwname FROM pg_catalog.pg_foreign_data_wrapper
+        UNION ALL SELECT 2612, oid, lanname FROM pg_catalog.pg_language
+        UNION ALL SELECT 2601, oid, amname FROM pg_catalog.pg_am
+        UNION ALL SELECT 2617, oid, oprname FROM pg_catalog.pg_operator WHERE oprname = ANY ($1)
+        UNION ALL SELECT 2616, oid, opcname FROM pg_catalog.pg_opclass
+        UNION ALL SELECT 2753, oid, opfname FROM pg_catalog.pg_opfamily
+        UNION ALL SELECT 3456, oid, collname FROM pg_catalog.pg_collation WHERE collname = ANY ($1)
+    ) o (classid, objid, name)
+    WHERE $3 AND o.name = ANY ($1) AND o.objid >= 16384
+  UNION
+    SELECT 1259::oid, c.oid, 'p' FROM pg_catalog.pg_class c
+    WHERE c.oid >= 16384
+      AND ($6 OR (cardinality($4) > 0
+                  AND c.relnamespace IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY ($4))))
+      AND c.relkind IN ('r', 'p', 'm', 'S', 'v', 'f')
+  UNION
+    SELECT s.classid, s.objid, 'r' FROM pg_catalog.pg_shdepend s
+    JOIN pg_catalog.pg_roles o ON s.refclassid = 1260 AND s.refobjid = o.oid
+    WHERE o.rolname = ANY ($5) AND s.objid >= 16384
+      AND s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+),
+walk (classid, objid, role) AS (
+    SELECT * FROM seed
+  UNION
+    SELECT n.classid, n.objid, n.role
+    FROM walk w CROSS JOIN LATERAL (
+        -- what depends on it
+        SELECT d.classid, d.objid, 'd'
+        FROM pg_catalog.pg_depend d
+        WHERE w.role IN ('r', 'd') AND d.refclassid = w.classid AND d.refobjid = w.objid
+          AND d.classid <> 3602
+      UNION ALL
+        -- what it is an internal part of: the view of a rule, the constraint of an index
+        SELECT d.refclassid, d.refobjid, CASE WHEN d.refclassid = 1259 AND w.classid = 1259 AND d.refobjsubid > 0 THEN 'p' ELSE 'd' END
+        FROM pg_catalog.pg_depend d
+        WHERE w.role IN ('r', 'd') AND d.classid = w.classid AND d.objid = w.objid
+          AND d.deptype IN ('i', 'P', 'S', 'e') AND (d.deptype <> 'e' OR $3) AND d.refobjid >= 16384
+      UNION ALL
+        SELECT e.classid, e.objid, e.role FROM (
+            -- children and partitions, ancestors, the ancestors' default partitions
+            SELECT 1259::oid AS classid, i.inhrelid AS objid, w.role
+            FROM pg_catalog.pg_inherits i WHERE w.role <> 'a' AND i.inhparent = w.objid
+          UNION ALL
+            SELECT 1259::oid, i.inhparent, 'a'
+            FROM pg_catalog.pg_inherits i WHERE w.role <> 'p' AND i.inhrelid = w.objid
+          UNION ALL
+            SELECT 1259::oid, t.partdefid, 'p'
+            FROM pg_catalog.pg_partitioned_table t WHERE t.partrelid = w.objid AND t.partdefid <> 0
+          UNION ALL
+            -- its indexes, the table of an index, the TOAST table
+            SELECT 1259::oid, x.indexrelid, CASE w.role WHEN 'a' THEN 'p' ELSE w.role END
+            FROM pg_catalog.pg_index x WHERE x.indrelid = w.objid
+          UNION ALL
+            SELECT 1259::oid, x.indrelid, CASE w.role WHEN 'r' THEN 'd' ELSE 'p' END
+            FROM pg_catalog.pg_index x WHERE x.indexrelid = w.objid
+          UNION ALL
+            SELECT 1259::oid, c.reltoastrelid, 'p'
+            FROM pg_catalog.pg_class c WHERE c.oid = w.objid AND c.reltoastrelid <> 0
+          UNION ALL
+            SELECT 1247::oid, c.reloftype, 'p'
+            FROM pg_catalog.pg_class c WHERE c.oid = w.objid AND c.reloftype <> 0
+          UNION ALL
+            -- the other side of its own foreign keys
+            SELECT 2606::oid, k.oid, 'd'
+            FROM pg_catalog.pg_constraint k WHERE w.role IN ('r', 'd') AND k.conrelid = w.objid
+          UNION ALL
+            -- what its rules, policies and defaults use
+            SELECT d.refclassid, d.refobjid, 'p'
+            FROM pg_catalog.pg_rewrite r
+            JOIN pg_catalog.pg_depend d ON d.classid = 2618 AND d.objid = r.oid
+            WHERE r.ev_class = w.objid AND d.refclassid IN (1259, 1255)
+          UNION ALL
+            SELECT d.refclassid, d.refobjid, 'p'
+            FROM pg_catalog.pg_policy p
+            JOIN pg_catalog.pg_depend d ON d.classid = 3256 AND d.objid = p.oid
+            WHERE p.polrelid = w.objid AND d.refclassid IN (1259, 1255)
+          UNION ALL
+            SELECT d.refclassid, d.refobjid, 'p'
+            FROM pg_catalog.pg_attrdef a
+            JOIN pg_catalog.pg_depend d ON d.classid = 2604 AND d.objid = a.oid
+            WHERE a.adrelid = w.objid AND d.refclassid IN (1259, 1255) AND d.refobjid <> w.objid
+          UNION ALL
+            SELECT 1255::oid, t.tgfoid, 'p'
+            FROM pg_catalog.pg_trigger t WHERE t.tgrelid = w.objid AND t.tgfoid >= 16384
+          UNION ALL
+            SELECT 1259::oid, t.tgconstrrelid, 'p'
+            FROM pg_catalog.pg_trigger t
+            WHERE w.role IN ('r', 'd') AND t.tgrelid = w.objid AND t.tgconstrrelid <> 0
+        ) e WHERE w.classid = 1259 AND w.objid >= 16384
+      UNION ALL
+        SELECT e.classid, e.objid, e.role FROM (
+            SELECT 1259::oid AS classid, k.conrelid AS objid,
+                   CASE WHEN $2 AND w.role <> 'p' THEN 'r' ELSE 'p' END AS role
+            FROM pg_catalog.pg_constraint k WHERE k.oid = w.objid AND k.conrelid <> 0
+          UNION ALL
+            SELECT 1259::oid, k.confrelid, 'p'
+            FROM pg_catalog.pg_constraint k WHERE k.oid = w.objid AND k.confrelid <> 0
+          UNION ALL
+            SELECT 2606::oid, k.conparentid, 'p'
+            FROM pg_catalog.pg_constraint k WHERE k.oid = w.objid AND k.conparentid <> 0
+          UNION ALL
+            SELECT 2606::oid, k.oid, 'p'
+            FROM pg_catalog.pg_constraint k WHERE k.conparentid = w.objid
+        ) e WHERE w.classid = 2606
+      UNION ALL
+        SELECT e.classid, e.objid, 'p' FROM (
+            SELECT 1259::oid AS classid, t.tgrelid AS objid FROM pg_catalog.pg_trigger t WHERE w.classid = 2620 AND t.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, r.ev_class FROM pg_catalog.pg_rewrite r WHERE w.classid = 2618 AND r.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, p.polrelid FROM pg_catalog.pg_policy p WHERE w.classid = 3256 AND p.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, a.adrelid FROM pg_catalog.pg_attrdef a WHERE w.classid = 2604 AND a.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, s.stxrelid FROM pg_catalog.pg_statistic_ext s WHERE w.classid = 3381 AND s.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, p.prrelid FROM pg_catalog.pg_publication_rel p WHERE w.classid = 6106 AND p.oid = w.objid
+          UNION ALL
+            SELECT 1259::oid, t.typrelid FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typrelid >= 16384
+          UNION ALL
+            SELECT 1247::oid, t.typbasetype FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typbasetype <> 0
+        ) e
+    ) n (classid, objid, role)
+)
+SELECT classid::int8 AS class, objid::int8 AS oid, bool_or(role IN ('r', 'd')) AS followed
+FROM walk GROUP BY classid, objid
