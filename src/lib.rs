@@ -21,6 +21,7 @@
 pub mod backup;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod error;
 pub mod gate;
 pub mod history;
