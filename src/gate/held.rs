@@ -2,7 +2,6 @@
 //! out while it waits for the next one.
 
 use crate::model::{LockMode, LockRequest, Oid, RelationName, Statement};
-use std::collections::BTreeSet;
 
 /// One lock that the migration's transaction has by now.
 #[derive(Debug, Clone)]
@@ -23,7 +22,7 @@ pub struct HeldLock {
 #[derive(Debug, Default)]
 pub struct Held {
     locks: Vec<HeldLock>,
-    made: BTreeSet<RelationName>,
+    made_something: bool,
     transaction: Option<usize>,
 }
 
@@ -34,9 +33,8 @@ impl Held {
             self.locks.clear();
             self.transaction = Some(statement.transaction);
         }
-        // What a statement makes has a name and no oid yet, also in later transactions.
-        let own = statement.locks.iter().filter(|l| l.own);
-        self.made.extend(own.map(|l| l.name.clone()));
+        // What a statement makes has no oid yet, also in later transactions and under later names.
+        self.made_something |= statement.locks.iter().any(|lock| lock.own);
     }
 
     /// Notes a lock as taken.
@@ -71,9 +69,9 @@ impl Held {
         &self.locks
     }
 
-    /// Whether the migration made a relation of this name.
+    /// Whether the migration made relations: they have no oid yet.
     #[must_use]
-    pub fn was_made(&self, name: &RelationName) -> bool {
-        self.made.contains(name)
+    pub const fn made_something(&self) -> bool {
+        self.made_something
     }
 }

@@ -256,7 +256,7 @@ impl<'j, 'a> Judge<'j, 'a> {
     /// The oid of a relation of the footprint; a doubt where there is none.
     fn oid(&mut self, oid: Option<Oid>, name: &RelationName, held: &Held) -> Option<Oid> {
         let found = oid.or_else(|| self.scene.oid_of(name));
-        if found.is_none() && !held.was_made(name) {
+        if found.is_none() && !held.made_something() {
             self.doubt(
                 format!("relation {name} is not in the catalog that was read"),
                 "check the database (-d) and the search_path, or run what creates it first",

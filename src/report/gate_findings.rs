@@ -397,7 +397,7 @@ fn when(view: &GateView, clears: &Clears) -> String {
     format!(
         "{} (in {}, {})",
         local.format(pattern),
-        range(age(from, view.taken_at), age(to, view.taken_at)),
+        range(age(view.taken_at, from), age(view.taken_at, to)),
         clears.basis
     )
 }
@@ -451,7 +451,7 @@ fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
 fn wait_command(view: &GateView, wait: &Wait) -> String {
     let latest = wait.clears.as_ref().and_then(|c| c.latest);
     let minutes = latest.map_or(60, |latest| {
-        let left = age(latest, view.taken_at).num_minutes();
+        let left = age(view.taken_at, latest).num_minutes();
         (left + left / 4 + 5) / 5 * 5
     });
     let mut files: Vec<&str> = view
