@@ -1,1 +1,38 @@
-//! DECIDE. Footprint × snapshot → verdict: the grant rule, the queue, snapshot waits, policy.
+//! DECIDE. Footprint × snapshot → verdict: would it wait, behind whom, and who would pile up behind it.
+//!
+//! Three things make a statement wait, and each has its file. The **queue** for a relation lock
+//! ([`queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
+//! transactions a CONCURRENTLY form waits for without queueing. And **old snapshots** of the whole
+//! database ([`old_snapshots`]), whatever they read.
+//!
+//! Not everybody in front counts. An ordinary autovacuum gives way to a waiter, and a transaction of a
+//! few milliseconds is over before anybody notices ([`clearing`]): a blocker counts once it outlives the
+//! patience, which its age shows at once, or a second look.
+//!
+//! What is certain is said first: one wait that counts makes the answer WOULD BLOCK, whatever else is
+//! unknown. Without one, a single doubt makes it CANNOT TELL. CLEAR is what is left.
+
+mod advisory;
+pub mod before_backup;
+mod behind;
+mod blocker;
+mod clearing;
+mod decide;
+mod held;
+mod notes;
+mod old_snapshots;
+mod policy;
+pub mod queue;
+mod rows;
+pub mod scene;
+mod statement;
+mod timeouts;
+pub mod waiting;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use before_backup::before_backup;
+pub use decide::{decide, needs_second_look};
+pub use policy::{FirstLook, Policy, Usage};

@@ -1,4 +1,8 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
 
 pub mod footprint;
+mod psql;
+pub mod split;
 pub mod statement;
+pub mod timeouts;
+mod transactions;

@@ -1,6 +1,10 @@
 //! A migration's text, cut into the statements that Postgres will get, each with its line and its transaction.
 
+use super::psql::{self, Variables};
+use super::split::{newlines, pieces};
+use super::transactions::Session;
 use pg_query::NodeEnum;
+use pg_query::protobuf::RawStmt;
 
 /// One text to run: a file, a part of one (the up-section), or standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,11 @@ pub struct Script {
 /// How the program that runs a script opens transactions around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionHabit {
-    /// Each statement by itself, unless the script says BEGIN: psql.
+    /// Each statement by itself, unless the script says BEGIN: psql. Each script is a session of its own.
     PerStatement,
+    /// The script is one message to the server: an implicit transaction if it holds more than one statement
+    /// (golang-migrate, postgrator, Prisma, and the scripts that sqlx runs without a transaction).
+    PerMessage,
     /// One around each script: psql -1, and most migration tools.
     PerScript,
     /// One around all scripts of the run: Alembic, knex, node-pg-migrate.
@@ -56,4 +63,407 @@ pub enum Body {
     Meta(String),
     /// Not SQL: what the parser said.
     Unparsable(String),
+}
+
+/// Cuts scripts into statements, in the order they will run.
+///
+/// Never fails and never loses one: what Postgres's grammar refuses is [`Body::Unparsable`], and the others
+/// stay. The grammar is Postgres 18's, which reads what 14 to 17 read.
+#[must_use]
+pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
+    let mut session = Session::default();
+    let mut all = Vec::new();
+    for script in scripts {
+        let cut = cut(script);
+        let bodies: Vec<(&Body, bool)> =
+            cut.iter().map(|cut| (&cut.body, cut.joins_next)).collect();
+        let places = session.places(script.habit, &bodies);
+        all.extend(
+            cut.into_iter()
+                .zip(places)
+                .map(|(cut, place)| SourceStatement {
+                    file: script.file.clone(),
+                    line: cut.line,
+                    sql: cut.sql,
+                    body: cut.body,
+                    transaction: place.transaction,
+                    in_block: place.in_block,
+                    lock_timeout_ms: place.lock_timeout_ms,
+                    statement_timeout_ms: place.statement_timeout_ms,
+                }),
+        );
+    }
+    all
+}
+
+/// A statement on its own.
+struct Cut {
+    line: usize,
+    sql: String,
+    body: Body,
+    joins_next: bool,
+}
+
+fn cut(script: &Script) -> Vec<Cut> {
+    let text = script.sql.strip_prefix('\u{feff}').unwrap_or(&script.sql);
+    let mut variables = Variables::default();
+    let mut cuts = Vec::new();
+    for piece in pieces(text) {
+        let line = script.first_line + piece.line;
+        if piece.is_meta {
+            variables.note(piece.text);
+            let sql = piece.text.to_owned();
+            cuts.push(Cut {
+                line,
+                body: Body::Meta(sql.clone()),
+                sql,
+                joins_next: false,
+            });
+            continue;
+        }
+        let bodies = parse(&variables.replaced_in(piece.text));
+        let is_one = bodies.len() == 1;
+        for (sql, lines, body) in bodies {
+            // With a variable replaced, the text shown is still the file's.
+            let sql = if is_one { piece.text.to_owned() } else { sql };
+            cuts.push(Cut {
+                line: line + lines,
+                sql,
+                body,
+                joins_next: piece.joins_next,
+            });
+        }
+    }
+    cuts
+}
+
+/// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
+fn parse(text: &str) -> Vec<(String, usize, Body)> {
+    let whole = |body| vec![(text.to_owned(), 0, body)];
+    // The crate asserts on shapes of trees that it does not expect: a panic in it is one more refusal.
+    let result = std::panic::catch_unwind(|| pg_query::parse(text, 0));
+    let mut statements = match result {
+        Ok(Ok(parsed)) => parsed.protobuf.stmts,
+        Ok(Err(error)) => return whole(Body::Unparsable(refusal(text, &error))),
+        Err(_) => return whole(Body::Unparsable("the parser gave up on it".to_owned())),
+    };
+    if statements.len() == 1
+        && let Some(node) = statements
+            .pop()
+            .and_then(|raw| raw.stmt)
+            .and_then(|stmt| stmt.node)
+    {
+        return whole(Body::Sql(Box::new(node)));
+    }
+    let bodies: Vec<_> = statements
+        .into_iter()
+        .filter_map(|raw| part(text, raw))
+        .collect();
+    if bodies.is_empty() {
+        whole(Body::Unparsable("no statement in it".to_owned()))
+    } else {
+        bodies
+    }
+}
+
+fn part(text: &str, raw: RawStmt) -> Option<(String, usize, Body)> {
+    let start = usize::try_from(raw.stmt_location).ok()?;
+    let length = usize::try_from(raw.stmt_len).ok()?;
+    let end = if length == 0 {
+        text.len()
+    } else {
+        start + length
+    };
+    let sql = text.get(start..end)?;
+    let first = pieces(sql).first().map_or(0, |piece| piece.line);
+    let node = raw.stmt?.node?;
+    Some((
+        sql.trim().to_owned(),
+        newlines(&text[..start]) + first,
+        Body::Sql(Box::new(node)),
+    ))
+}
+
+/// Why the parser refused, in its own words where it has some.
+fn refusal(text: &str, error: &pg_query::Error) -> String {
+    if let Some(name) = psql::variable_in(text) {
+        return format!("psql variable {name} has no value here");
+    }
+    match error {
+        pg_query::Error::Parse(why) => why.clone(),
+        pg_query::Error::Conversion(_) => "it holds a NUL byte".to_owned(),
+        pg_query::Error::Decode(_) => "it is nested too deeply to be read".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn script(sql: &str, habit: TransactionHabit) -> Script {
+        Script {
+            file: "a.sql".to_owned(),
+            sql: sql.to_owned(),
+            first_line: 1,
+            habit,
+        }
+    }
+
+    fn run(sql: &str, habit: TransactionHabit) -> Vec<SourceStatement> {
+        statements(&[script(sql, habit)])
+    }
+
+    /// Per statement: the number of its transaction, negative when it is not in a block.
+    fn transactions(sql: &str, habit: TransactionHabit) -> Vec<i64> {
+        let sign = |s: &SourceStatement| if s.in_block { 1 } else { -1 };
+        run(sql, habit)
+            .iter()
+            .map(|s| sign(s) * i64::try_from(s.transaction).unwrap())
+            .collect()
+    }
+
+    fn lock_timeouts(sql: &str, habit: TransactionHabit) -> Vec<Option<i64>> {
+        run(sql, habit)
+            .iter()
+            .filter(|s| s.sql.starts_with("drop"))
+            .map(|s| s.lock_timeout_ms)
+            .collect()
+    }
+
+    use TransactionHabit::{PerMessage, PerScript, PerStatement, WholeRun};
+
+    #[test]
+    fn one_bad_statement_loses_no_other() {
+        let found = run(
+            "alter table a add b int;\n\nnot sql; \n drop table :x;\r\ndrop table c",
+            PerStatement,
+        );
+        let lines: Vec<_> = found.iter().map(|s| s.line).collect();
+        assert_eq!(lines, [1, 3, 4, 5]);
+        assert!(matches!(*found[0].body_node(), NodeEnum::AlterTableStmt(_)));
+        assert!(
+            matches!(&found[1].body, Body::Unparsable(why) if why == "syntax error at or near \"not\"")
+        );
+        assert!(
+            matches!(&found[2].body, Body::Unparsable(why) if why == "psql variable :x has no value here")
+        );
+        assert!(matches!(*found[3].body_node(), NodeEnum::DropStmt(_)));
+    }
+
+    impl SourceStatement {
+        fn body_node(&self) -> &NodeEnum {
+            match &self.body {
+                Body::Sql(node) => node,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_the_first_line_count_for_nothing_and_something() {
+        let mut one = script("\u{feff}-- up\nselect 1", PerScript);
+        one.first_line = 10;
+        assert_eq!(statements(&[one])[0].line, 11);
+    }
+
+    #[test]
+    fn psql_runs_each_statement_by_itself() {
+        assert_eq!(
+            transactions("select 1; begin; select 2; commit; select 3", PerStatement),
+            [-1, -2, 2, 2, -3]
+        );
+        assert_eq!(
+            transactions(
+                "begin; commit and chain; select 1; abort; end; select 1",
+                PerStatement
+            ),
+            [-1, 1, 2, 2, -3, -4]
+        );
+        assert_eq!(
+            transactions("select 1\\; select 2; select 3", PerStatement),
+            [1, 1, -2]
+        );
+        assert_eq!(
+            transactions("begin;\n\\c other\nselect 1", PerStatement),
+            [-1, 1, -2]
+        );
+        assert_eq!(
+            transactions(
+                "begin; prepare transaction 'x'; commit prepared 'x'",
+                PerStatement
+            ),
+            [-1, 1, -2]
+        );
+    }
+
+    #[test]
+    fn a_message_of_several_statements_is_one_transaction() {
+        assert_eq!(transactions("select 1; select 2", PerMessage), [1, 1]);
+        assert_eq!(
+            transactions("create index concurrently i on a (b)", PerMessage),
+            [-1]
+        );
+        assert_eq!(
+            transactions(
+                "select 1; begin; select 2; commit; select 3; select 4",
+                PerMessage
+            ),
+            [1, 1, 1, 1, 2, 2]
+        );
+    }
+
+    #[test]
+    fn the_runners_transaction_ends_at_a_commit_in_the_text() {
+        assert_eq!(transactions("begin; select 1", PerScript), [1, 1]);
+        assert_eq!(
+            transactions("select 1; commit; select 2; select 3", PerScript),
+            [1, 1, 2, 2]
+        );
+        let two = |habit| {
+            let found = statements(&[script("select 1", habit), script("select 2", habit)]);
+            found.iter().map(|s| s.transaction).collect::<Vec<_>>()
+        };
+        assert_eq!(two(PerScript), [1, 2]);
+        assert_eq!(two(WholeRun), [1, 1]);
+    }
+
+    #[test]
+    fn timeouts_follow_the_order_and_the_transactions() {
+        for (sql, expected) in [
+            (
+                "drop table a; set lock_timeout = '5s'; drop table a",
+                vec![None, Some(5000)],
+            ),
+            (
+                "set lock_timeout to 50; reset lock_timeout; drop table a",
+                vec![None],
+            ),
+            (
+                "set LOCK_TIMEOUT to 50; set lock_timeout to default; drop table a",
+                vec![None],
+            ),
+            (
+                "set lock_timeout to 50; reset all; drop table a",
+                vec![None],
+            ),
+            (
+                "set lock_timeout to 50; discard all; drop table a",
+                vec![None],
+            ),
+            (
+                "set lock_timeout to 50; set lock_timeout to 'nonsense'; drop table a",
+                vec![Some(50)],
+            ),
+            ("set local lock_timeout = 50; drop table a", vec![None]),
+            (
+                "begin; set local lock_timeout = 50; drop table a; commit; drop table b",
+                vec![Some(50), None],
+            ),
+            (
+                "begin; set lock_timeout = 50; drop table a; rollback; drop table b",
+                vec![Some(50), None],
+            ),
+            (
+                "begin; set lock_timeout = 50; commit; drop table b",
+                vec![Some(50)],
+            ),
+            (
+                "set lock_timeout = 7; begin; set local lock_timeout = 50; set lock_timeout = 9; drop table a; commit; drop table a",
+                vec![Some(9), Some(9)],
+            ),
+            (
+                "begin; set local lock_timeout = 5; savepoint s; set lock_timeout = 50; drop table a; rollback to s; drop table a; release s; drop table a",
+                vec![Some(50), Some(5), Some(5)],
+            ),
+            (
+                "begin; savepoint s; set local lock_timeout = 50; release s; drop table a; end; drop table a",
+                vec![Some(50), None],
+            ),
+            (
+                "select set_config('lock_timeout', '1min', false); drop table a",
+                vec![Some(60_000)],
+            ),
+            (
+                "select pg_catalog.set_config('lock_timeout', '1min'::text, true); drop table a",
+                vec![None],
+            ),
+            (
+                "begin; select set_config('lock_timeout', '1min', true); drop table a; end; drop table a",
+                vec![Some(60_000), None],
+            ),
+            ("set lock_timeout = 0; drop table a", vec![Some(0)]),
+        ] {
+            assert_eq!(lock_timeouts(sql, PerStatement), expected, "{sql}");
+        }
+        assert_eq!(
+            lock_timeouts("set local lock_timeout = 50; drop table a", PerScript),
+            [Some(50)]
+        );
+        assert_eq!(
+            lock_timeouts("set local lock_timeout = 50; drop table a", PerMessage),
+            [Some(50)]
+        );
+        assert_eq!(
+            run("set statement_timeout = '1h'; select 1", PerScript)[1].statement_timeout_ms,
+            Some(3_600_000)
+        );
+    }
+
+    #[test]
+    fn a_variable_that_the_script_sets_is_read() {
+        let found = run("\\set t orders\ndrop table :t;", PerStatement);
+        assert!(matches!(*found[1].body_node(), NodeEnum::DropStmt(_)));
+        assert_eq!(found[1].sql, "drop table :t");
+    }
+
+    /// The server's own cutting is the judge: Postgres's parser on the whole text.
+    fn agrees_with_the_parser(sql: &str) {
+        let Ok(whole) = pg_query::parse(sql, 0) else {
+            return;
+        };
+        let texts: Vec<_> = run(sql, PerStatement)
+            .into_iter()
+            .map(|s| (s.body, s.sql))
+            .collect();
+        let nodes: Vec<_> = whole
+            .protobuf
+            .stmts
+            .into_iter()
+            .filter_map(|s| s.stmt?.node)
+            .collect();
+        assert_eq!(texts.len(), nodes.len(), "{sql:?} {texts:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1500))]
+
+        #[test]
+        fn whatever_the_parser_reads_is_cut_as_it_reads_it(parts in prop::collection::vec(prop::sample::select(vec![
+            "select", " 1", ";", " ", "\n", "'a;b'", "$$;$$", "$x$ ; $x$", "/* ; */", "-- ;\n", "\"a;\"", "e'\\'", "'", ",", "(", ")",
+            "create function f() returns int begin atomic select 1; end", "create rule r as on insert to a do (select 1; select 2)",
+            "case when true then 1 end", "begin", "end", "u&'a'", "$1", "a$b", "\u{e9}", ":", "::int", " as ", "n'x'", "1e5", "\r\n", "\t"]), 0..14)) {
+            agrees_with_the_parser(&parts.concat());
+        }
+
+        #[test]
+        fn any_bytes_become_statements_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), habit in prop::sample::select(vec![PerStatement, PerMessage, PerScript, WholeRun])) {
+            let _ = run(&String::from_utf8_lossy(&bytes), habit);
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_and_nothing_else() {
+        let deep = format!(
+            "select {}1{}; drop table a",
+            "(".repeat(100_000),
+            ")".repeat(100_000)
+        );
+        let found = run(&deep, PerStatement);
+        assert!(matches!(found[0].body, Body::Unparsable(_)));
+        assert!(matches!(found[1].body, Body::Sql(_)));
+        let long = format!("select 1{}; drop table a", "+1".repeat(100_000));
+        assert!(matches!(run(&long, PerStatement)[1].body, Body::Sql(_)));
+    }
 }

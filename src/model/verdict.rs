@@ -61,6 +61,9 @@ pub struct Verdict {
     /// What does not stop the migration and is still worth a line.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Whether a second look, a patience later, may change it: somebody in front has only just begun.
+    #[serde(default)]
+    pub look_again: bool,
 }
 
 /// What stands in one statement's way.
@@ -71,6 +74,21 @@ pub struct StatementVerdict {
     /// Who would queue behind it.
     #[serde(default)]
     pub behind: Option<Behind>,
+    /// `lock_timeout` in force while it runs, in milliseconds (0: none); `None`: not known.
+    #[serde(default)]
+    pub lock_timeout_ms: Option<i64>,
+    /// Facts about the wait that are worth a line: what it holds meanwhile, what a timeout means for
+    /// the others, that it would end a running dump.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl StatementVerdict {
+    /// Whether something that counts is in the statement's way.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.waits.iter().any(|wait| wait.counts)
+    }
 }
 
 /// Why the answer is not known.
@@ -82,6 +100,9 @@ pub struct Doubt {
     pub what: String,
     /// What would help.
     pub help: String,
+    /// Whether looking again cannot change it: a standby, an opaque statement.
+    #[serde(default)]
+    pub lasting: bool,
 }
 
 /// What kind of wait.
@@ -98,6 +119,8 @@ pub enum WaitKind {
     Lockers,
     /// Clears by itself within moments: an ordinary autovacuum, a query younger than the patience.
     SelfClearing,
+    /// The other way round: that one would have to wait for what is asked about (a backup).
+    HoldsUp,
 }
 
 /// One wait: what is asked for, and who has it.
@@ -117,6 +140,26 @@ pub struct Wait {
     pub blocker: Blocker,
     /// When that one is expected to be gone.
     pub clears: Option<Clears>,
+    /// Why it does not count, where it does not.
+    #[serde(default)]
+    pub clears_by: Option<ClearsBy>,
+    /// It does not wait but fails at once (`NOWAIT`, a `pg_try_` lock, a deadlock with a waiter).
+    #[serde(default)]
+    pub fails: bool,
+}
+
+/// Why a wait clears by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClearsBy {
+    /// An ordinary autovacuum: the waiter cancels it after `deadlock_timeout`.
+    Autovacuum,
+    /// Younger than the patience, and not looked at a second time yet.
+    NotSeenTwice,
+    /// Younger than the patience, in the second look too: another one each time.
+    Young,
+    /// The statement skips the relation instead of waiting (`SKIP_LOCKED`).
+    Skipped,
 }
 
 /// Who is in the way.
@@ -145,6 +188,9 @@ pub struct Blocker {
     /// Words for people: `pg_dump, now copying public.jobs, 31 of 44 tables`.
     #[serde(default)]
     pub detail: String,
+    /// What a person can do about it.
+    #[serde(default)]
+    pub advice: String,
 }
 
 /// When a blocker is expected to be gone.

@@ -1,1 +1,22 @@
 //! TELL. One file a form, all from the same values.
+
+mod explain_json;
+mod explain_text;
+mod gate_findings;
+mod gate_github;
+mod gate_gitlab;
+mod gate_json;
+mod gate_junit;
+mod gate_sarif;
+mod gate_text;
+pub mod page;
+
+pub use explain_json::explain_json;
+pub use explain_text::explain_text;
+pub use gate_findings::GateView;
+pub use gate_github::{gate_github, gate_github_summary};
+pub use gate_gitlab::gate_gitlab;
+pub use gate_json::{gate_json, gate_value};
+pub use gate_junit::gate_junit;
+pub use gate_sarif::gate_sarif;
+pub use gate_text::gate_text;

@@ -1,0 +1,136 @@
+//! The verdict over a whole migration.
+
+use super::Policy;
+use super::held::Held;
+use super::scene::Scene;
+use super::statement::Judge;
+use super::words::one_line;
+use crate::model::{
+    Answer, ClearsBy, Doubt, Footprint, Role, Session, Snapshot, Statement, StatementVerdict,
+    Verdict,
+};
+
+/// Would this migration, run now, wait?
+///
+/// Every statement is judged on the same look, also those after one that would wait.
+#[must_use]
+pub fn decide(
+    footprint: &Footprint,
+    snapshot: &Snapshot,
+    sessions: &[Session],
+    policy: &Policy,
+) -> Verdict {
+    let scene = Scene::new(footprint, snapshot, sessions, policy);
+    let mut held = Held::default();
+    let mut doubts = standing_doubts(snapshot, policy);
+    let mut warnings = Vec::new();
+    let mut verdicts = Vec::new();
+    for (index, statement) in footprint.statements.iter().enumerate() {
+        held.begin_statement(statement);
+        let (verdict, found) = Judge::new(&scene, statement, index).run(&mut held);
+        verdicts.push(verdict);
+        doubts.extend(found);
+        match opaque(statement, index) {
+            Some(doubt) if policy.allow_opaque => warnings.push(format!(
+                "{}:{}: {}",
+                statement.file, statement.line, doubt.what
+            )),
+            Some(doubt) => doubts.push(doubt),
+            None => {}
+        }
+    }
+    warnings.extend(other_runs(sessions, snapshot, &verdicts));
+    let blocks = verdicts.iter().any(StatementVerdict::blocks);
+    let just_begun = verdicts
+        .iter()
+        .flat_map(|v| &v.waits)
+        .any(|wait| wait.clears_by == Some(ClearsBy::NotSeenTwice));
+    if just_begun {
+        doubts.push(seen_once(policy));
+    }
+    Verdict {
+        answer: match (blocks, doubts.is_empty()) {
+            (true, _) => Answer::WouldBlock,
+            (false, false) => Answer::CannotTell,
+            (false, true) => Answer::Clear,
+        },
+        look_again: !blocks
+            && policy.first_look.is_none()
+            && doubts.iter().any(|doubt| !doubt.lasting)
+            && doubts.iter().all(|doubt| !doubt.lasting),
+        statements: verdicts,
+        doubts,
+        warnings,
+    }
+}
+
+/// Whether to look a second time, a patience later, with [`super::FirstLook::of`] this snapshot in the
+/// policy: somebody in front has only just begun and may be gone by then. Never so when all is clear,
+/// nor when something blocks for certain, nor when a lasting doubt decides anyway.
+#[must_use]
+pub const fn needs_second_look(verdict: &Verdict) -> bool {
+    verdict.look_again
+}
+
+/// Doubts that stand before any statement is looked at.
+fn standing_doubts(snapshot: &Snapshot, policy: &Policy) -> Vec<Doubt> {
+    let mut doubts = policy.doubts.clone();
+    if snapshot.server.in_recovery {
+        doubts.push(Doubt {
+            statement: None,
+            what: "this server is a standby: a migration runs on the primary, and other sessions are in \
+                   its way there"
+                .into(),
+            help: "connect to the primary (target_session_attrs=read-write)".into(),
+            lasting: true,
+        });
+    }
+    doubts
+}
+
+fn seen_once(policy: &Policy) -> Doubt {
+    Doubt {
+        statement: None,
+        what: "a transaction in front has only just begun".into(),
+        help: format!("look again after {}", super::words::span(policy.patience)),
+        lasting: false,
+    }
+}
+
+fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
+    let why = statement.opaque.as_ref()?;
+    Some(Doubt {
+        statement: Some(index),
+        what: format!("not everything that it locks can be known: {why}"),
+        help: "read it, and let it through with --allow-opaque".into(),
+        lasting: true,
+    })
+}
+
+/// Schema changes of others that are under way and not in the way: they may meet this migration later.
+fn other_runs(
+    sessions: &[Session],
+    snapshot: &Snapshot,
+    verdicts: &[StatementVerdict],
+) -> Vec<String> {
+    let named = |pid| {
+        verdicts
+            .iter()
+            .flat_map(|v| &v.waits)
+            .any(|wait| wait.blocker.pid == Some(pid))
+    };
+    sessions
+        .iter()
+        .filter(|s| s.role == Role::Migration && !named(s.pid))
+        .filter_map(|s| Some((s, snapshot.backend(s.pid)?)))
+        .filter(|(_, b)| b.datid == Some(snapshot.server.datid))
+        .map(|(session, backend)| {
+            let detail = session.detail.as_deref().unwrap_or("a schema change");
+            format!(
+                "another migration is under way: pid {} ({detail}): {}",
+                session.pid,
+                one_line(&backend.query, 80)
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! One look, indexed for questions: who is this lock's owner, who holds and waits on that relation.
+
+use super::Policy;
+use super::queue::RelationQueue;
+use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
+use std::collections::{HashMap, HashSet};
+
+/// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
+/// or a prepared transaction, which has no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party<'a> {
+    /// The group's leader; a process by itself leads its own.
+    Group(Pid),
+    /// `pg_locks.virtualtransaction` of rows without a pid.
+    Prepared(&'a str),
+}
+
+/// A snapshot and what is known beside it, indexed.
+pub struct Scene<'a> {
+    /// The look.
+    pub snapshot: &'a Snapshot,
+    /// How to judge.
+    pub policy: &'a Policy,
+    backends: HashMap<Pid, &'a Backend>,
+    sessions: HashMap<Pid, &'a Session>,
+    virtual_xacts: HashMap<Pid, &'a str>,
+    queues: HashMap<Oid, RelationQueue<'a>>,
+    nobody: RelationQueue<'a>,
+}
+
+impl<'a> Scene<'a> {
+    /// Indexes a snapshot for the relations that a footprint reaches.
+    #[must_use]
+    pub fn new(
+        footprint: &Footprint,
+        snapshot: &'a Snapshot,
+        sessions: &'a [Session],
+        policy: &'a Policy,
+    ) -> Self {
+        let mut scene = Self {
+            snapshot,
+            policy,
+            backends: snapshot.backends.iter().map(|b| (b.pid, b)).collect(),
+            sessions: sessions
+                .iter()
+                .flat_map(|s| s.members.iter().chain([&s.pid]).map(move |pid| (*pid, s)))
+                .collect(),
+            virtual_xacts: snapshot
+                .locks
+                .iter()
+                .filter(|lock| matches!(lock.target, LockTarget::VirtualXid { .. }) && lock.granted)
+                .filter_map(|lock| Some((lock.pid?, lock.virtualtransaction.as_str())))
+                .collect(),
+            queues: HashMap::new(),
+            nobody: RelationQueue::default(),
+        };
+        scene.queues = scene.queues_of(&scene.relations_of(footprint));
+        scene
+    }
+
+    /// Every oid that the footprint asks for, also where it only knows the name.
+    fn relations_of(&self, footprint: &Footprint) -> HashSet<Oid> {
+        let mut oids = HashSet::new();
+        for statement in &footprint.statements {
+            oids.extend(
+                statement
+                    .locks
+                    .iter()
+                    .filter_map(|l| l.oid.or_else(|| self.oid_of(&l.name))),
+            );
+            oids.extend(statement.phases.iter().filter_map(|phase| match phase {
+                WaitPhase::Lockers { oid, name, .. } | WaitPhase::ThenLock { oid, name, .. } => {
+                    oid.or_else(|| self.oid_of(name))
+                }
+                WaitPhase::Snapshots | WaitPhase::Rows => None,
+            }));
+        }
+        oids
+    }
+
+    fn queues_of(&self, oids: &HashSet<Oid>) -> HashMap<Oid, RelationQueue<'a>> {
+        let datid = self.snapshot.server.datid;
+        let mut rows: HashMap<Oid, Vec<&'a Lock>> = HashMap::new();
+        for lock in &self.snapshot.locks {
+            // Oids are unique within one database only: a copy made with CREATE DATABASE … TEMPLATE
+            // keeps them. Database 0 is a shared catalog.
+            if let Some((database, oid)) = lock.relation()
+                && (database == datid || database == 0)
+                && lock.pid != Some(self.snapshot.server.own_pid)
+                && oids.contains(&oid)
+            {
+                rows.entry(oid).or_default().push(lock);
+            }
+        }
+        rows.into_iter()
+            .map(|(oid, locks)| (oid, RelationQueue::new(&locks, |lock| self.party(lock))))
+            .collect()
+    }
+
+    /// Who has or wants a relation.
+    #[must_use]
+    pub fn queue(&self, oid: Oid) -> &RelationQueue<'a> {
+        self.queues.get(&oid).unwrap_or(&self.nobody)
+    }
+
+    /// The oid of a relation that somebody has locked, by name.
+    #[must_use]
+    pub fn oid_of(&self, name: &crate::model::RelationName) -> Option<Oid> {
+        self.snapshot
+            .relations
+            .iter()
+            .find(|(_, relation)| &relation.name == name)
+            .map(|(oid, _)| *oid)
+    }
+
+    /// Who owns a lock.
+    #[must_use]
+    pub fn party(&self, lock: &'a Lock) -> Party<'a> {
+        lock.pid
+            .map_or(Party::Prepared(&lock.virtualtransaction), |pid| {
+                self.party_of(pid)
+            })
+    }
+
+    /// The lock group of a process.
+    #[must_use]
+    pub fn party_of(&self, pid: Pid) -> Party<'a> {
+        Party::Group(self.backend(pid).map_or(pid, Backend::lock_group))
+    }
+
+    /// The party that will run the migration, where it is connected already.
+    #[must_use]
+    pub fn asker(&self) -> Option<Party<'a>> {
+        self.policy.asking.map(|pid| self.party_of(pid))
+    }
+
+    /// The row of a process.
+    #[must_use]
+    pub fn backend(&self, pid: Pid) -> Option<&'a Backend> {
+        self.backends.get(&pid).copied()
+    }
+
+    /// The virtual transaction that a process runs.
+    #[must_use]
+    pub fn virtual_xact(&self, pid: Pid) -> Option<&'a str> {
+        self.virtual_xacts.get(&pid).copied()
+    }
+
+    /// The session that a process belongs to.
+    #[must_use]
+    pub fn session(&self, pid: Pid) -> Option<&'a Session> {
+        self.sessions.get(&pid).copied()
+    }
+}

@@ -1,0 +1,307 @@
+//! One statement: what stands in its way, request by request, in the order it meets it.
+
+use super::behind;
+use super::blocker::Owner;
+use super::clearing::{self, Weight};
+use super::held::{Held, HeldLock};
+use super::notes;
+use super::old_snapshots::{self, Awaited};
+use super::queue::Claim;
+use super::rows;
+use super::scene::{Party, Scene};
+use super::timeouts::Timeouts;
+use crate::model::{
+    Clears, ClearsBy, Doubt, LockMode, LockRequest, Oid, RelationName, Statement, StatementVerdict,
+    Wait, WaitKind, WaitPhase,
+};
+use chrono::TimeDelta;
+
+/// Judges one statement of a migration.
+pub struct Judge<'j, 'a> {
+    /// The look.
+    pub scene: &'j Scene<'a>,
+    /// What is judged.
+    pub statement: &'j Statement,
+    /// Its place in the footprint.
+    pub index: usize,
+    /// The timeouts in force.
+    pub timeouts: Timeouts,
+    /// The answer so far.
+    pub verdict: StatementVerdict,
+    /// What is not known.
+    pub doubts: Vec<Doubt>,
+    /// What the migration holds as it comes to the first wait that counts; `None`: there is none.
+    pub meanwhile: Option<Vec<HeldLock>>,
+}
+
+/// What a statement asks for as it waits.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'r> {
+    oid: Option<Oid>,
+    name: Option<&'r RelationName>,
+    mode: Option<LockMode>,
+    /// `NOWAIT`
+    conditional: bool,
+}
+
+impl<'j, 'a> Judge<'j, 'a> {
+    /// Before the first request.
+    #[must_use]
+    pub fn new(scene: &'j Scene<'a>, statement: &'j Statement, index: usize) -> Self {
+        let timeouts = Timeouts::of(statement, &scene.snapshot.server);
+        Self {
+            scene,
+            statement,
+            index,
+            timeouts,
+            verdict: StatementVerdict {
+                lock_timeout_ms: timeouts.lock_ms,
+                ..StatementVerdict::default()
+            },
+            doubts: Vec::new(),
+            meanwhile: None,
+        }
+    }
+
+    /// Asks every request in order. `held`: what the migration's transaction has locked before.
+    #[must_use]
+    pub fn run(mut self, held: &mut Held) -> (StatementVerdict, Vec<Doubt>) {
+        for request in &self.statement.locks {
+            self.request(request, held);
+        }
+        for phase in &self.statement.phases {
+            self.phase(phase, held);
+            self.note_what_it_holds(held);
+        }
+        super::advisory::judge(&mut self);
+        self.note_what_it_holds(held);
+        self.verdict.behind = behind::of(&self);
+        self.verdict.notes = notes::of(&self);
+        held.end_statement();
+        (self.verdict, self.doubts)
+    }
+
+    fn request(&mut self, request: &LockRequest, held: &mut Held) {
+        if request.own {
+            return;
+        }
+        let Some(oid) = self.oid(request.oid, &request.name, held) else {
+            return;
+        };
+        self.lock(
+            oid,
+            &request.name,
+            request.mode,
+            request.nowait,
+            held.modes_on(oid),
+        );
+        self.note_what_it_holds(held);
+        held.add(oid, request, self.statement);
+    }
+
+    fn note_what_it_holds(&mut self, held: &Held) {
+        if self.meanwhile.is_none() && self.verdict.blocks() {
+            self.meanwhile = Some(held.locks().to_vec());
+        }
+    }
+
+    fn lock(
+        &mut self,
+        oid: Oid,
+        name: &RelationName,
+        mode: LockMode,
+        nowait: bool,
+        will_hold: Vec<LockMode>,
+    ) {
+        let asked = Asked {
+            oid: Some(oid),
+            name: Some(name),
+            mode: Some(mode),
+            conditional: nowait,
+        };
+        let front = self
+            .scene
+            .queue(oid)
+            .front(mode, self.scene.asker(), &will_hold);
+        for claim in &front.holders {
+            self.meet(owner(claim), asked, WaitKind::Lock, front.deadlock);
+        }
+        for claim in &front.waiters {
+            self.meet(owner(claim), asked, WaitKind::Queue, front.deadlock);
+        }
+    }
+
+    fn phase(&mut self, phase: &WaitPhase, held: &Held) {
+        match phase {
+            WaitPhase::Lockers { oid, name, mode } => {
+                if let Some(oid) = self.oid(*oid, name, held) {
+                    self.lockers(oid, name, *mode, held.modes_on(oid));
+                }
+            }
+            WaitPhase::ThenLock { oid, name, mode } => {
+                if let Some(oid) = self.oid(*oid, name, held) {
+                    self.lock(oid, name, *mode, false, held.modes_on(oid));
+                }
+            }
+            WaitPhase::Snapshots => self.snapshots(),
+            WaitPhase::Rows => rows::judge(self, held),
+        }
+    }
+
+    fn lockers(&mut self, oid: Oid, name: &RelationName, mode: LockMode, will_hold: Vec<LockMode>) {
+        let asked = Asked {
+            oid: Some(oid),
+            name: Some(name),
+            mode: Some(mode),
+            conditional: false,
+        };
+        let scene = self.scene;
+        for claim in scene.queue(oid).lockers(mode, scene.asker(), &will_hold) {
+            self.meet(owner(claim), asked, WaitKind::Lockers, false);
+        }
+    }
+
+    fn snapshots(&mut self) {
+        for (party, awaited) in old_snapshots::old_snapshots(self.scene) {
+            let owner = Owner { party, lock: None };
+            match awaited {
+                Awaited::Yes => {
+                    let asked = Asked {
+                        oid: None,
+                        name: None,
+                        mode: None,
+                        conditional: false,
+                    };
+                    self.meet(owner, asked, WaitKind::Snapshot, false);
+                }
+                Awaited::Unknown => self.hidden(
+                    owner,
+                    "builds an index concurrently: whether others wait for its snapshot hangs on \
+                     the index's expressions",
+                ),
+            }
+        }
+    }
+
+    /// Somebody is in front.
+    fn meet(&mut self, owner: Owner<'a>, asked: Asked, kind: WaitKind, deadlock: bool) {
+        let skips = asked.conditional && skips_what_is_locked(&self.statement.command);
+        let fails = deadlock || (asked.conditional && !skips);
+        let directly = kind != WaitKind::Queue;
+        let weight = if skips {
+            Weight::Clears(ClearsBy::Skipped)
+        } else {
+            clearing::weight(self.scene, owner, directly, fails, self.timeouts)
+        };
+        match weight {
+            Weight::Counts => self.add(owner, asked, kind, None, fails),
+            Weight::Clears(by) => {
+                self.add(owner, asked, WaitKind::SelfClearing, Some(by), fails);
+            }
+            Weight::Hidden => self.hidden(
+                owner,
+                "is an autovacuum: whether it gives way or prevents wraparound is hidden",
+            ),
+        }
+    }
+
+    fn add(
+        &mut self,
+        owner: Owner<'a>,
+        asked: Asked,
+        kind: WaitKind,
+        clears_by: Option<ClearsBy>,
+        fails: bool,
+    ) {
+        let blocker = owner.describe(self.scene);
+        let wait = Wait {
+            oid: asked.oid,
+            name: asked.name.cloned(),
+            mode: asked.mode,
+            kind,
+            counts: clears_by.is_none(),
+            clears: match clears_by {
+                Some(ClearsBy::Autovacuum) => Some(self.autovacuum_clears()),
+                _ => owner.clears(self.scene),
+            },
+            blocker,
+            clears_by,
+            fails,
+        };
+        let same = self.verdict.waits.iter_mut().find(|earlier| {
+            earlier.oid == wait.oid
+                && (earlier.blocker.pid, &earlier.blocker.gid)
+                    == (wait.blocker.pid, &wait.blocker.gid)
+        });
+        match same {
+            // One session's several locks on a relation, or a parallel dump's several backends: one wait.
+            Some(earlier) if earlier.counts || !wait.counts => {}
+            Some(earlier) => *earlier = wait,
+            None => self.verdict.waits.push(wait),
+        }
+    }
+
+    fn autovacuum_clears(&self) -> Clears {
+        let snapshot = self.scene.snapshot;
+        let after = TimeDelta::try_milliseconds(snapshot.server.deadlock_timeout_ms);
+        let when = after.and_then(|span| snapshot.taken_at.checked_add_signed(span));
+        Clears {
+            earliest: when,
+            expected: when,
+            latest: when,
+            basis: "deadlock_timeout, after which a waiter cancels an autovacuum".into(),
+        }
+    }
+
+    /// The oid of a relation of the footprint; a doubt where there is none.
+    fn oid(&mut self, oid: Option<Oid>, name: &RelationName, held: &Held) -> Option<Oid> {
+        let found = oid.or_else(|| self.scene.oid_of(name));
+        if found.is_none() && !held.made_something() {
+            self.doubt(
+                format!("relation {name} is not in the catalog that was read"),
+                "check the database (-d) and the search_path, or run what creates it first",
+                true,
+            );
+        }
+        found
+    }
+
+    /// Something that the role may not see decides.
+    fn hidden(&mut self, owner: Owner<'a>, what: &str) {
+        let pid = match owner.party {
+            Party::Group(pid) => pid,
+            Party::Prepared(_) => 0,
+        };
+        let help = format!(
+            "GRANT pg_monitor TO {}",
+            crate::model::quoted(&self.scene.snapshot.server.user)
+        );
+        self.doubt(format!("pid {pid} {what}"), &help, false);
+    }
+
+    /// Notes what is not known.
+    pub fn doubt(&mut self, what: String, help: &str, lasting: bool) {
+        let doubt = Doubt {
+            statement: Some(self.index),
+            what,
+            help: help.to_owned(),
+            lasting,
+        };
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+}
+
+fn owner<'a>(claim: &Claim<'a>) -> Owner<'a> {
+    Owner {
+        party: claim.party,
+        lock: Some(claim.lock),
+    }
+}
+
+/// Whether a conditional request of this command passes over what is locked rather than fails:
+/// `VACUUM (SKIP_LOCKED)` and VACUUM's own truncation do, `LOCK … NOWAIT` does not.
+fn skips_what_is_locked(command: &str) -> bool {
+    matches!(command, "VACUUM" | "ANALYZE")
+}

@@ -1,0 +1,232 @@
+//! Waiting until it is clear: when to look again, and when to give up. No clock in here; the caller
+//! brings the time and sleeps.
+
+use crate::model::{Answer, Verdict};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How long to wait, and what counts as clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Give up after this long.
+    pub at_most: TimeDelta,
+    /// Between two looks.
+    pub interval: TimeDelta,
+    /// Before a second look at somebody who has only just begun.
+    pub patience: TimeDelta,
+    /// Clear in so many looks in a row; 0 counts as 1.
+    pub stable: u32,
+}
+
+/// A wait that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    terms: Terms,
+    deadline: DateTime<Utc>,
+    clear_in_a_row: u32,
+}
+
+/// What to do after a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Sleep so long, then look.
+    LookAgain {
+        /// How long to sleep; never beyond the deadline.
+        after: TimeDelta,
+        /// Whether that is the second look at the same moment: the policy gets this look as its first.
+        second_look: bool,
+    },
+    /// It is over, with this answer.
+    Done(Answer),
+}
+
+impl Waiting {
+    /// Begins to wait.
+    #[must_use]
+    pub fn begin(terms: Terms, now: DateTime<Utc>) -> Self {
+        let deadline = now
+            .checked_add_signed(terms.at_most)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self {
+            terms,
+            deadline,
+            clear_in_a_row: 0,
+        }
+    }
+
+    /// How long is left.
+    #[must_use]
+    pub fn left(&self, now: DateTime<Utc>) -> TimeDelta {
+        (self.deadline - now).max(TimeDelta::zero())
+    }
+
+    /// How often it was clear in a row.
+    #[must_use]
+    pub const fn clear_in_a_row(&self) -> u32 {
+        self.clear_in_a_row
+    }
+
+    /// What to do after a look that ended with `verdict` at `now`.
+    #[must_use]
+    pub fn after_look(&mut self, verdict: &Verdict, now: DateTime<Utc>) -> Next {
+        if verdict.look_again && self.left(now) > TimeDelta::zero() {
+            return self.look_again(self.terms.patience, now, true);
+        }
+        if verdict.answer == Answer::Clear {
+            self.clear_in_a_row += 1;
+            if self.clear_in_a_row >= self.terms.stable.max(1) {
+                return Next::Done(Answer::Clear);
+            }
+        } else {
+            self.clear_in_a_row = 0;
+        }
+        // It can never become clear.
+        let hopeless = verdict.doubts.iter().any(|doubt| doubt.lasting);
+        if hopeless || self.left(now) <= TimeDelta::zero() {
+            return Next::Done(last_word(verdict.answer));
+        }
+        self.look_again(self.terms.interval, now, false)
+    }
+
+    fn look_again(&self, after: TimeDelta, now: DateTime<Utc>, second_look: bool) -> Next {
+        Next::LookAgain {
+            after: after.min(self.left(now)),
+            second_look,
+        }
+    }
+}
+
+/// At the deadline: clear, but not as often in a row as asked for, is not clear.
+const fn last_word(answer: Answer) -> Answer {
+    match answer {
+        Answer::Clear => Answer::WouldBlock,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Doubt;
+
+    const TERMS: Terms = Terms {
+        at_most: TimeDelta::seconds(30),
+        interval: TimeDelta::seconds(5),
+        patience: TimeDelta::seconds(1),
+        stable: 1,
+    };
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn verdict(answer: Answer) -> Verdict {
+        Verdict {
+            answer,
+            statements: Vec::new(),
+            doubts: Vec::new(),
+            warnings: Vec::new(),
+            look_again: false,
+        }
+    }
+
+    fn again(seconds: i64) -> Next {
+        Next::LookAgain {
+            after: TimeDelta::seconds(seconds),
+            second_look: false,
+        }
+    }
+
+    #[test]
+    fn it_looks_again_until_it_is_clear() {
+        let mut waiting = Waiting::begin(TERMS, at(0));
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::WouldBlock), at(0)),
+            again(5)
+        );
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::CannotTell), at(5)),
+            again(5)
+        );
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::Clear), at(10)),
+            Next::Done(Answer::Clear)
+        );
+    }
+
+    #[test]
+    fn the_last_look_is_at_the_deadline_and_its_answer_stands() {
+        let mut waiting = Waiting::begin(TERMS, at(0));
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::WouldBlock), at(28)),
+            again(2)
+        );
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::WouldBlock), at(30)),
+            Next::Done(Answer::WouldBlock)
+        );
+        let mut waiting = Waiting::begin(TERMS, at(0));
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::CannotTell), at(31)),
+            Next::Done(Answer::CannotTell)
+        );
+    }
+
+    #[test]
+    fn clear_must_be_seen_in_a_row() {
+        let terms = Terms { stable: 3, ..TERMS };
+        let mut waiting = Waiting::begin(terms, at(0));
+        for (second, answer) in [
+            (0, Answer::Clear),
+            (5, Answer::Clear),
+            (10, Answer::WouldBlock),
+            (15, Answer::Clear),
+            (20, Answer::Clear),
+        ] {
+            assert_eq!(waiting.after_look(&verdict(answer), at(second)), again(5));
+        }
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::Clear), at(25)),
+            Next::Done(Answer::Clear)
+        );
+    }
+
+    #[test]
+    fn clear_too_late_to_be_seen_often_enough_is_not_clear() {
+        let terms = Terms { stable: 2, ..TERMS };
+        let mut waiting = Waiting::begin(terms, at(0));
+        assert_eq!(
+            waiting.after_look(&verdict(Answer::Clear), at(30)),
+            Next::Done(Answer::WouldBlock)
+        );
+    }
+
+    #[test]
+    fn a_lasting_doubt_ends_the_wait_at_once() {
+        let mut unsure = verdict(Answer::CannotTell);
+        unsure.doubts.push(Doubt {
+            statement: None,
+            what: "this server is a standby".into(),
+            help: "connect to the primary".into(),
+            lasting: true,
+        });
+        let mut waiting = Waiting::begin(TERMS, at(0));
+        assert_eq!(
+            waiting.after_look(&unsure, at(0)),
+            Next::Done(Answer::CannotTell)
+        );
+    }
+
+    #[test]
+    fn who_has_only_just_begun_is_looked_at_again_after_the_patience() {
+        let mut young = verdict(Answer::CannotTell);
+        young.look_again = true;
+        let mut waiting = Waiting::begin(TERMS, at(0));
+        assert_eq!(
+            waiting.after_look(&young, at(0)),
+            Next::LookAgain {
+                after: TimeDelta::seconds(1),
+                second_look: true
+            }
+        );
+    }
+}

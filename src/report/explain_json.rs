@@ -1,0 +1,78 @@
+//! A footprint for programs.
+
+use crate::model::{Footprint, LockRequest, Statement, WaitPhase};
+use serde_json::{Value, json};
+
+/// The whole document.
+#[must_use]
+pub fn explain_json(footprint: &Footprint) -> String {
+    let statements: Vec<Value> = footprint.statements.iter().map(statement).collect();
+    pretty(&json!({"version": 1, "statements": statements}))
+}
+
+/// A document as text, with its newline at the end.
+#[must_use]
+pub fn pretty(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+/// One statement of a footprint.
+#[must_use]
+pub fn statement(statement: &Statement) -> Value {
+    json!({
+        "file": statement.file,
+        "line": statement.line,
+        "sql": statement.sql,
+        "command": statement.command,
+        "locks": statement.locks.iter().map(lock).collect::<Vec<_>>(),
+        "waits_for": waits_for(statement),
+        "opaque": statement.opaque,
+        "phases": statement.phases,
+        "advisory": statement.advisory,
+        "transaction": statement.transaction,
+        "fails": statement.fails,
+        "lock_timeout_s": statement.lock_timeout_ms.map(seconds),
+        "statement_timeout_s": statement.statement_timeout_ms.map(seconds),
+        "notes": statement.notes,
+    })
+}
+
+/// Milliseconds as seconds.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a timeout has at most 31 bits")]
+pub fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+/// What it waits for beside its locks, each word once.
+fn waits_for(statement: &Statement) -> Vec<&'static str> {
+    let mut words: Vec<&'static str> = statement
+        .phases
+        .iter()
+        .filter_map(WaitPhase::word)
+        .collect();
+    let mut seen = Vec::new();
+    words.retain(|word| {
+        let new = !seen.contains(word);
+        seen.push(*word);
+        new
+    });
+    words
+}
+
+fn lock(lock: &LockRequest) -> Value {
+    json!({
+        "schema": lock.name.schema,
+        "relation": lock.name.relation,
+        "oid": lock.oid,
+        "kind": lock.kind,
+        "mode": lock.mode,
+        "named": lock.named,
+        "reason": lock.reason,
+        "work": lock.work,
+        "transient": lock.transient,
+        "own": lock.own,
+        "nowait": lock.nowait,
+        "bytes": lock.bytes,
+    })
+}

@@ -1,0 +1,145 @@
+//! A footprint for people: which relations, in which mode, why, and for how long.
+
+use super::page::{Ink, Page, printable};
+use crate::gate::words::one_line;
+use crate::model::{Footprint, LockRequest, LockWork, Statement, WaitPhase};
+use std::fmt::Write as _;
+
+/// The whole report.
+#[must_use]
+pub fn explain_text(footprint: &Footprint, page: Page) -> String {
+    let mut out = String::new();
+    for (index, statement) in footprint.statements.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        out += &one(footprint, statement, page);
+    }
+    if footprint.statements.is_empty() {
+        out.push_str("nothing to run\n");
+    }
+    out
+}
+
+fn one(footprint: &Footprint, statement: &Statement, page: Page) -> String {
+    let mut out = String::new();
+    let place = format!("{}:{}", printable(&statement.file), statement.line.max(1));
+    let room = match page.width {
+        0 => 100,
+        width => width.saturating_sub(place.chars().count() + 2).max(20),
+    };
+    let _ = writeln!(
+        out,
+        "{}  {}",
+        page.paint(Ink::Strong, &place),
+        printable(&one_line(&statement.sql, room))
+    );
+    for lock in &statement.locks {
+        out += &page.labelled("locks", &request(lock));
+    }
+    if statement.locks.is_empty() && statement.opaque.is_none() {
+        out += &page.labelled("locks", "nothing");
+    }
+    for phase in &statement.phases {
+        out += &page.labelled("waits for", &awaited(phase));
+    }
+    for request in &statement.advisory {
+        let form = if request.shared { "shared " } else { "" };
+        out += &page.labelled(
+            "locks",
+            &format!(
+                "{form}advisory lock ({}, {})",
+                request.classid, request.objid
+            ),
+        );
+    }
+    if let Some(held) = held(footprint, statement) {
+        out += &page.labelled("held", &held);
+    }
+    if let Some(why) = &statement.opaque {
+        out += &page.labelled(
+            "unknown",
+            &printable(&format!("not everything that it locks can be known: {why}")),
+        );
+    }
+    if let Some(why) = &statement.fails {
+        out += &page.labelled("fails", &printable(why));
+    }
+    for note in &statement.notes {
+        out += &page.labelled("note", &printable(note));
+    }
+    out
+}
+
+/// `ACCESS EXCLUSIVE on public.orders (table): keeps out reads and writes, rewrites 12 MB · the named table`
+fn request(lock: &LockRequest) -> String {
+    let size = lock
+        .bytes
+        .map_or_else(String::new, |bytes| format!(" {}", size(bytes)));
+    let work = match lock.work {
+        LockWork::Instant => String::new(),
+        LockWork::Scan => format!(", reads all of it{size}"),
+        LockWork::Rewrite => format!(", writes all of it anew{size}"),
+    };
+    let how = match (lock.own, lock.transient, lock.nowait) {
+        (true, _, _) => "new: nobody else has it".to_owned(),
+        (_, true, _) => format!("keeps out {}, for a moment", lock.mode.keeps_out()),
+        (_, _, true) => format!("keeps out {}, does not wait", lock.mode.keeps_out()),
+        _ => format!("keeps out {}", lock.mode.keeps_out()),
+    };
+    printable(&format!(
+        "{} on {} ({}): {how}{work} · {}",
+        lock.mode,
+        lock.name,
+        lock.kind.words(),
+        lock.reason
+    ))
+}
+
+fn awaited(phase: &WaitPhase) -> String {
+    printable(&match phase {
+        WaitPhase::Lockers { name, mode, .. } => format!(
+            "every transaction that has a lock on {name} in the way of {mode}, to its end; nobody queues meanwhile"
+        ),
+        WaitPhase::Snapshots => {
+            "every older snapshot of the database, whatever it reads: a pg_dump, a long query"
+                .into()
+        }
+        WaitPhase::ThenLock { name, mode, .. } => format!("then {mode} on {name}, in the queue"),
+        WaitPhase::Rows => "rows that others have locked, where there are any".into(),
+    })
+}
+
+/// How long the locks stay, where that is longer than the statement.
+fn held(footprint: &Footprint, statement: &Statement) -> Option<String> {
+    let same: Vec<usize> = footprint
+        .statements
+        .iter()
+        .filter(|s| s.transaction == statement.transaction)
+        .map(|s| s.line)
+        .collect();
+    let last = *same.last()?;
+    let lasting = statement
+        .locks
+        .iter()
+        .any(|lock| !lock.transient && !lock.own);
+    (lasting && same.len() > 1 && last != statement.line)
+        .then(|| format!("until its transaction ends, after line {last}"))
+}
+
+/// `12 MB`, as `pg_size_pretty` rounds.
+#[expect(clippy::cast_precision_loss, reason = "rounded to three digits")]
+fn size(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if value < 10.0 && unit > 0 {
+        format!("({value:.1} {})", UNITS[unit])
+    } else {
+        format!("({value:.0} {})", UNITS[unit])
+    }
+}

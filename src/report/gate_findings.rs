@@ -1,0 +1,511 @@
+//! What a gate found, as short facts: the same for every form that it is told in.
+
+use super::page::printable;
+use crate::gate::words::{one_line, span};
+use crate::model::{
+    Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
+    StatementVerdict, Verdict, Wait, WaitKind, age,
+};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use std::fmt::Write as _;
+
+/// Everything a gate's report is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct GateView<'a> {
+    /// What was asked about.
+    pub footprint: &'a Footprint,
+    /// The answer.
+    pub verdict: &'a Verdict,
+    /// The database, as people call it: `shop on db1`.
+    pub database: &'a str,
+    /// When the server was looked at, by its clock.
+    pub taken_at: DateTime<Utc>,
+    /// In which zone to say times.
+    pub zone: FixedOffset,
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// It would block.
+    Block,
+    /// It cannot be told.
+    Doubt,
+    /// Worth knowing.
+    Note,
+}
+
+/// What kind of finding, for forms that number them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Its name there.
+    pub id: &'static str,
+    /// What it says, in a sentence.
+    pub meaning: &'static str,
+}
+
+/// Every rule, in the order of their numbers.
+pub const RULES: [Rule; 6] = [
+    Rule {
+        id: "lock-wait",
+        meaning: "The statement would wait for a lock that somebody holds or waits for.",
+    },
+    Rule {
+        id: "transaction-wait",
+        meaning: "The statement would wait for transactions that have a lock on the relation to end.",
+    },
+    Rule {
+        id: "snapshot-wait",
+        meaning: "The statement would wait for every older snapshot of the database to end.",
+    },
+    Rule {
+        id: "holds-up",
+        meaning: "A backup started now would make somebody else wait.",
+    },
+    Rule {
+        id: "cannot-tell",
+        meaning: "Whether the migration would wait cannot be told.",
+    },
+    Rule {
+        id: "note",
+        meaning: "It does not stop the migration and is worth knowing.",
+    },
+];
+
+/// One thing that was found. Its texts are safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it weighs.
+    pub level: Level,
+    /// Which kind.
+    pub rule: Rule,
+    /// The statement it is about; `None`: the whole migration.
+    pub place: Option<Place>,
+    /// What it says in a line: `needs ACCESS EXCLUSIVE on public.orders`.
+    pub title: String,
+    /// More, as label and text.
+    pub facts: Vec<(&'static str, String)>,
+    /// What to do about it.
+    pub advice: Vec<String>,
+}
+
+/// Where a statement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its number in the footprint, from 0.
+    pub statement: usize,
+    /// Its file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its beginning, on one line.
+    pub sql: String,
+}
+
+impl Finding {
+    /// All of it in words, a line each, without the place.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let facts = self
+            .facts
+            .iter()
+            .map(|(label, text)| format!("{label}: {text}"));
+        let advice = self.advice.iter().map(|text| format!("do: {text}"));
+        std::iter::once(self.title.clone())
+            .chain(facts)
+            .chain(advice)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// Where a statement of the footprint stands.
+#[must_use]
+pub fn place(footprint: &Footprint, statement: usize) -> Option<Place> {
+    let found = footprint.statements.get(statement)?;
+    Some(Place {
+        statement,
+        file: printable(&found.file),
+        line: found.line.max(1),
+        sql: printable(&one_line(&found.sql, 60)),
+    })
+}
+
+/// The answer on one statement.
+#[must_use]
+pub fn answer_on(verdict: &Verdict, statement: usize) -> Answer {
+    let blocks = verdict
+        .statements
+        .get(statement)
+        .is_some_and(StatementVerdict::blocks);
+    let doubted = verdict
+        .doubts
+        .iter()
+        .any(|doubt| doubt.statement == Some(statement));
+    match (blocks, doubted) {
+        (true, _) => Answer::WouldBlock,
+        (false, true) => Answer::CannotTell,
+        (false, false) => Answer::Clear,
+    }
+}
+
+/// Everything that was found: what blocks, then what cannot be told, then what is worth knowing, each in
+/// the order of the statements.
+#[must_use]
+pub fn findings(view: &GateView) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (index, verdict) in view.verdict.statements.iter().enumerate() {
+        found.extend(blocks(view, index, verdict));
+        if let Some(statement) = view.footprint.statements.get(index) {
+            found.extend(notes(view, index, statement, verdict));
+        }
+    }
+    found.extend(view.verdict.doubts.iter().map(|doubt| {
+        Finding {
+            level: Level::Doubt,
+            rule: RULES[4],
+            place: doubt
+                .statement
+                .and_then(|index| place(view.footprint, index)),
+            title: printable(&doubt.what),
+            facts: Vec::new(),
+            advice: vec![printable(&doubt.help)],
+        }
+    }));
+    found.extend(view.verdict.warnings.iter().map(|warning| Finding {
+        level: Level::Note,
+        rule: RULES[5],
+        place: None,
+        title: printable(warning),
+        facts: Vec::new(),
+        advice: Vec::new(),
+    }));
+    found.sort_by_key(|finding| finding.level);
+    found
+}
+
+/// Waits for the same mode and the same blockers, perhaps on several relations.
+struct Group<'a> {
+    waits: Vec<&'a Wait>,
+    relations: Vec<&'a RelationName>,
+}
+
+/// What is in a statement's way: a finding for each mode and set of blockers.
+fn blocks(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Finding> {
+    groups(verdict)
+        .iter()
+        .enumerate()
+        .map(|(nth, group)| {
+            let first = group.waits[0];
+            let mut facts: Vec<(&'static str, String)> = group
+                .waits
+                .iter()
+                .take(MOST_BLOCKERS)
+                .map(|wait| (label(wait), blocker(view, &wait.blocker)))
+                .collect();
+            if group.waits.len() > MOST_BLOCKERS {
+                facts.push((
+                    "",
+                    format!("and {} more", group.waits.len() - MOST_BLOCKERS),
+                ));
+            }
+            facts.push(("clears", clears(view, &group.waits)));
+            if nth == 0 {
+                facts.extend(verdict.behind.as_ref().map(|b| ("behind it", behind(b))));
+                facts.extend(verdict.notes.iter().map(|note| ("note", printable(note))));
+            }
+            Finding {
+                level: Level::Block,
+                rule: rule(first.kind),
+                place: place(view.footprint, index),
+                title: title(view, first, &group.relations),
+                facts,
+                advice: advice(view, &group.waits),
+            }
+        })
+        .collect()
+}
+
+/// How many blockers of a wait are named.
+const MOST_BLOCKERS: usize = 6;
+
+fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
+    let mut by_relation: Vec<Group> = Vec::new();
+    for wait in verdict.waits.iter().filter(|wait| wait.counts) {
+        let same = by_relation.iter_mut().find(|group| {
+            let first = group.waits[0];
+            (first.oid, &first.name, first.mode, rule(first.kind).id)
+                == (wait.oid, &wait.name, wait.mode, rule(wait.kind).id)
+        });
+        match same {
+            Some(group) => group.waits.push(wait),
+            None => by_relation.push(Group {
+                waits: vec![wait],
+                relations: wait.name.iter().collect(),
+            }),
+        }
+    }
+    let who = |group: &Group| -> Vec<_> {
+        let one = |w: &&Wait| (w.blocker.pid, w.blocker.gid.clone(), w.kind, w.mode);
+        group.waits.iter().map(one).collect()
+    };
+    let mut merged: Vec<Group> = Vec::new();
+    for group in by_relation {
+        match merged.iter_mut().find(|other| who(other) == who(&group)) {
+            Some(other) => other.relations.extend(group.relations),
+            None => merged.push(group),
+        }
+    }
+    merged
+}
+
+const fn rule(kind: WaitKind) -> Rule {
+    match kind {
+        WaitKind::Lock | WaitKind::Queue | WaitKind::SelfClearing => RULES[0],
+        WaitKind::Lockers => RULES[1],
+        WaitKind::Snapshot => RULES[2],
+        WaitKind::HoldsUp => RULES[3],
+    }
+}
+
+fn title(view: &GateView, wait: &Wait, relations: &[&RelationName]) -> String {
+    let mode = wait.mode.map_or("a lock", crate::model::LockMode::sql);
+    let on = list(relations);
+    printable(&match wait.kind {
+        WaitKind::Snapshot => format!("waits for every older snapshot of {}", view.database),
+        WaitKind::Lockers => format!("waits for every transaction that uses {on}"),
+        WaitKind::HoldsUp => "would make others wait".into(),
+        _ if relations.is_empty() => format!("needs an advisory lock ({mode})"),
+        _ => format!("needs {mode} on {on}"),
+    })
+}
+
+/// `public.a, public.b and 12 more`
+fn list(relations: &[&RelationName]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = relations
+        .iter()
+        .take(SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    match relations.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+const fn label(wait: &Wait) -> &'static str {
+    match wait.kind {
+        WaitKind::Lock => "held by",
+        WaitKind::Queue => "behind",
+        WaitKind::Lockers | WaitKind::Snapshot => "waits for",
+        WaitKind::SelfClearing => "a moment",
+        WaitKind::HoldsUp => "holds up",
+    }
+}
+
+/// `backup (pg_dump, pid 2459692, 25 min)  ACCESS SHARE · now copying public.jobs, 31 of 44 tables`
+fn blocker(view: &GateView, blocker: &Blocker) -> String {
+    let mut identity = Vec::new();
+    if let Some(gid) = &blocker.gid {
+        identity.push(format!("'{gid}'"));
+    }
+    if !blocker.application_name.is_empty() && blocker.role != Role::Server {
+        identity.push(blocker.application_name.clone());
+    }
+    identity.extend(blocker.pid.map(|pid| format!("pid {pid}")));
+    if !blocker.user.is_empty() {
+        identity.push(format!("user {}", blocker.user));
+    }
+    identity.extend(blocker.since.map(|since| span(age(since, view.taken_at))));
+    let who = match (blocker.pid, blocker.role) {
+        (None, _) => "prepared transaction",
+        (_, role) => role_words(role),
+    };
+    let has = match (blocker.mode, blocker.granted) {
+        (Some(mode), true) => format!("  {mode}"),
+        (Some(mode), false) => format!("  waits for {mode}"),
+        (None, _) => String::new(),
+    };
+    let detail = match blocker.detail.as_str() {
+        "" => String::new(),
+        detail => format!(" · {detail}"),
+    };
+    printable(&format!("{who} ({}){has}{detail}", identity.join(", ")))
+}
+
+const fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Backup => "backup",
+        Role::Migration => "migration",
+        Role::Application => "application",
+        Role::Idle => "idle session",
+        Role::IdleInTransaction => "idle in transaction",
+        Role::Maintenance => "maintenance",
+        Role::Replication => "replication",
+        Role::Monitoring => "monitoring",
+        Role::Server => "server process",
+        Role::Masked => "hidden session",
+    }
+}
+
+/// `~03:41 (in 9–14 min, 14 past runs)`: of the last to go.
+fn clears(view: &GateView, waits: &[&Wait]) -> String {
+    let known = |wait: &&&Wait| wait.clears.as_ref().is_some_and(|c| c.expected.is_some());
+    if let Some(unknown) = waits.iter().find(|wait| !known(wait)) {
+        return printable(&format!("not known: {}", why_unknown(unknown)));
+    }
+    waits
+        .iter()
+        .filter_map(|wait| wait.clears.as_ref())
+        .max_by_key(|clears| clears.expected)
+        .map_or_else(|| "not known".to_owned(), |c| printable(&when(view, c)))
+}
+
+fn why_unknown(wait: &Wait) -> String {
+    if let Some(clears) = &wait.clears
+        && !clears.basis.is_empty()
+    {
+        return clears.basis.clone();
+    }
+    let blocker = &wait.blocker;
+    match (blocker.pid, blocker.role) {
+        (None, _) => "a prepared transaction stays until it is committed or rolled back".into(),
+        (Some(pid), Role::IdleInTransaction) => {
+            format!("pid {pid} waits for its client, perhaps for ever")
+        }
+        (Some(pid), _) if !blocker.granted => format!("pid {pid} waits itself"),
+        (Some(pid), _) => format!("nothing tells when pid {pid} is done"),
+    }
+}
+
+fn when(view: &GateView, clears: &Clears) -> String {
+    let Some(expected) = clears.expected else {
+        return format!("not known: {}", clears.basis);
+    };
+    let local = expected.with_timezone(&view.zone);
+    let today = view.taken_at.with_timezone(&view.zone).date_naive();
+    let pattern = if local.date_naive() == today {
+        "~%H:%M"
+    } else {
+        "~%Y-%m-%d %H:%M"
+    };
+    let (from, to) = (
+        clears.earliest.unwrap_or(expected),
+        clears.latest.unwrap_or(expected),
+    );
+    format!(
+        "{} (in {}, {})",
+        local.format(pattern),
+        range(age(view.taken_at, from), age(view.taken_at, to)),
+        clears.basis
+    )
+}
+
+/// `9–14 min`, `20–40 s`, `1 h 5 min – 2 h 10 min`
+fn range(from: TimeDelta, to: TimeDelta) -> String {
+    let (first, last) = (span(from), span(to));
+    let unit = |text: &str| text.rsplit(' ').next().map(str::to_owned);
+    if first == last {
+        first
+    } else if unit(&first) == unit(&last) && first.split(' ').count() == 2 {
+        let number = first.split(' ').next().unwrap_or_default();
+        format!("{number}–{last}")
+    } else {
+        format!("{first} – {last}")
+    }
+}
+
+fn behind(behind: &Behind) -> String {
+    let now = match behind.sessions_now {
+        0 => "nobody who uses it now".to_owned(),
+        1 => "1 session that uses it now".to_owned(),
+        n => format!("{n} sessions that use it now"),
+    };
+    let rate = match behind.per_minute {
+        Some(rate) if rate >= 0.5 => {
+            format!("about {rate:.0} uses a minute, as counted between two looks")
+        }
+        Some(_) => "hardly any use between two looks".to_owned(),
+        None => "how often it is used was not counted".to_owned(),
+    };
+    printable(&format!("{} would queue: {now}; {rate}", behind.what))
+}
+
+fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
+    let mut advice: Vec<String> = Vec::new();
+    for wait in waits {
+        let mut text = printable(&wait.blocker.advice);
+        if wait.blocker.role == Role::Backup && text.starts_with("wait") {
+            let _ = write!(text, ": {}", wait_command(view, wait));
+        }
+        if !text.is_empty() && !advice.contains(&text) {
+            advice.push(text);
+        }
+    }
+    advice.truncate(MOST_BLOCKERS);
+    advice
+}
+
+/// `pgguard gate --wait 20m 0057.sql && ./migrate`: a little longer than the backup's last guess.
+fn wait_command(view: &GateView, wait: &Wait) -> String {
+    let latest = wait.clears.as_ref().and_then(|c| c.latest);
+    let minutes = latest.map_or(60, |latest| {
+        let left = age(view.taken_at, latest).num_minutes();
+        (left + left / 4 + 5) / 5 * 5
+    });
+    let mut files: Vec<&str> = view
+        .footprint
+        .statements
+        .iter()
+        .map(|s| s.file.as_str())
+        .collect();
+    files.dedup();
+    let files = match files.as_slice() {
+        [file] if *file != "-" => printable(file),
+        _ => "…".to_owned(),
+    };
+    format!(
+        "pgguard gate --wait {}m {files} && ./migrate",
+        minutes.max(5)
+    )
+}
+
+/// What does not stop a statement: what gives way, what it will fail of, what the footprint noted.
+fn notes(
+    view: &GateView,
+    index: usize,
+    statement: &Statement,
+    verdict: &StatementVerdict,
+) -> Vec<Finding> {
+    let gives_way = verdict
+        .waits
+        .iter()
+        .filter_map(|wait| Some((wait, wait.clears_by?)))
+        .filter_map(|(wait, by)| match by {
+            ClearsBy::Autovacuum => Some(format!(
+                "would wait a moment for autovacuum (pid {}), which gives way after deadlock_timeout",
+                wait.blocker.pid.unwrap_or_default()
+            )),
+            ClearsBy::Skipped => wait.name.as_ref().map(|name| {
+                format!("would skip {name}: pid {} has it", wait.blocker.pid.unwrap_or_default())
+            }),
+            ClearsBy::NotSeenTwice | ClearsBy::Young => None,
+        });
+    let fails = statement
+        .fails
+        .iter()
+        .map(|why| format!("Postgres will refuse it: {why}"));
+    gives_way
+        .chain(fails)
+        .chain(statement.notes.iter().cloned())
+        .map(|text| Finding {
+            level: Level::Note,
+            rule: RULES[5],
+            place: place(view.footprint, index),
+            title: printable(&text),
+            facts: Vec::new(),
+            advice: Vec::new(),
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! A gate's answer for programs: the footprint as `explain` tells it, with the waits added.
+
+use super::explain_json::{pretty, seconds, statement};
+use super::gate_findings::{GateView, answer_on};
+use crate::model::{Behind, Blocker, StatementVerdict, Wait};
+use serde_json::{Value, json};
+
+/// The whole document.
+#[must_use]
+pub fn gate_json(view: &GateView) -> String {
+    pretty(&gate_value(view))
+}
+
+/// The document as a value, for a list of several targets.
+#[must_use]
+pub fn gate_value(view: &GateView) -> Value {
+    let verdicts = view.verdict.statements.iter();
+    let statements: Vec<Value> = view
+        .footprint
+        .statements
+        .iter()
+        .zip(verdicts)
+        .enumerate()
+        .map(|(index, (asked, verdict))| {
+            let mut value = statement(asked);
+            add_answer(&mut value, view, index, verdict);
+            value
+        })
+        .collect();
+    json!({
+        "version": 1,
+        "verdict": view.verdict.answer.word(),
+        "exit_status": view.verdict.answer.exit_status(),
+        "database": view.database,
+        "taken_at": view.taken_at,
+        "statements": statements,
+        "doubts": view.verdict.doubts,
+        "warnings": view.verdict.warnings,
+    })
+}
+
+fn add_answer(value: &mut Value, view: &GateView, index: usize, verdict: &StatementVerdict) {
+    value["verdict"] = json!(answer_on(view.verdict, index).word());
+    value["waits"] = verdict.waits.iter().map(wait).collect();
+    value["behind"] = json!(verdict.behind.as_ref().map(behind));
+    value["lock_timeout_s"] = json!(verdict.lock_timeout_ms.map(seconds));
+    if let Some(notes) = value["notes"].as_array_mut() {
+        notes.extend(verdict.notes.iter().map(|note| json!(note)));
+    }
+}
+
+fn wait(wait: &Wait) -> Value {
+    json!({
+        "schema": wait.name.as_ref().map(|n| &n.schema),
+        "relation": wait.name.as_ref().map(|n| &n.relation),
+        "oid": wait.oid,
+        "mode": wait.mode,
+        "kind": wait.kind,
+        "counts": wait.counts,
+        "clears_by": wait.clears_by,
+        "fails": wait.fails,
+        "blocker": blocker(&wait.blocker),
+        "clears": wait.clears,
+    })
+}
+
+fn blocker(blocker: &Blocker) -> Value {
+    json!({
+        "pid": blocker.pid,
+        "gid": blocker.gid,
+        "role": blocker.role,
+        "application_name": blocker.application_name,
+        "user": blocker.user,
+        "state": blocker.state,
+        "mode": blocker.mode,
+        "granted": blocker.granted,
+        "since": blocker.since,
+        "backend_start": blocker.backend_start,
+        "detail": blocker.detail,
+        "advice": blocker.advice,
+    })
+}
+
+fn behind(behind: &Behind) -> Value {
+    json!({
+        "schema": behind.name.schema,
+        "relation": behind.name.relation,
+        "sessions_now": behind.sessions_now,
+        "per_minute": behind.per_minute,
+        "what": behind.what,
+    })
+}

@@ -1,0 +1,125 @@
+//! A gate's answer for people.
+
+use super::gate_findings::{Finding, GateView, Level, answer_on, findings};
+use super::page::{Ink, Page, printable};
+use crate::model::Answer;
+use std::fmt::Write as _;
+
+/// The whole report: one calm line where it is clear, what is in the way where it is not.
+#[must_use]
+pub fn gate_text(view: &GateView, page: Page) -> String {
+    let found = findings(view);
+    let mut out = String::new();
+    for finding in found.iter().filter(|f| f.level != Level::Note) {
+        out += &in_full(finding, page);
+    }
+    out += &what_to_do(&found, page);
+    out += &closing(view, page);
+    for finding in found.iter().filter(|f| f.level == Level::Note) {
+        let place = finding
+            .place
+            .as_ref()
+            .map_or_else(String::new, |p| format!("{}:{}: ", p.file, p.line));
+        out += &page.labelled("note", &format!("{place}{}", finding.title));
+    }
+    out
+}
+
+fn in_full(finding: &Finding, page: Page) -> String {
+    let (answer, ink) = match finding.level {
+        Level::Block => (Answer::WouldBlock, Ink::Bad),
+        Level::Doubt | Level::Note => (Answer::CannotTell, Ink::Doubtful),
+    };
+    let place = finding.place.as_ref().map_or_else(String::new, |p| {
+        format!("{}:{}  {}  ", p.file, p.line, p.sql)
+    });
+    let word = answer.headline();
+    let mut out = headline(page, word, ink, &format!("{place}{}", finding.title));
+    for (label, text) in &finding.facts {
+        out += &page.labelled(label, text);
+    }
+    if finding.level == Level::Doubt {
+        for help in &finding.advice {
+            out += &page.labelled("helps", help);
+        }
+    }
+    out
+}
+
+fn headline(page: Page, word: &str, ink: Ink, text: &str) -> String {
+    let mut out = String::new();
+    // Two spaces between the parts are kept: they are no place to break a line.
+    let glued = text.replace("  ", " \u{a0}");
+    let full = format!("{word} \u{a0}{glued}");
+    for (nth, line) in page.lines(&full, 2).iter().enumerate() {
+        let line = line.replace('\u{a0}', " ");
+        if nth == 0 {
+            let rest = line.strip_prefix(word).unwrap_or(&line);
+            let _ = writeln!(out, "{}{rest}", page.paint(ink, word));
+        } else {
+            let _ = writeln!(out, "  {}", line.trim_start());
+        }
+    }
+    out
+}
+
+/// Advice on what blocks, each once.
+fn what_to_do(found: &[Finding], page: Page) -> String {
+    let mut said: Vec<&str> = Vec::new();
+    let mut out = String::new();
+    let advice = found
+        .iter()
+        .filter(|f| f.level == Level::Block)
+        .flat_map(|f| &f.advice);
+    for text in advice {
+        if !said.contains(&text.as_str()) {
+            out += &page.labelled(if said.is_empty() { "do" } else { "" }, text);
+            said.push(text);
+        }
+    }
+    out
+}
+
+/// CLEAR in a line; otherwise how many statements of each sort, where there are several.
+fn closing(view: &GateView, page: Page) -> String {
+    let total = view.footprint.statements.len();
+    let looked = view.taken_at.with_timezone(&view.zone).format("%H:%M:%S");
+    let database = printable(view.database);
+    if view.verdict.answer == Answer::Clear {
+        let what = match total {
+            0 => "nothing to run".to_owned(),
+            1 => "nothing is in the way of this statement".to_owned(),
+            n => format!("nothing is in the way of these {n} statements"),
+        };
+        return headline(
+            page,
+            Answer::Clear.headline(),
+            Ink::Good,
+            &format!("{what}  ({database}, {looked})"),
+        );
+    }
+    if total < 2 {
+        return String::new();
+    }
+    let count = |answer| {
+        (0..total)
+            .filter(|&index| answer_on(view.verdict, index) == answer)
+            .count()
+    };
+    let parts: Vec<String> = [
+        (count(Answer::WouldBlock), "would block"),
+        (count(Answer::CannotTell), "cannot be told"),
+        (count(Answer::Clear), "clear"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, words)| format!("{n} {words}"))
+    .collect();
+    page.labelled(
+        "in all",
+        &format!(
+            "{total} statements: {}  ({database}, {looked})",
+            parts.join(", ")
+        ),
+    )
+}

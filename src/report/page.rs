@@ -1,0 +1,144 @@
+//! What a text is written on: its width, its colours, and what may not be printed as it is.
+
+use std::fmt::Write as _;
+
+/// A page of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Columns; longer lines are broken between words. 0: as long as they are.
+    pub width: usize,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// How a word stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// Bold red.
+    Bad,
+    /// Bold yellow.
+    Doubtful,
+    /// Bold green.
+    Good,
+    /// Bold.
+    Strong,
+    /// Dim.
+    Faint,
+}
+
+impl Ink {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Bad => "1;31",
+            Self::Doubtful => "1;33",
+            Self::Good => "1;32",
+            Self::Strong => "1",
+            Self::Faint => "2",
+        }
+    }
+}
+
+impl Page {
+    /// A pipe or a file: no colours, no limit.
+    pub const PLAIN: Self = Self {
+        width: 0,
+        color: false,
+    };
+
+    /// A word in a colour, where there are colours.
+    #[must_use]
+    pub fn paint(self, ink: Ink, text: &str) -> String {
+        if self.color {
+            format!("\x1b[{}m{text}\x1b[0m", ink.code())
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Breaks a text into lines that fit beside `indent` columns.
+    #[must_use]
+    pub fn lines(self, text: &str, indent: usize) -> Vec<String> {
+        let room = match self.width {
+            0 => usize::MAX,
+            width => width.saturating_sub(indent).max(20),
+        };
+        let mut lines = vec![String::new()];
+        for word in text.split(' ') {
+            let length = |s: &str| s.chars().count();
+            let line = lines.last().map_or(0, |l| length(l));
+            if line > 0 && line + 1 + length(word) > room {
+                lines.push(String::new());
+            }
+            if let Some(last) = lines.last_mut() {
+                if !last.is_empty() {
+                    last.push(' ');
+                }
+                last.push_str(word);
+            }
+        }
+        lines
+    }
+
+    /// A label and its text, hanging under each other: `  held by   backup (pid 5)`.
+    #[must_use]
+    pub fn labelled(self, label: &str, text: &str) -> String {
+        let mut out = String::new();
+        for (nth, line) in self.lines(text, LABEL + 3).iter().enumerate() {
+            let shown = if nth == 0 { label } else { "" };
+            let padded = format!("{shown:<LABEL$}");
+            let _ = writeln!(out, "  {} {line}", self.paint(Ink::Faint, &padded));
+        }
+        out
+    }
+}
+
+/// Width of a label's column.
+const LABEL: usize = 9;
+
+/// A text of somebody else's as it may be shown: on one line, and without what a terminal or a log
+/// would act on (escape sequences, control characters, marks that reverse the direction of writing).
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if c.is_control() || turns_the_line(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Unicode's bidirectional formatting characters, and the line separators.
+const fn turns_the_line(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_gets_through() {
+        assert_eq!(
+            printable("a\x1b[2J\u{9b}31m\u{202e}b\nc\u{7f}"),
+            "a\\u{1b}[2J\\u{9b}31m\\u{202e}b c\\u{7f}"
+        );
+        assert_eq!(printable("Größe 名前"), "Größe 名前");
+    }
+
+    #[test]
+    fn long_texts_are_broken_between_words_and_hang() {
+        let page = Page {
+            width: 40,
+            color: false,
+        };
+        assert_eq!(
+            page.labelled("held by", "a backup that holds it for as long as it takes"),
+            "  held by   a backup that holds it for\n            as long as it takes\n"
+        );
+    }
+}

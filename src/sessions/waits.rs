@@ -1,0 +1,424 @@
+//! Who waits behind whom, from one look at `pg_locks`.
+//!
+//! A waiter has two kinds of blockers. *Hard* ones hold a mode that conflicts with the one it asks for.
+//! *Soft* ones only wait themselves, but stand in front of it in the queue with a conflicting request:
+//! a plain SELECT waits behind an ALTER TABLE that waits behind a dump. Sources: `LockCheckConflicts` and
+//! `JoinWaitQueue` (`ProcSleep` before 18) in lock.c and proc.c; `GetBlockerStatusData` and
+//! `pg_blocking_pids`, whose answer this one equals, prepared transactions named instead of pid 0.
+//!
+//! `pg_locks` has no queue order. `waitstart` gives the order of arrival; who already holds a lock on
+//! the thing is put before the first waiter that must wait for it, as the server does.
+
+use super::Sessions;
+use crate::model::{Lock, LockMode, LockTarget, Pid, Role, Snapshot};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Who can be in the way: a process, or a transaction that has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The leader of a lock group, or of a session.
+    Pid(Pid),
+    /// A prepared transaction, by its gid; by its virtual transaction where the gid is not known.
+    Prepared(String),
+}
+
+impl Party {
+    /// The pid, where it has one.
+    #[must_use]
+    pub const fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Pid(pid) => Some(*pid),
+            Self::Prepared(_) => None,
+        }
+    }
+}
+
+/// One that stands in the way of a waiter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InFront {
+    /// Who.
+    pub party: Party,
+    /// Whether it holds the lock (hard), or waits for it further ahead (soft).
+    pub granted: bool,
+    /// The strongest mode it has, or asks for, that conflicts.
+    pub mode: LockMode,
+}
+
+/// One that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    /// The process to name: see [`Party::Pid`].
+    pub pid: Pid,
+    /// What it waits for.
+    pub target: LockTarget,
+    /// The mode it asks for.
+    pub mode: LockMode,
+    /// Since when; `None` for a moment after the wait began.
+    pub since: Option<DateTime<Utc>>,
+    /// Everyone directly in front, holders first. Empty where the holder left between two rows of the look.
+    pub in_front: Vec<InFront>,
+}
+
+/// Who waits behind whom, in one look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaitGraph {
+    waiters: BTreeMap<Pid, Vec<Waiter>>,
+    behind: BTreeMap<Party, BTreeSet<Pid>>,
+}
+
+/// A node of the tree: who, and those that wait behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Who.
+    pub party: Party,
+    /// How deep: 0 for a root.
+    pub depth: usize,
+    /// Those that are shown below it, in the order of their wait.
+    pub below: Vec<Node>,
+}
+
+impl Node {
+    /// How many nodes are below it, at any depth.
+    #[must_use]
+    pub fn count_below(&self) -> usize {
+        self.below.iter().map(|node| 1 + node.count_below()).sum()
+    }
+}
+
+impl WaitGraph {
+    /// The graph between lock groups: parallel workers are folded into their leader, as
+    /// `pg_blocking_pids()` does.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self::folded(snapshot, &HashMap::new())
+    }
+
+    /// The graph between sessions: the members of one backup are folded into its leader too.
+    /// Two connections of one migration run stay apart: one can wait for the other for ever.
+    #[must_use]
+    pub fn between_sessions(snapshot: &Snapshot, sessions: &Sessions) -> Self {
+        let leaders = sessions
+            .iter()
+            .filter(|session| session.role == Role::Backup)
+            .flat_map(|session| session.members.iter().map(|&pid| (pid, session.pid)))
+            .collect();
+        Self::folded(snapshot, &leaders)
+    }
+
+    fn folded(snapshot: &Snapshot, leaders: &HashMap<Pid, Pid>) -> Self {
+        let names = Names::new(snapshot, leaders);
+        let mut graph = Self::default();
+        for queue in queues(snapshot, &names) {
+            for waiter in queue.waiters() {
+                graph.add(waiter);
+            }
+        }
+        graph
+    }
+
+    fn add(&mut self, waiter: Waiter) {
+        for front in &waiter.in_front {
+            self.behind
+                .entry(front.party.clone())
+                .or_default()
+                .insert(waiter.pid);
+        }
+        self.waiters.entry(waiter.pid).or_default().push(waiter);
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Everyone who waits, by pid. One process waits for one lock; a parallel group may for several.
+    pub fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.waiters.values().flatten()
+    }
+
+    /// What this pid waits for (first of its group), if it does.
+    #[must_use]
+    pub fn waiter(&self, pid: Pid) -> Option<&Waiter> {
+        self.waiters.get(&pid).and_then(|waits| waits.first())
+    }
+
+    /// Everyone directly in front of this pid, each once.
+    #[must_use]
+    pub fn blockers_of(&self, pid: Pid) -> BTreeSet<&Party> {
+        self.waiters
+            .get(&pid)
+            .into_iter()
+            .flatten()
+            .flat_map(|waiter| &waiter.in_front)
+            .map(|front| &front.party)
+            .collect()
+    }
+
+    /// Those directly behind, by pid.
+    pub fn directly_behind(&self, party: &Party) -> impl Iterator<Item = Pid> {
+        self.behind.get(party).into_iter().flatten().copied()
+    }
+
+    /// Everyone behind, directly or behind somebody who is.
+    #[must_use]
+    pub fn all_behind(&self, party: &Party) -> BTreeSet<Pid> {
+        let mut found = BTreeSet::new();
+        let mut todo: Vec<Pid> = self.directly_behind(party).collect();
+        while let Some(pid) = todo.pop() {
+            if Party::Pid(pid) != *party && found.insert(pid) {
+                todo.extend(self.directly_behind(&Party::Pid(pid)));
+            }
+        }
+        found
+    }
+
+    /// How many sessions wait behind this pid, directly or not.
+    #[must_use]
+    pub fn waiters_behind(&self, pid: Pid) -> usize {
+        self.all_behind(&Party::Pid(pid)).len()
+    }
+
+    /// Those who block somebody and wait for nobody: where a wait ends. Most waiters behind first.
+    #[must_use]
+    pub fn roots(&self) -> Vec<Party> {
+        let mut roots: Vec<(usize, Party)> = self
+            .behind
+            .keys()
+            .filter(|party| {
+                party
+                    .pid()
+                    .is_none_or(|pid| !self.waiters.contains_key(&pid))
+            })
+            .map(|party| (self.all_behind(party).len(), party.clone()))
+            .collect();
+        roots.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        roots.into_iter().map(|(_, party)| party).collect()
+    }
+
+    /// The graph as a forest in which everyone who blocks or waits stands once, roots first.
+    ///
+    /// A waiter with several in front stands below the nearest to a root. Whoever no root leads to (a
+    /// cycle that `deadlock_timeout` has yet to break, a holder that just left) begins a tree of its own.
+    #[must_use]
+    pub fn forest(&self) -> Vec<Node> {
+        let mut parent: HashMap<Pid, Party> = HashMap::new();
+        let mut tops = self.roots();
+        let mut seen: HashSet<Pid> = tops.iter().filter_map(Party::pid).collect();
+        self.adopt(&tops, &mut parent, &mut seen);
+        for &pid in self.waiters.keys() {
+            if seen.insert(pid) {
+                let top = Party::Pid(pid);
+                self.adopt(std::slice::from_ref(&top), &mut parent, &mut seen);
+                tops.push(top);
+            }
+        }
+        let mut below: HashMap<Party, Vec<Pid>> = HashMap::new();
+        for (pid, party) in parent {
+            below.entry(party).or_default().push(pid);
+        }
+        for pids in below.values_mut() {
+            pids.sort_by_key(|&pid| (self.since(pid).is_none(), self.since(pid), pid));
+        }
+        tops.into_iter().map(|top| grow(top, 0, &below)).collect()
+    }
+
+    fn since(&self, pid: Pid) -> Option<DateTime<Utc>> {
+        self.waiter(pid).and_then(|waiter| waiter.since)
+    }
+
+    /// Breadth first: everyone is adopted by the first that reaches it.
+    fn adopt(&self, from: &[Party], parent: &mut HashMap<Pid, Party>, seen: &mut HashSet<Pid>) {
+        let mut level = from.to_vec();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for party in level {
+                for pid in self.directly_behind(&party) {
+                    if seen.insert(pid) {
+                        parent.insert(pid, party.clone());
+                        next.push(Party::Pid(pid));
+                    }
+                }
+            }
+            level = next;
+        }
+    }
+}
+
+/// Builds a tree without recursion in its depth being a danger: depth is bounded by the number of sessions.
+fn grow(party: Party, depth: usize, below: &HashMap<Party, Vec<Pid>>) -> Node {
+    let nodes = below
+        .get(&party)
+        .into_iter()
+        .flatten()
+        .map(|&pid| grow(Party::Pid(pid), depth + 1, below))
+        .collect();
+    Node {
+        party,
+        depth,
+        below: nodes,
+    }
+}
+
+/// Which party a row of `pg_locks` belongs to.
+struct Names<'a> {
+    groups: HashMap<Pid, Pid>,
+    leaders: &'a HashMap<Pid, Pid>,
+    prepared: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(snapshot: &'a Snapshot, leaders: &'a HashMap<Pid, Pid>) -> Self {
+        let gids: HashMap<u32, &str> = snapshot
+            .prepared
+            .iter()
+            .map(|xact| (xact.transaction, xact.gid.as_str()))
+            .collect();
+        let prepared = snapshot
+            .locks
+            .iter()
+            .filter(|lock| lock.pid.is_none())
+            .filter_map(|lock| match lock.target {
+                LockTarget::TransactionId { transactionid } => {
+                    Some((lock.virtualtransaction.as_str(), *gids.get(&transactionid)?))
+                }
+                _ => None,
+            })
+            .collect();
+        let groups = snapshot
+            .backends
+            .iter()
+            .map(|backend| (backend.pid, backend.lock_group()))
+            .collect();
+        Self {
+            groups,
+            leaders,
+            prepared,
+        }
+    }
+
+    fn of(&self, lock: &Lock) -> Party {
+        match lock.pid {
+            Some(pid) => Party::Pid(self.group(pid)),
+            None => Party::Prepared(
+                self.prepared
+                    .get(lock.virtualtransaction.as_str())
+                    .copied()
+                    .unwrap_or(&lock.virtualtransaction)
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn group(&self, pid: Pid) -> Pid {
+        let leader = self.groups.get(&pid).copied().unwrap_or(pid);
+        self.leaders.get(&leader).copied().unwrap_or(leader)
+    }
+}
+
+/// A thing that somebody waits for, with all its rows.
+struct Queue<'a> {
+    target: &'a LockTarget,
+    held: Vec<(Party, LockMode)>,
+    /// In the order in which the server would wake them.
+    waiting: Vec<(Party, &'a Lock)>,
+}
+
+/// The things that somebody waits for; the many that nobody does are passed over.
+fn queues<'a>(snapshot: &'a Snapshot, names: &Names<'_>) -> Vec<Queue<'a>> {
+    let wanted: HashSet<&LockTarget> = snapshot
+        .locks
+        .iter()
+        .filter(|lock| !lock.granted)
+        .map(|lock| &lock.target)
+        .collect();
+    let mut queues: BTreeMap<&LockTarget, Queue<'_>> = BTreeMap::new();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    for lock in snapshot.locks.iter().filter(|l| wanted.contains(&l.target)) {
+        let queue = queues.entry(&lock.target).or_insert_with(|| Queue {
+            target: &lock.target,
+            held: Vec::new(),
+            waiting: Vec::new(),
+        });
+        if lock.granted {
+            queue.held.push((names.of(lock), lock.mode));
+        } else if lock.pid.is_some() {
+            queue.waiting.push((names.of(lock), lock));
+        }
+    }
+    let mut queues: Vec<Queue<'_>> = queues.into_values().collect();
+    for queue in &mut queues {
+        queue.put_in_order();
+    }
+    queues
+}
+
+impl Queue<'_> {
+    /// By arrival, then those that hold something here before the first that must wait for them
+    /// (`JoinWaitQueue`, proc.c).
+    fn put_in_order(&mut self) {
+        let mut arrivals = std::mem::take(&mut self.waiting);
+        arrivals.sort_by_key(|(_, lock)| (lock.waitstart.is_none(), lock.waitstart, lock.pid));
+        let mut held: HashMap<&Party, Vec<LockMode>> = HashMap::new();
+        for (party, mode) in &self.held {
+            held.entry(party).or_default().push(*mode);
+        }
+        let mut order: Vec<(Party, &Lock)> = Vec::with_capacity(arrivals.len());
+        for (party, lock) in arrivals {
+            let at = held.get(&party).and_then(|mine| {
+                order.iter().position(|(other, waiting)| {
+                    *other != party && mine.iter().any(|mode| mode.conflicts_with(waiting.mode))
+                })
+            });
+            order.insert(at.unwrap_or(order.len()), (party, lock));
+        }
+        self.waiting = order;
+    }
+
+    fn waiters(&self) -> impl Iterator<Item = Waiter> {
+        self.waiting
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (party, lock))| {
+                Some(Waiter {
+                    pid: party.pid()?,
+                    target: self.target.clone(),
+                    mode: lock.mode,
+                    since: lock.waitstart,
+                    in_front: self.in_front(at, party, lock.mode),
+                })
+            })
+    }
+
+    fn in_front(&self, at: usize, party: &Party, mode: LockMode) -> Vec<InFront> {
+        let mut hard: BTreeMap<&Party, LockMode> = BTreeMap::new();
+        for (other, held) in &self.held {
+            if other != party && held.conflicts_with(mode) {
+                let strongest = hard.entry(other).or_insert(*held);
+                *strongest = (*strongest).max(*held);
+            }
+        }
+        let mut soft: BTreeMap<&Party, LockMode> = BTreeMap::new();
+        for (other, ahead) in &self.waiting[..at] {
+            if other != party && !hard.contains_key(other) && ahead.mode.conflicts_with(mode) {
+                soft.entry(other).or_insert(ahead.mode);
+            }
+        }
+        let row = |granted| {
+            move |(party, mode): (&Party, LockMode)| InFront {
+                party: party.clone(),
+                granted,
+                mode,
+            }
+        };
+        hard.into_iter()
+            .map(row(true))
+            .chain(soft.into_iter().map(row(false)))
+            .collect()
+    }
+}

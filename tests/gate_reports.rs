@@ -1,0 +1,342 @@
+//! Every form of the gate's report, whole, from one verdict.
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use pgguard::model::*;
+use pgguard::report::page::Page;
+use pgguard::report::{self, GateView};
+
+fn now() -> DateTime<Utc> {
+    "2026-03-03T02:29:12Z".parse().expect("a time")
+}
+
+fn statement(line: usize, sql: &str, command: &str) -> Statement {
+    Statement {
+        file: "migrations/0057.sql".into(),
+        line,
+        sql: sql.into(),
+        command: command.into(),
+        locks: vec![LockRequest {
+            oid: Some(20_000),
+            name: RelationName::new("public", "user_profiles"),
+            kind: RelationKind::Table,
+            mode: LockMode::AccessExclusive,
+            named: true,
+            reason: "named".into(),
+            work: LockWork::Rewrite,
+            transient: false,
+            own: false,
+            nowait: false,
+            bytes: Some(12_582_912),
+        }],
+        phases: vec![],
+        advisory: vec![],
+        opaque: None,
+        transaction: 0,
+        fails: None,
+        lock_timeout_ms: None,
+        statement_timeout_ms: None,
+        notes: vec![],
+    }
+}
+
+fn footprint() -> Footprint {
+    let index = Statement {
+        locks: vec![LockRequest {
+            mode: LockMode::ShareUpdateExclusive,
+            work: LockWork::Scan,
+            ..statement(1, "", "").locks.remove(0)
+        }],
+        phases: vec![
+            WaitPhase::Lockers {
+                oid: Some(20_000),
+                name: RelationName::new("public", "user_profiles"),
+                mode: LockMode::Share,
+            },
+            WaitPhase::Snapshots,
+        ],
+        transaction: 1,
+        ..statement(
+            5,
+            "CREATE INDEX CONCURRENTLY user_profiles_seen ON user_profiles (last_seen)",
+            "CREATE INDEX",
+        )
+    };
+    let block = Statement {
+        locks: vec![],
+        opaque: Some("a DO block runs code".into()),
+        transaction: 2,
+        ..statement(7, "DO $$ begin perform 1; end $$", "DO")
+    };
+    let harmless = Statement {
+        locks: vec![],
+        notes: vec!["nothing is locked".into()],
+        transaction: 3,
+        ..statement(9, "SET search_path = \"a|b\"", "SET")
+    };
+    Footprint {
+        statements: vec![
+            statement(
+                3,
+                "ALTER TABLE user_profiles\n    ADD COLUMN last_seen timestamptz DEFAULT clock_timestamp()",
+                "ALTER TABLE",
+            ),
+            index,
+            block,
+            harmless,
+        ],
+    }
+}
+
+fn dump() -> Blocker {
+    Blocker {
+        pid: Some(2_459_692),
+        gid: None,
+        role: Role::Backup,
+        application_name: "pg_dump".into(),
+        user: "backup".into(),
+        state: "active".into(),
+        mode: Some(LockMode::AccessShare),
+        granted: true,
+        since: Some(now() - TimeDelta::seconds(1529)),
+        backend_start: Some(now() - TimeDelta::seconds(1530)),
+        detail: "now copying public.jobs, 31 of 44 tables".into(),
+        advice: "wait until the backup is done".into(),
+    }
+}
+
+fn wait(kind: WaitKind, blocker: Blocker) -> Wait {
+    let snapshot = kind == WaitKind::Snapshot;
+    Wait {
+        oid: (!snapshot).then_some(20_000),
+        name: (!snapshot).then(|| RelationName::new("public", "user_profiles")),
+        mode: (!snapshot).then_some(LockMode::AccessExclusive),
+        kind,
+        counts: true,
+        clears: Some(Clears {
+            earliest: Some(now() + TimeDelta::minutes(9)),
+            expected: Some(now() + TimeDelta::minutes(12)),
+            latest: Some(now() + TimeDelta::minutes(14)),
+            basis: "from 14 past runs".into(),
+        }),
+        blocker,
+        clears_by: None,
+        fails: false,
+    }
+}
+
+fn evil() -> Blocker {
+    Blocker {
+        pid: Some(77),
+        role: Role::IdleInTransaction,
+        application_name: "app::error,\x1b[31m|<b>%0A".into(),
+        user: "app".into(),
+        state: "idle in transaction".into(),
+        mode: Some(LockMode::AccessExclusive),
+        granted: false,
+        detail: "idle for 14 min · last statement: select ']]>'".into(),
+        advice: "pgguard kill 77: it waits for its client, with its locks".into(),
+        ..dump()
+    }
+}
+
+fn verdict() -> Verdict {
+    Verdict {
+        answer: Answer::WouldBlock,
+        statements: vec![
+            StatementVerdict {
+                waits: vec![
+                    wait(WaitKind::Lock, dump()),
+                    Wait {
+                        clears: None,
+                        ..wait(WaitKind::Queue, evil())
+                    },
+                ],
+                behind: Some(Behind {
+                    name: RelationName::new("public", "user_profiles"),
+                    sessions_now: 2,
+                    per_minute: Some(7.2),
+                    what: "reads and writes of public.user_profiles".into(),
+                }),
+                lock_timeout_ms: Some(60_000),
+                notes: vec![
+                    "60 s of lock_timeout are up to 60 s of stalled readers and writers".into(),
+                ],
+            },
+            StatementVerdict {
+                waits: vec![wait(
+                    WaitKind::Snapshot,
+                    Blocker {
+                        mode: None,
+                        ..dump()
+                    },
+                )],
+                lock_timeout_ms: Some(0),
+                ..StatementVerdict::default()
+            },
+            StatementVerdict::default(),
+            StatementVerdict::default(),
+        ],
+        doubts: vec![Doubt {
+            statement: Some(2),
+            what: "not everything that it locks can be known: a DO block runs code".into(),
+            help: "read it, and let it through with --allow-opaque".into(),
+            lasting: true,
+        }],
+        warnings: vec!["another migration is under way: pid 9 (rails)".into()],
+        look_again: false,
+    }
+}
+
+fn with<T>(verdict: &Verdict, footprint: &Footprint, tell: impl FnOnce(&GateView) -> T) -> T {
+    tell(&GateView {
+        footprint,
+        verdict,
+        database: "shop on db1",
+        taken_at: now(),
+        zone: FixedOffset::east_opt(3600).expect("a zone"),
+    })
+}
+
+fn clear() -> (Verdict, Footprint) {
+    let mut footprint = footprint();
+    footprint.statements.truncate(2);
+    let verdict = Verdict {
+        answer: Answer::Clear,
+        statements: vec![StatementVerdict::default(); 2],
+        doubts: vec![],
+        warnings: vec![],
+        look_again: false,
+    };
+    (verdict, footprint)
+}
+
+#[test]
+fn text_says_who_until_when_and_what_to_do() {
+    let text = with(&verdict(), &footprint(), |v| {
+        report::gate_text(
+            v,
+            Page {
+                width: 100,
+                color: false,
+            },
+        )
+    });
+    insta::assert_snapshot!("gate_text", text);
+}
+
+#[test]
+fn clear_is_one_calm_line() {
+    let (verdict, footprint) = clear();
+    let text = with(&verdict, &footprint, |v| report::gate_text(v, Page::PLAIN));
+    assert_eq!(
+        text,
+        "CLEAR  nothing is in the way of these 2 statements  (shop on db1, 03:29:12)\n"
+    );
+}
+
+#[test]
+fn text_fits_the_terminal_and_colours_only_where_asked() {
+    for width in [60, 80, 120] {
+        let text = with(&verdict(), &footprint(), |v| {
+            report::gate_text(
+                v,
+                Page {
+                    width,
+                    color: false,
+                },
+            )
+        });
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        assert!(!text.contains('\x1b'));
+    }
+    let text = with(&verdict(), &footprint(), |v| {
+        report::gate_text(
+            v,
+            Page {
+                width: 80,
+                color: true,
+            },
+        )
+    });
+    assert!(text.starts_with("\x1b[1;31mWOULD BLOCK\x1b[0m  "), "{text}");
+}
+
+#[test]
+fn json_holds_the_footprint_with_the_waits_added() {
+    insta::assert_snapshot!(
+        "gate_json",
+        with(&verdict(), &footprint(), report::gate_json)
+    );
+}
+
+#[test]
+fn github_annotates_the_lines_and_escapes_what_is_special_there() {
+    insta::assert_snapshot!(
+        "gate_github",
+        with(&verdict(), &footprint(), report::gate_github)
+    );
+    insta::assert_snapshot!(
+        "gate_github_summary",
+        with(&verdict(), &footprint(), report::gate_github_summary)
+    );
+}
+
+#[test]
+fn junit_has_a_case_for_every_statement() {
+    let xml = with(&verdict(), &footprint(), report::gate_junit).expect("it is written");
+    insta::assert_snapshot!("gate_junit", xml);
+}
+
+#[test]
+fn sarif_has_a_result_for_every_finding() {
+    let sarif = with(&verdict(), &footprint(), report::gate_sarif);
+    insta::assert_snapshot!(
+        "gate_sarif",
+        sarif.replace(env!("CARGO_PKG_VERSION"), "[version]")
+    );
+}
+
+#[test]
+fn gitlab_has_an_issue_for_every_finding() {
+    insta::assert_snapshot!(
+        "gate_gitlab",
+        with(&verdict(), &footprint(), report::gate_gitlab)
+    );
+}
+
+#[test]
+fn fingerprints_differ_from_each_other_and_not_from_run_to_run() {
+    let prints = |verdict: &Verdict| -> Vec<String> {
+        let text = with(verdict, &footprint(), report::gate_gitlab);
+        let issues: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        issues
+            .iter()
+            .map(|issue| issue["fingerprint"].to_string())
+            .collect()
+    };
+    let first = prints(&verdict());
+    let mut unique = first.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), first.len());
+    let mut later = verdict();
+    later.statements[0].waits[0].blocker.pid = Some(4711);
+    assert_eq!(prints(&later), first);
+}
+
+#[test]
+fn explain_says_which_relation_in_which_mode_and_for_how_long() {
+    insta::assert_snapshot!(
+        "explain_text",
+        report::explain_text(
+            &footprint(),
+            Page {
+                width: 100,
+                color: false
+            }
+        )
+    );
+    insta::assert_snapshot!("explain_json", report::explain_json(&footprint()));
+}
