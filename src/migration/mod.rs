@@ -2,6 +2,7 @@
 
 pub mod footprint;
 mod psql;
+pub mod source;
 pub mod split;
 pub mod statement;
 pub mod timeouts;
