@@ -98,6 +98,13 @@ impl Session {
             .unwrap_or_else(|_| Err("the connection is gone".into()))
     }
 
+    /// The answer to what [`Session::start`] sent, if it is there already.
+    pub fn poll(&mut self) -> Option<Answer> {
+        let answer = self.answers.try_recv().ok()?;
+        self.busy = false;
+        Some(answer)
+    }
+
     /// Whether the server says that it waits for a lock.
     pub fn is_waiting(&self) -> bool {
         self.ask("wait_event_type = 'Lock'") == "t"
