@@ -17,6 +17,7 @@ pub mod before_backup;
 mod behind;
 mod blocker;
 mod clearing;
+mod collisions;
 mod decide;
 mod held;
 mod notes;

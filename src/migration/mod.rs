@@ -1,6 +1,7 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
 
 pub mod footprint;
+pub mod plpgsql;
 mod psql;
 pub mod source;
 pub mod split;
