@@ -2,3 +2,5 @@
 
 pub mod applied;
 pub mod catalog;
+pub mod connect;
+pub mod snapshot;
