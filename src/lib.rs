@@ -28,6 +28,7 @@ pub mod history;
 pub mod migration;
 pub mod model;
 pub mod postgres;
+pub mod recording;
 pub mod report;
 pub mod sessions;
 pub mod throwaway;

@@ -12,7 +12,11 @@
 //! assert_eq!(gate.status, 1, "{gate}");
 //! ```
 
-#![allow(dead_code, unused_imports, reason = "every test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary uses a part of it"
+)]
 
 mod database;
 mod dump;
