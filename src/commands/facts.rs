@@ -4,12 +4,11 @@ use crate::cli::{ConnectArgs, RecordArgs};
 use crate::migration::footprint::Reach;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, Doubt, Snapshot};
+use crate::model::{Catalog, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::{applied, catalog, snapshot};
 use crate::recording::Recording;
 use crate::{Error, Result};
-use std::path::Path;
 
 /// One server's facts.
 pub struct Facts {
@@ -36,14 +35,15 @@ pub fn target(connect: &ConnectArgs) -> Result<Target> {
 }
 
 impl Facts {
-    /// Connects, or reads the recording.
+    /// Connects, or reads the recording; `looks` is how often it was looked at before, for a recording of
+    /// several looks.
     ///
     /// # Errors
     /// When neither can be done.
-    pub async fn open(connect: &ConnectArgs, record: &RecordArgs) -> Result<Self> {
+    pub async fn open(connect: &ConnectArgs, record: &RecordArgs, looks: usize) -> Result<Self> {
         if let Some(path) = &record.replay {
             return Ok(Self {
-                from: From::Recording { next_look: 0 },
+                from: From::Recording { next_look: looks },
                 recording: Recording::read(path)?,
             });
         }
@@ -111,10 +111,6 @@ impl Facts {
             From::Server(connection) => {
                 let snapshot = snapshot::look(connection).await?;
                 self.recording.looks.push(snapshot.clone());
-                // What a long --wait saw at first is of no use; two looks make a verdict.
-                if self.recording.looks.len() > 2 {
-                    self.recording.looks.remove(0);
-                }
                 Ok(snapshot)
             }
             From::Recording { next_look } => {
@@ -128,23 +124,11 @@ impl Facts {
         }
     }
 
-    /// What keeps these facts from being the truth about the server.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<Doubt> {
-        Vec::new()
-    }
-
-    /// Writes what was read, where a file was named, and says goodbye.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub async fn finish(self, record: Option<&Path>) -> Result<()> {
-        if let Some(path) = record {
-            self.recording.write(path)?;
-        }
+    /// Says goodbye, and gives what was read.
+    pub async fn finish(self) -> Recording {
         if let From::Server(connection) = self.from {
             connection.close().await;
         }
-        Ok(())
+        self.recording
     }
 }
