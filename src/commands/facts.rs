@@ -1,14 +1,17 @@
 //! Where a command's facts come from: a server, or a recording of what another run read.
 
 use crate::cli::{ConnectArgs, RecordArgs};
+use crate::gate::Usage;
 use crate::migration::footprint::Reach;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, Snapshot};
+use crate::model::{Catalog, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::postgres::{applied, catalog, snapshot};
+use crate::postgres::{applied, catalog, snapshot, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// One server's facts.
 pub struct Facts {
@@ -122,6 +125,41 @@ impl Facts {
                 })
             }
         }
+    }
+
+    /// How often relations are used, counted over `time`. A recording does not tell.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn usage(
+        &mut self,
+        relations: &[Oid],
+        time: Duration,
+    ) -> Result<BTreeMap<Oid, Usage>> {
+        let From::Server(connection) = &mut self.from else {
+            return Ok(BTreeMap::new());
+        };
+        let before = usage::counters(connection, relations).await?;
+        let begun = Instant::now();
+        tokio::time::sleep(time).await;
+        let after = usage::counters(connection, relations).await?;
+        let minutes = begun.elapsed().as_secs_f64() / 60.0;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a rate needs no more than 52 bits"
+        )]
+        let rate = |now: i64, then: i64| (now - then).max(0) as f64 / minutes;
+        Ok(after
+            .into_iter()
+            .filter_map(|(oid, now)| {
+                let then = before.get(&oid)?;
+                let usage = Usage {
+                    reads_per_minute: rate(now.reads, then.reads),
+                    writes_per_minute: rate(now.writes, then.writes),
+                };
+                Some((oid, usage))
+            })
+            .collect())
     }
 
     /// Says goodbye, and gives what was read.

@@ -9,13 +9,14 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Doubt, Footprint, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Oid, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
 use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Runs the command.
@@ -120,7 +121,7 @@ impl Question {
         let migration = self.footprint(&mut facts).await?;
         let snapshot = facts.look().await?;
         let sessions = understand(&snapshot);
-        let policy = Policy {
+        let mut policy = Policy {
             patience: span(args.patience),
             first_look: first,
             allow_opaque: args.allow_opaque,
@@ -134,15 +135,19 @@ impl Question {
             .await,
             ..Policy::default()
         };
-        let (footprint, mut verdict) = match (args.before, &migration) {
-            (Some(Before::Backup), _) => gate::before_backup(&snapshot, &sessions, &policy),
-            (None, Some((footprint, _))) => (
-                footprint.clone(),
-                gate::decide(footprint, &snapshot, &sessions, &policy),
-            ),
-            (None, None) => {
-                let footprint = gate::strictest(&snapshot);
-                let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+        let footprint = match (args.before, &migration) {
+            (None, Some((footprint, _))) => Some(footprint.clone()),
+            (None, None) => Some(gate::strictest(&snapshot)),
+            (Some(Before::Backup), _) => None,
+        };
+        let (footprint, mut verdict) = match footprint {
+            None => gate::before_backup(&snapshot, &sessions, &policy),
+            Some(footprint) => {
+                let mut verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+                if let (Answer::WouldBlock, Some(time)) = (verdict.answer, args.count_uses) {
+                    policy.usage = facts.usage(&relations(&footprint), time).await?;
+                    verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+                }
                 (footprint, verdict)
             }
         };
@@ -158,6 +163,13 @@ impl Question {
         };
         Ok((looked, facts.finish().await))
     }
+}
+
+/// The relations that a migration asks for.
+fn relations(footprint: &Footprint) -> Vec<Oid> {
+    let asked = footprint.statements.iter().flat_map(|s| &s.locks);
+    let oids: BTreeSet<Oid> = asked.filter_map(|lock| lock.oid).collect();
+    oids.into_iter().collect()
 }
 
 impl Subject {
