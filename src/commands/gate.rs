@@ -270,7 +270,7 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
                 return answer;
             }
             Next::LookAgain { after, second_look } => {
-                if args.wait.is_some() {
+                if !second_look {
                     line.say(&still_waiting(subjects, waiting.left(Utc::now())));
                 }
                 second = second_look;
