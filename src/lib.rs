@@ -13,6 +13,7 @@
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |
 //! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `sessions`, `migration`, `backup` |
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `sessions`, `gate` |
+//! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
@@ -27,6 +28,7 @@ pub mod config;
 pub mod error;
 pub mod gate;
 pub mod history;
+pub mod kill;
 pub mod migration;
 pub mod model;
 pub mod postgres;
