@@ -84,14 +84,11 @@ pub struct Arguments {
     /// nagios: one line. openmetrics: everything at once, for a textfile collector.
     #[arg(long, value_enum, default_value_t = Form::Nagios)]
     pub format: Form,
-    /// Look at a recorded snapshot instead of a server.
-    #[arg(long, value_name = "FILE")]
-    pub replay: Option<PathBuf>,
+    /// Print help (exit status 3, as all plugins do).
     #[arg(short = 'h', long, action = ArgAction::Help)]
-    #[doc = "Print help (exit status 3, as for all plugins)."]
     help: Option<bool>,
+    /// Print the version (exit status 3).
     #[arg(short = 'V', long, action = ArgAction::Version)]
-    #[doc = "Print the version (exit status 3)."]
     version: Option<bool>,
 }
 

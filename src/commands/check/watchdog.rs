@@ -24,26 +24,52 @@ fn current_stage() -> &'static str {
     STAGE.lock().map_or("working", |stage| *stage)
 }
 
-/// Prints the output, if it is the first; `false` where nobody reads it or another was there first.
-pub fn say(text: &str) -> bool {
-    if SAID.swap(true, Ordering::SeqCst) {
-        return false;
-    }
+/// Takes the right to give the one output; `false` where somebody has it already.
+fn claim() -> bool {
+    !SAID.swap(true, Ordering::SeqCst)
+}
+
+fn write(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .is_ok()
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints the check's own output and returns its status; UNKNOWN where nobody could read it.
+pub fn say(text: &str, status: u8) -> u8 {
+    if !claim() {
+        // The last word is being said by another thread, which then ends the process.
+        loop {
+            std::thread::park();
+        }
+    }
+    write(text).map_or(3, |()| status)
 }
 
 /// Ends the process with UNKNOWN and one line, unless the check has said its own.
 fn last_word(text: &str) {
-    if say(&format!("PGGUARD UNKNOWN - {text}\n")) || !SAID.load(Ordering::SeqCst) {
+    if claim() {
+        // It is told by the exit status where nobody reads it.
+        let _ = write(&format!("PGGUARD UNKNOWN - {text}\n"));
         std::process::exit(3);
     }
 }
 
+/// What is said when the time is up.
+pub fn timed_out(timeout: Duration) -> String {
+    format!(
+        "timed out after {} s while {}; -t gives it more seconds",
+        timeout.as_secs_f64(),
+        current_stage()
+    )
+}
+
+/// The check's own deadline comes first, and can still choose its form.
+const GRACE: Duration = Duration::from_millis(300);
+
 /// Watches from a thread of its own: it also ends a check that computes or waits for a name server.
 pub fn watch(timeout: Duration) {
+    let limit = timeout.saturating_add(GRACE);
     let _ = std::thread::Builder::new()
         .name("watchdog".into())
         .spawn(move || {
@@ -51,14 +77,10 @@ pub fn watch(timeout: Duration) {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => runtime.block_on(until_it_is_over(timeout)),
-                Err(_) => std::thread::sleep(timeout),
+                Ok(runtime) => runtime.block_on(until_it_is_over(limit)),
+                Err(_) => std::thread::sleep(limit),
             }
-            last_word(&format!(
-                "timed out after {} s while {}; -t gives it more seconds",
-                timeout.as_secs_f64(),
-                current_stage()
-            ));
+            last_word(&timed_out(timeout));
         });
 }
 
@@ -90,4 +112,38 @@ pub fn quiet_panics() {
         );
         last_word(&crate::report::cleaned(&text));
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    /// Runs only when the test below starts this very binary again.
+    #[test]
+    #[ignore = "the other half of the next test"]
+    fn child_that_panics() {
+        super::quiet_panics();
+        super::stage("judging");
+        panic!("a | in a panic");
+    }
+
+    #[test]
+    fn a_panic_is_unknown_with_one_line() {
+        let ourselves = std::env::current_exe().expect("this binary");
+        let output = Command::new(ourselves)
+            .args([
+                "--ignored",
+                "--exact",
+                "--nocapture",
+                "commands::check::watchdog::tests::child_that_panics",
+            ])
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains("PGGUARD UNKNOWN - internal error while judging (src/"),
+            "{said}"
+        );
+    }
 }
