@@ -9,6 +9,8 @@ mod gate_json;
 mod gate_junit;
 mod gate_sarif;
 mod gate_text;
+mod nagios;
+mod openmetrics;
 pub mod page;
 
 pub use explain_json::explain_json;
@@ -20,3 +22,5 @@ pub use gate_json::{gate_json, gate_value};
 pub use gate_junit::gate_junit;
 pub use gate_sarif::gate_sarif;
 pub use gate_text::gate_text;
+pub use nagios::{cleaned, nagios};
+pub use openmetrics::{openmetrics, openmetrics_down};
