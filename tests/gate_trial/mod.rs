@@ -131,6 +131,17 @@ pub async fn connect(url: &str) -> PgConnection {
         .expect("a connection")
 }
 
+/// The gate's word on the same migration and another snapshot: what a look would have said had the scene
+/// lasted for longer than a test can.
+pub fn judge(footprint: &Footprint, snapshot: Snapshot, policy: &Policy) -> Said {
+    let verdict = decide(footprint, &snapshot, &understand(&snapshot), policy);
+    Said {
+        footprint: footprint.clone(),
+        snapshot,
+        verdict,
+    }
+}
+
 /// What the server did with a statement.
 #[derive(Debug)]
 pub enum Did {
@@ -140,7 +151,7 @@ pub enum Did {
     Waited(BTreeSet<Pid>),
 }
 
-/// Runs a statement until it either waits for a lock or is over. One that waits is cancelled.
+/// Runs a statement until it either waits for a lock or is over.
 pub fn run(session: &mut Session, statement: &str) -> Did {
     session.start(statement);
     let mut over = None;
@@ -155,6 +166,14 @@ pub fn run(session: &mut Session, statement: &str) -> Did {
     }
     let behind = session.blocked_by().into_iter().collect();
     Did::Waited(behind)
+}
+
+/// Runs a statement that must wait, and leaves it waiting: behind whom.
+pub fn waits(session: &mut Session, statement: &str) -> BTreeSet<Pid> {
+    match run(session, statement) {
+        Did::Waited(behind) => behind,
+        Did::Ran(answer) => panic!("{statement} did not wait: {answer:?}"),
+    }
 }
 
 /// Lets a statement that waits go.
