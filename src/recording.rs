@@ -1,9 +1,11 @@
 //! A recording: what one command read from a server, so that the same command can run again without it.
 //! Incidents become fixtures.
 
-use crate::model::{Catalog, Snapshot};
+use crate::backup::TableFacts;
+use crate::model::{Catalog, Oid, Snapshot};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The form of the file. A file with a higher number comes from a newer pgguard.
@@ -20,6 +22,9 @@ pub struct Recording {
     /// The looks, in order; the last two of a long wait.
     #[serde(default)]
     pub looks: Vec<Snapshot>,
+    /// The sizes of the tables that a running dump copies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<Oid, TableFacts>,
 }
 
 impl Default for Recording {
@@ -28,6 +33,7 @@ impl Default for Recording {
             version: VERSION,
             catalog: None,
             looks: Vec::new(),
+            tables: BTreeMap::new(),
         }
     }
 }
@@ -38,6 +44,7 @@ impl Recording {
     pub fn add(&mut self, later: Self) {
         self.catalog = later.catalog.or(self.catalog.take());
         self.looks.extend(later.looks);
+        self.tables.extend(later.tables);
         let old = self.looks.len().saturating_sub(2);
         self.looks.drain(..old);
     }

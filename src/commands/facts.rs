@@ -1,5 +1,6 @@
 //! Where a command's facts come from: a server, or a recording of what another run read.
 
+use crate::backup::TableFacts;
 use crate::cli::{ConnectArgs, RecordArgs};
 use crate::gate::Usage;
 use crate::migration::footprint::Reach;
@@ -7,7 +8,7 @@ use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
 use crate::model::{Catalog, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::postgres::{applied, catalog, snapshot, usage};
+use crate::postgres::{applied, catalog, snapshot, tables, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -124,6 +125,19 @@ impl Facts {
                     Error::Usage("the recording holds no look at a server: record it with `gate` or `status`".into())
                 })
             }
+        }
+    }
+
+    /// The sizes of a dump's tables; empty where they cannot be read, or were not recorded.
+    pub async fn tables(&mut self, tables: &[Oid]) -> BTreeMap<Oid, TableFacts> {
+        match &mut self.from {
+            From::Server(connection) if !tables.is_empty() => {
+                let facts = tables::facts(connection, tables).await.unwrap_or_default();
+                self.recording.tables.extend(facts.clone());
+                facts
+            }
+            From::Server(_) => BTreeMap::new(),
+            From::Recording { .. } => self.recording.tables.clone(),
         }
     }
 

@@ -4,4 +4,5 @@ pub mod applied;
 pub mod catalog;
 pub mod connect;
 pub mod snapshot;
+pub mod tables;
 pub mod usage;
