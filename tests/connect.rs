@@ -89,7 +89,10 @@ fn every_way_of_naming_the_server_reaches_it() {
     let service = format!("[here]\nhost={folder}\nport={port}\ndbname={}\n", here.name);
     let file = written(home.path().join(".pg_service.conf"), &service, 0o644);
     let expected = format!("postgres@{}", here.name);
-    let pairs = format!("host={folder} port={port} user=postgres dbname={}", here.name);
+    let pairs = format!(
+        "host={folder} port={port} user=postgres dbname={}",
+        here.name
+    );
     let url = here.url();
     let env = |variables: &[(&str, &str)]| {
         Environment::new(variables, Some(home.path().into()), Some("postgres"))
@@ -141,19 +144,34 @@ fn a_password_is_found_where_libpq_finds_it() {
     let line = format!("127.0.0.1:{port}:*:postgres:{secret}\n");
     let good = written(home.path().join("good"), &line, 0o600);
     let open_to_all = written(home.path().join("open"), &line, 0o644);
-    let text = format!("host=127.0.0.1 port={port} user=postgres dbname={}", here.name);
+    let text = format!(
+        "host=127.0.0.1 port={port} user=postgres dbname={}",
+        here.name
+    );
     let env = |variables: &[(&str, &str)]| {
         Environment::new(variables, Some(home.path().into()), Some("nobody-there"))
     };
     let expected = format!("postgres@{}", here.name);
 
-    assert_eq!(whoami(&flags(&text), &env(&[("PGPASSFILE", &good)])).unwrap(), expected);
-    assert_eq!(whoami(&flags(&text), &env(&[("PGPASSWORD", secret)])).unwrap(), expected);
+    assert_eq!(
+        whoami(&flags(&text), &env(&[("PGPASSFILE", &good)])).unwrap(),
+        expected
+    );
+    assert_eq!(
+        whoami(&flags(&text), &env(&[("PGPASSWORD", secret)])).unwrap(),
+        expected
+    );
     let said = format!("{text} password='{secret}'");
-    assert_eq!(whoami(&flags(&said), &env(&[("PGPASSWORD", "x")])).unwrap(), expected);
+    assert_eq!(
+        whoami(&flags(&said), &env(&[("PGPASSWORD", "x")])).unwrap(),
+        expected
+    );
 
     let none = refusal(&text, &env(&[]));
-    assert!(none.contains("none was given") && none.contains("PGPASSFILE"), "{none}");
+    assert!(
+        none.contains("none was given") && none.contains("PGPASSFILE"),
+        "{none}"
+    );
     let open = refusal(&text, &env(&[("PGPASSFILE", &open_to_all)]));
     assert!(open.contains("chmod 0600"), "{open}");
     let wrong = refusal(&text, &env(&[("PGPASSWORD", "Wrong-Secret")]));
@@ -207,7 +225,10 @@ fn taken_slots_are_named_as_such() {
             }
             assert!(taken.len() < 7, "the slots never end");
         };
-        assert!(refused.contains("all connection slots are taken"), "{refused}");
+        assert!(
+            refused.contains("all connection slots are taken"),
+            "{refused}"
+        );
     });
 }
 
@@ -217,11 +238,18 @@ fn the_next_server_is_tried_unless_the_login_was_refused() {
     let port = here.server.port();
     let folder = here.server.socket_dir().display();
     let two = |first: &str| {
-        format!("host={first},{folder} port=1,{port} user=postgres dbname={}", here.name)
+        format!(
+            "host={first},{folder} port=1,{port} user=postgres dbname={}",
+            here.name
+        )
     };
     let expected = format!("postgres@{}", here.name);
     for first in ["127.0.0.1", "no-such-host.invalid", "/nowhere"] {
-        assert_eq!(whoami(&flags(&two(first)), &bare()).unwrap(), expected, "{first}");
+        assert_eq!(
+            whoami(&flags(&two(first)), &bare()).unwrap(),
+            expected,
+            "{first}"
+        );
     }
     let refused = format!("host=127.0.0.1,{folder} port={port} user=postgres password=wrong");
     let message = refusal(&refused, &bare());
@@ -262,12 +290,29 @@ impl Secure {
         }
         let folder = tempfile::tempdir().unwrap();
         for (name, subject) in [("ca", "/CN=an authority"), ("other", "/CN=another one")] {
-            openssl(folder.path(), &format!(
-                "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {name}.key -out {name}.crt -subj"), subject);
+            openssl(
+                folder.path(),
+                &format!(
+                    "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {name}.key -out {name}.crt -subj"
+                ),
+                subject,
+            );
         }
-        openssl(folder.path(), "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj", "/CN=localhost");
-        written(folder.path().join("names"), "subjectAltName=DNS:localhost\n", 0o644);
-        openssl(folder.path(), "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt -extfile", "names");
+        openssl(
+            folder.path(),
+            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj",
+            "/CN=localhost",
+        );
+        written(
+            folder.path().join("names"),
+            "subjectAltName=DNS:localhost\n",
+            0o644,
+        );
+        openssl(
+            folder.path(),
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt -extfile",
+            "names",
+        );
         let server = Server::start(options).unwrap();
         let owner = fs::metadata(server.data_dir()).unwrap();
         for name in ["server.key", "server.crt"] {
@@ -277,7 +322,10 @@ impl Secure {
             chown(&copy, Some(owner.uid()), Some(owner.gid())).unwrap();
         }
         server
-            .sql("postgres", "ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()")
+            .sql(
+                "postgres",
+                "ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()",
+            )
             .unwrap();
         until("the server takes TLS", || {
             server.sql("postgres", "SHOW ssl").unwrap() == "on"
@@ -438,7 +486,10 @@ fn nothing_of_ours_runs_on_after_a_deadline_or_a_drop() {
     let ours = || {
         let count = here.server.sql(
             "postgres",
-            &format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", here.name),
+            &format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'",
+                here.name
+            ),
         );
         count.unwrap()
     };
@@ -446,7 +497,11 @@ fn nothing_of_ours_runs_on_after_a_deadline_or_a_drop() {
         let mut connection = Connection::open(&target, LONG).await.unwrap();
         connection.set_deadline(Duration::from_millis(200));
         // Longer than the statement timeout would let it: the client's own deadline has to end it.
-        let late = first(&mut connection, "SET LOCAL statement_timeout = 0; SELECT pg_sleep(3600)").await;
+        let late = first(
+            &mut connection,
+            "SET LOCAL statement_timeout = 0; SELECT pg_sleep(3600)",
+        )
+        .await;
         assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
         let again = first(&mut connection, "SELECT 1").await;
         assert!(matches!(again, Err(Error::Connect { .. })), "{again:?}");
@@ -454,7 +509,10 @@ fn nothing_of_ours_runs_on_after_a_deadline_or_a_drop() {
     until("the server ended the late query", || ours() == "0");
     run(async {
         let mut connection = Connection::open(&target, LONG).await.unwrap();
-        let asked = first(&mut connection, "SET LOCAL statement_timeout = 0; SELECT pg_sleep(3600)");
+        let asked = first(
+            &mut connection,
+            "SET LOCAL statement_timeout = 0; SELECT pg_sleep(3600)",
+        );
         let dropped = tokio::time::timeout(Duration::from_millis(200), asked).await;
         assert!(dropped.is_err());
     });
@@ -468,7 +526,10 @@ fn a_deadline_covers_a_server_that_never_answers() {
     let target = Target::resolve(&flags(&format!("host=127.0.0.1 port={port}")), &bare()).unwrap();
     let outcome = run(Connection::open(&target, Duration::from_millis(200)));
     let message = outcome.unwrap_err().to_string();
-    assert!(message.contains("timed out") && message.contains("connecting"), "{message}");
+    assert!(
+        message.contains("timed out") && message.contains("connecting"),
+        "{message}"
+    );
 }
 
 /// A pgbouncer in front of a server; ended when dropped.
@@ -480,9 +541,13 @@ struct Pooler {
 
 impl Pooler {
     fn start(server: &Server, more: &str) -> Option<Self> {
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"]
-            .into_iter()
-            .find(|path| Path::new(path).exists());
+        let program = [
+            "/usr/sbin/pgbouncer",
+            "/usr/bin/pgbouncer",
+            "/opt/homebrew/bin/pgbouncer",
+        ]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
         let Some(program) = program else {
             println!("skipped: pgbouncer is not installed (Debian: apt-get install pgbouncer)");
             return None;
@@ -512,7 +577,11 @@ impl Pooler {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let pooler = Self { child, port, _folder: folder };
+        let pooler = Self {
+            child,
+            port,
+            _folder: folder,
+        };
         until("pgbouncer takes connections", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
@@ -534,12 +603,17 @@ fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
         let Some(pooler) = Pooler::start(here.server, more) else {
             return;
         };
-        let text = format!("host=127.0.0.1 port={} user=postgres dbname={}", pooler.port, here.name);
+        let text = format!(
+            "host=127.0.0.1 port={} user=postgres dbname={}",
+            pooler.port, here.name
+        );
         let target = Target::resolve(&flags(&text), &bare()).unwrap();
         run(async {
             let mut connection = Connection::open(&target, LONG).await.unwrap();
             assert!(connection.server().pooled, "with {more:?}");
-            let snapshot = pgguard::postgres::snapshot::look(&mut connection).await.unwrap();
+            let snapshot = pgguard::postgres::snapshot::look(&mut connection)
+                .await
+                .unwrap();
             let own = snapshot.backend(snapshot.server.own_pid);
             assert!(own.is_some_and(|b| b.query.contains("pg_locks")), "{own:?}");
             connection.close().await;
@@ -547,7 +621,12 @@ fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
         // The next client gets the same server session, without our limits.
         let next = Command::new(here.server.bin("psql"))
             .args(["-XAt", "-d", &text])
-            .args(["-c", "SHOW default_transaction_read_only", "-c", "SHOW lock_timeout"])
+            .args([
+                "-c",
+                "SHOW default_transaction_read_only",
+                "-c",
+                "SHOW lock_timeout",
+            ])
             .args(["-c", "SHOW statement_timeout", "-c", "SHOW client_encoding"])
             .output()
             .unwrap();
