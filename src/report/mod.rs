@@ -10,6 +10,13 @@ mod gate_junit;
 mod gate_sarif;
 mod gate_text;
 pub mod page;
+mod status;
+mod status_json;
+mod status_table;
+#[cfg(test)]
+mod status_tests;
+pub mod status_text;
+mod status_words;
 
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
@@ -20,3 +27,5 @@ pub use gate_json::{gate_json, gate_value};
 pub use gate_junit::gate_junit;
 pub use gate_sarif::gate_sarif;
 pub use gate_text::gate_text;
+pub use status::{Shown, StatusReport};
+pub use status_json::{status_json, status_value};
