@@ -7,7 +7,6 @@ use super::status_words::{self as words, brief, one_line};
 use crate::model::{BackendState, Role};
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// So many sessions of a role are listed; the others are counted.
 const LISTED: usize = 10;
@@ -101,7 +100,11 @@ fn table(report: &StatusReport<'_>, lines: &[&Line<'_>], page: Page) -> String {
         role_above = Some(line.session.role);
         let row = comfy_table::Row::from(cells(report, line, role, wide));
         let mut row = row;
-        row.max_height(1);
+        row.max_height(if line.session.backup.is_some() && !wide {
+            2
+        } else {
+            1
+        });
         table.add_row(row);
     }
     for (column, name) in table.column_iter_mut().zip(names) {
@@ -149,7 +152,7 @@ fn cells(report: &StatusReport<'_>, line: &Line<'_>, role: Option<Role>, wide: b
     } else {
         pid
     };
-    let what = Cell::new(what(report, line));
+    let what = Cell::new(what(report, line, wide));
     let who = Cell::new(who(report, line));
     let mut row = vec![Cell::new(role), pid, Cell::new(span(line.since()))];
     if wide {
@@ -212,7 +215,7 @@ fn who(report: &StatusReport<'_>, line: &Line<'_>) -> String {
     printable(text.trim())
 }
 
-fn what(report: &StatusReport<'_>, line: &Line<'_>) -> String {
+fn what(report: &StatusReport<'_>, line: &Line<'_>, wide: bool) -> String {
     let (session, backend) = (line.session, line.backend);
     let mut parts = Vec::new();
     if let Some(backup) = &session.backup {
@@ -228,7 +231,13 @@ fn what(report: &StatusReport<'_>, line: &Line<'_>) -> String {
             parts.push("blocks nothing".into());
         }
         match report.estimates.get(&session.pid) {
-            Some(estimate) => parts.push(words::progress(estimate)),
+            Some(estimate) => {
+                // The end first: it is what everybody wants to know. A narrow terminal gets a second line.
+                parts.extend(words::ends(estimate));
+                let said = parts.join(", ");
+                let gap = if wide { ", " } else { "\n" };
+                return format!("{said}{gap}{}", words::progress(estimate));
+            }
             None => parts.push(one_line(&backend.query)),
         }
         return parts.join(", ");

@@ -256,7 +256,6 @@ pub fn progress(estimate: &Estimate) -> String {
             parts.push(format!("copying {}", names.join(", ")));
         }
     }
-    parts.extend(ends(estimate));
     parts.retain(|part| !part.is_empty());
     printable(&parts.join(", "))
 }
