@@ -21,15 +21,18 @@ pub fn brief(span: TimeDelta) -> String {
     }
 }
 
-/// Seconds of an estimate, as [`brief`] says them.
-fn brief_seconds(seconds: f64) -> String {
+/// Seconds of an estimate: no more exact than it is, `40s`, `12m`, `1h05m`.
+fn rough(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "saturates; no estimate is that long"
     )]
-    let milliseconds = (seconds.max(0.0) * 1000.0) as i64;
-    // An estimate is no measurement: nothing below a second.
-    brief(TimeDelta::milliseconds(milliseconds.max(1000)))
+    let seconds = seconds.max(1.0).round() as i64;
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", (seconds + 30) / 60),
+        _ => brief(TimeDelta::seconds(seconds)),
+    }
 }
 
 /// What a lock is on, for people.
@@ -225,12 +228,12 @@ pub fn one_line(query: &str) -> String {
     printable(&query.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// When a backup ends, with how sure that is: `ends in ~12m00s (9m00s to 14m00s)`.
+/// When a backup ends, with how sure that is: `ends in ~12m (9m to 14m)`.
 #[must_use]
 pub fn ends(estimate: &Estimate) -> Option<String> {
-    let remaining = brief_seconds(estimate.remaining_s?);
+    let remaining = rough(estimate.remaining_s?);
     let range = match (estimate.earliest_s, estimate.latest_s) {
-        (Some(low), Some(high)) => format!(" ({} to {})", brief_seconds(low), brief_seconds(high)),
+        (Some(low), Some(high)) => format!(" ({} to {})", rough(low), rough(high)),
         _ => String::new(),
     };
     Some(format!("ends in ~{remaining}{range}"))
