@@ -107,7 +107,7 @@ pub fn role(session: &Session) -> String {
 pub fn root(report: &StatusReport<'_>, node: &Node) -> String {
     let behind = node.count_below();
     let held = held_by(report, node);
-    let held = held.map_or_else(String::new, |held| format!("  holds {held}"));
+    let held = held.map_or_else(String::new, |held| format!("  {held}"));
     match &node.party {
         Party::Prepared(gid) => {
             let age = report
@@ -161,9 +161,9 @@ fn held_by(report: &StatusReport<'_>, node: &Node) -> Option<String> {
             Some((front.mode, &waiter.target))
         })?;
     Some(match on {
-        LockTarget::TransactionId { .. } => "a row, until its transaction ends".into(),
-        LockTarget::VirtualXid { .. } => "a snapshot, until its transaction ends".into(),
-        _ => mode_on(report, mode, on),
+        LockTarget::TransactionId { .. } => "has written, and its transaction is open".into(),
+        LockTarget::VirtualXid { .. } => "its transaction is open".into(),
+        _ => format!("holds {}", mode_on(report, mode, on)),
     })
 }
 
