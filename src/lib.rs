@@ -21,12 +21,14 @@
 pub mod backup;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod error;
 pub mod gate;
 pub mod history;
 pub mod migration;
 pub mod model;
 pub mod postgres;
+pub mod recording;
 pub mod report;
 pub mod sessions;
 pub mod throwaway;

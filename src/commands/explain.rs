@@ -1,13 +1,32 @@
-//! `pgguard explain`
+//! `pgguard explain`: the lock footprint alone.
 
-use crate::cli::{Color, ExplainArgs};
-use crate::{Error, Result};
+use super::facts::Facts;
+use super::{migrations, screen};
+use crate::Result;
+use crate::cli::{Color, ExplainArgs, Format};
+use crate::migration::footprint;
+use crate::migration::statement::statements;
+use crate::report::{explain_json, explain_text};
 
 /// Runs the command.
 ///
 /// # Errors
-/// As it says.
-#[expect(clippy::unused_async, reason = "not built yet")]
-pub async fn run(_args: ExplainArgs, _color: Color) -> Result<u8> {
-    Err(Error::Usage("explain is not built yet".into()))
+/// When the migration cannot be read, or the catalog behind it.
+pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
+    let sources = migrations::read(&args.migrations, &args.migration)?;
+    let mut facts = Facts::open(&args.connect, &args.record).await?;
+    let options = migrations::options(&args.migration);
+    let (scripts, notes) = facts.pending(sources, &options, args.migration.all).await?;
+    for note in notes {
+        eprintln!("pgguard: {note}");
+    }
+    let statements = statements(&scripts);
+    let catalog = facts.catalog(&footprint::reach(&statements)).await?;
+    let footprint = footprint::of(&statements, catalog, 0);
+    screen::print(&match args.format {
+        Format::Text => explain_text(&footprint, screen::page(color)),
+        Format::Json => explain_json(&footprint),
+    })?;
+    facts.finish(args.record.record.as_deref()).await?;
+    Ok(0)
 }

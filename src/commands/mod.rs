@@ -4,10 +4,15 @@ mod about;
 mod backups;
 pub mod check;
 mod demo;
+mod estimates;
 mod explain;
+mod facts;
 mod gate;
 mod kill;
+mod migrations;
+mod screen;
 mod status;
+mod stop;
 
 use crate::cli::{Cli, Command};
 use crate::{Error, Result};

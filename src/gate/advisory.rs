@@ -4,46 +4,54 @@ use super::blocker::Owner;
 use super::clearing::{self, Weight};
 use super::statement::Judge;
 use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget, Wait, WaitKind};
+use crate::sessions::tools::bigint_key;
 
 /// Adds the waits for the advisory locks that a statement takes.
 pub fn judge(judge: &mut Judge) {
     for request in &judge.statement.advisory {
-        let scene = judge.scene;
-        let rows = scene.snapshot.locks.iter().filter(|lock| {
-            is_on(lock, *request, scene.snapshot.server.datid)
-                && mode(*request).conflicts_with(lock.mode)
-                && lock.pid != Some(scene.snapshot.server.own_pid)
-                && Some(scene.party(lock)) != scene.asker()
+        wait_for(judge, *request, None);
+    }
+}
+
+/// Adds the waits for one advisory lock; `tool`: whose migration lock it is.
+pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>) {
+    let scene = judge.scene;
+    let server = &scene.snapshot.server;
+    let in_front = scene.snapshot.locks.iter().filter(|lock| {
+        is_on(lock, request, server.datid)
+            && mode(request).conflicts_with(lock.mode)
+            && lock.pid != Some(server.own_pid)
+            && Some(scene.party(lock)) != scene.asker()
+    });
+    for lock in in_front {
+        let owner = Owner {
+            party: scene.party(lock),
+            lock: Some(lock),
+        };
+        let weight = clearing::weight(scene, owner, lock.granted, request.nowait, judge.timeouts);
+        let mut blocker = owner.describe(scene);
+        let whose = tool.map_or_else(String::new, |name| format!(" ({name}'s migration lock)"));
+        let words = format!("advisory lock {}{whose}", key(request));
+        blocker.detail = [words, blocker.detail].join(" · ");
+        let clears_by = match weight {
+            Weight::Clears(by) => Some(by),
+            Weight::Counts | Weight::Hidden => None,
+        };
+        judge.verdict.waits.push(Wait {
+            oid: None,
+            name: None,
+            mode: Some(mode(request)),
+            kind: match (clears_by, lock.granted) {
+                (Some(_), _) => WaitKind::SelfClearing,
+                (None, true) => WaitKind::Lock,
+                (None, false) => WaitKind::Queue,
+            },
+            counts: weight == Weight::Counts,
+            clears: owner.clears(scene),
+            blocker,
+            clears_by,
+            fails: request.nowait,
         });
-        for lock in rows {
-            let owner = Owner {
-                party: scene.party(lock),
-                lock: Some(lock),
-            };
-            let weight =
-                clearing::weight(scene, owner, lock.granted, request.nowait, judge.timeouts);
-            let mut blocker = owner.describe(scene);
-            blocker.detail = format!("advisory lock {} · {}", key(*request), blocker.detail);
-            let kind = match (weight, lock.granted) {
-                (Weight::Clears(_), _) => WaitKind::SelfClearing,
-                (_, true) => WaitKind::Lock,
-                (_, false) => WaitKind::Queue,
-            };
-            judge.verdict.waits.push(Wait {
-                oid: None,
-                name: None,
-                mode: Some(mode(*request)),
-                kind,
-                counts: weight == Weight::Counts,
-                clears: owner.clears(scene),
-                blocker,
-                clears_by: match weight {
-                    Weight::Clears(by) => Some(by),
-                    Weight::Counts | Weight::Hidden => None,
-                },
-                fails: request.nowait,
-            });
-        }
     }
 }
 
@@ -64,19 +72,11 @@ const fn is_on(lock: &Lock, request: AdvisoryRequest, datid: u32) -> bool {
             && objsubid == request.objsubid)
 }
 
-/// The key as the function was given it.
+/// The key as the function was given it: keys are signed, the view's columns are not.
 fn key(request: AdvisoryRequest) -> String {
     if request.objsubid == 2 {
-        #[expect(
-            clippy::cast_possible_wrap,
-            reason = "the keys are signed, the view's columns are not"
-        )]
-        return format!("({}, {})", request.classid as i32, request.objid as i32);
+        let (first, second) = (request.classid.cast_signed(), request.objid.cast_signed());
+        return format!("({first}, {second})");
     }
-    let key = (u64::from(request.classid) << 32) | u64::from(request.objid);
-    #[expect(
-        clippy::cast_possible_wrap,
-        reason = "the key is signed, the view's halves are not"
-    )]
-    (key as i64).to_string()
+    bigint_key(request.classid, request.objid).to_string()
 }

@@ -12,13 +12,14 @@ use crate::model::{
     Answer, FIRST_NORMAL_OID, Footprint, LockMode, LockRequest, LockTarget, LockWork, Oid, Pid,
     RelationKind, RelationName, Role, Session, Snapshot, Statement, Verdict, Wait, WaitKind, Work,
 };
+use crate::sessions::Sessions;
 use std::collections::BTreeSet;
 
 /// What a pg_dump started now would ask for that somebody has or wants, and the verdict on it.
 #[must_use]
 pub fn before_backup(
     snapshot: &Snapshot,
-    sessions: &[Session],
+    sessions: &Sessions,
     policy: &Policy,
 ) -> (Footprint, Verdict) {
     let footprint = Footprint {
@@ -93,7 +94,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
 }
 
 /// Sessions that would wait for the dump before it ends, with the reason.
-fn who_would_wait(snapshot: &Snapshot, sessions: &[Session]) -> Vec<(Pid, &'static str)> {
+fn who_would_wait(snapshot: &Snapshot, sessions: &Sessions) -> Vec<(Pid, &'static str)> {
     let here = |pid| {
         snapshot
             .backend(pid)

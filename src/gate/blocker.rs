@@ -4,6 +4,7 @@ use super::scene::{Party, Scene};
 use crate::model::{
     Backend, BackendState, Blocker, Clears, Estimate, Lock, LockMode, Pid, Role, Session, quoted,
 };
+use crate::sessions::prevents_wraparound;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// One owner of locks or of an old snapshot, as the snapshot shows it.
@@ -60,7 +61,11 @@ impl<'a> Owner<'a> {
                 .snapshot
                 .prepared_of(self.lock?)
                 .map(|xact| xact.prepared),
-            Party::Group(_) => self.backend(scene)?.xact_start,
+            // A session lock outlives its transaction: held at least since the session has been idle.
+            Party::Group(_) => self.backend(scene).and_then(|b| {
+                let idle = b.state == Some(BackendState::Idle);
+                b.xact_start.or_else(|| b.state_change.filter(|_| idle))
+            }),
         }
     }
 
@@ -136,7 +141,10 @@ impl<'a> Owner<'a> {
 
     fn session_or_process(&self, scene: &Scene<'a>, pid: Pid) -> Blocker {
         let session = self.session(scene);
-        let named = session.map_or(pid, |s| s.pid);
+        // A parallel dump's leader is the one to name; other sessions' connections stand for themselves.
+        let named = session
+            .filter(|s| s.role == Role::Backup)
+            .map_or(pid, |s| s.pid);
         let backend = scene.backend(named).or_else(|| self.backend(scene));
         let own = self.backend(scene).or(backend);
         let role = session.map_or_else(|| role_without_session(backend), |s| s.role);
@@ -159,7 +167,7 @@ impl<'a> Owner<'a> {
             detail: detail(scene, session, backend),
             advice: String::new(),
         };
-        blocker.advice = advice(&blocker, session, is_wraparound(backend));
+        blocker.advice = advice(&blocker, session, backend.is_some_and(prevents_wraparound));
         blocker
     }
 
@@ -202,12 +210,6 @@ fn role_without_session(backend: Option<&Backend>) -> Role {
         Some(b) if b.is_client() => Role::Application,
         _ => Role::Server,
     }
-}
-
-/// Whether it is an autovacuum that yields to nobody: the running worker's own text says so
-/// (`autovac_report_activity`, autovacuum.c), the table's age does not.
-fn is_wraparound(backend: Option<&Backend>) -> bool {
-    backend.is_some_and(|b| b.query.contains("(to prevent wraparound)"))
 }
 
 /// Words for people on what it is at.

@@ -5,6 +5,7 @@ use super::blocker::Owner;
 use super::scene::Scene;
 use super::timeouts::Timeouts;
 use crate::model::{Backend, ClearsBy};
+use crate::sessions::prevents_wraparound;
 
 /// What a blocker means for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ fn autovacuum(backend: &Backend) -> Option<Autovacuum> {
     let text = &backend.query;
     Some(if backend.masked {
         Autovacuum::Unknown
-    } else if text.contains("(to prevent wraparound)") {
+    } else if prevents_wraparound(backend) {
         Autovacuum::Never
     } else if text.starts_with("autovacuum:") && !backend.query_truncated {
         Autovacuum::Yields

@@ -1,14 +1,14 @@
 //! The verdict over a whole migration.
 
-use super::Policy;
 use super::held::Held;
 use super::scene::Scene;
 use super::statement::Judge;
 use super::words::one_line;
+use super::{Policy, collisions};
 use crate::model::{
-    Answer, ClearsBy, Doubt, Footprint, Role, Session, Snapshot, Statement, StatementVerdict,
-    Verdict,
+    Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict, Verdict,
 };
+use crate::sessions::Sessions;
 
 /// Would this migration, run now, wait?
 ///
@@ -17,9 +17,11 @@ use crate::model::{
 pub fn decide(
     footprint: &Footprint,
     snapshot: &Snapshot,
-    sessions: &[Session],
+    sessions: &Sessions,
     policy: &Policy,
 ) -> Verdict {
+    let tool = policy.tool.as_deref().and_then(collisions::tool);
+    let footprint = &*collisions::with_bookkeeping(footprint, snapshot, tool);
     let scene = Scene::new(footprint, snapshot, sessions, policy);
     let mut held = Held::default();
     let mut doubts = standing_doubts(snapshot, policy);
@@ -27,7 +29,11 @@ pub fn decide(
     let mut verdicts = Vec::new();
     for (index, statement) in footprint.statements.iter().enumerate() {
         held.begin_statement(statement);
-        let (verdict, found) = Judge::new(&scene, statement, index).run(&mut held);
+        let mut judge = Judge::new(&scene, statement, index);
+        if let Some(tool) = tool.filter(|_| index == 0) {
+            collisions::migration_lock(&mut judge, tool);
+        }
+        let (verdict, found) = judge.run(&mut held);
         verdicts.push(verdict);
         doubts.extend(found);
         match opaque(statement, index) {
@@ -109,7 +115,7 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
 
 /// Schema changes of others that are under way and not in the way: they may meet this migration later.
 fn other_runs(
-    sessions: &[Session],
+    sessions: &Sessions,
     snapshot: &Snapshot,
     verdicts: &[StatementVerdict],
 ) -> Vec<String> {

@@ -16,6 +16,9 @@ pub struct Policy {
     /// The backend that will run the migration, where it is connected already: what it holds is its
     /// own. `None`: a session that does not exist yet.
     pub asking: Option<Pid>,
+    /// The tool that will run the migration (a name of [`crate::sessions::tools::TOOLS`], in any case):
+    /// its migration lock and its own tables are asked for too. `None`: not known, or none.
+    pub tool: Option<String>,
     /// Doubts that the caller has, such as a pooler in between.
     pub doubts: Vec<Doubt>,
     /// When sessions are expected to end, by their leading pid.
@@ -31,6 +34,7 @@ impl Default for Policy {
             first_look: None,
             allow_opaque: false,
             asking: None,
+            tool: None,
             doubts: Vec::new(),
             estimates: BTreeMap::new(),
             usage: BTreeMap::new(),

@@ -123,6 +123,34 @@ impl<'a> RelationQueue<'a> {
         self.holders.iter().chain(&self.waiters)
     }
 
+    /// Who is in front of a conditional request (`NOWAIT`): before 17 it does not go before a waiter
+    /// that waits for the asker, but fails (`LockAcquireExtended`, lock.c).
+    #[must_use]
+    pub fn front_of_conditional(
+        &self,
+        mode: LockMode,
+        asker: Option<Party<'a>>,
+        will_hold: &[LockMode],
+        major: i32,
+    ) -> Front<'a> {
+        let mut front = self.front(mode, asker, will_hold);
+        if major < 17 && !self.has(mode, asker, will_hold) {
+            front.waiters = self
+                .waiters
+                .iter()
+                .filter(|c| Some(c.party) != asker && mode.conflicts_with(c.mode()))
+                .copied()
+                .collect();
+        }
+        front
+    }
+
+    /// Whether the asker has the mode already (`LOCALLOCK` nLocks > 0).
+    fn has(&self, mode: LockMode, asker: Option<Party<'a>>, will_hold: &[LockMode]) -> bool {
+        will_hold.contains(&mode)
+            || asker.is_some_and(|party| self.held_by(party).any(|held| held == mode))
+    }
+
     /// Who is in front of a request in this mode by `asker` (`None`: a session that does not exist
     /// yet), which will hold the modes `will_hold` by then, from its earlier requests.
     #[must_use]
@@ -132,12 +160,12 @@ impl<'a> RelationQueue<'a> {
         asker: Option<Party<'a>>,
         will_hold: &[LockMode],
     ) -> Front<'a> {
-        let held: Vec<LockMode> =
-            asker.map_or_else(Vec::new, |party| self.held_by(party).collect());
-        // Held already (LOCALLOCK nLocks > 0): granted without a look at anybody.
-        if held.contains(&mode) || will_hold.contains(&mode) {
+        if self.has(mode, asker, will_hold) {
+            // Granted without a look at anybody.
             return Front::default();
         }
+        let held: Vec<LockMode> =
+            asker.map_or_else(Vec::new, |party| self.held_by(party).collect());
         let others = |c: &&Claim<'a>| Some(c.party) != asker;
         // Whoever conflicts with a mode that the migration will hold by then is gone by then, and was
         // named when that mode was asked for.

@@ -3,6 +3,7 @@
 use super::Policy;
 use super::queue::RelationQueue;
 use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
+use crate::sessions::Sessions;
 use std::collections::{HashMap, HashSet};
 
 /// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
@@ -22,7 +23,7 @@ pub struct Scene<'a> {
     /// How to judge.
     pub policy: &'a Policy,
     backends: HashMap<Pid, &'a Backend>,
-    sessions: HashMap<Pid, &'a Session>,
+    sessions: &'a Sessions,
     virtual_xacts: HashMap<Pid, &'a str>,
     queues: HashMap<Oid, RelationQueue<'a>>,
     nobody: RelationQueue<'a>,
@@ -34,17 +35,14 @@ impl<'a> Scene<'a> {
     pub fn new(
         footprint: &Footprint,
         snapshot: &'a Snapshot,
-        sessions: &'a [Session],
+        sessions: &'a Sessions,
         policy: &'a Policy,
     ) -> Self {
         let mut scene = Self {
             snapshot,
             policy,
             backends: snapshot.backends.iter().map(|b| (b.pid, b)).collect(),
-            sessions: sessions
-                .iter()
-                .flat_map(|s| s.members.iter().chain([&s.pid]).map(move |pid| (*pid, s)))
-                .collect(),
+            sessions,
             virtual_xacts: snapshot
                 .locks
                 .iter()
@@ -149,6 +147,6 @@ impl<'a> Scene<'a> {
     /// The session that a process belongs to.
     #[must_use]
     pub fn session(&self, pid: Pid) -> Option<&'a Session> {
-        self.sessions.get(&pid).copied()
+        self.sessions.of(pid)
     }
 }

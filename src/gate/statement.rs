@@ -119,10 +119,13 @@ impl<'j, 'a> Judge<'j, 'a> {
             mode: Some(mode),
             conditional: nowait,
         };
-        let front = self
-            .scene
-            .queue(oid)
-            .front(mode, self.scene.asker(), &will_hold);
+        let queue = self.scene.queue(oid);
+        let (asker, server) = (self.scene.asker(), &self.scene.snapshot.server);
+        let front = if nowait {
+            queue.front_of_conditional(mode, asker, &will_hold, server.major())
+        } else {
+            queue.front(mode, asker, &will_hold)
+        };
         for claim in &front.holders {
             self.meet(owner(claim), asked, WaitKind::Lock, front.deadlock);
         }

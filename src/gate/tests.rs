@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::model::{
-    Answer, Backend, BackendState, Backup, BackupTool, Certainty, ClearsBy, Footprint, Lock,
-    LockMode, LockRequest, LockTarget, LockWork, Oid, Pid, PreparedXact, Progress, RelationKind,
-    RelationName, Role, Server, Session, Snapshot, Statement, Verdict, Wait, WaitKind, WaitPhase,
-    Work,
+    AdvisoryRequest, Answer, Backend, BackendState, Backup, BackupTool, Certainty, ClearsBy,
+    Footprint, Lock, LockMode, LockRequest, LockTarget, LockWork, LockedRelation, Oid, Pid,
+    PreparedXact, Progress, RelationKind, RelationName, Role, Server, Session, Snapshot, Statement,
+    Verdict, Wait, WaitKind, WaitPhase, Work,
 };
+use crate::sessions::Sessions;
 use LockMode::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ impl Stage {
             settings: BTreeMap::from([("lock_timeout".into(), "0".into())]),
             started_at: None,
             system_identifier: None,
+            pooled: false,
         };
         Self {
             snapshot: Snapshot {
@@ -113,7 +115,7 @@ impl Stage {
         decide(
             &Footprint { statements },
             &self.snapshot,
-            &self.sessions,
+            &self.sessions.iter().cloned().collect(),
             &self.policy,
         )
     }
@@ -584,6 +586,88 @@ fn rows_may_be_locked_only_by_who_has_a_transaction_id_and_a_row_mode() {
     }
 }
 
+/// The lock of a known tool, held by a session that is idle: no transaction shows its age.
+fn stranded_migration_lock() -> Stage {
+    let mut stage = Stage::empty().client(10).with(|b| {
+        b.state = Some(BackendState::Idle);
+        b.xact_start = None;
+        b.state_change = Some(now() - TimeDelta::minutes(40));
+    });
+    stage.snapshot.locks.push(Lock {
+        target: LockTarget::Advisory {
+            database: DATABASE,
+            classid: 0,
+            objid: 72_707_369,
+            objsubid: 1,
+        },
+        pid: Some(10),
+        virtualtransaction: "10/0".into(),
+        mode: Exclusive,
+        granted: true,
+        waitstart: None,
+    });
+    stage
+}
+
+#[test]
+fn another_run_of_the_same_tool_is_in_the_way_and_of_another_tool_is_not() {
+    let mut stage = stranded_migration_lock();
+    let ask = || vec![statement(vec![request(ORDERS, AccessExclusive)])];
+    assert_eq!(stage.decide(ask()).answer, Answer::Clear);
+    stage.policy.tool = Some("rails".into());
+    assert_eq!(stage.decide(ask()).answer, Answer::Clear);
+    stage.policy.tool = Some("prisma".into());
+    let verdict = stage.decide(ask());
+    assert_eq!(pids(&verdict.statements[0].waits), [10]);
+    let detail = &verdict.statements[0].waits[0].blocker.detail;
+    assert!(
+        detail.starts_with("advisory lock 72707369 (Prisma's migration lock)"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn an_advisory_lock_of_the_migration_meets_the_same_key_only() {
+    let stage = stranded_migration_lock();
+    for (objid, shared, expected) in [(72_707_369, false, 1), (72_707_369, true, 1), (1, false, 0)]
+    {
+        let asked = Statement {
+            advisory: vec![AdvisoryRequest {
+                classid: 0,
+                objid,
+                objsubid: 1,
+                shared,
+                nowait: false,
+            }],
+            ..statement(vec![])
+        };
+        let waits = &stage.decide(vec![asked]).statements[0].waits;
+        assert_eq!(waits.len(), expected, "{objid} {shared}");
+    }
+}
+
+#[test]
+fn the_tools_own_table_is_asked_for_as_the_tool_does() {
+    let mut stage = Stage::empty().client(10).holds(ITEMS, AccessShare);
+    stage.snapshot.relations.insert(
+        ITEMS,
+        LockedRelation {
+            name: RelationName::new("public", "__EFMigrationsHistory"),
+            kind: RelationKind::Table,
+            bytes: 0,
+            tuples: 0.0,
+            is_partition: false,
+        },
+    );
+    let ask = || vec![statement(vec![request(ORDERS, AccessExclusive)])];
+    stage.policy.tool = Some("EF Core".into());
+    let verdict = stage.decide(ask());
+    assert_eq!(pids(&verdict.statements[0].waits), [10]);
+    assert_eq!(verdict.statements[0].waits[0].oid, Some(ITEMS));
+    stage.policy.tool = Some("Django".into());
+    assert_eq!(stage.decide(ask()).answer, Answer::Clear);
+}
+
 fn parallel_dump() -> Stage {
     let mut stage = Stage::empty()
         .client(10)
@@ -642,10 +726,10 @@ fn who_would_queue_behind_is_counted_without_the_backup() {
 #[test]
 fn a_backup_is_blocked_by_access_exclusive_and_by_who_waits_for_it() {
     let quiet = Stage::empty().client(10).holds(ORDERS, RowExclusive);
-    let (_, verdict) = before_backup(&quiet.snapshot, &quiet.sessions, &quiet.policy);
+    let (_, verdict) = before_backup(&quiet.snapshot, &Sessions::default(), &quiet.policy);
     assert_eq!(verdict.answer, Answer::Clear);
     let waiting = Stage::empty().client(10).waits(ORDERS, AccessExclusive);
-    let (_, verdict) = before_backup(&waiting.snapshot, &waiting.sessions, &waiting.policy);
+    let (_, verdict) = before_backup(&waiting.snapshot, &Sessions::default(), &waiting.policy);
     assert_eq!(verdict.answer, Answer::WouldBlock);
     let repack = Stage::empty()
         .client(10)
@@ -653,6 +737,10 @@ fn a_backup_is_blocked_by_access_exclusive_and_by_who_waits_for_it() {
         .holds(ORDERS, AccessShare);
     let mut sessions = parallel_dump().sessions;
     sessions[0].role = Role::Maintenance;
-    let (_, verdict) = before_backup(&repack.snapshot, &sessions, &repack.policy);
+    let (_, verdict) = before_backup(
+        &repack.snapshot,
+        &sessions.into_iter().collect(),
+        &repack.policy,
+    );
     assert_eq!(verdict.statements[0].waits[0].kind, WaitKind::HoldsUp);
 }

@@ -1,7 +1,9 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
 
 pub mod footprint;
+pub mod plpgsql;
 mod psql;
+pub mod source;
 pub mod split;
 pub mod statement;
 pub mod timeouts;

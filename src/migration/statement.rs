@@ -104,10 +104,14 @@ struct Cut {
     joins_next: bool,
 }
 
+/// In a comment: the next step is no SQL, and nobody knows what it does. Django's words (`sqlmigrate`, for
+/// RunPython); the readers of tools' folders use them for migrations that are code.
+pub(super) const NOT_AS_SQL: &str = "THIS OPERATION CANNOT BE WRITTEN AS SQL";
+
 fn cut(script: &Script) -> Vec<Cut> {
     let text = script.sql.strip_prefix('\u{feff}').unwrap_or(&script.sql);
     let mut variables = Variables::default();
-    let mut cuts = Vec::new();
+    let mut cuts = unwritten(text, script.first_line);
     for piece in pieces(text) {
         let line = script.first_line + piece.line;
         if piece.is_meta {
@@ -135,6 +139,24 @@ fn cut(script: &Script) -> Vec<Cut> {
         }
     }
     cuts
+}
+
+/// The steps that are only comments that say so.
+fn unwritten(text: &str, first_line: usize) -> Vec<Cut> {
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("--") && line.contains(NOT_AS_SQL));
+    lines
+        .map(|(at, line)| Cut {
+            line: first_line + at,
+            sql: line.to_owned(),
+            body: Body::Unparsable(
+                "this step is code, not SQL: what it does cannot be read".to_owned(),
+            ),
+            joins_next: false,
+        })
+        .collect()
 }
 
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.

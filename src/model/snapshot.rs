@@ -62,9 +62,33 @@ pub struct Server {
     /// `pg_control_system().system_identifier` as text, where it may be read: tells servers apart in the history.
     #[serde(default)]
     pub system_identifier: Option<String>,
+    /// Whether a pooler (pgbouncer) is in between: `own_pid` is then one of its sessions, and clients'
+    /// addresses are the pooler's.
+    #[serde(default)]
+    pub pooled: bool,
 }
 
 impl Server {
+    /// A server that has not said anything of itself yet.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self {
+            version_num: 0,
+            own_pid: 0,
+            datid: 0,
+            datname: String::new(),
+            user: String::new(),
+            in_recovery: false,
+            sees_all: false,
+            deadlock_timeout_ms: 1000,
+            max_connections: 0,
+            settings: BTreeMap::new(),
+            started_at: None,
+            system_identifier: None,
+            pooled: false,
+        }
+    }
+
     /// Major version, such as 15.
     #[must_use]
     pub const fn major(&self) -> i32 {

@@ -126,7 +126,7 @@ UNION ALL
 SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, n.nspname AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
            p.provolatile AS volatility, p.pronargs AS arguments,
-           pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[] AS signature,
+           coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
            CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

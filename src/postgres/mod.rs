@@ -1,3 +1,6 @@
 //! READ. The only room that talks to a server; its SQL stands in `.sql` files beside it.
 
+pub mod applied;
 pub mod catalog;
+pub mod connect;
+pub mod snapshot;

@@ -78,6 +78,12 @@ impl Sessions {
     }
 }
 
+impl FromIterator<Session> for Sessions {
+    fn from_iter<I: IntoIterator<Item = Session>>(sessions: I) -> Self {
+        Self::new(sessions.into_iter().collect())
+    }
+}
+
 impl<'a> IntoIterator for &'a Sessions {
     type Item = &'a Session;
     type IntoIter = std::slice::Iter<'a, Session>;

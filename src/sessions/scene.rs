@@ -35,6 +35,7 @@ impl Scene {
                 settings: BTreeMap::new(),
                 started_at: None,
                 system_identifier: None,
+                pooled: false,
             },
             backends: Vec::new(),
             locks: Vec::new(),

@@ -204,12 +204,6 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// Whether something was found that cannot be told.
-    #[must_use]
-    pub const fn is_opaque(&self) -> bool {
-        self.opaque.is_some()
-    }
-
     /// Refuses what Postgres does not do inside a transaction block (`PreventInTransactionBlock`).
     pub fn not_in_block(&self, what: &str) -> Step {
         if self.source.in_block {

@@ -23,9 +23,23 @@
 //! what is known is still listed, and nothing is guessed.
 
 mod act;
+mod alter_table;
+mod column;
+mod command;
+mod create_table;
+mod drop;
+mod expression;
+mod foreign_key;
+mod index;
+mod maintenance;
 mod names;
+mod objects;
+mod partition;
+mod query;
 mod reach;
+mod rename;
 mod routine;
+mod storage;
 mod world;
 
 pub use reach::{Reach, reach};
@@ -52,9 +66,9 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
 fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     let mut act = Act::new(world, source);
     match &source.body {
-        Body::Sql(_) => {
-            act.opaque("not known yet");
-            act.finish("", Ok(()))
+        Body::Sql(node) => {
+            let outcome = command::run(&mut act, node);
+            act.finish(&command::tag(node), outcome)
         }
         Body::Meta(text) => {
             act.opaque(format!("a psql command: what `{text}` does cannot be told"));

@@ -43,3 +43,58 @@ pub fn range_var(parts: &[String]) -> RangeVar {
         ..RangeVar::default()
     }
 }
+
+/// A generated name of at most 63 bytes: the longer part is cut first (`makeObjectName`, indexcmds.c).
+#[must_use]
+pub fn object_name(first: &str, second: &str, label: &str) -> String {
+    const LONGEST: usize = 63;
+    let overhead = label.len() + 1 + usize::from(!second.is_empty());
+    let room = LONGEST.saturating_sub(overhead);
+    let (mut one, mut two) = (first.len(), second.len());
+    while one + two > room {
+        if one > two {
+            one -= 1;
+        } else {
+            two -= 1;
+        }
+    }
+    let first = cut(first, one);
+    if second.is_empty() {
+        format!("{first}_{label}")
+    } else {
+        format!("{first}_{}_{label}", cut(second, two))
+    }
+}
+
+/// The first bytes of a text, no character in two.
+fn cut(text: &str, mut bytes: usize) -> &str {
+    while bytes > 0 && !text.is_char_boundary(bytes) {
+        bytes -= 1;
+    }
+    &text[..bytes.min(text.len())]
+}
+
+/// The parts of a qualified name in a text constant, folded and unquoted
+/// (`stringToQualifiedNameList`).
+#[must_use]
+pub fn split(text: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut quoted = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                part.push('"');
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if quoted => part.push(c),
+            c if c.is_whitespace() => {}
+            c => part.extend(c.to_lowercase()),
+        }
+    }
+    parts.push(part);
+    parts
+}

@@ -181,10 +181,18 @@ impl Reach {
 
     fn add_roles(&mut self, roles: &[pg_query::protobuf::Node]) {
         self.follows_objects = true;
-        for role in roles {
-            if let Some(NodeEnum::RoleSpec(role)) = &role.node {
-                self.roles.insert(role.rolename.clone());
-            }
-        }
+        self.roles.extend(role_names(roles));
     }
+}
+
+/// The names of roles; `CURRENT_USER` and its kin have none.
+#[must_use]
+pub fn role_names(roles: &[pg_query::protobuf::Node]) -> Vec<String> {
+    roles
+        .iter()
+        .filter_map(|role| match &role.node {
+            Some(NodeEnum::RoleSpec(role)) => Some(role.rolename.clone()),
+            _ => None,
+        })
+        .collect()
 }

@@ -1,8 +1,10 @@
 //! Functions and procedures: the text of their bodies.
 
 use super::names;
+use super::world::World;
+use crate::model::{Oid, Routine};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{DefElem, Node};
+use pg_query::protobuf::{CreateFunctionStmt, DefElem, Node};
 
 /// The body texts of `CREATE FUNCTION … AS '…'` and `DO '…'`.
 #[must_use]
@@ -29,4 +31,95 @@ fn option(options: &[Node], name: &str) -> Vec<String> {
         })
         .flat_map(|e: &Box<DefElem>| e.arg.as_deref().map(names::strings).unwrap_or_default())
         .collect()
+}
+
+/// Languages whose functions are compiled: what they do is known only by name.
+const COMPILED: &[&str] = &["c", "internal"];
+
+/// Why it cannot be told what a routine locks; `None`: it locks nothing.
+#[must_use]
+pub fn why_opaque(world: &World, routine: &Routine) -> Option<String> {
+    if COMPILED.contains(&routine.language.as_str()) || matches!(routine.kind, 'a' | 'w') {
+        return None;
+    }
+    let body = routine.body.as_deref().unwrap_or_default();
+    let name = format!("{}.{}", routine.schema, routine.name);
+    match routine.language.as_str() {
+        "plpgsql" | "sql" if is_harmless(world, body, 0) => None,
+        _ => Some(format!("function {name}() runs code of its own")),
+    }
+}
+
+/// Words without which no statement of SQL or PL/pgSQL touches a relation.
+const TOUCHING: &[&str] = &[
+    "from", "insert", "update", "delete", "merge", "truncate", "execute", "perform", "call",
+    "table", "lock", "copy", "create", "alter", "drop", "refresh", "vacuum", "nextval", "setval",
+    "regclass", "into", "query", "cursor", "%rowtype",
+];
+
+/// Whether a body only computes.
+fn is_harmless(world: &World, body: &str, depth: usize) -> bool {
+    let text = body.to_lowercase();
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '%')
+        .filter(|w| !w.is_empty());
+    // A body that is stored parsed (BEGIN ATOMIC) has no text.
+    if text.trim().is_empty() || depth > 4 {
+        return false;
+    }
+    words.all(|word| {
+        !TOUCHING.contains(&word)
+            && world.routines.values().filter(|r| r.name == word).all(|r| {
+                COMPILED.contains(&r.language.as_str())
+                    || is_harmless(world, r.body.as_deref().unwrap_or_default(), depth + 1)
+            })
+    })
+}
+
+/// Which of several routines of one name is meant, by its argument types.
+#[must_use]
+pub fn pick(world: &World, several: &[&Routine], node: &Node) -> Option<Oid> {
+    let Some(NodeEnum::ObjectWithArgs(named)) = &node.node else {
+        return None;
+    };
+    let wanted: Option<Vec<Oid>> = named
+        .objargs
+        .iter()
+        .map(|a| match &a.node {
+            Some(NodeEnum::TypeName(t)) => {
+                let found = world.find_type(&names::list(&t.names))?;
+                if t.array_bounds.is_empty() {
+                    Some(found.oid)
+                } else {
+                    world
+                        .types
+                        .values()
+                        .find(|a| a.element == found.oid && a.name.starts_with('_'))
+                        .map(|a| a.oid)
+                }
+            }
+            _ => None,
+        })
+        .collect();
+    let wanted = wanted?;
+    several
+        .iter()
+        .find(|r| r.signature == wanted)
+        .map(|r| r.oid)
+}
+
+/// The text of a function's body.
+#[must_use]
+pub fn body_of(statement: &CreateFunctionStmt) -> Option<String> {
+    option(&statement.options, "as").into_iter().next()
+}
+
+/// `i`, `s` or `v`.
+#[must_use]
+pub fn volatility(options: &[Node]) -> char {
+    match option(options, "volatility").first().map(String::as_str) {
+        Some("immutable") => 'i',
+        Some("stable") => 's',
+        _ => 'v',
+    }
 }

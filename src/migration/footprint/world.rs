@@ -293,11 +293,6 @@ impl World {
         self.schemas.insert(name.to_owned(), oid);
     }
 
-    /// Forgets a schema.
-    pub fn remove_schema(&mut self, name: &str) {
-        self.schemas.remove(name);
-    }
-
     /// Renames a schema and everything in it.
     pub fn rename_schema(&mut self, old: &str, new: &str) {
         if let Some(oid) = self.schemas.remove(old) {
@@ -519,15 +514,6 @@ impl World {
             .get(&oid)
             .map(|list| list.iter().map(|b| b.parent).collect())
             .unwrap_or_default()
-    }
-
-    /// Marks a partition as being detached.
-    pub fn set_detach_pending(&mut self, child: Oid) {
-        for list in self.children.values_mut().chain(self.parents.values_mut()) {
-            for bond in list.iter_mut().filter(|b| b.child == child) {
-                bond.detach_pending = true;
-            }
-        }
     }
 
     /// Itself and everything below, parents first (`find_all_inheritors`).

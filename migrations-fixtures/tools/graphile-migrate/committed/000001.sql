@@ -1,0 +1,4 @@
+--! Previous: -
+--! Hash: sha1:0000000000000000000000000000000000000000
+
+CREATE TABLE orders (id bigint PRIMARY KEY);

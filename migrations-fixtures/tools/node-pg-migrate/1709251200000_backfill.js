@@ -1,0 +1,1 @@
+exports.up = (pgm) => pgm.sql("select 1");

@@ -1,0 +1,4 @@
+-- Deploy shop:orders to pg
+BEGIN;
+CREATE TABLE orders (id bigint PRIMARY KEY);
+COMMIT;

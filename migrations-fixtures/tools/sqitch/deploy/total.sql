@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE orders ALTER COLUMN total TYPE bigint;
+COMMIT;

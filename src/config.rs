@@ -1,0 +1,177 @@
+//! The configuration file: the servers to look at, where the history is, when backups start.
+//!
+//! ```toml
+//! history = "postgres://history.example/ops"
+//!
+//! [[target]]
+//! name = "primary"
+//! url = "postgres://guard@db1/shop"
+//!
+//! [[backup]]
+//! cron = "0 15 * * *"
+//! tz = "Europe/Berlin"
+//! expect = "5h"
+//! ```
+
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// Everything that the file can say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where past backup runs are kept: a file, or a postgres:// URL.
+    pub history: Option<String>,
+    /// Servers to look at.
+    pub target: Vec<Target>,
+    /// When backups start.
+    pub backup: Vec<BackupWindow>,
+}
+
+/// A server to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What the report calls it.
+    pub name: String,
+    /// How to reach it: a URL or `key=value` string, as for `-d`.
+    pub url: String,
+}
+
+/// When a backup starts, by its scheduler's line.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupWindow {
+    /// Five fields as in crontab.
+    pub cron: String,
+    /// The scheduler's time zone, by its IANA name [default: UTC].
+    pub tz: Option<String>,
+    /// How long it is expected to take, where no past runs tell.
+    #[serde(default, with = "humantime_option")]
+    pub expect: Option<Duration>,
+}
+
+/// Words that begin a `key=value` string rather than a name
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
+const KEYWORDS: [&str; 10] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "service",
+    "passfile",
+    "sslmode",
+    "application_name",
+];
+
+impl Target {
+    /// Reads a `--target`: `NAME=URL`, or a URL or `key=value` string, which then is its own name.
+    #[must_use]
+    pub fn from_flag(flag: &str) -> Self {
+        let named = flag
+            .split_once('=')
+            .filter(|(name, _)| !name.contains([':', '/', ' ']) && !KEYWORDS.contains(name));
+        match named {
+            Some((name, url)) => Self {
+                name: name.into(),
+                url: url.into(),
+            },
+            None => Self {
+                name: without_password(flag),
+                url: flag.into(),
+            },
+        }
+    }
+}
+
+/// A URL or `key=value` string as it may be shown.
+fn without_password(url: &str) -> String {
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let shown = match authority.rsplit_once('@') {
+            Some((who, host)) => format!("{}@{host}", who.split(':').next().unwrap_or_default()),
+            None => authority.to_owned(),
+        };
+        let path = tail.split('?').next().unwrap_or_default();
+        return format!("{scheme}://{shown}{path}");
+    }
+    url.split_whitespace()
+        .filter(|pair| !pair.starts_with("password="))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// When it cannot be read, or says something that is not known.
+pub fn read(path: &Path) -> Result<Config> {
+    let file = |why: String| Error::File {
+        what: "read",
+        path: path.display().to_string(),
+        why,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| file(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| file(error.to_string()))
+}
+
+/// Durations as people write them: `5h`, `90m`.
+mod humantime_option {
+    use serde::{Deserialize, Deserializer, de::Error};
+    use std::time::Duration;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Option::<String>::deserialize(from)?
+            .map(|text| humantime::parse_duration(&text).map_err(D::Error::custom))
+            .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_targets_history_and_backups() {
+        let config: Config = toml::from_str(
+            "history = 'h.sqlite'\n\
+             [[target]]\nname = 'primary'\nurl = 'postgres://db1/shop'\n\
+             [[backup]]\ncron = '0 15 * * *'\ntz = 'Europe/Berlin'\nexpect = '5h'\n",
+        )
+        .unwrap();
+        assert_eq!(config.target[0].name, "primary");
+        assert_eq!(config.backup[0].expect, Some(Duration::from_secs(18_000)));
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_refused() {
+        assert!(toml::from_str::<Config>("histroy = 'x'").is_err());
+        assert!(toml::from_str::<Config>("[[backup]]\ncron = 'x'\nexpect = 'soon'").is_err());
+    }
+
+    #[test]
+    fn a_target_is_named_by_its_flag_and_never_shows_a_password() {
+        let named = |flag| Target::from_flag(flag).name;
+        assert_eq!(named("blue=postgres://u:secret@db1/shop"), "blue");
+        assert_eq!(
+            named("postgres://u:secret@db1:5433/shop?sslmode=require"),
+            "postgres://u@db1:5433/shop"
+        );
+        assert_eq!(
+            named("host=db1 dbname=shop password=secret"),
+            "host=db1 dbname=shop"
+        );
+        assert_eq!(
+            Target::from_flag("blue=host=db1 dbname=shop").url,
+            "host=db1 dbname=shop"
+        );
+        assert_eq!(
+            Target::from_flag("host=db1 dbname=shop").url,
+            "host=db1 dbname=shop"
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! No migration at hand: the strictest guess, ACCESS EXCLUSIVE on every user table.
+
+use crate::model::{
+    FIRST_NORMAL_OID, Footprint, LockMode, LockRequest, LockWork, RelationKind, Snapshot, Statement,
+};
+
+/// The kinds that a schema change can lock for itself; indexes, sequences and TOAST follow their tables.
+const LOCKABLE: [RelationKind; 5] = [
+    RelationKind::Table,
+    RelationKind::PartitionedTable,
+    RelationKind::View,
+    RelationKind::MaterializedView,
+    RelationKind::ForeignTable,
+];
+
+/// A footprint that asks for ACCESS EXCLUSIVE on every user relation that anybody has locked. The others
+/// cannot be in the way, so they need not be listed.
+#[must_use]
+pub fn strictest(snapshot: &Snapshot) -> Footprint {
+    let locks = snapshot
+        .relations
+        .iter()
+        .filter(|(oid, relation)| **oid >= FIRST_NORMAL_OID && LOCKABLE.contains(&relation.kind))
+        .map(|(&oid, relation)| LockRequest {
+            oid: Some(oid),
+            name: relation.name.clone(),
+            kind: relation.kind,
+            mode: LockMode::AccessExclusive,
+            named: false,
+            reason: "no migration was given: the strictest guess".into(),
+            work: LockWork::Instant,
+            transient: false,
+            own: false,
+            nowait: false,
+            bytes: Some(relation.bytes),
+        })
+        .collect();
+    Footprint {
+        statements: vec![Statement {
+            file: "any migration".into(),
+            line: 1,
+            sql: "any schema change".into(),
+            command: "schema change".into(),
+            locks,
+            phases: Vec::new(),
+            advisory: Vec::new(),
+            opaque: None,
+            transaction: 0,
+            fails: None,
+            lock_timeout_ms: None,
+            statement_timeout_ms: None,
+            notes: Vec::new(),
+        }],
+    }
+}

@@ -1,0 +1,891 @@
+//! Columns: added, retyped, given defaults, identities, storage.
+
+use super::act::{Act, Step, refuse};
+use super::alter_table::{self, Altering};
+use super::drop;
+use super::expression;
+use super::foreign_key;
+use super::names;
+use super::query;
+use crate::model::{
+    Column, ColumnDefault, DataType, LockMode, Oid, RelationKind, RelationName, class,
+};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    self, AlterTableCmd, AlterTableType as T, ColumnDef, ConstrType, Node, TypeName,
+};
+
+use LockMode::{AccessExclusive, RowExclusive, Share, ShareRowExclusive, ShareUpdateExclusive};
+
+/// The pseudo-types that make a sequence (`transformColumnDefinition`).
+const SERIAL: &[(&str, &str)] = &[
+    ("serial", "int4"),
+    ("serial4", "int4"),
+    ("bigserial", "int8"),
+    ("serial8", "int8"),
+    ("smallserial", "int2"),
+    ("serial2", "int2"),
+];
+
+/// A column's constraints, sorted.
+fn constraints(def: &ColumnDef) -> impl Iterator<Item = (ConstrType, &protobuf::Constraint)> {
+    def.constraints.iter().filter_map(|n| match &n.node {
+        Some(NodeEnum::Constraint(c)) => Some((ConstrType::try_from(c.contype).ok()?, c.as_ref())),
+        _ => None,
+    })
+}
+
+fn serial_base(name: &TypeName) -> Option<&'static str> {
+    let parts = names::list(&name.names);
+    match parts.as_slice() {
+        [one] => SERIAL.iter().find(|(s, _)| s == one).map(|(_, base)| *base),
+        _ => None,
+    }
+}
+
+/// The type's oid as far as it is known; 0: not.
+fn type_of(act: &Act, name: &TypeName) -> Oid {
+    if let Some(base) = serial_base(name) {
+        return act.world.find_type(&[base.to_owned()]).map_or(0, |t| t.oid);
+    }
+    let found = act
+        .world
+        .find_type(&names::list(&name.names))
+        .map(|t| t.oid);
+    match found {
+        Some(oid) if !name.array_bounds.is_empty() => act
+            .world
+            .types
+            .values()
+            .find(|t| t.element == oid && t.name.starts_with('_'))
+            .map_or(0, |t| t.oid),
+        Some(oid) => oid,
+        None => 0,
+    }
+}
+
+/// Whether a type is a domain with a constraint, its own or inherited (`DomainHasConstraints`).
+fn has_domain_constraints(act: &Act, mut oid: Oid) -> bool {
+    while let Some(t) = act.world.types.get(&oid).filter(|t| t.kind == 'd') {
+        let checks = act
+            .world
+            .constraints
+            .all()
+            .any(|c| c.domain == oid && matches!(c.kind, 'c' | 'n'));
+        if t.not_null || checks {
+            return true;
+        }
+        oid = t.base;
+    }
+    false
+}
+
+/// Puts a column into the world, without anything it may lock.
+pub fn put(act: &mut Act, table: Oid, def: &ColumnDef, is_local: bool) -> i16 {
+    let type_oid = def.type_name.as_ref().map_or(0, |t| type_of(act, t));
+    let not_null = def.is_not_null
+        || !def.identity.is_empty()
+        || def.type_name.as_ref().and_then(serial_base).is_some()
+        || constraints(def).any(|(k, _)| {
+            matches!(
+                k,
+                ConstrType::ConstrNotnull | ConstrType::ConstrPrimary | ConstrType::ConstrIdentity
+            )
+        });
+    let modifier = def.type_name.as_ref().map_or(-1, modifier_of);
+    let identity = constraints(def)
+        .find(|(k, _)| *k == ConstrType::ConstrIdentity)
+        .map_or(String::new(), |(_, c)| c.generated_when.clone());
+    let generated = constraints(def)
+        .find(|(k, _)| *k == ConstrType::ConstrGenerated)
+        .map_or(String::new(), |(_, c)| {
+            if c.generated_kind == "v" {
+                "v".into()
+            } else {
+                "s".into()
+            }
+        });
+    put_raw(
+        act,
+        table,
+        &def.colname,
+        type_oid,
+        modifier,
+        not_null,
+        identity,
+        generated,
+        is_local,
+    )
+}
+
+#[allow(clippy::too_many_arguments)]
+fn put_raw(
+    act: &mut Act,
+    table: Oid,
+    name: &str,
+    type_oid: Oid,
+    type_modifier: i32,
+    not_null: bool,
+    identity: String,
+    generated: String,
+    is_local: bool,
+) -> i16 {
+    let Some(relation) = act.world.relation_mut(table) else {
+        return 0;
+    };
+    // Numbers of dropped columns are not known; numbers given here are ours alone.
+    let number = relation.columns.iter().map(|c| c.number).max().unwrap_or(0) + 1;
+    relation.columns.push(Column {
+        number,
+        name: name.to_owned(),
+        type_oid,
+        type_modifier,
+        not_null,
+        identity,
+        generated,
+        is_local,
+        inherited: i32::from(!is_local),
+        collation: 0,
+    });
+    if type_oid >= crate::model::FIRST_NORMAL_OID {
+        act.world.depend(
+            (class::RELATION, table, i32::from(number)),
+            (class::TYPE, type_oid, 0),
+            'n',
+        );
+    }
+    number
+}
+
+/// Puts a copy of a column into another table.
+pub fn put_copy(act: &mut Act, table: Oid, column: &Column, is_local: bool) {
+    put_raw(
+        act,
+        table,
+        &column.name,
+        column.type_oid,
+        column.type_modifier,
+        column.not_null,
+        column.identity.clone(),
+        column.generated.clone(),
+        is_local,
+    );
+}
+
+/// Puts a default into the world, with the functions and sequences it needs.
+pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&Node>) {
+    let oid = act.world.new_oid();
+    act.world.defaults.put(ColumnDefault { oid, table, column });
+    act.world.depend(
+        (class::DEFAULT, oid, 0),
+        (class::RELATION, table, i32::from(column)),
+        'a',
+    );
+    if let Some(expression) = expression
+        && let Ok(tree) = serde_json::to_value(expression)
+    {
+        for sequence in query::sequences_of(act, &tree) {
+            act.world.depend(
+                (class::DEFAULT, oid, 0),
+                (class::RELATION, sequence, 0),
+                'n',
+            );
+        }
+    }
+}
+
+/// `varchar(10)` → 14, `numeric(10,2)` → 655366: as `atttypmod`.
+fn modifier_of(name: &TypeName) -> i32 {
+    let numbers: Vec<i32> = name
+        .typmods
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::AConst(c)) => match &c.val {
+                Some(protobuf::a_const::Val::Ival(i)) => Some(i.ival),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    let last = names::list(&name.names).pop().unwrap_or_default();
+    match (last.as_str(), numbers.as_slice()) {
+        ("varchar" | "bpchar", [n]) => n + 4,
+        ("numeric", [p]) => (p << 16) + 4,
+        ("numeric", [p, s]) => ((p << 16) | (s & 0x7ff)) + 4,
+        ("bit" | "varbit" | "timestamp" | "timestamptz" | "time" | "timetz", [n]) => *n,
+        ("bpchar", []) => 5,
+        ("bit", []) => 1,
+        (_, []) => -1,
+        _ => -2,
+    }
+}
+
+/// What makes a new column write every row (`ATExecAddColumn`): a value for each row that is not one
+/// constant for all.
+fn rewrites_on_add(act: &Act, def: &ColumnDef) -> Option<String> {
+    if def.type_name.as_ref().and_then(serial_base).is_some() {
+        return Some("every row gets a number".to_owned());
+    }
+    for (kind, constraint) in constraints(def) {
+        match kind {
+            ConstrType::ConstrIdentity => return Some("every row gets a number".to_owned()),
+            ConstrType::ConstrGenerated if constraint.generated_kind != "v" => {
+                return Some("a stored generated column".to_owned());
+            }
+            ConstrType::ConstrDefault => {
+                if let Some(expr) = &constraint.raw_expr
+                    && expression::is_volatile(act, expr)
+                {
+                    return Some("its default is volatile".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    let type_oid = def.type_name.as_ref().map_or(0, |t| type_of(act, t));
+    if has_domain_constraints(act, type_oid) {
+        return Some("its type is a domain with constraints".to_owned());
+    }
+    None
+}
+
+/// `ADD COLUMN` (`ATExecAddColumn`)
+pub fn add(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    def: &ColumnDef,
+    missing_ok: bool,
+) -> Step {
+    let has_children = !act.world.children(oid).is_empty();
+    if act.world.column(oid, &def.colname).is_some() {
+        if missing_ok {
+            return Ok(());
+        }
+        return refuse(format!(
+            "column {} of {} already exists",
+            def.colname,
+            act.shown(oid)
+        ));
+    }
+    if has_children && !altering.recurse {
+        return refuse("column must be added to child tables too");
+    }
+    let why = rewrites_on_add(act, def);
+    let checks = constraints(def).any(|(k, _)| k == ConstrType::ConstrCheck);
+    let has_default = constraints(def).any(|(k, c)| {
+        k == ConstrType::ConstrDefault && !c.raw_expr.as_deref().is_some_and(query::is_null)
+            || matches!(k, ConstrType::ConstrIdentity | ConstrType::ConstrGenerated)
+    }) || def.type_name.as_ref().and_then(serial_base).is_some();
+    for (_, constraint) in constraints(def) {
+        if let Some(expr) = &constraint.raw_expr {
+            expression::check(act, expr);
+        }
+    }
+    for table in alter_table::recursion(act, altering, oid) {
+        let number = if act.world.column(table, &def.colname).is_none() {
+            put(act, table, def, table == oid)
+        } else {
+            0
+        };
+        if number != 0 && has_default {
+            let expr = constraints(def)
+                .find(|(k, _)| *k == ConstrType::ConstrDefault)
+                .and_then(|(_, c)| c.raw_expr.clone());
+            put_default(act, table, number, expr.as_deref());
+        }
+        let altered = altering.table(table);
+        altered.scan |= checks;
+        if let Some(why) = &why {
+            altered.rewrite = Some(why.clone());
+        }
+    }
+    make_sequence(act, oid, def);
+    for (kind, constraint) in constraints(def) {
+        let mut whole = constraint.clone();
+        let own = vec![string(&def.colname)];
+        match kind {
+            ConstrType::ConstrForeign => {
+                whole.fk_attrs = own;
+                // Nothing to check: the new column is NULL everywhere.
+                foreign_key::add(act, altering, oid, &whole, !has_default)?;
+            }
+            ConstrType::ConstrPrimary | ConstrType::ConstrUnique => {
+                whole.keys = own;
+                alter_table::add_constraint(act, altering, oid, &whole, false)?;
+            }
+            ConstrType::ConstrCheck => {
+                alter_table::add_constraint(act, altering, oid, &whole, false)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A string node.
+pub fn string(text: &str) -> Node {
+    Node {
+        node: Some(NodeEnum::String(protobuf::String {
+            sval: text.to_owned(),
+        })),
+    }
+}
+
+/// The sequence of a serial or identity column.
+pub fn make_sequence(act: &mut Act, table: Oid, def: &ColumnDef) {
+    let identity = constraints(def).any(|(k, _)| k == ConstrType::ConstrIdentity);
+    if !identity && def.type_name.as_ref().and_then(serial_base).is_none() {
+        return;
+    }
+    let Some(relation) = act.world.relation(table) else {
+        return;
+    };
+    let table_name = relation.name.clone();
+    let number = i32::from(
+        relation
+            .columns
+            .iter()
+            .find(|c| c.name == def.colname)
+            .map_or(0, |c| c.number),
+    );
+    let name = super::index::unused_name(act, &table_name, &def.colname, "seq");
+    let sequence = act.create(
+        RelationName::new(table_name.schema, name),
+        RelationKind::Sequence,
+    );
+    act.world.depend(
+        (class::RELATION, sequence, 0),
+        (class::RELATION, table, number),
+        if identity { 'i' } else { 'a' },
+    );
+}
+
+/// `NOT NULL` for a column: a scan, unless a valid CHECK proves it.
+pub fn require_not_null(act: &mut Act, altering: &mut Altering, table: Oid, name: &str) {
+    let Some(column) = act.world.column(table, name).cloned() else {
+        return;
+    };
+    let proven = act.world.constraints.of(table).any(|c| {
+        c.kind == 'c'
+            && c.is_validated
+            && c.columns == [column.number]
+            && c.expression
+                .as_deref()
+                .is_none_or(|e| e.starts_with("{NULLTEST") && e.contains(":nulltesttype 1"))
+    });
+    if !column.not_null && !proven {
+        altering.table(table).scan = true;
+    }
+    if let Some(r) = act.world.relation_mut(table)
+        && let Some(c) = r.columns.iter_mut().find(|c| c.number == column.number)
+    {
+        c.not_null = true;
+    }
+}
+
+/// `SET STORAGE`, `SET COMPRESSION`: every index that has the column is opened with the same mode
+/// (`SetIndexStorageProperties`).
+pub fn set_storage(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    name: &str,
+    recurses: bool,
+) -> Step {
+    alter_table::column_number(act, oid, name)?;
+    let tables = if recurses {
+        alter_table::recursion(act, altering, oid)
+    } else {
+        vec![oid]
+    };
+    for table in tables {
+        let indexes: Vec<Oid> = act.world.indexes.of(table).map(|i| i.oid).collect();
+        let number = act.world.column(table, name).map_or(0, |c| c.number);
+        for index in indexes {
+            let has_it = act
+                .world
+                .indexes
+                .get(index)
+                .is_some_and(|i| i.columns.contains(&number));
+            if has_it {
+                act.lock(index, altering.mode, "has the column, and is stored alike");
+            } else {
+                act.touch(index, altering.mode, "is looked at for the column");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `ADD|SET|DROP IDENTITY`
+pub fn identity(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    kind: T,
+    cmd: &AlterTableCmd,
+) -> Step {
+    let number = i32::from(alter_table::column_number(act, oid, &cmd.name)?);
+    if act.version() >= 17 && act.kind(oid) == RelationKind::PartitionedTable {
+        alter_table::recursion(act, altering, oid);
+    }
+    let sequences: Vec<Oid> = act
+        .world
+        .below((class::RELATION, oid, number))
+        .filter(|d| d.kind == 'i' && act.world.kind(d.oid) == Some(RelationKind::Sequence))
+        .map(|d| d.oid)
+        .collect();
+    match kind {
+        T::AtSetIdentity => {
+            for sequence in sequences {
+                if sets_sequence(cmd) {
+                    act.lock(
+                        sequence,
+                        ShareRowExclusive,
+                        "the sequence of the identity column",
+                    );
+                    act.lock(
+                        sequence,
+                        RowExclusive,
+                        "the sequence of the identity column",
+                    );
+                }
+            }
+        }
+        T::AtDropIdentity => {
+            let has_identity = act
+                .world
+                .column(oid, &cmd.name)
+                .is_some_and(|c| !c.identity.is_empty());
+            if !has_identity && !cmd.missing_ok {
+                return refuse(format!("column {} is not an identity column", cmd.name));
+            }
+            for sequence in sequences {
+                act.world
+                    .undepend((class::RELATION, sequence), (class::RELATION, oid));
+                drop::delete(
+                    act,
+                    &[(class::RELATION, sequence, 0)],
+                    false,
+                    "the sequence of the identity column goes",
+                )?;
+            }
+            set_identity(act, oid, &cmd.name, "");
+        }
+        _ => {
+            set_identity(act, oid, &cmd.name, "d");
+            let def = ColumnDef {
+                colname: cmd.name.clone(),
+                constraints: vec![Node {
+                    node: Some(NodeEnum::Constraint(Box::new(protobuf::Constraint {
+                        contype: ConstrType::ConstrIdentity as i32,
+                        ..protobuf::Constraint::default()
+                    }))),
+                }],
+                ..ColumnDef::default()
+            };
+            make_sequence(act, oid, &def);
+        }
+    }
+    Ok(())
+}
+
+/// Whether SET changes the sequence and not only `GENERATED …`.
+fn sets_sequence(cmd: &AlterTableCmd) -> bool {
+    match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
+        Some(NodeEnum::List(list)) => list
+            .items
+            .iter()
+            .any(|n| matches!(&n.node, Some(NodeEnum::DefElem(e)) if e.defname != "generated")),
+        _ => false,
+    }
+}
+
+fn set_identity(act: &mut Act, oid: Oid, name: &str, identity: &str) {
+    if let Some(r) = act.world.relation_mut(oid)
+        && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
+    {
+        identity.clone_into(&mut c.identity);
+    }
+}
+
+/// `SET EXPRESSION` (17), `DROP EXPRESSION`
+pub fn expression(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    kind: T,
+    cmd: &AlterTableCmd,
+) -> Step {
+    alter_table::column_number(act, oid, &cmd.name)?;
+    for table in alter_table::recursion(act, altering, oid) {
+        let Some(column) = act.world.column(table, &cmd.name).cloned() else {
+            continue;
+        };
+        if kind == T::AtSetExpression {
+            if column.generated == "s" {
+                altering.table(table).rewrite = Some("a stored column is computed anew".to_owned());
+            }
+            depend_on_column(act, altering, table, column.number, true)?;
+        } else {
+            if let Some(r) = act.world.relation_mut(table)
+                && let Some(c) = r.columns.iter_mut().find(|c| c.name == cmd.name)
+            {
+                c.generated.clear();
+            }
+        }
+    }
+    if let Some(expr) = &cmd.def {
+        expression::check(act, expr);
+    }
+    Ok(())
+}
+
+// ---- ALTER COLUMN TYPE ----------------------------------------------------------------------------
+
+/// `ALTER COLUMN … TYPE` (`ATPrepAlterColumnType`, `ATExecAlterColumnType`)
+pub fn alter_type(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    name: &str,
+    def: &ColumnDef,
+) -> Step {
+    alter_table::column_number(act, oid, name)?;
+    let tables = alter_table::recursion(act, altering, oid);
+    if let Some(using) = &def.raw_default {
+        expression::check(act, using);
+    }
+    let Some(type_name) = &def.type_name else {
+        return Ok(());
+    };
+    for table in tables {
+        let Some(column) = act.world.column(table, name).cloned() else {
+            continue;
+        };
+        let new_type = type_of(act, type_name);
+        let new_modifier = modifier_of(type_name);
+        let has_storage = matches!(
+            act.kind(table),
+            RelationKind::Table | RelationKind::MaterializedView
+        );
+        if has_storage
+            && let Some(why) =
+                rewrites_on_retype(act, &column, new_type, new_modifier, type_name, def)
+        {
+            altering.table(table).rewrite = Some(why);
+        }
+        depend_on_column(act, altering, table, column.number, false)?;
+        if let Some(r) = act.world.relation_mut(table)
+            && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
+        {
+            c.type_oid = new_type;
+            c.type_modifier = new_modifier;
+        }
+    }
+    if act.kind(oid) == RelationKind::CompositeType {
+        typed_tables(act, altering, oid)?;
+    }
+    Ok(())
+}
+
+/// Tables OF a composite type follow it with CASCADE (`ATTypedTableRecursion`).
+fn typed_tables(act: &mut Act, altering: &mut Altering, oid: Oid) -> Step {
+    let row_type = act.relation(oid)?.row_type;
+    let typed: Vec<Oid> = act
+        .world
+        .relations()
+        .filter(|r| r.of_type == row_type && row_type != 0)
+        .map(|r| r.oid)
+        .collect();
+    for table in typed {
+        act.lock(
+            table,
+            altering.mode,
+            format!("is a table of {}", act.shown(oid)),
+        );
+        altering.table(table).rewrite = Some("its type changes".to_owned());
+    }
+    Ok(())
+}
+
+/// `RememberAllDependentForRebuilding`: what has to be taken away and made again, or stands in the way.
+fn depend_on_column(
+    act: &mut Act,
+    altering: &mut Altering,
+    table: Oid,
+    number: i16,
+    expression_only: bool,
+) -> Step {
+    let dependents: Vec<_> = act
+        .world
+        .below((class::RELATION, table, i32::from(number)))
+        .copied()
+        .collect();
+    for d in dependents {
+        match d.class {
+            class::RELATION if act.kind(d.oid).is_index() => {
+                note_index(act, altering, table, d.oid)
+            }
+            class::CONSTRAINT => note_constraint(act, altering, table, d.oid),
+            class::STATISTICS => {
+                let list = &mut altering.table(table).statistics;
+                if !list.contains(&d.oid) {
+                    list.push(d.oid);
+                }
+            }
+            class::RULE => {
+                return refuse("cannot alter type of a column used by a view or rule");
+            }
+            class::TRIGGER if !act.world.triggers.get(d.oid).is_some_and(|t| t.is_internal) => {
+                return refuse("cannot alter type of a column used in a trigger definition");
+            }
+            class::POLICY if act.version() < 19 => {
+                return refuse("cannot alter type of a column used in a policy definition");
+            }
+            class::DEFAULT if !expression_only => {
+                let own = act
+                    .world
+                    .defaults
+                    .get(d.oid)
+                    .is_some_and(|a| a.table == table && a.column == number);
+                if !own {
+                    return refuse("cannot alter type of a column used by a generated column");
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn note_index(act: &Act, altering: &mut Altering, table: Oid, index: Oid) {
+    let constraint = act
+        .world
+        .constraints
+        .of(table)
+        .find(|c| c.index == index && matches!(c.kind, 'p' | 'u' | 'x'))
+        .map(|c| c.oid);
+    match constraint {
+        Some(constraint) => note_constraint(act, altering, table, constraint),
+        None => {
+            let list = &mut altering.table(table).indexes;
+            if !list.contains(&index) {
+                list.push(index);
+            }
+        }
+    }
+}
+
+fn note_constraint(act: &Act, altering: &mut Altering, table: Oid, constraint: Oid) {
+    if act
+        .world
+        .constraints
+        .get(constraint)
+        .is_some_and(|c| c.kind == 'n')
+    {
+        return;
+    }
+    let list = &mut altering.table(table).constraints;
+    if !list.contains(&constraint) {
+        list.push(constraint);
+    }
+    // An index's constraint drags the foreign keys that lean on the index.
+    let index = act
+        .world
+        .constraints
+        .get(constraint)
+        .filter(|c| c.kind != 'f')
+        .map_or(0, |c| c.index);
+    if index != 0 {
+        for key in act
+            .world
+            .constraints
+            .all()
+            .filter(|c| c.kind == 'f' && c.index == index)
+        {
+            let list = &mut altering.table(table).constraints;
+            if !list.contains(&key.oid) {
+                list.push(key.oid);
+            }
+        }
+    }
+}
+
+/// Whether a change of type writes every row (`ATColumnChangeRequiresRewrite`).
+fn rewrites_on_retype(
+    act: &Act,
+    column: &Column,
+    new_type: Oid,
+    new_modifier: i32,
+    type_name: &TypeName,
+    def: &ColumnDef,
+) -> Option<String> {
+    if let Some(using) = &def.raw_default
+        && !is_plain_cast(using, &column.name)
+    {
+        return Some("USING computes every value anew".to_owned());
+    }
+    let old = act.world.types.get(&column.type_oid);
+    let new = act.world.types.get(&new_type);
+    let (Some(old), Some(new)) = (old, new) else {
+        return Some(format!(
+            "its type becomes {}",
+            names::list(&type_name.names).join(".")
+        ));
+    };
+    let (old_base, old_modifier) = base_of(act, old, column.type_modifier);
+    if has_domain_constraints(act, new_type) && old.oid != new.oid {
+        return Some("its new type is a domain with constraints".to_owned());
+    }
+    let (new_base, new_modifier) = base_of(act, new, new_modifier);
+    let free = binary_compatible(act, old_base, new_base)
+        && widens(new_base, old_base, old_modifier, new_modifier);
+    (!free).then(|| {
+        format!(
+            "values of {} do not stay as they are as {}",
+            old.name, new.name
+        )
+    })
+}
+
+/// The type under all domains.
+fn base_of<'t>(act: &'t Act, mut t: &'t DataType, mut modifier: i32) -> (&'t str, i32) {
+    while t.kind == 'd' {
+        modifier = t.base_modifier;
+        match act.world.types.get(&t.base) {
+            Some(base) => t = base,
+            None => break,
+        }
+    }
+    (&t.name, modifier)
+}
+
+/// Casts that change nothing (`pg_cast.castmethod = 'b'`), timestamps in UTC.
+const BINARY: &[(&str, &str)] = &[
+    ("varchar", "text"),
+    ("text", "varchar"),
+    ("bpchar", "text"),
+    ("bpchar", "varchar"),
+    ("cidr", "inet"),
+    ("bit", "varbit"),
+    ("varbit", "bit"),
+    ("xml", "text"),
+    ("xml", "varchar"),
+    ("int4", "oid"),
+    ("oid", "int4"),
+    ("int4", "regclass"),
+    ("oid", "regclass"),
+    ("regclass", "oid"),
+    ("regclass", "int4"),
+    ("citext", "text"),
+    ("citext", "varchar"),
+    ("text", "citext"),
+    ("varchar", "citext"),
+];
+
+fn binary_compatible(act: &Act, old: &str, new: &str) -> bool {
+    old == new
+        || BINARY.contains(&(old, new))
+        || act.world.session.utc
+            && matches!(
+                (old, new),
+                ("timestamp", "timestamptz") | ("timestamptz", "timestamp")
+            )
+}
+
+/// Whether the new length or precision holds all that the old one held (the types' support functions).
+fn widens(new: &str, old: &str, from: i32, to: i32) -> bool {
+    if from == to && new == old {
+        return true;
+    }
+    match new {
+        "text" | "citext" => true,
+        "varchar" => to == -1 || (old == "varchar" && from != -1 && to >= from),
+        "varbit" => to == -1 || (old == "varbit" && from != -1 && to >= from),
+        "numeric" => {
+            let parts = |m: i32| (((m - 4) >> 16) & 0xffff, (m - 4) & 0x7ff);
+            to == -1 || (from != -1 && parts(from).1 == parts(to).1 && parts(to).0 >= parts(from).0)
+        }
+        "timestamp" | "timestamptz" | "time" | "timetz" | "interval" => {
+            to == -1 || to >= 6 || (from != -1 && to >= from)
+        }
+        _ => to == -1 && from == -1,
+    }
+}
+
+/// `USING c` or `USING c::type`.
+fn is_plain_cast(using: &Node, column: &str) -> bool {
+    match &using.node {
+        Some(NodeEnum::ColumnRef(c)) => names::list(&c.fields).last().is_some_and(|n| n == column),
+        Some(NodeEnum::TypeCast(c)) => c.arg.as_ref().is_some_and(|a| is_plain_cast(a, column)),
+        _ => false,
+    }
+}
+
+/// `ATPostAlterTypeCleanup`: constraints and indexes that were noted go and come back.
+pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
+    let tables: Vec<Oid> = altering.tables.keys().copied().collect();
+    for table in tables {
+        let altered = altering.table(table).clone();
+        for &constraint in &altered.constraints {
+            rebuild_constraint(act, altering, table, constraint);
+        }
+        for &index in &altered.indexes {
+            let name = act.shown(index);
+            act.lock(index, AccessExclusive, "has the column, and is built again");
+            act.lock(table, Share, format!("index {name} is built again"));
+            altering.table(table).scan = true;
+        }
+        for &statistics in &altered.statistics {
+            let name = act
+                .world
+                .statistics
+                .get(statistics)
+                .map_or(String::new(), |s| s.name.clone());
+            act.lock(
+                table,
+                ShareUpdateExclusive,
+                format!("statistics {name} are made again"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn rebuild_constraint(act: &mut Act, altering: &mut Altering, table: Oid, oid: Oid) {
+    let Some(constraint) = act.world.constraints.get(oid).cloned() else {
+        return;
+    };
+    let reason = format!("has constraint {}, which is made again", constraint.name);
+    match constraint.kind {
+        'f' => {
+            act.lock(constraint.table, AccessExclusive, reason.clone());
+            act.lock(constraint.referenced, AccessExclusive, reason.clone());
+            if constraint.is_local {
+                act.lock(constraint.referenced, ShareRowExclusive, reason);
+                if constraint.is_validated {
+                    altering
+                        .table(constraint.table)
+                        .checks
+                        .push(foreign_key::Check {
+                            table: constraint.table,
+                            referenced: constraint.referenced,
+                            name: constraint.name.clone(),
+                        });
+                }
+            }
+        }
+        'p' | 'u' | 'x' => {
+            act.lock(
+                constraint.index,
+                AccessExclusive,
+                "its constraint is made again",
+            );
+            act.lock(table, Share, reason);
+            altering.table(table).scan = true;
+        }
+        _ => altering.table(table).scan = true,
+    }
+}

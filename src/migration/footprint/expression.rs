@@ -1,0 +1,315 @@
+//! Expressions: which columns they name, and what the functions in them do.
+
+use super::act::Act;
+use super::names;
+use super::query;
+use super::routine;
+use crate::model::{AdvisoryRequest, LockMode, Oid};
+use pg_query::protobuf::Node;
+use serde_json::Value;
+
+/// An expression of a default, a check, an index: its functions run, perhaps once a row.
+pub fn check(act: &mut Act, expression: &Node) {
+    if let Ok(tree) = serde_json::to_value(expression) {
+        functions(act, &tree);
+    }
+}
+
+/// Every function that a tree calls.
+pub fn functions(act: &mut Act, tree: &Value) {
+    match tree {
+        Value::Array(items) => items.iter().for_each(|i| functions(act, i)),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if key == "FuncCall" {
+                    call(act, field);
+                }
+                functions(act, field);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The columns that an expression names.
+#[must_use]
+pub fn columns(expression: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Ok(tree) = serde_json::to_value(expression) {
+        collect_columns(&tree, &mut found);
+    }
+    found
+}
+
+fn collect_columns(tree: &Value, found: &mut Vec<String>) {
+    match tree {
+        Value::Array(items) => items.iter().for_each(|i| collect_columns(i, found)),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if key == "ColumnRef" {
+                    if let Some(name) = field
+                        .get("fields")
+                        .map(query::texts)
+                        .and_then(|t| t.last().cloned())
+                        && !found.contains(&name)
+                    {
+                        found.push(name);
+                    }
+                } else {
+                    collect_columns(field, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Built-in functions that are volatile (`pg_proc.provolatile = 'v'`) and stand in defaults.
+const VOLATILE: &[&str] = &[
+    "random",
+    "random_normal",
+    "gen_random_uuid",
+    "uuidv4",
+    "uuidv7",
+    "clock_timestamp",
+    "timeofday",
+    "nextval",
+    "setval",
+    "currval",
+    "lastval",
+    "pg_sleep",
+    "txid_current",
+    "pg_current_xact_id",
+    "setseed",
+    "set_config",
+    "pg_advisory_lock",
+    "pg_try_advisory_lock",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "gen_random_bytes",
+    "gen_salt",
+];
+
+/// Whether an expression gives another value for every row (`contain_volatile_functions`).
+#[must_use]
+pub fn is_volatile(act: &Act, expression: &Node) -> bool {
+    serde_json::to_value(expression).is_ok_and(|tree| {
+        any_call(&tree, &|name| {
+            let found = act.world.find_routines(name);
+            match name.last() {
+                Some(last) if found.is_empty() => VOLATILE.contains(&last.as_str()),
+                _ => found.iter().any(|r| r.volatility == 'v'),
+            }
+        })
+    })
+}
+
+/// Whether any function call answers to a claim about its name.
+fn any_call(tree: &Value, claim: &dyn Fn(&[String]) -> bool) -> bool {
+    match tree {
+        Value::Array(items) => items.iter().any(|i| any_call(i, claim)),
+        Value::Object(fields) => fields.iter().any(|(key, field)| {
+            (key == "FuncCall"
+                && field
+                    .get("funcname")
+                    .is_some_and(|n| claim(&query::texts(n))))
+                || any_call(field, claim)
+        }),
+        _ => false,
+    }
+}
+
+/// Built-in functions that open or lock a relation whose name or oid is computed
+/// (ruleutils.c, dbsize.c, xml.c, genfile.c …): what they lock depends on the rows.
+const LOCKING: &[&str] = &[
+    "pg_get_viewdef",
+    "pg_get_indexdef",
+    "pg_get_ruledef",
+    "pg_get_triggerdef",
+    "pg_get_expr",
+    "pg_get_partition_constraintdef",
+    "pg_relation_size",
+    "pg_table_size",
+    "pg_indexes_size",
+    "pg_total_relation_size",
+    "pg_partition_tree",
+    "pg_partition_ancestors",
+    "pg_partition_root",
+    "query_to_xml",
+    "query_to_xmlschema",
+    "query_to_xml_and_xmlschema",
+    "cursor_to_xml",
+    "table_to_xml",
+    "table_to_xmlschema",
+    "table_to_xml_and_xmlschema",
+    "schema_to_xml",
+    "database_to_xml",
+    "ts_stat",
+    "ts_rewrite",
+    "brin_summarize_new_values",
+    "brin_summarize_range",
+    "brin_desummarize_range",
+    "gin_clean_pending_list",
+    "pg_truncate_visibility_map",
+    "pg_extension_config_dump",
+    "pg_import_system_collations",
+    "has_column_privilege",
+    "dblink",
+    "dblink_exec",
+    "lo_import",
+    "crosstab",
+    "crosstab2",
+    "crosstab3",
+    "crosstab4",
+    "connectby",
+    "pgstattuple",
+    "pgstatindex",
+    "pg_prewarm",
+    "bt_index_check",
+    "bt_index_parent_check",
+    "populate_geometry_columns",
+    "create_hypertable",
+];
+
+/// One call, without the calls in its arguments.
+pub fn call(act: &mut Act, call: &Value) {
+    let name = call.get("funcname").map(query::texts).unwrap_or_default();
+    let Some(last) = name.last().cloned() else {
+        return;
+    };
+    let is_builtin_name = name.len() == 1 || name[name.len() - 2] == "pg_catalog";
+    let arguments: Vec<&Value> = call
+        .get("args")
+        .and_then(Value::as_array)
+        .map(|a| a.iter().collect())
+        .unwrap_or_default();
+    if is_builtin_name && builtin(act, &last, &arguments) {
+        return;
+    }
+    let found: Vec<_> = act
+        .world
+        .find_routines(&name)
+        .into_iter()
+        .cloned()
+        .collect();
+    if found.is_empty() {
+        if LOCKING.contains(&last.as_str()) {
+            act.opaque(format!("{last}() opens relations that cannot be told"));
+        } else if !is_builtin_name {
+            act.opaque(format!("function {} is not known", name.join(".")));
+        }
+        return;
+    }
+    for routine in &found {
+        if let Some(why) = routine::why_opaque(act.world, routine) {
+            act.opaque(why);
+            return;
+        }
+    }
+}
+
+/// Built-in functions whose locks can be told from their arguments.
+fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
+    match name {
+        "nextval" | "setval" | "currval" | "pg_sequence_last_value" => {
+            sequence(act, name, arguments.first().copied());
+            true
+        }
+        "lastval" => {
+            act.opaque("lastval() locks the sequence that was used last");
+            true
+        }
+        "set_config" => {
+            if let [key, value, ..] = arguments
+                && query::constant(key).as_deref() == Some("search_path")
+                && let Some(value) = query::constant(value)
+            {
+                act.world.set_path(Some(
+                    value
+                        .split(',')
+                        .map(|s| s.trim().trim_matches('"').to_owned())
+                        .filter(|s| !s.is_empty())
+                        .collect(),
+                ));
+            }
+            true
+        }
+        _ if name.contains("advisory") => {
+            advisory(act, name, arguments);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// `nextval('s')` and its kin keep ROW EXCLUSIVE to the end of the transaction
+/// (`lock_and_open_sequence`, sequence.c).
+fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
+    match argument.and_then(|a| relation_argument(act, a)) {
+        Some(oid) => act.lock(
+            oid,
+            LockMode::RowExclusive,
+            format!("{function}() works on it"),
+        ),
+        None => act.opaque(format!(
+            "which sequence {function}() works on cannot be told"
+        )),
+    }
+}
+
+/// The relation that an argument names: `'s'`, `'s'::regclass`, `pg_get_serial_sequence('t', 'c')`.
+fn relation_argument(act: &mut Act, argument: &Value) -> Option<Oid> {
+    if let Some(text) = query::constant(argument) {
+        let range = names::range_var(&names::split(&text));
+        return act.find(&range);
+    }
+    let call = query::find_key(argument, "FuncCall")?;
+    let name = call.get("funcname").map(query::texts)?;
+    if name.last().map(String::as_str) != Some("pg_get_serial_sequence") {
+        return None;
+    }
+    let arguments = call.get("args")?.as_array()?;
+    let table = query::constant(arguments.first()?)?;
+    let column = query::constant(arguments.get(1)?)?;
+    let table = act.find(&names::range_var(&names::split(&table)))?;
+    let number = i32::from(act.world.column(table, &column)?.number);
+    act.world
+        .below((crate::model::class::RELATION, table, number))
+        .find(|d| {
+            d.class == crate::model::class::RELATION
+                && act.world.kind(d.oid) == Some(crate::model::RelationKind::Sequence)
+        })
+        .map(|d| d.oid)
+}
+
+/// `pg_advisory_lock(…)` and its kin.
+fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
+    if name.contains("unlock") {
+        return;
+    }
+    let keys: Vec<Option<i64>> = arguments.iter().map(|a| query::integer(a)).collect();
+    let (classid, objid, objsubid) = match keys.as_slice() {
+        [Some(key)] => {
+            let bits = key.cast_unsigned();
+            ((bits >> 32) as u32, (bits & 0xffff_ffff) as u32, 1)
+        }
+        [Some(a), Some(b)] => (
+            (a.cast_unsigned() & 0xffff_ffff) as u32,
+            (b.cast_unsigned() & 0xffff_ffff) as u32,
+            2,
+        ),
+        _ => {
+            act.notes
+                .push(format!("{name}(): its key is computed and cannot be told"));
+            return;
+        }
+    };
+    act.advisory.push(AdvisoryRequest {
+        classid,
+        objid,
+        objsubid,
+        shared: name.contains("shared"),
+        nowait: name.contains("try"),
+    });
+}

@@ -1,0 +1,362 @@
+//! Foreign keys: both sides are locked, whoever is named.
+
+use super::act::{Act, Refused, Step, refuse};
+use super::alter_table::{self, Altering, blank_constraint};
+use super::names;
+use crate::model::{Constraint, LockMode, LockWork, Oid, RelationKind, Trigger, class};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self, AlterTableCmd};
+
+use LockMode::{AccessExclusive, AccessShare, RowShare, ShareRowExclusive};
+
+/// A foreign key to check against all rows of both sides.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The table that references.
+    pub table: Oid,
+    /// The table that is referenced.
+    pub referenced: Oid,
+    /// Its name.
+    pub name: String,
+}
+
+/// `ADD FOREIGN KEY` (`ATAddForeignKeyConstraint`): the referenced table gets SHARE ROW EXCLUSIVE, also
+/// with NOT VALID; partitions of either side follow.
+pub fn add(
+    act: &mut Act,
+    altering: &mut Altering,
+    oid: Oid,
+    constraint: &protobuf::Constraint,
+    new_table: bool,
+) -> Step {
+    let Some(range) = &constraint.pktable else {
+        return Ok(());
+    };
+    let referenced = act.resolve(range)?;
+    act.lock(
+        referenced,
+        ShareRowExclusive,
+        "is referenced by a new foreign key",
+    );
+    let kind = act.kind(referenced);
+    if !matches!(kind, RelationKind::Table | RelationKind::PartitionedTable) {
+        return refuse(format!(
+            "referenced relation {} is a {}",
+            act.shown(referenced),
+            kind.words()
+        ));
+    }
+    let columns = numbers(act, oid, &names::list(&constraint.fk_attrs))?;
+    let keys = names::list(&constraint.pk_attrs);
+    let referenced_columns = if keys.is_empty() {
+        primary_key(act, referenced)?
+    } else {
+        numbers(act, referenced, &keys)?
+    };
+    let index = unique_index(act, referenced, &referenced_columns);
+    if index.is_none() {
+        // transformFkeyCheckAttrs opens the indexes while it looks for one; then it gives up.
+        return refuse(format!(
+            "there is no unique constraint matching given keys for referenced table {}",
+            act.shown(referenced)
+        ));
+    }
+    let name = if constraint.conname.is_empty() {
+        generated_name(act, oid, &columns)
+    } else {
+        constraint.conname.clone()
+    };
+    if act.world.constraint(oid, &name).is_some() {
+        return refuse(format!(
+            "constraint {name} of {} already exists",
+            act.shown(oid)
+        ));
+    }
+    let validated = !constraint.skip_validation || new_table;
+    let template = Constraint {
+        oid: act.world.new_oid(),
+        name: name.clone(),
+        kind: 'f',
+        table: oid,
+        index: index.unwrap_or(0),
+        referenced,
+        columns,
+        referenced_columns,
+        on_delete: constraint.fk_del_action.chars().next().unwrap_or('a'),
+        on_update: constraint.fk_upd_action.chars().next().unwrap_or('a'),
+        is_validated: validated,
+        is_deferrable: constraint.deferrable,
+        is_deferred: constraint.initdeferred,
+        no_inherit: true,
+        ..blank_constraint()
+    };
+    let check = validated && !new_table;
+    recurse_referenced(act, &template);
+    recurse_referencing(act, altering, &template, check)
+}
+
+/// Puts the constraint and its triggers on both sides into the world.
+fn put(act: &mut Act, constraint: &Constraint) {
+    alter_table::put_constraint(act, constraint.clone());
+    for (table, other) in [
+        (constraint.table, constraint.referenced),
+        (constraint.table, constraint.referenced),
+        (constraint.referenced, constraint.table),
+        (constraint.referenced, constraint.table),
+    ] {
+        let oid = act.world.new_oid();
+        act.world.triggers.put(Trigger {
+            oid,
+            name: format!("RI_ConstraintTrigger_{oid}"),
+            table,
+            function: 0,
+            events: 1,
+            enabled: 'O',
+            is_internal: true,
+            constraint: constraint.oid,
+            referenced: other,
+            parent: 0,
+            columns: Vec::new(),
+            is_deferred: false,
+        });
+        act.world.depend(
+            (class::TRIGGER, oid, 0),
+            (class::CONSTRAINT, constraint.oid, 0),
+            'i',
+        );
+    }
+    if constraint.index != 0 {
+        act.world.depend(
+            (class::CONSTRAINT, constraint.oid, 0),
+            (class::RELATION, constraint.index, 0),
+            'n',
+        );
+    }
+}
+
+/// `addFkRecurseReferenced`: every partition of the referenced table.
+fn recurse_referenced(act: &mut Act, constraint: &Constraint) {
+    put(act, constraint);
+    for partition in act.world.tree(constraint.referenced).into_iter().skip(1) {
+        if act.kind(constraint.referenced) != RelationKind::PartitionedTable {
+            break;
+        }
+        let reason = format!(
+            "a partition of {}, which is referenced",
+            act.shown(constraint.referenced)
+        );
+        act.lock(partition, ShareRowExclusive, reason);
+        let oid = act.world.new_oid();
+        let child = Constraint {
+            oid,
+            parent: constraint.oid,
+            referenced: partition,
+            index: 0,
+            name: format!("{}_{oid}", constraint.name),
+            inherited: 1,
+            is_local: false,
+            ..constraint.clone()
+        };
+        put(act, &child);
+        act.world.depend(
+            (class::CONSTRAINT, oid, 0),
+            (class::CONSTRAINT, constraint.oid, 0),
+            'i',
+        );
+    }
+}
+
+/// `addFkRecurseReferencing`: every partition of the referencing table; the check of the rows is left
+/// for the end.
+fn recurse_referencing(
+    act: &mut Act,
+    altering: &mut Altering,
+    constraint: &Constraint,
+    check: bool,
+) -> Step {
+    if act.kind(constraint.table) == RelationKind::PartitionedTable {
+        for partition in act.world.children(constraint.table) {
+            let reason = format!(
+                "a partition of {}, which gets a foreign key",
+                act.shown(constraint.table)
+            );
+            act.lock(partition, altering.mode, reason);
+            let oid = act.world.new_oid();
+            let child = Constraint {
+                oid,
+                parent: constraint.oid,
+                table: partition,
+                inherited: 1,
+                is_local: false,
+                ..constraint.clone()
+            };
+            put(act, &child);
+            act.world.depend(
+                (class::CONSTRAINT, oid, 0),
+                (class::CONSTRAINT, constraint.oid, 0),
+                'P',
+            );
+            recurse_referencing(act, altering, &child, check)?;
+        }
+    } else if check {
+        altering.table(constraint.table).checks.push(Check {
+            table: constraint.table,
+            referenced: constraint.referenced,
+            name: constraint.name.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// Reads both sides (`RI_Initial_Check`, ri_triggers.c): a join of the two tables, planned like any
+/// query, so that every index of both is opened.
+pub fn check_rows(act: &mut Act, check: &Check) {
+    let reason = format!("is read to check foreign key {}", check.name);
+    act.lock(check.referenced, RowShare, reason.clone());
+    for table in [check.table, check.referenced] {
+        super::query::scan(act, table, AccessShare, false, &reason);
+        act.works(table, LockWork::Scan);
+    }
+    if act.kind(check.referenced) == RelationKind::PartitionedTable {
+        super::query::scan(act, check.referenced, AccessShare, true, &reason);
+    }
+}
+
+/// `VALIDATE CONSTRAINT` of a foreign key.
+pub fn validate(act: &mut Act, altering: &mut Altering, constraint: &Constraint) -> Step {
+    let mut work = vec![constraint.clone()];
+    while let Some(one) = work.pop() {
+        let partitions: Vec<Constraint> = act
+            .world
+            .constraints
+            .all()
+            .filter(|c| c.parent == one.oid && c.kind == 'f' && c.table != one.table)
+            .cloned()
+            .collect();
+        for p in &partitions {
+            act.lock(
+                p.table,
+                altering.mode,
+                format!("a partition of {}", act.shown(one.table)),
+            );
+        }
+        work.extend(partitions);
+        if act.kind(one.table) != RelationKind::PartitionedTable {
+            altering.table(one.table).checks.push(Check {
+                table: one.table,
+                referenced: one.referenced,
+                name: one.name.clone(),
+            });
+        }
+        if let Some(c) = act.world.constraints.get_mut(one.oid) {
+            c.is_validated = true;
+        }
+    }
+    Ok(())
+}
+
+/// `ALTER CONSTRAINT` (`ATExecAlterConstraint`): the constraint's clones on partitions of both sides.
+pub fn alter(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
+    let name = match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
+        Some(NodeEnum::AtalterConstraint(a)) => a.conname.clone(),
+        Some(NodeEnum::Constraint(c)) => c.conname.clone(),
+        _ => String::new(),
+    };
+    let enforces = matches!(cmd.def.as_ref().and_then(|d| d.node.as_ref()),
+        Some(NodeEnum::AtalterConstraint(a)) if a.alter_enforceability);
+    let Some(constraint) = act.world.constraint(oid, &name).cloned() else {
+        return refuse(format!(
+            "constraint {name} of {} does not exist",
+            act.shown(oid)
+        ));
+    };
+    if enforces && constraint.kind == 'f' {
+        act.lock(
+            constraint.referenced,
+            AccessExclusive,
+            format!("is referenced by {name}"),
+        );
+    }
+    let clones: Vec<Constraint> = act
+        .world
+        .constraints
+        .all()
+        .filter(|c| c.parent == constraint.oid)
+        .cloned()
+        .collect();
+    for clone in clones {
+        let reason = format!("a partition with a clone of {name}");
+        if clone.table != oid {
+            act.lock(clone.table, altering.mode, reason);
+        }
+    }
+    Ok(())
+}
+
+fn numbers(act: &Act, oid: Oid, columns: &[String]) -> Step<Vec<i16>> {
+    columns
+        .iter()
+        .map(|name| alter_table::column_number(act, oid, name))
+        .collect()
+}
+
+/// The columns of the primary key.
+fn primary_key(act: &Act, oid: Oid) -> Step<Vec<i16>> {
+    act.world
+        .indexes
+        .of(oid)
+        .find(|i| i.is_primary)
+        .map(|i| {
+            i.columns[..usize::try_from(i.key_columns)
+                .unwrap_or(0)
+                .min(i.columns.len())]
+                .to_vec()
+        })
+        .ok_or_else(|| {
+            Refused(format!(
+                "there is no primary key for referenced table {}",
+                act.shown(oid)
+            ))
+        })
+}
+
+/// A unique index on just these columns (`transformFkeyCheckAttrs`).
+fn unique_index(act: &Act, oid: Oid, columns: &[i16]) -> Option<Oid> {
+    let mut wanted = columns.to_vec();
+    wanted.sort_unstable();
+    act.world
+        .indexes
+        .of(oid)
+        .filter(|i| {
+            (i.is_unique || i.is_exclusion) && i.predicate.is_none() && i.expressions.is_none()
+        })
+        .find(|i| {
+            let keys = usize::try_from(i.key_columns)
+                .unwrap_or(0)
+                .min(i.columns.len());
+            let mut have = i.columns[..keys].to_vec();
+            have.sort_unstable();
+            have == wanted
+        })
+        .map(|i| i.oid)
+}
+
+/// `ChooseForeignKeyConstraintNameAddition`
+fn generated_name(act: &Act, oid: Oid, columns: &[i16]) -> String {
+    let Some(relation) = act.world.relation(oid) else {
+        return "fkey".to_owned();
+    };
+    let columns: Vec<&str> = columns
+        .iter()
+        .filter_map(|n| relation.columns.iter().find(|c| c.number == *n))
+        .map(|c| c.name.as_str())
+        .collect();
+    let base = super::names::object_name(&relation.name.relation, &columns.join("_"), "fkey");
+    let mut name = base.clone();
+    let mut number = 0;
+    while act.world.constraint(oid, &name).is_some() {
+        number += 1;
+        name = format!("{base}{number}");
+    }
+    name
+}

@@ -1,0 +1,436 @@
+//! Partitions: attached, detached, created.
+
+use super::act::{Act, Step, refuse};
+use super::alter_table::Altering;
+use crate::model::{
+    Constraint, Inheritance, LockMode, LockWork, Oid, RelationKind, WaitPhase, class,
+};
+use pg_query::protobuf::PartitionCmd;
+
+use LockMode::{
+    AccessExclusive, AccessShare, RowShare, Share, ShareRowExclusive, ShareUpdateExclusive,
+};
+
+/// `ATTACH PARTITION` (`ATExecAttachPartition`), of a table or of an index.
+pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &PartitionCmd) -> Step {
+    if act.kind(parent).is_index() {
+        return attach_index(act, altering, parent, cmd);
+    }
+    let Some(range) = &cmd.name else {
+        return Ok(());
+    };
+    if let Some(default) = act.world.default_partition(parent) {
+        act.lock(
+            default,
+            AccessExclusive,
+            "the default partition: its rows may belong to the new one",
+        );
+    }
+    let child = act.resolve(range)?;
+    act.lock(child, AccessExclusive, "becomes a partition");
+    if act.relation(child)?.is_partition {
+        return refuse(format!("{} is a partition already", act.shown(child)));
+    }
+    for below in act.world.tree(child).into_iter().skip(1) {
+        act.lock(
+            below,
+            AccessExclusive,
+            format!("is below {}, which becomes a partition", act.shown(child)),
+        );
+    }
+    if let Some(default) = act.world.default_partition(parent) {
+        for below in act.world.tree(default).into_iter().skip(1) {
+            act.lock(
+                below,
+                AccessExclusive,
+                "a partition of the default partition, which is read",
+            );
+        }
+        act.works(default, LockWork::Scan);
+    }
+    for ancestor in act.world.ancestors(parent) {
+        act.lock(
+            ancestor,
+            AccessShare,
+            "its partition constraint applies too",
+        );
+    }
+    join(
+        act,
+        parent,
+        child,
+        cmd.bound.as_ref().is_some_and(|b| b.is_default),
+    );
+    match_indexes(act, parent, child);
+    clone_foreign_keys(act, parent, child, true)?;
+    act.works(child, LockWork::Scan);
+    Ok(())
+}
+
+/// Enters the bond into the world.
+pub fn join(act: &mut Act, parent: Oid, child: Oid, is_default: bool) {
+    act.world.put_inheritance(Inheritance {
+        child,
+        parent,
+        detach_pending: false,
+    });
+    act.world.depend(
+        (class::RELATION, child, 0),
+        (class::RELATION, parent, 0),
+        'a',
+    );
+    if let Some(r) = act.world.relation_mut(child) {
+        r.is_partition = true;
+        r.is_default_partition = is_default;
+        for c in &mut r.columns {
+            c.inherited += 1;
+        }
+    }
+}
+
+/// `AttachPartitionEnsureIndexes`: every index of the parent finds one on the partition, or makes one.
+fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
+    let on_child: Vec<Oid> = act.world.indexes.of(child).map(|i| i.oid).collect();
+    let on_parent: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
+    for &index in &on_child {
+        act.lock(
+            index,
+            AccessExclusive,
+            "may become a part of the parent's index",
+        );
+    }
+    for index in on_parent {
+        act.lock(
+            index,
+            AccessShare,
+            format!(
+                "an index of {}: the partition needs one alike",
+                act.shown(parent)
+            ),
+        );
+        let alike = on_child
+            .iter()
+            .copied()
+            .find(|&c| act.world.parents(c).is_empty() && super::index::alike(act, index, c));
+        match alike {
+            Some(found) => {
+                act.lock(index, ShareUpdateExclusive, "gets a partition's index");
+                act.world.put_inheritance(Inheritance {
+                    child: found,
+                    parent: index,
+                    detach_pending: false,
+                });
+                act.world.depend(
+                    (class::RELATION, found, 0),
+                    (class::RELATION, index, 0),
+                    'P',
+                );
+                act.world.depend(
+                    (class::RELATION, found, 0),
+                    (class::RELATION, child, 0),
+                    'S',
+                );
+            }
+            None => {
+                act.lock(child, Share, "gets an index like its parent's");
+                act.lock(index, ShareUpdateExclusive, "gets a partition's index");
+                super::index::clone_on(act, index, child);
+                act.works(child, LockWork::Scan);
+            }
+        }
+    }
+}
+
+/// `CloneForeignKeyConstraints`: the parent's foreign keys, and those that point at the parent.
+pub fn clone_foreign_keys(act: &mut Act, parent: Oid, child: Oid, attaching: bool) -> Step {
+    let pointing: Vec<Constraint> = act.world.referencing(parent).cloned().collect();
+    for key in pointing {
+        let reason = format!("references {} by {}", act.shown(parent), key.name);
+        act.lock(key.table, ShareRowExclusive, reason);
+    }
+    let own: Vec<Constraint> = act
+        .world
+        .foreign_keys(parent)
+        .filter(|k| k.referenced != parent || k.table == parent)
+        .cloned()
+        .collect();
+    for key in own {
+        if key.parent != 0
+            && act
+                .world
+                .constraints
+                .get(key.parent)
+                .is_some_and(|p| p.table == key.table)
+        {
+            continue;
+        }
+        let reason = format!("is referenced by {} of {}", key.name, act.shown(parent));
+        act.lock(key.referenced, ShareRowExclusive, reason.clone());
+        if attaching {
+            let alike = act
+                .world
+                .foreign_keys(child)
+                .any(|k| k.referenced == key.referenced && k.columns == key.columns);
+            if alike {
+                act.lock(
+                    key.referenced,
+                    AccessExclusive,
+                    "loses the triggers of a foreign key that is merged",
+                );
+            } else {
+                super::foreign_key::check_rows(
+                    act,
+                    &super::foreign_key::Check {
+                        table: child,
+                        referenced: key.referenced,
+                        name: key.name.clone(),
+                    },
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `ALTER INDEX … ATTACH PARTITION` (`ATExecAttachPartitionIdx`).
+fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &PartitionCmd) -> Step {
+    let Some(range) = &cmd.name else {
+        return Ok(());
+    };
+    let child = act.resolve(range)?;
+    let Some(table) = act.world.indexes.get(child).map(|i| i.table) else {
+        return refuse(format!("{} is not an index", act.shown(child)));
+    };
+    // RangeVarCallbackForAttachIndex: the partition first.
+    act.lock(
+        table,
+        AccessShare,
+        format!("the table of index {}", act.shown(child)),
+    );
+    act.lock(
+        child,
+        AccessExclusive,
+        "becomes a part of the parent's index",
+    );
+    if let Some(of) = act.world.indexes.get(parent).map(|i| i.table) {
+        act.lock(
+            of,
+            AccessShare,
+            format!("the table of index {}", act.shown(parent)),
+        );
+    }
+    act.lock(parent, altering.mode, "gets a partition's index");
+    if !act.world.parents(child).contains(&parent) {
+        act.world.put_inheritance(Inheritance {
+            child,
+            parent,
+            detach_pending: false,
+        });
+        act.world.depend(
+            (class::RELATION, child, 0),
+            (class::RELATION, parent, 0),
+            'P',
+        );
+        act.world.depend(
+            (class::RELATION, child, 0),
+            (class::RELATION, table, 0),
+            'S',
+        );
+    }
+    Ok(())
+}
+
+/// `DETACH PARTITION` (`ATExecDetachPartition`).
+pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
+    let Some(range) = &cmd.name else {
+        return Ok(());
+    };
+    if let Some(default) = act.world.default_partition(parent) {
+        if cmd.concurrent {
+            return refuse("cannot detach partitions concurrently when a default partition exists");
+        }
+        act.lock(
+            default,
+            AccessExclusive,
+            "the default partition: its bounds change",
+        );
+    }
+    let child = act.resolve(range)?;
+    let mode = if cmd.concurrent {
+        ShareUpdateExclusive
+    } else {
+        AccessExclusive
+    };
+    act.lock(child, mode, "is detached");
+    if !act.world.parents(child).contains(&parent) {
+        return refuse(format!(
+            "{} is not a partition of {}",
+            act.shown(child),
+            act.shown(parent)
+        ));
+    }
+    if act.version() >= 18 {
+        for below in act.world.tree(child).into_iter().skip(1) {
+            act.lock(
+                below,
+                mode,
+                format!("a partition of {}, which is detached", act.shown(child)),
+            );
+        }
+    }
+    // ATDetachCheckNoForeignKeyRefs
+    let pointing: Vec<Constraint> = act.world.referencing(child).cloned().collect();
+    for key in &pointing {
+        act.lock(
+            key.table,
+            Share,
+            format!("references {} by {}", act.shown(parent), key.name),
+        );
+        act.works(key.table, LockWork::Scan);
+        super::query::scan(
+            act,
+            key.table,
+            RowShare,
+            true,
+            "is read for rows that reference the partition",
+        );
+    }
+    if cmd.concurrent {
+        return detach_concurrently(act, parent, child);
+    }
+    part(act, parent, child)
+}
+
+/// The first half ends by waiting for everybody on the parent; the second asks for ACCESS EXCLUSIVE on
+/// the partition, in the queue like anybody.
+fn detach_concurrently(act: &mut Act, parent: Oid, child: Oid) -> Step {
+    let name = act.relation(parent)?.name.clone();
+    act.phases.push(WaitPhase::Lockers {
+        oid: act.world.created_in(parent).is_none().then_some(parent),
+        name,
+        mode: AccessExclusive,
+    });
+    let name = act.relation(child)?.name.clone();
+    act.phases.push(WaitPhase::ThenLock {
+        oid: act.world.created_in(child).is_none().then_some(child),
+        name,
+        mode: AccessExclusive,
+    });
+    part(act, parent, child)
+}
+
+/// `DETACH … FINALIZE`
+pub fn finalize(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
+    let Some(range) = &cmd.name else {
+        return Ok(());
+    };
+    let child = act.resolve(range)?;
+    act.lock(child, AccessExclusive, "is detached for good");
+    act.phases.push(WaitPhase::Snapshots);
+    part(act, parent, child)
+}
+
+/// `DetachPartitionFinalize`: triggers and keys that came with the parent go.
+fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
+    let own: Vec<Constraint> = act
+        .world
+        .foreign_keys(child)
+        .filter(|k| k.parent != 0)
+        .cloned()
+        .collect();
+    for key in own {
+        // Since the minors of late 2024: the action triggers are made again on the referenced side.
+        act.lock(
+            key.referenced,
+            ShareRowExclusive,
+            format!("is referenced by {} of the partition", key.name),
+        );
+        if let Some(c) = act.world.constraints.get_mut(key.oid) {
+            c.parent = 0;
+            c.inherited = 0;
+            c.is_local = true;
+        }
+        act.world.undepend(
+            (class::CONSTRAINT, key.oid),
+            (class::CONSTRAINT, key.parent),
+        );
+    }
+    // Foreign keys that point at the partition because they point at its parent.
+    let pointing: Vec<Constraint> = act
+        .world
+        .referencing(child)
+        .filter(|k| k.parent != 0)
+        .cloned()
+        .collect();
+    for key in pointing {
+        act.world.undepend(
+            (class::CONSTRAINT, key.oid),
+            (class::CONSTRAINT, key.parent),
+        );
+        super::drop::delete(
+            act,
+            &[(class::CONSTRAINT, key.oid, 0)],
+            false,
+            "loses a foreign key",
+        )?;
+    }
+    // Indexes lose their parent.
+    let indexes: Vec<Oid> = act.world.indexes.of(child).map(|i| i.oid).collect();
+    for index in indexes {
+        for above in act.world.parents(index) {
+            act.lock(index, AccessExclusive, "leaves its parent's index");
+            act.world.remove_inheritance(index, above);
+            act.world
+                .undepend((class::RELATION, index), (class::RELATION, above));
+        }
+        act.world
+            .undepend((class::RELATION, index), (class::RELATION, child));
+        act.world.depend(
+            (class::RELATION, index, 0),
+            (class::RELATION, child, 0),
+            'a',
+        );
+    }
+    act.world.remove_inheritance(child, parent);
+    act.world
+        .undepend((class::RELATION, child), (class::RELATION, parent));
+    if let Some(r) = act.world.relation_mut(child) {
+        r.is_partition = false;
+        r.is_default_partition = false;
+        for c in &mut r.columns {
+            c.inherited = (c.inherited - 1).max(0);
+            c.is_local = true;
+        }
+    }
+    Ok(())
+}
+
+/// `CREATE TABLE … PARTITION OF parent`: what the parent's side sees (`DefineRelation`).
+pub fn create_of(act: &mut Act, parent: Oid, child: Oid, is_default: bool) -> Step {
+    if act.kind(parent) != RelationKind::PartitionedTable {
+        return refuse(format!("{} is not partitioned", act.shown(parent)));
+    }
+    if let Some(default) = act.world.default_partition(parent) {
+        act.lock(
+            default,
+            AccessExclusive,
+            "the default partition: its rows may belong to the new one",
+        );
+        for below in act.world.tree(default).into_iter().skip(1) {
+            act.lock(
+                below,
+                AccessExclusive,
+                "a partition of the default partition, which is read",
+            );
+        }
+        act.works(default, LockWork::Scan);
+    }
+    join(act, parent, child, is_default);
+    let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
+    for index in indexes {
+        act.lock(index, AccessShare, "the partition gets an index alike");
+        act.lock(index, ShareUpdateExclusive, "gets a partition's index");
+        super::index::clone_on(act, index, child);
+    }
+    clone_foreign_keys(act, parent, child, false)
+}

@@ -1,0 +1,252 @@
+//! Where a migration comes from: files, folders as the known tools lay them out, or standard input.
+//!
+//! A folder is read as its tool would run it: only the parts that go up, in the tool's order, with the tool's
+//! transactions. [`tool::TOOLS`] is the one table of what is known about them. What the tool has applied
+//! already is told by its version table ([`applied`]); without a server everything counts as pending.
+
+pub mod applied;
+mod formatted;
+mod frameworks;
+mod layout;
+mod listed;
+mod name;
+mod section;
+pub mod tool;
+
+use super::split::pieces;
+use super::statement::{Script, TransactionHabit};
+use crate::{Error, Result};
+use layout::Layout;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tool::{Likeness, TOOLS, Tool};
+
+/// How to read what was named on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// The tool's name, instead of recognising its layout.
+    pub tool: Option<String>,
+    /// The runner's habit, instead of the tool's.
+    pub habit: Option<TransactionHabit>,
+}
+
+/// One thing that was named: a file, a folder, or standard input.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// As it was named.
+    pub path: PathBuf,
+    /// Whose layout it has; `None`: plain SQL, as psql runs it.
+    pub tool: Option<&'static Tool>,
+    /// Tools whose layout looks the same. A version table in the database tells them apart.
+    pub look_alikes: Vec<&'static Tool>,
+    /// Whether it is a folder: only then is what was applied already left out.
+    pub is_folder: bool,
+    /// In the order they run.
+    pub migrations: Vec<Migration>,
+    /// Worth telling the user.
+    pub notes: Vec<String>,
+}
+
+/// One migration of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// As the tool's version table knows it.
+    pub id: String,
+    /// What the tool compares to run a repeatable migration again; `None`: it runs once.
+    pub checksum: Option<String>,
+    /// What it runs.
+    pub script: Script,
+}
+
+/// Reads what was named, in the order it will run, applied or not.
+///
+/// # Errors
+/// See [`sources`].
+pub fn read(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Script>> {
+    Ok(scripts(sources(paths, options)?))
+}
+
+/// All scripts of what was read, in order.
+#[must_use]
+pub fn scripts(sources: Vec<Source>) -> Vec<Script> {
+    sources
+        .into_iter()
+        .flat_map(|source| source.migrations)
+        .map(|migration| migration.script)
+        .collect()
+}
+
+/// Reads what was named, each by itself.
+///
+/// # Errors
+/// What cannot be read; a folder that no tool is known by, or more than one; one without a migration; a file or
+/// input that was named and holds no statement: nothing to look at is no reason for a green light.
+pub fn sources(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Source>> {
+    let tool = options.tool.as_deref().map(Tool::named).transpose()?;
+    paths
+        .iter()
+        .map(|path| source(path, tool, options.habit))
+        .collect()
+}
+
+/// Reads a source again as another tool's.
+///
+/// # Errors
+/// As [`sources`].
+pub fn read_as(source: &Source, tool: &'static Tool, options: &ReadOptions) -> Result<Source> {
+    self::source(&source.path, Some(tool), options.habit)
+}
+
+fn source(
+    path: &Path,
+    tool: Option<&'static Tool>,
+    habit: Option<TransactionHabit>,
+) -> Result<Source> {
+    let layout = if path.as_os_str() == "-" {
+        Layout::of_text("-", standard_input()?)
+    } else {
+        Layout::at(path)?
+    };
+    let (tool, look_alikes) = match tool {
+        Some(tool) => (Some(tool), Vec::new()),
+        None => recognised(&layout)?,
+    };
+    let mut migrations = match tool {
+        Some(tool) => tool.migrations(&layout)?,
+        None => plain(&layout)?,
+    };
+    if let Some(habit) = habit {
+        migrations
+            .iter_mut()
+            .for_each(|migration| migration.script.habit = habit);
+    }
+    if migrations.is_empty() {
+        return Err(none_in(&layout, tool));
+    }
+    if !layout.is_folder
+        && migrations.iter().all(|migration| {
+            pieces(&migration.script.sql).is_empty() && !is_said_opaque(&migration.script.sql)
+        })
+    {
+        let what = if layout.name == "-" {
+            "standard input".to_owned()
+        } else {
+            layout.name.clone()
+        };
+        return Err(Error::Usage(format!(
+            "cannot look at {what}: it holds no SQL statement; see whether the command that makes it failed"
+        )));
+    }
+    Ok(Source {
+        path: path.to_owned(),
+        tool,
+        look_alikes,
+        is_folder: layout.is_folder,
+        migrations,
+        notes: layout.notes,
+    })
+}
+
+fn standard_input() -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::File {
+            what: "read",
+            path: "standard input".to_owned(),
+            why: error.to_string(),
+        })?;
+    Ok(layout::text_of(&bytes))
+}
+
+/// Whose layout it is, and whose it could be as well.
+fn recognised(layout: &Layout) -> Result<(Option<&'static Tool>, Vec<&'static Tool>)> {
+    let of = |likeness| {
+        TOOLS
+            .iter()
+            .filter(move |tool| (tool.recognised)(layout) == likeness)
+            .collect::<Vec<_>>()
+    };
+    let weaker = of(Likeness::Possible);
+    for likeness in [Likeness::Marked, Likeness::Named] {
+        match of(likeness).as_slice() {
+            [] => {}
+            [tool] => {
+                return Ok((
+                    Some(tool),
+                    if likeness == Likeness::Marked {
+                        Vec::new()
+                    } else {
+                        weaker
+                    },
+                ));
+            }
+            several => {
+                let names: Vec<_> = several.iter().map(|tool| tool.name).collect();
+                return Err(Error::Usage(format!(
+                    "cannot tell whose migrations {} holds: it looks like those of {}; say which with --tool {}",
+                    layout.name,
+                    names.join(" and "),
+                    names[0],
+                )));
+            }
+        }
+    }
+    Ok((None, weaker))
+}
+
+/// Files without a tool's mark: as psql would run them, by version and then by name.
+fn plain(layout: &Layout) -> Result<Vec<Migration>> {
+    if layout.is_folder {
+        let deeper = layout
+            .files
+            .iter()
+            .find(|file| file.name.contains('/') && file.is_sql());
+        if let Some(deeper) = deeper {
+            return Err(Error::Usage(format!(
+                "cannot tell in which order {} runs: it has SQL in folders of its own ({}); name the folders or files, or say --tool",
+                layout.name, deeper.name,
+            )));
+        }
+    }
+    let mut files: Vec<_> = layout
+        .files
+        .iter()
+        .filter(|file| file.is_sql() || !layout.is_folder)
+        .collect();
+    files.sort_by_cached_key(|file| name::natural(&file.name));
+    Ok(files
+        .into_iter()
+        .map(|file| Migration {
+            id: file.name.clone(),
+            checksum: None,
+            script: Script {
+                file: file.path.clone(),
+                sql: file.text.clone(),
+                first_line: 1,
+                habit: TransactionHabit::PerStatement,
+            },
+        })
+        .collect())
+}
+
+fn none_in(layout: &Layout, tool: Option<&Tool>) -> Error {
+    let path = &layout.name;
+    let help = match tool {
+        Some(tool) => format!("{} expects {}", tool.name, tool.expects),
+        None => frameworks::help(layout)
+            .unwrap_or_else(|| "name the folder that holds the .sql files".to_owned()),
+    };
+    Error::Usage(format!(
+        "cannot look at {path}: no SQL migration in it; {help}"
+    ))
+}
+
+/// Whether a text says of itself that SQL cannot show what it does.
+fn is_said_opaque(sql: &str) -> bool {
+    sql.contains(super::statement::NOT_AS_SQL)
+}
+
+#[cfg(test)]
+mod tests;

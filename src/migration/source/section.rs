@@ -1,0 +1,64 @@
+//! The part of a file that goes up, where a tool keeps both ways in one: between its marks.
+
+/// How a tool marks the parts of a file, in comments. Each mark is the beginning of a comment's text, lower case,
+/// with single spaces and without the dashes.
+#[derive(Debug, Clone, Copy)]
+pub struct Marks {
+    /// Begins the part that goes up; empty: the file begins with it.
+    pub up: &'static str,
+    /// Begins the part that goes down; empty: there is none.
+    pub down: &'static str,
+    /// Whether a file without the first mark goes up as a whole (else its tool refuses it).
+    pub whole_without: bool,
+}
+
+/// The file is one part.
+pub const WHOLE: Marks = Marks {
+    up: "",
+    down: "",
+    whole_without: true,
+};
+
+/// The text of a comment line as marks are written: `-- +Goose  Up` → `+goose up`.
+pub fn comment(line: &str) -> Option<String> {
+    let text = line.trim_start().strip_prefix("--")?;
+    let text = text.trim_start_matches(|c: char| c == '-' || c.is_whitespace());
+    Some(
+        text.split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .to_ascii_lowercase(),
+    )
+}
+
+/// Whether a text has a comment that begins so.
+pub fn has_comment(text: &str, mark: &str) -> bool {
+    text.lines()
+        .filter_map(comment)
+        .any(|comment| comment.starts_with(mark))
+}
+
+/// The part that goes up, on its own lines of the file: other lines are left empty. `None`: it is not marked.
+pub fn up(text: &str, marks: &Marks) -> Option<String> {
+    let is_marked = marks.up.is_empty() || has_comment(text, marks.up);
+    if !is_marked {
+        return marks.whole_without.then(|| text.to_owned());
+    }
+    let mut is_up = marks.up.is_empty();
+    let mut part = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if let Some(comment) = comment(line) {
+            if !marks.down.is_empty() && comment.starts_with(marks.down) {
+                is_up = false;
+            } else if !marks.up.is_empty() && comment.starts_with(marks.up) {
+                is_up = true;
+            }
+        }
+        part.push_str(match (is_up, line.ends_with('\n')) {
+            (true, _) => line,
+            (false, true) => "\n",
+            (false, false) => "",
+        });
+    }
+    Some(part)
+}

@@ -1,0 +1,434 @@
+//! Each tool's layout in migrations-fixtures/tools, as its own rules order and run it.
+
+use super::*;
+use applied::{Row, pending};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations-fixtures/tools")
+        .join(name)
+}
+
+fn source_of(path: PathBuf, tool: Option<&str>) -> Source {
+    let options = ReadOptions {
+        tool: tool.map(str::to_owned),
+        habit: None,
+    };
+    sources(&[path], &options).unwrap().remove(0)
+}
+
+fn failure(path: PathBuf) -> String {
+    sources(&[path], &ReadOptions::default())
+        .unwrap_err()
+        .to_string()
+}
+
+/// A line a migration: its id, its file, its habit, and where its first statement stands.
+fn shown(source: &Source) -> Vec<String> {
+    let root = fixture("");
+    let line = |migration: &Migration| {
+        let script = &migration.script;
+        let file = script
+            .file
+            .strip_prefix(&root.display().to_string())
+            .unwrap_or(&script.file);
+        let (_, file) = file.split_once('/').unwrap_or(("", file));
+        let pieces = pieces(&script.sql);
+        let first = pieces.first().map_or_else(
+            || "code".to_owned(),
+            |piece| {
+                format!(
+                    "{}:{}",
+                    script.first_line + piece.line,
+                    piece.text.split_whitespace().next().unwrap()
+                )
+            },
+        );
+        format!(
+            "{} | {file} | {:?} | {} from {first}",
+            migration.id,
+            script.habit,
+            pieces.len()
+        )
+    };
+    source.migrations.iter().map(line).collect()
+}
+
+#[test]
+fn each_layout_is_recognised_ordered_and_run_as_its_tool_does() {
+    for (folder, tool, expected) in [
+        (
+            "sqlx/migrations",
+            "sqlx",
+            vec![
+                "20240101000000 | migrations/20240101000000_orders.sql | PerScript | 1 from 1:CREATE",
+                "20240201000000 | migrations/20240201000000_total.up.sql | PerScript | 1 from 1:ALTER",
+                "20240301000000 | migrations/20240301000000_index.sql | PerMessage | 1 from 2:CREATE",
+            ],
+        ),
+        (
+            "golang-migrate",
+            "golang-migrate",
+            vec![
+                "1 | 1_orders.up.sql | PerMessage | 2 from 1:CREATE",
+                "2 | 2_total.up.sql | PerMessage | 3 from 1:BEGIN",
+                "10 | 10_index.up.sql | PerMessage | 1 from 1:CREATE",
+            ],
+        ),
+        (
+            "diesel",
+            "diesel",
+            vec![
+                "20240101000000 | 2024-01-01-000000_orders/up.sql | PerScript | 1 from 1:CREATE",
+                "20240201000000 | 2024-02-01-000000_index/up.sql | PerMessage | 1 from 1:CREATE",
+            ],
+        ),
+        (
+            "refinery/migrations",
+            "refinery",
+            vec![
+                "1 | migrations/V1__orders.sql | PerScript | 1 from 1:CREATE",
+                "2 | migrations/U2__total.sql | PerScript | 1 from 1:ALTER",
+                "10 | migrations/V10__index.sql | PerScript | 1 from 1:CREATE",
+            ],
+        ),
+        (
+            "dbmate",
+            "dbmate",
+            vec![
+                "20240101000000 | 20240101000000_orders.sql | PerScript | 1 from 2:CREATE",
+                "20240201000000 | 20240201000000_index.sql | PerMessage | 1 from 2:CREATE",
+            ],
+        ),
+        (
+            "goose",
+            "goose",
+            vec![
+                "1 | 00001_orders.sql | PerScript | 1 from 2:CREATE",
+                "2 | 00002_function.sql | PerScript | 2 from 3:CREATE",
+                "3 | 00003_index.sql | PerStatement | 1 from 3:CREATE",
+                "4 | 00004_backfill.go | PerScript | 0 from code",
+            ],
+        ),
+        (
+            "flyway",
+            "flyway",
+            vec![
+                "1 | V1__orders.sql | PerScript | 1 from 1:CREATE",
+                "1.9 | V1.9__total.sql | PerScript | 1 from 1:ALTER",
+                "1.10 | V1.10__index.sql | PerStatement | 1 from 1:CREATE",
+                "2 | V2_0__note.sql | PerScript | 1 from 1:ALTER",
+                "3 | V3__type.sql | PerStatement | 1 from 1:ALTER",
+                "R big orders | R__big_orders.sql | PerScript | 1 from 1:CREATE",
+            ],
+        ),
+        (
+            "prisma",
+            "prisma",
+            vec![
+                "20240101000000_orders | 20240101000000_orders/migration.sql | PerMessage | 1 from 2:CREATE",
+                "20240201000000_total | 20240201000000_total/migration.sql | PerMessage | 1 from 2:ALTER",
+            ],
+        ),
+        (
+            "atlas",
+            "atlas",
+            vec![
+                "20240101000000 | 20240101000000_orders.sql | PerScript | 1 from 2:CREATE",
+                "20240201000000 | 20240201000000_index.sql | PerStatement | 1 from 3:CREATE",
+            ],
+        ),
+        (
+            "drizzle",
+            "drizzle",
+            vec![
+                "1704067200000 | 0000_orders.sql | WholeRun | 2 from 1:CREATE",
+                "1706745600000 | 0001_total.sql | WholeRun | 1 from 1:ALTER",
+            ],
+        ),
+        (
+            "node-pg-migrate",
+            "node-pg-migrate",
+            vec![
+                "1704067200000_orders | 1704067200000_orders.sql | WholeRun | 1 from 2:CREATE",
+                "1706745600000_total | 1706745600000_total.sql | WholeRun | 1 from 5:ALTER",
+                "1709251200000_backfill | 1709251200000_backfill.js | WholeRun | 0 from code",
+            ],
+        ),
+        (
+            "sqitch",
+            "sqitch",
+            vec![
+                "shop:orders:1 | deploy/orders.sql | PerStatement | 3 from 2:BEGIN",
+                "shop:total:1 | deploy/total@v1.sql | PerStatement | 3 from 1:BEGIN",
+                "shop:total:2 | deploy/total.sql | PerStatement | 3 from 1:BEGIN",
+            ],
+        ),
+        (
+            "sql-migrate",
+            "sql-migrate",
+            vec![
+                "1_orders.sql | 1_orders.sql | PerScript | 1 from 2:CREATE",
+                "2_total.sql | 2_total.sql | PerScript | 1 from 2:ALTER",
+                "10_index.sql | 10_index.sql | PerStatement | 1 from 2:CREATE",
+            ],
+        ),
+        (
+            "tern",
+            "tern",
+            vec![
+                "1 | 001_orders.sql | PerScript | 1 from 1:CREATE",
+                "2 | 002_index.sql | PerMessage | 1 from 2:CREATE",
+            ],
+        ),
+        (
+            "graphile-migrate",
+            "graphile-migrate",
+            vec![
+                "000001.sql | committed/000001.sql | PerScript | 1 from 4:CREATE",
+                "000002-index.sql | committed/000002-index.sql | PerMessage | 1 from 5:CREATE",
+            ],
+        ),
+        (
+            "postgrator",
+            "postgrator",
+            vec![
+                "1 | 001.do.orders.sql | PerMessage | 1 from 1:CREATE",
+                "2 | 002.do.total.sql | PerMessage | 1 from 1:ALTER",
+            ],
+        ),
+        (
+            "liquibase",
+            "liquibase",
+            vec![
+                "anna:1:changelog.sql | changelog.sql | PerScript | 1 from 4:CREATE",
+                "anna:2:changelog.sql | changelog.sql | PerStatement | 1 from 8:CREATE",
+            ],
+        ),
+    ] {
+        let source = source_of(fixture(folder), None);
+        assert_eq!(source.tool.map(|tool| tool.name), Some(tool), "{folder}");
+        assert_eq!(shown(&source), expected, "{folder}");
+        assert_eq!(
+            shown(&source_of(fixture(folder), Some(tool))),
+            expected,
+            "{folder} by name"
+        );
+    }
+}
+
+#[test]
+fn plain_files_run_by_version_each_statement_by_itself() {
+    let source = source_of(fixture("plain"), None);
+    assert!(source.tool.is_none());
+    let files: Vec<_> = source
+        .migrations
+        .iter()
+        .map(|migration| migration.id.as_str())
+        .collect();
+    assert_eq!(files, ["1_orders.sql", "2_total.sql", "10_index.sql"]);
+    assert!(
+        source
+            .migrations
+            .iter()
+            .all(|migration| migration.script.habit == TransactionHabit::PerStatement)
+    );
+}
+
+#[test]
+fn one_file_of_a_folder_is_run_as_its_tool_runs_it() {
+    for (file, tool, expected) in [
+        (
+            "dbmate/20240201000000_index.sql",
+            Some("dbmate"),
+            "20240201000000 | 20240201000000_index.sql | PerMessage | 1 from 2:CREATE",
+        ),
+        (
+            "diesel/2024-02-01-000000_index/up.sql",
+            Some("diesel"),
+            "20240201000000 | 2024-02-01-000000_index/up.sql | PerMessage | 1 from 1:CREATE",
+        ),
+        (
+            "prisma/20240201000000_total/migration.sql",
+            Some("prisma"),
+            "20240201000000_total | 20240201000000_total/migration.sql | PerMessage | 1 from 2:ALTER",
+        ),
+        (
+            "sqlx/migrations/20240201000000_total.up.sql",
+            Some("sqlx"),
+            "20240201000000 | migrations/20240201000000_total.up.sql | PerScript | 1 from 1:ALTER",
+        ),
+        (
+            "sqitch/deploy/total.sql",
+            Some("sqitch"),
+            "total.sql | deploy/total.sql | PerStatement | 3 from 1:BEGIN",
+        ),
+        (
+            "golang-migrate/1_orders.down.sql",
+            None,
+            "1_orders.down.sql | 1_orders.down.sql | PerStatement | 1 from 1:DROP",
+        ),
+        (
+            "plain/1_orders.sql",
+            None,
+            "1_orders.sql | 1_orders.sql | PerStatement | 1 from 1:CREATE",
+        ),
+    ] {
+        let source = source_of(fixture(file), None);
+        assert_eq!(source.tool.map(|tool| tool.name), tool, "{file}");
+        assert_eq!(shown(&source), [expected]);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_in_one_way_is_refused_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        std::fs::write(path(name), text).unwrap();
+        path(name)
+    };
+    std::fs::create_dir(path("empty")).unwrap();
+    assert!(
+        failure(path("empty"))
+            .contains("no SQL migration in it; name the folder that holds the .sql files")
+    );
+    assert!(failure(path("missing")).contains("cannot read"));
+    assert!(failure(fixture("django")).contains("sqlmigrate APP NAME | pgguard gate -"));
+    assert!(
+        failure(write("nothing.sql", "-- only a comment\n")).contains("it holds no SQL statement")
+    );
+    write("two/1_a.sql", "-- migrate:up\nselect 1;");
+    write("two/2_b.sql", "-- +goose Up\nselect 1;");
+    assert!(
+        failure(path("two")).contains("those of dbmate and goose; say which with --tool dbmate")
+    );
+    write("deep/a.sql", "select 1");
+    write("deep/more/b.sql", "select 1");
+    assert!(failure(path("deep")).contains("folders of its own (more/b.sql)"));
+    write("half/1_a.sql", "-- migrate:up\nselect 1;");
+    write("half/2_b.sql", "select 1;");
+    assert!(
+        failure(path("half"))
+            .contains("2_b.sql:1: dbmate needs a comment that begins with `migrate:up`")
+    );
+    let unknown = ReadOptions {
+        tool: Some("rake".to_owned()),
+        habit: None,
+    };
+    assert!(
+        sources(&[path("two")], &unknown)
+            .unwrap_err()
+            .to_string()
+            .contains("pgguard knows sqlx, ")
+    );
+}
+
+#[test]
+fn any_encoding_is_read() {
+    let text = "ALTER TABLE t ADD COLUMN é int;";
+    let wide: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    let latin: Vec<u8> = text
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap())
+        .collect();
+    let marked: Vec<u8> = [0xef, 0xbb, 0xbf].into_iter().chain(text.bytes()).collect();
+    for bytes in [wide, latin, marked, text.as_bytes().to_vec()] {
+        assert_eq!(layout::text_of(&bytes), text);
+    }
+}
+
+fn row(id: &str, is_finished: bool, checksum: Option<&str>) -> Row {
+    Row {
+        id: id.to_owned(),
+        is_finished,
+        checksum: checksum.map(str::to_owned),
+    }
+}
+
+fn left(folder: &str, rows: &[Row]) -> (Vec<String>, Vec<String>) {
+    let source = pending(source_of(fixture(folder), None), rows);
+    (
+        source
+            .migrations
+            .into_iter()
+            .map(|migration| migration.id)
+            .collect(),
+        source.notes,
+    )
+}
+
+#[test]
+fn what_is_applied_is_left_out_by_each_tools_rule() {
+    assert_eq!(
+        left("dbmate", &[row("20240101000000", true, None)]).0,
+        ["20240201000000"]
+    );
+    assert_eq!(left("golang-migrate", &[row("2", true, None)]).0, ["10"]);
+    assert_eq!(
+        left("drizzle", &[row("1704067200000", true, None)]).0,
+        ["1706745600000"]
+    );
+    assert_eq!(
+        left(
+            "sqitch",
+            &[
+                row("shop:orders:1", true, None),
+                row("shop:total:1", true, None)
+            ]
+        )
+        .0,
+        ["shop:total:2"]
+    );
+    // Flyway: 1.9 was installed out of order, 2 is known as 2.0, the view has changed since.
+    let rows = [
+        row("1", true, Some("1")),
+        row("2.0", true, Some("2")),
+        row("R big orders", true, Some("5")),
+    ];
+    assert_eq!(
+        left("flyway", &rows).0,
+        ["1.9", "1.10", "3", "R big orders"]
+    );
+    assert_eq!(
+        left("flyway", &[row("<= 1.9", true, None)]).0,
+        ["1.10", "2", "3", "R big orders"]
+    );
+    let same = applied::flyway_checksum(
+        "CREATE OR REPLACE VIEW big_orders AS SELECT * FROM orders WHERE total > 100;",
+    );
+    assert!(
+        !left("flyway", &[row("R big orders", true, Some(&same))])
+            .0
+            .contains(&"R big orders".to_owned())
+    );
+}
+
+#[test]
+fn a_run_that_broke_off_stays_pending_and_is_told() {
+    let (ids, notes) = left("golang-migrate", &[row("2", false, None)]);
+    assert_eq!(ids, ["2", "10"]);
+    assert!(
+        notes[0].contains("golang-migrate has recorded migration 2 as begun and not finished"),
+        "{notes:?}"
+    );
+    assert_eq!(
+        left("sqlx/migrations", &[row("20240101000000", false, None)])
+            .0
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn a_checksum_is_the_one_of_a_known_text() {
+    // The check value of CRC-32: 0xCBF43926.
+    assert_eq!(
+        applied::flyway_checksum("1234\r\n56789\n"),
+        0xCBF4_3926_u32.cast_signed().to_string()
+    );
+}

@@ -1,0 +1,187 @@
+//! Reads what the migration tools have applied: the one place where a user's table is read, for an ACCESS SHARE lock
+//! of a moment on a tool's own version table.
+//!
+//! That lock is asked for only when nobody has or awaits ACCESS EXCLUSIVE on the table, the one mode that conflicts
+//! with it, and for a tenth of a second at most. Where the table cannot be read, all migrations count as pending and
+//! a note says so.
+
+use crate::migration::source::applied::{Row, VersionTable, pending};
+use crate::migration::source::tool::Tool;
+use crate::migration::source::{ReadOptions, Source, read_as};
+use crate::{Error, Result};
+use sqlx::postgres::PgConnection;
+use sqlx::postgres::types::Oid;
+use sqlx::{Connection as _, FromRow, Row as _};
+
+const TABLES: &str = include_str!("applied_tables.sql");
+
+/// Ends with the transaction; a lock that is not there at once is given up.
+const LIMITS: &str = "SET TRANSACTION READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
+
+/// A table that could be a version table.
+#[derive(Debug, Clone, FromRow)]
+struct Found {
+    oid: Oid,
+    name: String,
+    relation: String,
+    is_visible: bool,
+    is_readable: bool,
+    role: String,
+    columns: Vec<String>,
+    is_locked: bool,
+}
+
+/// What is left of each folder after the migrations that its tool has applied to this database. Files and standard
+/// input stay as they are. A folder that could be several tools' is read again as that one whose table is there.
+///
+/// # Errors
+/// When the catalog cannot be read, or a folder cannot be read again.
+pub async fn only_pending(
+    connection: &mut PgConnection,
+    sources: Vec<Source>,
+    options: &ReadOptions,
+) -> Result<Vec<Source>> {
+    let mut left = Vec::with_capacity(sources.len());
+    for source in sources {
+        left.push(if source.is_folder {
+            one(connection, source, options).await?
+        } else {
+            source
+        });
+    }
+    Ok(left)
+}
+
+async fn one(
+    connection: &mut PgConnection,
+    source: Source,
+    options: &ReadOptions,
+) -> Result<Source> {
+    let tools: Vec<&'static Tool> = source
+        .tool
+        .into_iter()
+        .chain(source.look_alikes.iter().copied())
+        .collect();
+    let tables = tables(connection, &tools).await?;
+    let mut reading = source.clone();
+    for tool in tools {
+        let is_first = source.tool.is_some_and(|first| first.name == tool.name);
+        match table_of(&tool.version_table, &tables) {
+            Ok(None) => {}
+            Err(why) => reading
+                .notes
+                .push(format!("{why}; all migrations count as pending")),
+            Ok(Some(table)) => {
+                let rows = match rows(connection, &tool.version_table, table).await {
+                    Ok(rows) => rows,
+                    Err(why) => {
+                        reading
+                            .notes
+                            .push(format!("{why}; all migrations count as pending"));
+                        return Ok(reading);
+                    }
+                };
+                if is_first {
+                    return Ok(pending(reading, &rows));
+                }
+                let other = read_as(&source, tool, options)?;
+                let knows_one = other
+                    .migrations
+                    .iter()
+                    .any(|migration| rows.iter().any(|row| row.id == migration.id));
+                if knows_one {
+                    return Ok(pending(other, &rows));
+                }
+            }
+        }
+    }
+    if let Some(tool) = source.tool {
+        reading.notes.push(format!(
+            "{} has no version table in this database: all its migrations count as pending",
+            tool.name
+        ));
+    }
+    Ok(reading)
+}
+
+async fn tables(connection: &mut PgConnection, tools: &[&Tool]) -> Result<Vec<Found>> {
+    let names: Vec<&str> = tools
+        .iter()
+        .map(|tool| tool.version_table.relation)
+        .collect();
+    let found = sqlx::query_as(TABLES)
+        .bind(names)
+        .persistent(false)
+        .fetch_all(connection)
+        .await;
+    found.map_err(|error| Error::Server {
+        what: "look for the tool's version table".to_owned(),
+        why: error.to_string(),
+        help: "--all looks at all migrations without it".to_owned(),
+    })
+}
+
+/// The table of a tool: on the search path, or the only one of its kind. An error says why it cannot be told or read.
+fn table_of<'a>(
+    version_table: &VersionTable,
+    tables: &'a [Found],
+) -> std::result::Result<Option<&'a Found>, String> {
+    let is_it = |table: &&Found| {
+        table.relation == version_table.relation && version_table.is_known_by(&table.columns)
+    };
+    let found: Vec<&Found> = tables.iter().filter(is_it).collect();
+    let table = match found.as_slice() {
+        [] => return Ok(None),
+        [table] => *table,
+        [table, ..] if table.is_visible => *table,
+        several => {
+            let names: Vec<&str> = several.iter().map(|table| table.name.as_str()).collect();
+            return Err(format!(
+                "cannot tell which version table counts, {}: set search_path",
+                names.join(" or ")
+            ));
+        }
+    };
+    if !table.is_readable {
+        return Err(format!(
+            "cannot read {0} as role {1}: GRANT SELECT ON {0} TO {1}",
+            table.name, table.role
+        ));
+    }
+    if table.is_locked {
+        return Err(format!(
+            "cannot read {}: a session has or awaits ACCESS EXCLUSIVE on it; see pgguard status",
+            table.name
+        ));
+    }
+    Ok(Some(table))
+}
+
+async fn rows(
+    connection: &mut PgConnection,
+    version_table: &VersionTable,
+    table: &Found,
+) -> std::result::Result<Vec<Row>, String> {
+    let failed =
+        |error: sqlx::Error| format!("cannot read {} (oid {}): {error}", table.name, table.oid.0);
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    sqlx::raw_sql(LIMITS)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    let query = sqlx::AssertSqlSafe(version_table.query_on(&table.name));
+    let read = sqlx::query(query)
+        .persistent(false)
+        .fetch_all(&mut *transaction)
+        .await;
+    transaction.rollback().await.map_err(failed)?;
+    let row = |row: &sqlx::postgres::PgRow| {
+        Ok(Row {
+            id: row.try_get(0)?,
+            is_finished: row.try_get(1)?,
+            checksum: row.try_get(2)?,
+        })
+    };
+    read.and_then(|rows| rows.iter().map(row).collect())
+        .map_err(failed)
+}

@@ -1,0 +1,39 @@
+SELECT current_setting('server_version_num') AS hello,
+       pg_backend_pid(),
+       d.oid,
+       d.datname,
+       current_user,
+       pg_is_in_recovery(),
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+       current_setting('max_connections'),
+       pg_postmaster_start_time(),
+       (SELECT system_identifier FROM pg_control_system()),
+       getdatabaseencoding(),
+       pg_size_bytes(current_setting('track_activity_query_size')),
+       current_setting('block_size'),
+       current_setting('pgguard.direct', true),
+       current_setting('default_transaction_read_only')
+  FROM pg_database d
+ WHERE d.datname = current_database();
+
+-- What a migration's session would begin with: read before the limits of ours are set.
+SELECT name AS setting,
+       (extract(epoch FROM current_setting(name, true)::interval) * 1000)::bigint
+  FROM unnest(ARRAY['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
+                    'transaction_timeout', 'deadlock_timeout']) AS name
+ WHERE current_setting(name, true) IS NOT NULL;
+
+-- For the whole session only where it is ours alone: a pooler would hand these limits to its next client.
+SELECT set_config(name, value, false) AS done
+  FROM (VALUES ('default_transaction_read_only', 'on'),
+               ('lock_timeout', '$lock_timeout'),
+               ('statement_timeout', '$statement_timeout'),
+               ('idle_in_transaction_session_timeout', '60s'),
+               ('jit', 'off')) AS ours (name, value)
+ WHERE current_setting('pgguard.direct', true) = '$nonce';
+
+-- The server ends a query of ours soon after this process is gone (14 and later, Linux).
+SELECT set_config('client_connection_check_interval', '500ms', false) AS done
+ WHERE current_setting('pgguard.direct', true) = '$nonce'
+   AND version() LIKE '%linux%'
+   AND current_setting('client_connection_check_interval', true) = '0'

@@ -1,0 +1,241 @@
+//! One look at a server: sessions, locks, prepared transactions, progress, and the names of what is locked.
+//!
+//! Everything but the names comes from one message, so in one round trip; the sessions are read just
+//! before the locks, since both change all the time. `pg_locks` is read once: the server copies its whole
+//! lock table for it, which is nearly all that a look costs. The names need a second message, because
+//! which relations are locked is known only then.
+//!
+//! Texts come as the bytes that the server has (`client_encoding` SQL_ASCII): a query text can be of any
+//! encoding, cut inside a character, and must fail neither the server's conversion nor ours. Names of
+//! relations, though, are converted by the server, which knows every encoding.
+
+mod lock;
+mod progress;
+
+use super::connect::{Connection, Encoding, Row};
+use crate::model::{
+    Backend, BackendState, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
+    RelationName, Snapshot, Walsender,
+};
+use crate::{Error, Result};
+use chrono::Utc;
+use lock::Locks;
+use std::collections::{BTreeMap, BTreeSet};
+
+const MOMENT: &str = include_str!("moment.sql");
+const ACTIVITY: &str = include_str!("activity.sql");
+const LOCKS: &str = include_str!("locks.sql");
+const PREPARED: &str = include_str!("prepared.sql");
+const PROGRESS: &str = include_str!("progress.sql");
+const WALSENDERS: &str = include_str!("walsenders.sql");
+const RELATIONS: &str = include_str!("relations.sql");
+
+/// What the server writes in place of a query that the role may not see (`pgstatfuncs.c`).
+const MASKED: &[u8] = b"<insufficient privilege>";
+
+/// A query text is kept up to so many bytes, however large `track_activity_query_size` is.
+const LONGEST_QUERY: usize = 64 * 1024;
+
+/// Bytes as they are, and enough memory that 50,000 lock rows do not go through a file on the server.
+const RAW: &str = "SET LOCAL client_encoding = 'SQL_ASCII'; SET LOCAL work_mem = '64MB'";
+
+/// Names as UTF-8; a database without an encoding has nothing to convert from.
+const CONVERTED: &str = "SELECT set_config('client_encoding', \
+     CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true) AS done";
+
+/// Looks once.
+///
+/// # Errors
+/// When the server cannot be asked, or not in time.
+pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
+    let datid = connection.server().datid.to_string();
+    let question = [RAW, MOMENT, ACTIVITY, LOCKS, PREPARED, PROGRESS, WALSENDERS]
+        .join(";\n")
+        .replace("$datid", &datid);
+    let mut reading = Reading::new(connection);
+    connection
+        .ask("read pg_stat_activity and pg_locks", &question, |row| {
+            reading.take(row);
+        })
+        .await?;
+    let mut snapshot = reading.finish();
+    snapshot.relations = relations(connection, &snapshot).await?;
+    Ok(snapshot)
+}
+
+/// A snapshot that fills row by row.
+struct Reading {
+    snapshot: Snapshot,
+    locks: Locks,
+    own: Encoding,
+    query_size: usize,
+}
+
+impl Reading {
+    fn new(connection: &Connection) -> Self {
+        Self {
+            snapshot: Snapshot {
+                taken_at: Utc::now(),
+                server: connection.server().clone(),
+                backends: Vec::new(),
+                locks: Vec::new(),
+                prepared: Vec::new(),
+                progress: Vec::new(),
+                walsenders: Vec::new(),
+                relations: BTreeMap::new(),
+            },
+            locks: Locks::new(connection.server().datid),
+            own: connection.encoding(),
+            query_size: connection.query_size(),
+        }
+    }
+
+    fn take(&mut self, row: &Row<'_>) {
+        match row.kind() {
+            "lock" => self.locks.take(row),
+            "activity" => self
+                .snapshot
+                .backends
+                .push(backend(row, self.own, self.query_size)),
+            "moment" => self.take_moment(row),
+            "prepared" => self.snapshot.prepared.extend(prepared(row, self.own)),
+            "walsender" => self.snapshot.walsenders.push(walsender(row, self.own)),
+            _ => self.snapshot.progress.extend(progress::read(row)),
+        }
+    }
+
+    fn take_moment(&mut self, row: &Row<'_>) {
+        let server = &mut self.snapshot.server;
+        if let Some(taken_at) = row.time(0) {
+            self.snapshot.taken_at = taken_at;
+        }
+        server.own_pid = row.number(1).unwrap_or(server.own_pid);
+        server.in_recovery = row.flag(2).unwrap_or(server.in_recovery);
+        server.sees_all = row.flag(3).unwrap_or(server.sees_all);
+    }
+
+    fn finish(mut self) -> Snapshot {
+        self.snapshot.locks = self.locks.finish();
+        self.snapshot
+    }
+}
+
+/// One row of `pg_stat_activity`.
+fn backend(row: &Row<'_>, own: Encoding, query_size: usize) -> Backend {
+    let encoding = row.word(18).map_or(own, Encoding::named);
+    let raw = row.bytes(19).unwrap_or_default();
+    let state = row.word(14).and_then(BackendState::from_text);
+    let kept = &raw[..raw.len().min(LONGEST_QUERY)];
+    Backend {
+        pid: row.number(0).unwrap_or_default(),
+        leader_pid: row.number(1),
+        datid: row.number(2).filter(|&datid| datid != 0),
+        datname: row.text(3, own),
+        usename: row.text(4, own),
+        application_name: row.text(5, encoding).unwrap_or_default(),
+        client_addr: row.word(6).map(str::to_owned),
+        client_port: row.number(7),
+        backend_start: row.time(8),
+        xact_start: row.time(9),
+        query_start: row.time(10),
+        state_change: row.time(11),
+        wait_event_type: row.word(12).map(str::to_owned),
+        wait_event: row.word(13).map(str::to_owned),
+        state,
+        backend_xid: row.number(15),
+        backend_xmin: row.number(16),
+        backend_type: row.word(17).map(str::to_owned),
+        query: encoding.decode(kept),
+        // pgstat_clip_activity: at most size - 1 bytes, cut before a character that does not fit whole.
+        query_truncated: raw.len() + 4 >= query_size || kept.len() < raw.len(),
+        masked: raw == MASKED && row.bytes(14).is_none(),
+    }
+}
+
+fn prepared(row: &Row<'_>, own: Encoding) -> Option<PreparedXact> {
+    Some(PreparedXact {
+        transaction: row.number(0)?,
+        gid: row.text(1, own)?,
+        prepared: row.time(2)?,
+        owner: row.text(3, own).unwrap_or_default(),
+        database: row.text(4, own).unwrap_or_default(),
+    })
+}
+
+fn walsender(row: &Row<'_>, own: Encoding) -> Walsender {
+    Walsender {
+        pid: row.number(0).unwrap_or_default(),
+        state: row.word(1).map(str::to_owned),
+        application_name: row.text(2, own).unwrap_or_default(),
+        client_addr: row.word(3).map(str::to_owned),
+    }
+}
+
+/// The relations of the own database, and shared ones, that somebody has locked or waits for.
+fn locked_oids(snapshot: &Snapshot) -> BTreeSet<Oid> {
+    let own = |database: Oid| database == 0 || database == snapshot.server.datid;
+    let of_locks = snapshot.locks.iter().filter_map(|lock| match lock.target {
+        LockTarget::Relation { database, relation }
+        | LockTarget::Tuple {
+            database, relation, ..
+        } if own(database) => Some(relation),
+        LockTarget::Other { relation, .. } => relation,
+        _ => None,
+    });
+    let of_progress = snapshot
+        .progress
+        .iter()
+        .filter(|p| p.datid == Some(snapshot.server.datid))
+        .filter_map(|p| progress::relation_of(&p.work));
+    of_locks
+        .chain(of_progress)
+        .filter(|&oid| oid != 0)
+        .collect()
+}
+
+async fn relations(
+    connection: &mut Connection,
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<Oid, LockedRelation>> {
+    let oids: Vec<String> = locked_oids(snapshot)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let names = RELATIONS.replace("$oids", &oids.join(","));
+    match read_relations(connection, &format!("{CONVERTED};\n{names}")).await {
+        // A name that the server itself cannot convert: somebody wrote it under another encoding.
+        Err(Error::Server { .. }) => {
+            let raw = format!("SET LOCAL client_encoding = 'SQL_ASCII';\n{names}");
+            read_relations(connection, &raw).await
+        }
+        other => other,
+    }
+}
+
+async fn read_relations(
+    connection: &mut Connection,
+    question: &str,
+) -> Result<BTreeMap<Oid, LockedRelation>> {
+    let (encoding, block_size) = (connection.encoding(), connection.block_size());
+    let mut found = BTreeMap::new();
+    connection
+        .ask("read the names of locked relations", question, |row| {
+            if row.kind() == "relation" {
+                found.extend(relation(row, encoding, block_size));
+            }
+        })
+        .await?;
+    Ok(found)
+}
+
+fn relation(row: &Row<'_>, encoding: Encoding, block_size: i64) -> Option<(Oid, LockedRelation)> {
+    let relation = LockedRelation {
+        name: RelationName::new(row.text(1, encoding)?, row.text(2, encoding)?),
+        kind: RelationKind::from_relkind(row.word(3)?.chars().next()?)?,
+        // relpages is a number of blocks, unsigned in the server.
+        bytes: row.number::<i64>(4)?.saturating_mul(block_size),
+        tuples: row.number(5)?,
+        is_partition: row.flag(6).unwrap_or_default(),
+    };
+    Some((row.number(0)?, relation))
+}

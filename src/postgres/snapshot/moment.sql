@@ -1,0 +1,5 @@
+-- Each message asks this anew: behind a pooler the session changes, and a standby can be promoted.
+SELECT clock_timestamp() AS moment,
+       pg_backend_pid(),
+       pg_is_in_recovery(),
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')

@@ -1,0 +1,14 @@
+SELECT pid AS copy, datid, relid, command, type, bytes_processed, tuples_processed
+  FROM pg_stat_progress_copy;
+SELECT pid AS vacuum, datid, relid, phase, heap_blks_total, heap_blks_scanned
+  FROM pg_stat_progress_vacuum;
+SELECT pid AS analyze, datid, relid, phase
+  FROM pg_stat_progress_analyze;
+SELECT p.pid AS create_index, p.datid, p.relid, p.index_relid, p.command, p.phase, p.current_locker_pid,
+       i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
+  FROM pg_stat_progress_create_index p
+  LEFT JOIN pg_index i ON i.indexrelid = p.index_relid AND p.datid = $datid;
+SELECT pid AS cluster, datid, relid, command, phase
+  FROM pg_stat_progress_cluster;
+SELECT pid AS basebackup, phase, backup_total, backup_streamed
+  FROM pg_stat_progress_basebackup

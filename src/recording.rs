@@ -1,0 +1,111 @@
+//! A recording: what one command read from a server, so that the same command can run again without it.
+//! Incidents become fixtures.
+
+use crate::model::{Catalog, Snapshot};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The form of the file. A file with a higher number comes from a newer pgguard.
+const VERSION: u32 = 1;
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The form of the file.
+    pub version: u32,
+    /// The catalog behind the migration, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Catalog>,
+    /// The looks, in order; the last two of a long wait.
+    #[serde(default)]
+    pub looks: Vec<Snapshot>,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            catalog: None,
+            looks: Vec::new(),
+        }
+    }
+}
+
+impl Recording {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or comes from a newer version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let failed = |why: String| Error::File {
+            what: "read",
+            path: path.display().to_string(),
+            why,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let document: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+            failed(format!(
+                "it is no recording, or damaged ({error}); record it again"
+            ))
+        })?;
+        match document.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version > u64::from(VERSION) => Err(failed(format!(
+                "it was written by a newer pgguard (form {version}, this one reads up to {VERSION}); update pgguard"
+            ))),
+            _ => serde_json::from_value(document).map_err(|error| {
+                failed(format!(
+                    "it is no recording, or damaged ({error}); record it again"
+                ))
+            }),
+        }
+    }
+
+    /// Writes a file: whole, or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let failed = |why: String| Error::File {
+            what: "write",
+            path: path.display().to_string(),
+            why,
+        };
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut file =
+            tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.to_string()))?;
+        serde_json::to_writer(&mut file, self).map_err(|error| failed(error.to_string()))?;
+        file.persist(path)
+            .map_err(|error| failed(error.error.to_string()))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Recording::read(file.path()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("incident.json");
+        Recording::default().write(&path).unwrap();
+        assert_eq!(Recording::read(&path).unwrap(), Recording::default());
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_refused_by_name() {
+        assert!(refused("{\"version\":1,\"looks\":[").contains("damaged"));
+        assert!(refused("{\"looks\":3}").contains("damaged"));
+        assert!(refused("{\"version\":99}").contains("newer pgguard"));
+    }
+}

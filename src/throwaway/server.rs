@@ -1,0 +1,508 @@
+//! One throw-away server: its folder, its life, and how to reach it.
+
+use super::account::Account;
+use super::binaries::Binaries;
+use crate::{Error, Result};
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Longest that a server may take to be ready (a loaded CI machine, a cold disk).
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Runs `initdb` and the server, and ends them when we do.
+const SUPERVISE: &str = include_str!("supervise.sh");
+
+/// Tables and rows of a small shop: enough that a backup of it can stall.
+const SHOP: &str = include_str!("shop.sql");
+
+/// The superuser of every throw-away server.
+const SUPERUSER: &str = "postgres";
+
+/// A throw-away server keeps nothing, so it need not be careful; and it can do all that
+/// pgguard wants to show: prepared transactions, base backups, many sessions.
+const SETTINGS: &[(&str, &str)] = &[
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("max_prepared_transactions", "20"),
+    ("password_encryption", "scram-sha-256"),
+    ("listen_addresses", "127.0.0.1"),
+    ("lc_messages", "C"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+];
+
+/// What kind of server.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Major version; with none, the first installation that [`Binaries::find`] finds.
+    pub major: Option<u32>,
+    /// This installation's folder, and no other.
+    pub bin: Option<PathBuf>,
+    /// Settings for `postgresql.conf`, unquoted values.
+    pub settings: Vec<(String, String)>,
+    /// Further arguments of `initdb`; the encoding is UTF8 and the locale C unless said otherwise.
+    pub initdb: Vec<String>,
+    /// Lines of `pg_hba.conf`, tried before ours.
+    pub hba: Vec<String>,
+}
+
+impl Options {
+    /// A server of this major version.
+    #[must_use]
+    pub fn major(major: u32) -> Self {
+        Self {
+            major: Some(major),
+            ..Self::default()
+        }
+    }
+
+    /// With this setting.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this further argument of `initdb`, such as `--encoding=SQL_ASCII`.
+    #[must_use]
+    pub fn initdb(mut self, argument: &str) -> Self {
+        self.initdb.push(argument.to_owned());
+        self
+    }
+
+    /// With this line in front of `pg_hba.conf`.
+    #[must_use]
+    pub fn hba(mut self, line: &str) -> Self {
+        self.hba.push(line.to_owned());
+        self
+    }
+}
+
+/// A running throw-away server; gone when dropped, or when this program ends in any way.
+#[derive(Debug)]
+pub struct Server {
+    binaries: Binaries,
+    folder: PathBuf,
+    port: u16,
+    password: String,
+    supervisor: Child,
+}
+
+impl Server {
+    /// Starts a server and waits until it takes connections. Blocks the thread for about a second.
+    ///
+    /// # Errors
+    /// No installation is found, no account may run it, or it does not start; the message has the
+    /// end of its log.
+    pub fn start(options: &Options) -> Result<Self> {
+        let binaries = match &options.bin {
+            Some(folder) => Binaries::in_folder(folder)?,
+            None => Binaries::find(options.major)?,
+        };
+        let account = Account::choose()?;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut server = Self::launch(binaries.clone(), account, options)?;
+            match server.until_ready() {
+                Ok(()) => {
+                    server.protect()?;
+                    return Ok(server);
+                }
+                // Somebody took the port between our look and the server's.
+                Err(log) if attempts < 5 && log.contains("Address already in use") => {}
+                Err(log) => {
+                    return Err(Error::Program {
+                        program: binaries.program("postgres").display().to_string(),
+                        why: format!("the throw-away server did not start: {}", log.trim()),
+                        help: "another installation can be named in PGGUARD_PG_BIN".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Lays out the folder and starts the supervisor in it.
+    fn launch(binaries: Binaries, account: Account, options: &Options) -> Result<Self> {
+        let port = free_port().map_err(|error| cannot_write("a free port", &error))?;
+        let folder = private_folder(account)?;
+        // Until the supervisor runs, nobody but us removes the folder.
+        let laid_out = lay_out(&folder, account, port, options)
+            .and_then(|()| supervisor(&binaries, account, &folder, &options.initdb).spawn());
+        let supervisor = laid_out.map_err(|error| {
+            let _ = std::fs::remove_dir_all(&folder);
+            cannot_write(&folder.display().to_string(), &error)
+        })?;
+        Ok(Self {
+            binaries,
+            folder,
+            port,
+            password: String::new(),
+            supervisor,
+        })
+    }
+
+    /// Waits until the postmaster says it is ready; its log if it ended instead.
+    fn until_ready(&mut self) -> std::result::Result<(), String> {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if self.is_ready() {
+                return Ok(());
+            }
+            if self.folder.join("ended").exists()
+                || matches!(self.supervisor.try_wait(), Ok(Some(_)))
+            {
+                return Err(self.log());
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Err(format!(
+            "not ready after {} s; {}",
+            PATIENCE.as_secs(),
+            self.log()
+        ))
+    }
+
+    /// The postmaster writes its state into the 8th line of its lock file (`miscinit.c`,
+    /// `LOCK_FILE_LINE_PM_STATUS`).
+    fn is_ready(&self) -> bool {
+        std::fs::read_to_string(self.folder.join("data/postmaster.pid")).is_ok_and(|file| {
+            file.lines()
+                .nth(7)
+                .is_some_and(|state| state.trim() == "ready")
+        })
+    }
+
+    /// Gives the superuser a random password, which only this program knows, for TCP.
+    fn protect(&mut self) -> Result<()> {
+        let mut random = [0_u8; 24];
+        std::fs::File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut random))
+            .map_err(|error| cannot_write("/dev/urandom", &error))?;
+        self.password = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let statement = format!("ALTER ROLE {SUPERUSER} PASSWORD '{}'", self.password);
+        self.sql("postgres", &statement).map(drop)
+    }
+
+    /// The server's log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The installation that it runs from.
+    #[must_use]
+    pub const fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
+    /// The major version, such as 15.
+    #[must_use]
+    pub const fn major(&self) -> u32 {
+        self.binaries.major()
+    }
+
+    /// The version as the server says it, such as `15.18`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.binaries.version()
+    }
+
+    /// One of the installation's programs, such as `pg_dump`.
+    #[must_use]
+    pub fn bin(&self, name: &str) -> PathBuf {
+        self.binaries.program(name)
+    }
+
+    /// The TCP port on 127.0.0.1, which is also in the socket's name.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The private folder of the socket, short enough for a socket's name.
+    #[must_use]
+    pub fn socket_dir(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// The superuser's password over TCP; the socket asks for none.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// A database's URL through the private socket, as the superuser.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        self.url_as(SUPERUSER, database)
+    }
+
+    /// A database's URL through the private socket, as this role.
+    #[must_use]
+    pub fn url_as(&self, role: &str, database: &str) -> String {
+        let (database, role) = (percent_encoded(database), percent_encoded(role));
+        let folder = self.folder.display();
+        format!(
+            "postgres:///{database}?host={folder}&port={}&user={role}",
+            self.port
+        )
+    }
+
+    /// A database's URL over TCP, with the superuser's password in it.
+    #[must_use]
+    pub fn tcp_url(&self, database: &str) -> String {
+        let (password, port, database) = (&self.password, self.port, percent_encoded(database));
+        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// What libpq's programs need in their environment to reach it through the socket.
+    #[must_use]
+    pub fn env(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("PGHOST", self.folder.clone().into_os_string()),
+            ("PGPORT", self.port.to_string().into()),
+            ("PGUSER", SUPERUSER.into()),
+            ("PGDATABASE", "postgres".into()),
+        ]
+    }
+
+    /// One of the installation's programs, about to be run against this server and no other: no
+    /// setting of the user's for libpq reaches it.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin(program));
+        for name in foreign_settings() {
+            command.env_remove(name);
+        }
+        command.envs(self.env());
+        command
+    }
+
+    /// Runs SQL, statement by statement, and gives what `psql -At` prints.
+    ///
+    /// # Errors
+    /// `psql` cannot be run, or a statement fails; the message has what the server said.
+    pub fn sql(&self, database: &str, text: &str) -> Result<String> {
+        let psql = self.bin("psql");
+        let failed = |why: String| Error::Server {
+            what: format!("run SQL in {database} of the throw-away server"),
+            why,
+            help: format!("it was run with {}", psql.display()),
+        };
+        let mut child = self
+            .command("psql")
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-f",
+                "-",
+                "-d",
+                database,
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let mut input = child
+            .stdin
+            .take()
+            .ok_or_else(|| failed("no standard input".into()))?;
+        // A thread of its own: psql may print before it has read all.
+        let text = text.to_owned();
+        let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
+        let output = child
+            .wait_with_output()
+            .map_err(|error| failed(error.to_string()))?;
+        // psql closes its input early only when a statement failed, and then says so itself.
+        let _ = writer.join();
+        if !output.status.success() {
+            return Err(failed(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            ));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned())
+    }
+
+    /// Creates an empty database.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        self.create_database_from(name, "template1")
+    }
+
+    /// Creates a database with a small shop in it: customers, products, orders, order_items.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn create_shop(&self, name: &str) -> Result<()> {
+        self.create_database(name)?;
+        self.sql(name, SHOP).map(drop)
+    }
+
+    /// Creates a copy of a database that nobody is connected to.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn create_database_from(&self, name: &str, template: &str) -> Result<()> {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let statement = format!(
+            "CREATE DATABASE {} TEMPLATE {}",
+            quoted(name),
+            quoted(template)
+        );
+        self.sql("postgres", &statement).map(drop)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Closes the pipe, and waits until the supervisor has stopped the server and cleared up.
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// The supervisor, in a process group of its own: Ctrl-C is for us, and the server follows.
+fn supervisor(binaries: &Binaries, account: Account, folder: &Path, initdb: &[String]) -> Command {
+    let mut command = account.command("/bin/sh");
+    for name in foreign_settings() {
+        command.env_remove(name);
+    }
+    command
+        .args(["-c", SUPERVISE, "pgguard-throwaway"])
+        .args([folder, binaries.folder()])
+        .args(["-U", SUPERUSER, "--auth=trust", "--no-sync"])
+        .args(["--encoding=UTF8", "--locale=C"])
+        .args(initdb)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
+    command
+}
+
+/// Writes what the supervisor copies into the data directory.
+fn lay_out(folder: &Path, account: Account, port: u16, options: &Options) -> std::io::Result<()> {
+    let ours = SETTINGS
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let place = [
+        ("port".to_owned(), port.to_string()),
+        (
+            "unix_socket_directories".to_owned(),
+            folder.display().to_string(),
+        ),
+    ];
+    let settings: String = ours
+        .chain(place)
+        .chain(options.settings.iter().cloned())
+        .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
+        .collect();
+    // The folder keeps everybody else from the socket, so it needs no password.
+    let ours = [
+        "local all all trust",
+        "local replication all trust",
+        "host all all 127.0.0.1/32 scram-sha-256",
+        "host replication all 127.0.0.1/32 scram-sha-256",
+    ];
+    let mut hba = options.hba.join("\n");
+    hba.push('\n');
+    hba.push_str(&ours.join("\n"));
+    hba.push('\n');
+    for (name, text) in [("settings.conf", settings), ("pg_hba.conf", hba)] {
+        let path = folder.join(name);
+        std::fs::write(&path, text)?;
+        account.give(&path)?;
+    }
+    Ok(())
+}
+
+/// A new folder that only the server's account can enter, with a short name: a socket's whole name
+/// has at most 107 bytes (103 on macOS), and `/.s.PGSQL.65535` follows.
+fn private_folder(account: Account) -> Result<PathBuf> {
+    let bases = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
+    let base = bases
+        .iter()
+        .find(|base| base.as_os_str().len() <= 60 && base.is_absolute() && account.can_write(base))
+        .ok_or_else(|| Error::File {
+            what: "write",
+            path: "/tmp".into(),
+            why:
+                "the server's account has no folder for temporary files; name a short one in TMPDIR"
+                    .into(),
+        })?;
+    let made = tempfile::Builder::new()
+        .prefix("pgguard-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(base)
+        .and_then(|folder| account.give(folder.path()).map(|()| folder.keep()));
+    made.map_err(|error| cannot_write(&base.display().to_string(), &error))
+}
+
+fn free_port() -> std::io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Variables of the environment that would lead libpq elsewhere.
+fn foreign_settings() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name == "DATABASE_URL" || (name.starts_with("PG") && !name.starts_with("PGGUARD"))
+    })
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    });
+    encoded.collect()
+}
+
+fn cannot_write(path: &str, error: &std::io::Error) -> Error {
+    Error::File {
+        what: "prepare",
+        path: path.to_owned(),
+        why: format!("{error}; a throw-away server needs it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_urls_survive_every_character() {
+        assert_eq!(percent_encoded("shop_1"), "shop_1");
+        assert_eq!(percent_encoded("a b/ü"), "a%20b%2F%C3%BC");
+    }
+}

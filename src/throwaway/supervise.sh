@@ -1,0 +1,30 @@
+# Runs one throw-away server in the folder $1 with the programs of the folder $2; the rest are
+# initdb's arguments. Ends the server and removes the folder when standard input closes, which is
+# when the program that started this ends, in whatever way.
+dir=$1 bin=$2
+shift 2
+cd "$dir" || exit 1
+# A handler, not '': an ignored signal would stay ignored in the server.
+trap : HUP INT TERM
+(
+    trap : HUP INT TERM
+    "$bin/initdb" -D "$dir/data" "$@" &&
+        cp pg_hba.conf data/pg_hba.conf &&
+        cat settings.conf >>data/postgresql.conf &&
+        "$bin/postgres" -D "$dir/data"
+    echo "$?" >ended
+) </dev/null >log 2>&1 &
+
+read -r _
+
+# initdb ends by TERM, the server by QUIT: at once, its data are not wanted any more.
+kill -TERM 0
+tries=0
+while [ ! -e ended ] && [ "$tries" -lt 200 ]; do
+    server=$(head -n 1 data/postmaster.pid 2>/dev/null)
+    [ -n "$server" ] && kill -QUIT "$server" 2>/dev/null
+    sleep 0.05
+    tries=$((tries + 1))
+done
+[ -e ended ] || kill -KILL "$server" 2>/dev/null
+cd / && rm -rf "$dir"

@@ -1,0 +1,210 @@
+//! The gate on trial: what it says of a migration, and what the server then does with it.
+
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
+pub mod look;
+
+use super::common::{Database, Session, until};
+use chrono::TimeDelta;
+use look::look;
+use pgguard::gate::{Policy, decide};
+use pgguard::migration::footprint::{self, reach};
+use pgguard::migration::statement::{Script, TransactionHabit, statements};
+use pgguard::model::{Answer, Footprint, Pid, Snapshot, StatementVerdict, Verdict, WaitKind};
+use pgguard::postgres::catalog;
+use pgguard::sessions::understand;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use std::collections::BTreeSet;
+
+/// The gate's word on a migration, with what it was said of.
+pub struct Said {
+    pub footprint: Footprint,
+    pub snapshot: Snapshot,
+    pub verdict: Verdict,
+}
+
+impl Said {
+    pub fn answer(&self) -> Answer {
+        self.verdict.answer
+    }
+
+    /// The statement that would wait first.
+    pub fn first_block(&self) -> Option<&StatementVerdict> {
+        self.verdict.statements.iter().find(|s| s.blocks())
+    }
+
+    /// Whom the first wait that counts is for; 0: a prepared transaction.
+    pub fn in_front(&self) -> BTreeSet<Pid> {
+        let Some(statement) = self.first_block() else {
+            return BTreeSet::new();
+        };
+        let counting = || statement.waits.iter().filter(|wait| wait.counts);
+        let Some(first) = counting().next() else {
+            return BTreeSet::new();
+        };
+        let queued = |kind| matches!(kind, WaitKind::Lock | WaitKind::Queue);
+        counting()
+            .filter(|wait| wait.oid == first.oid && queued(wait.kind) == queued(first.kind))
+            .map(|wait| wait.blocker.pid.unwrap_or(0))
+            .collect()
+    }
+
+    /// Whether the first wait is for transactions to end, one after the other.
+    pub fn one_by_one(&self) -> bool {
+        self.first_block()
+            .and_then(|s| s.waits.iter().find(|wait| wait.counts))
+            .is_some_and(|wait| matches!(wait.kind, WaitKind::Lockers | WaitKind::Snapshot))
+    }
+
+    /// All the texts of the report.
+    pub fn text(&self) -> String {
+        pgguard::report::gate_text(
+            &pgguard::report::GateView {
+                footprint: &self.footprint,
+                verdict: &self.verdict,
+                database: &self.snapshot.server.datname,
+                taken_at: self.snapshot.taken_at,
+                zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
+            },
+            pgguard::report::page::Page::PLAIN,
+        )
+    }
+}
+
+/// The scene stands still while it is judged: everybody counts at once.
+pub fn at_once() -> Policy {
+    Policy {
+        patience: TimeDelta::zero(),
+        ..Policy::default()
+    }
+}
+
+/// Asks the gate about SQL that runs statement by statement.
+pub fn gate(database: &Database, sql: &str) -> Said {
+    gate_with(database, sql, &at_once())
+}
+
+/// Asks the gate.
+pub fn gate_with(database: &Database, sql: &str, policy: &Policy) -> Said {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop");
+    runtime.block_on(async {
+        let mut connection = connect(&database.url()).await;
+        let said = ask(&mut connection, sql, policy).await;
+        connection.close().await.expect("it closes");
+        said
+    })
+}
+
+/// Asks the gate on an open connection.
+pub async fn ask(connection: &mut PgConnection, sql: &str, policy: &Policy) -> Said {
+    let script = Script {
+        file: "migration.sql".into(),
+        sql: sql.into(),
+        first_line: 1,
+        habit: TransactionHabit::PerStatement,
+    };
+    let statements = statements(&[script]);
+    let catalog = catalog::load(connection, &reach(&statements))
+        .await
+        .expect("the catalog can be read");
+    let snapshot = look(connection).await;
+    let footprint = footprint::of(&statements, catalog, snapshot.server.version_num);
+    let verdict = decide(&footprint, &snapshot, &understand(&snapshot), policy);
+    Said {
+        footprint,
+        snapshot,
+        verdict,
+    }
+}
+
+pub async fn connect(url: &str) -> PgConnection {
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    options
+        .application_name("pgguard")
+        .disable_statement_logging()
+        .connect()
+        .await
+        .expect("a connection")
+}
+
+/// What the server did with a statement.
+#[derive(Debug)]
+pub enum Did {
+    /// It ran, or failed, without a wait.
+    Ran(Result<String, String>),
+    /// It waits for these; 0: a prepared transaction.
+    Waited(BTreeSet<Pid>),
+}
+
+/// Runs a statement until it either waits for a lock or is over. One that waits is cancelled.
+pub fn run(session: &mut Session, statement: &str) -> Did {
+    session.start(statement);
+    let mut over = None;
+    let mut waits = false;
+    until("the statement waits or is over", || {
+        waits = session.is_waiting();
+        over = session.poll();
+        waits || over.is_some()
+    });
+    if let Some(answer) = over {
+        return Did::Ran(answer);
+    }
+    let behind = session.blocked_by().into_iter().collect();
+    Did::Waited(behind)
+}
+
+/// Lets a statement that waits go.
+pub fn cancel(session: &mut Session, database: &Database) {
+    database.sql(&format!("SELECT pg_cancel_backend({})", session.pid()));
+    let _ = session.join();
+}
+
+/// Asks the gate about one statement, runs it, and compares.
+///
+/// # Panics
+/// They disagree.
+pub fn agree(database: &Database, sql: &str) -> Said {
+    let said = gate(database, sql);
+    let mut session = database.session();
+    let did = run(&mut session, sql);
+    if matches!(did, Did::Waited(_)) {
+        cancel(&mut session, database);
+    }
+    session.close();
+    compare(&said, sql, &did);
+    said
+}
+
+/// Compares what the gate said with what the server did.
+pub fn compare(said: &Said, sql: &str, did: &Did) {
+    let context = || format!("{sql}\n{}{:#?}", said.text(), said.footprint);
+    match did {
+        Did::Ran(_) => assert_eq!(
+            said.answer(),
+            Answer::Clear,
+            "it did not wait: {}",
+            context()
+        ),
+        Did::Waited(behind) => {
+            assert_eq!(
+                said.answer(),
+                Answer::WouldBlock,
+                "it waited: {}",
+                context()
+            );
+            if said.one_by_one() {
+                assert!(
+                    behind.is_subset(&said.in_front()),
+                    "{behind:?}: {}",
+                    context()
+                );
+            } else {
+                assert_eq!(&said.in_front(), behind, "{}", context());
+            }
+        }
+    }
+}
