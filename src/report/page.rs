@@ -1,7 +1,6 @@
 //! What a text is written on: its width, its colours, and what may not be printed as it is.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 /// A page of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,23 +44,6 @@ impl Page {
         width: 0,
         color: false,
     };
-
-    /// Standard output: as wide as the terminal, coloured there unless `NO_COLOR` is set
-    /// (<https://no-color.org>) or the terminal can do nothing. `color` overrides that.
-    #[must_use]
-    pub fn of_stdout(color: Option<bool>) -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self {
-            width: if terminal {
-                crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
-            } else {
-                0
-            },
-            color: color.unwrap_or(terminal && !set("NO_COLOR") && !dumb),
-        }
-    }
 
     /// A text on one line that fits beside `indent` columns, cut with `…` where it must be.
     #[must_use]
