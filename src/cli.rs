@@ -133,7 +133,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
     /// Only sessions of this database role.
-    #[arg(long, value_name = "NAME")]
+    #[arg(id = "of_user", long = "user", value_name = "NAME")]
     pub user: Option<String>,
     /// Only sessions whose application, query or client contains this text.
     #[arg(long, value_name = "TEXT")]
@@ -208,6 +208,9 @@ pub struct GateArgs {
     /// A blocker counts when it outlives this.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub patience: Duration,
+    /// Where it would block, watch the tables this long to count how often they are used.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub count_uses: Option<Duration>,
     /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
     #[arg(long)]
     pub allow_opaque: bool,

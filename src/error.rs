@@ -93,6 +93,25 @@ pub enum Error {
 }
 
 impl Error {
+    /// The message in two parts: what failed and why, and what to do. Kinds whose message says both in
+    /// one breath have their help in the first part.
+    #[must_use]
+    pub fn what_and_help(&self) -> (String, String) {
+        let message = self.to_string();
+        let help = match self {
+            Self::Connect { help, .. }
+            | Self::Server { help, .. }
+            | Self::Privilege { help, .. }
+            | Self::Timeout { help, .. }
+            | Self::Program { help, .. } => help.clone(),
+            Self::Usage(_) | Self::Sql { .. } | Self::File { .. } | Self::History { .. } => {
+                String::new()
+            }
+        };
+        let what = message.strip_suffix(&help).unwrap_or(&message);
+        (what.trim_end_matches("; ").to_owned(), help)
+    }
+
     /// The exit status of every command but `check` (which answers 3) and `run` (which passes its
     /// child's on): 2, "could not look".
     #[must_use]

@@ -12,6 +12,8 @@
 //! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |
 //! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `sessions`, `migration`, `backup` |
+//! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `sessions`, `gate` |
+//! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
@@ -19,12 +21,14 @@
 //! [`model::Catalog`] are plain values: what a command read can be recorded and replayed.
 
 pub mod backup;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
 pub mod gate;
 pub mod history;
+pub mod kill;
 pub mod migration;
 pub mod model;
 pub mod postgres;

@@ -33,6 +33,15 @@ impl Default for Recording {
 }
 
 impl Recording {
+    /// Adds what a later look read. The first look stays only as long as it is one of the last two: two
+    /// make a verdict, and what a long wait saw before is of no use.
+    pub fn add(&mut self, later: Self) {
+        self.catalog = later.catalog.or(self.catalog.take());
+        self.looks.extend(later.looks);
+        let old = self.looks.len().saturating_sub(2);
+        self.looks.drain(..old);
+    }
+
     /// Reads a file.
     ///
     /// # Errors

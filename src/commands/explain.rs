@@ -14,7 +14,7 @@ use crate::report::{explain_json, explain_text};
 /// When the migration cannot be read, or the catalog behind it.
 pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     let sources = migrations::read(&args.migrations, &args.migration)?;
-    let mut facts = Facts::open(&args.connect, &args.record).await?;
+    let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
     let options = migrations::options(&args.migration);
     let (scripts, notes) = facts.pending(sources, &options, args.migration.all).await?;
     for note in notes {
@@ -27,6 +27,9 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
         Format::Text => explain_text(&footprint, screen::page(color)),
         Format::Json => explain_json(&footprint),
     })?;
-    facts.finish(args.record.record.as_deref()).await?;
+    let recording = facts.finish().await;
+    if let Some(path) = &args.record.record {
+        recording.write(path)?;
+    }
     Ok(0)
 }

@@ -1,15 +1,17 @@
 //! Where a command's facts come from: a server, or a recording of what another run read.
 
 use crate::cli::{ConnectArgs, RecordArgs};
+use crate::gate::Usage;
 use crate::migration::footprint::Reach;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, Doubt, Snapshot};
+use crate::model::{Catalog, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::postgres::{applied, catalog, snapshot};
+use crate::postgres::{applied, catalog, snapshot, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// One server's facts.
 pub struct Facts {
@@ -36,14 +38,15 @@ pub fn target(connect: &ConnectArgs) -> Result<Target> {
 }
 
 impl Facts {
-    /// Connects, or reads the recording.
+    /// Connects, or reads the recording; `looks` is how often it was looked at before, for a recording of
+    /// several looks.
     ///
     /// # Errors
     /// When neither can be done.
-    pub async fn open(connect: &ConnectArgs, record: &RecordArgs) -> Result<Self> {
+    pub async fn open(connect: &ConnectArgs, record: &RecordArgs, looks: usize) -> Result<Self> {
         if let Some(path) = &record.replay {
             return Ok(Self {
-                from: From::Recording { next_look: 0 },
+                from: From::Recording { next_look: looks },
                 recording: Recording::read(path)?,
             });
         }
@@ -111,10 +114,6 @@ impl Facts {
             From::Server(connection) => {
                 let snapshot = snapshot::look(connection).await?;
                 self.recording.looks.push(snapshot.clone());
-                // What a long --wait saw at first is of no use; two looks make a verdict.
-                if self.recording.looks.len() > 2 {
-                    self.recording.looks.remove(0);
-                }
                 Ok(snapshot)
             }
             From::Recording { next_look } => {
@@ -128,23 +127,46 @@ impl Facts {
         }
     }
 
-    /// What keeps these facts from being the truth about the server.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<Doubt> {
-        Vec::new()
-    }
-
-    /// Writes what was read, where a file was named, and says goodbye.
+    /// How often relations are used, counted over `time`. A recording does not tell.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub async fn finish(self, record: Option<&Path>) -> Result<()> {
-        if let Some(path) = record {
-            self.recording.write(path)?;
-        }
+    /// When the server does not answer.
+    pub async fn usage(
+        &mut self,
+        relations: &[Oid],
+        time: Duration,
+    ) -> Result<BTreeMap<Oid, Usage>> {
+        let From::Server(connection) = &mut self.from else {
+            return Ok(BTreeMap::new());
+        };
+        let before = usage::counters(connection, relations).await?;
+        let begun = Instant::now();
+        tokio::time::sleep(time).await;
+        let after = usage::counters(connection, relations).await?;
+        let minutes = begun.elapsed().as_secs_f64() / 60.0;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a rate needs no more than 52 bits"
+        )]
+        let rate = |now: i64, then: i64| (now - then).max(0) as f64 / minutes;
+        Ok(after
+            .into_iter()
+            .filter_map(|(oid, now)| {
+                let then = before.get(&oid)?;
+                let usage = Usage {
+                    reads_per_minute: rate(now.reads, then.reads),
+                    writes_per_minute: rate(now.writes, then.writes),
+                };
+                Some((oid, usage))
+            })
+            .collect())
+    }
+
+    /// Says goodbye, and gives what was read.
+    pub async fn finish(self) -> Recording {
         if let From::Server(connection) = self.from {
             connection.close().await;
         }
-        Ok(())
+        self.recording
     }
 }

@@ -2,43 +2,46 @@
 
 use super::facts::Facts;
 use super::{estimates, migrations, screen, stop};
-use crate::cli::{Before, Color, GateArgs, GateFormat};
+use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::gate::waiting::{Next, Terms, Waiting};
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Footprint, Snapshot, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Oid, Verdict};
+use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
 use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Runs the command.
 ///
 /// # Errors
-/// When it could not look at any server; a server of several that cannot be looked at is "cannot tell".
+/// When the arguments or the migration's files cannot be used. A server that cannot be looked at is an
+/// answer: "cannot tell".
 pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     let config = match &args.config {
         Some(path) => config::read(path)?,
         None => Config::default(),
     };
-    let sources = migrations::read(&args.migrations, &args.migration)?;
-    let mut asked: Vec<Subject> = Vec::new();
-    for target in targets(&args, &config) {
-        asked.push(Subject::open(&args, target, &sources).await?);
-    }
+    let question = Question {
+        sources: migrations::read(&args.migrations, &args.migration)?,
+        config,
+        args,
+    };
+    let mut subjects: Vec<Subject> = question.targets().into_iter().map(Subject::new).collect();
     let stop = stop::requested();
     tokio::pin!(stop);
     tokio::select! {
-        done = until_done(&args, &config, &mut asked) => {
-            let answer = done?;
-            tell(&args, &asked, color)?;
-            for subject in asked {
-                subject.facts.finish(args.record.record.as_deref()).await?;
+        answer = until_done(&question, &mut subjects) => {
+            tell(&question.args, &subjects, color)?;
+            if let (Some(path), [subject, ..]) = (&question.args.record.record, subjects.as_slice()) {
+                subject.recording.write(path)?;
             }
             Ok(answer.exit_status())
         }
@@ -50,12 +53,19 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     }
 }
 
-/// A server that is asked, and what it last answered.
+/// What is asked of every server.
+struct Question {
+    args: GateArgs,
+    config: Config,
+    sources: Vec<Source>,
+}
+
+/// A server that is asked, and what it last answered. It is connected to for each look anew: a gate that
+/// waits for half an hour holds no connection, and outlives one that breaks.
 struct Subject {
-    name: Option<String>,
-    facts: Facts,
-    footprint: Option<Footprint>,
-    notes: Vec<String>,
+    target: Option<Target>,
+    looks: usize,
+    recording: Recording,
     last: Option<Looked>,
 }
 
@@ -65,124 +75,189 @@ struct Looked {
     verdict: Verdict,
     database: String,
     taken_at: DateTime<Utc>,
+    seen: Option<FirstLook>,
 }
 
-/// The servers to ask: `--target`, else those of the configuration, else the connection's own.
-fn targets(args: &GateArgs, config: &Config) -> Vec<Option<Target>> {
-    let named: Vec<Target> = if args.target.is_empty() {
-        config.target.clone()
-    } else {
-        args.target
-            .iter()
-            .map(|flag| Target::from_flag(flag))
-            .collect()
-    };
-    if named.is_empty() {
-        vec![None]
-    } else {
-        named.into_iter().map(Some).collect()
-    }
-}
-
-impl Subject {
-    /// Connects, and works out the footprint on what is pending there.
-    async fn open(args: &GateArgs, target: Option<Target>, sources: &[Source]) -> Result<Self> {
-        let mut connect = args.connect.clone();
-        if let Some(target) = &target {
-            connect.dbname = Some(target.url.clone());
-        }
-        let facts = Facts::open(&connect, &args.record).await?;
-        let mut subject = Self {
-            name: target.map(|t| t.name),
-            footprint: None,
-            notes: Vec::new(),
-            last: None,
-            facts,
+impl Question {
+    /// The servers to ask: `--target`, else those of the configuration, else the connection's own.
+    fn targets(&self) -> Vec<Option<Target>> {
+        let flags = &self.args.target;
+        let own = self.args.connect.dbname.is_some() || self.args.connect.host.is_some();
+        let named: Vec<Target> = match (flags.is_empty(), own) {
+            (false, _) => flags.iter().map(|flag| Target::from_flag(flag)).collect(),
+            (true, true) => Vec::new(),
+            (true, false) => self.config.target.clone(),
         };
-        if !sources.is_empty() {
-            subject.read_migrations(args, sources).await?;
+        if named.is_empty() {
+            vec![None]
+        } else {
+            named.into_iter().map(Some).collect()
         }
-        Ok(subject)
     }
 
-    async fn read_migrations(&mut self, args: &GateArgs, sources: &[Source]) -> Result<()> {
-        let options = migrations::options(&args.migration);
-        let (scripts, notes) = self
-            .facts
-            .pending(sources.to_vec(), &options, args.migration.all)
+    /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
+    async fn footprint(&self, facts: &mut Facts) -> Result<Option<(Footprint, Vec<String>)>> {
+        if self.sources.is_empty() {
+            return Ok(None);
+        }
+        let options = migrations::options(&self.args.migration);
+        let (scripts, notes) = facts
+            .pending(self.sources.clone(), &options, self.args.migration.all)
             .await?;
         let statements = statements(&scripts);
-        let catalog = self.facts.catalog(&footprint::reach(&statements)).await?;
-        self.footprint = Some(footprint::of(&statements, catalog, 0));
-        self.notes = notes;
-        Ok(())
+        let catalog = facts.catalog(&footprint::reach(&statements)).await?;
+        Ok(Some((footprint::of(&statements, catalog, 0), notes)))
     }
 
-    /// One look at the server, and the verdict on it.
-    async fn look(
-        &mut self,
-        args: &GateArgs,
-        config: &Config,
+    /// Connects, reads, decides, and says goodbye.
+    async fn ask(
+        &self,
+        connect: &ConnectArgs,
+        looks: usize,
         first: Option<FirstLook>,
-    ) -> Result<FirstLook> {
-        let snapshot = self.facts.look().await?;
+    ) -> Result<(Looked, Recording)> {
+        let args = &self.args;
+        let mut facts = Facts::open(connect, &args.record, looks).await?;
+        let migration = self.footprint(&mut facts).await?;
+        let snapshot = facts.look().await?;
         let sessions = understand(&snapshot);
-        let policy = Policy {
-            patience: TimeDelta::from_std(args.patience).unwrap_or(TimeDelta::MAX),
+        let mut policy = Policy {
+            patience: span(args.patience),
             first_look: first,
             allow_opaque: args.allow_opaque,
-            doubts: self.facts.doubts(),
-            estimates: estimates::of(&mut self.facts, &snapshot, &sessions, &args.history, config)
-                .await,
+            estimates: estimates::of(
+                &mut facts,
+                &snapshot,
+                &sessions,
+                &args.history,
+                &self.config,
+            )
+            .await,
             ..Policy::default()
         };
-        let (footprint, mut verdict) = match (args.before, &self.footprint) {
-            (Some(Before::Backup), _) => gate::before_backup(&snapshot, &sessions, &policy),
-            (None, Some(footprint)) => (
-                footprint.clone(),
-                gate::decide(footprint, &snapshot, &sessions, &policy),
-            ),
-            (None, None) => {
-                let footprint = gate::strictest(&snapshot);
-                let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+        let footprint = match (args.before, &migration) {
+            (None, Some((footprint, _))) => Some(footprint.clone()),
+            (None, None) => Some(gate::strictest(&snapshot)),
+            (Some(Before::Backup), _) => None,
+        };
+        let (footprint, mut verdict) = match footprint {
+            None => gate::before_backup(&snapshot, &sessions, &policy),
+            Some(footprint) => {
+                let mut verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+                if let (Answer::WouldBlock, Some(time)) = (verdict.answer, args.count_uses) {
+                    policy.usage = facts.usage(&relations(&footprint), time).await?;
+                    verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+                }
                 (footprint, verdict)
             }
         };
-        verdict.warnings.splice(0..0, self.notes.iter().cloned());
-        self.last = Some(Looked {
+        verdict
+            .warnings
+            .splice(0..0, migration.into_iter().flat_map(|(_, notes)| notes));
+        let looked = Looked {
             footprint,
             verdict,
-            database: self.database(&snapshot),
+            database: snapshot.server.datname.clone(),
             taken_at: snapshot.taken_at,
-        });
-        Ok(FirstLook::of(&snapshot))
+            seen: Some(FirstLook::of(&snapshot)),
+        };
+        Ok((looked, facts.finish().await))
+    }
+}
+
+/// The relations that a migration asks for.
+fn relations(footprint: &Footprint) -> Vec<Oid> {
+    let asked = footprint.statements.iter().flat_map(|s| &s.locks);
+    let oids: BTreeSet<Oid> = asked.filter_map(|lock| lock.oid).collect();
+    oids.into_iter().collect()
+}
+
+impl Subject {
+    fn new(target: Option<Target>) -> Self {
+        Self {
+            target,
+            looks: 0,
+            recording: Recording::default(),
+            last: None,
+        }
     }
 
-    fn database(&self, snapshot: &Snapshot) -> String {
-        match &self.name {
-            Some(name) => format!("{} on {name}", snapshot.server.datname),
-            None => snapshot.server.datname.clone(),
+    /// One look at the server. What keeps it from looking is an answer too.
+    async fn look(&mut self, question: &Question, second: bool) {
+        let first = self
+            .last
+            .take()
+            .and_then(|last| last.seen)
+            .filter(|_| second);
+        let mut connect = question.args.connect.clone();
+        if let Some(target) = &self.target {
+            connect.dbname = Some(target.url.clone());
+        }
+        let mut looked = match question.ask(&connect, self.looks, first).await {
+            Ok((looked, recording)) => {
+                self.recording.add(recording);
+                looked
+            }
+            Err(error) => Looked::failed(&error),
+        };
+        self.looks += 1;
+        if let Some(target) = &self.target {
+            looked.database = match looked.database.as_str() {
+                "" => target.name.clone(),
+                database => format!("{database} on {}", target.name),
+            };
+        }
+        self.last = Some(looked);
+    }
+}
+
+impl Looked {
+    /// The answer of a server that cannot be looked at.
+    fn failed(error: &Error) -> Self {
+        // A server that is down, or slow, may be there at the next look; a wrong file stays wrong.
+        let passing = matches!(error, Error::Connect { .. } | Error::Timeout { .. });
+        let (what, help) = error.what_and_help();
+        let doubt = Doubt {
+            statement: None,
+            what,
+            help,
+            lasting: !passing,
+        };
+        Self {
+            footprint: Footprint::default(),
+            verdict: Verdict {
+                answer: Answer::CannotTell,
+                statements: Vec::new(),
+                doubts: vec![doubt],
+                warnings: Vec::new(),
+                look_again: false,
+            },
+            database: String::new(),
+            taken_at: Utc::now(),
+            seen: None,
         }
     }
 }
 
 /// Looks, a second time where somebody has only just begun, and with `--wait` until it is clear.
-async fn until_done(args: &GateArgs, config: &Config, subjects: &mut [Subject]) -> Result<Answer> {
+async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
+    let args = &question.args;
     let terms = Terms {
-        at_most: TimeDelta::from_std(args.wait.unwrap_or(args.patience)).unwrap_or(TimeDelta::MAX),
-        interval: TimeDelta::from_std(args.interval).unwrap_or(TimeDelta::MAX),
-        patience: TimeDelta::from_std(args.patience).unwrap_or(TimeDelta::MAX),
+        at_most: span(args.wait.unwrap_or(args.patience)),
+        interval: span(args.interval),
+        patience: span(args.patience),
         stable: args.stable,
     };
     let mut waiting = Waiting::begin(terms, Utc::now());
     let mut line = screen::ProgressLine::new();
-    let mut first: Vec<Option<FirstLook>> = vec![None; subjects.len()];
+    let mut second = false;
     loop {
-        let looks = subjects
-            .iter_mut()
-            .zip(first)
-            .map(|(subject, first)| subject.look(args, config, first));
-        let looks: Vec<FirstLook> = join_all(looks).await.into_iter().collect::<Result<_>>()?;
+        join_all(
+            subjects
+                .iter_mut()
+                .map(|subject| subject.look(question, second)),
+        )
+        .await;
         let verdict = over_all(subjects);
         let next = if args.wait.is_some() || verdict.look_again {
             waiting.after_look(&verdict, Utc::now())
@@ -192,20 +267,21 @@ async fn until_done(args: &GateArgs, config: &Config, subjects: &mut [Subject]) 
         match next {
             Next::Done(answer) => {
                 line.clear();
-                return Ok(answer);
+                return answer;
             }
             Next::LookAgain { after, second_look } => {
-                if args.wait.is_some() {
+                if !second_look {
                     line.say(&still_waiting(subjects, waiting.left(Utc::now())));
                 }
-                first = looks
-                    .into_iter()
-                    .map(|l| second_look.then_some(l))
-                    .collect();
+                second = second_look;
                 tokio::time::sleep(after.to_std().unwrap_or(Duration::ZERO)).await;
             }
         }
     }
+}
+
+fn span(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 /// One verdict over all servers: one that would block decides, then one that cannot tell.

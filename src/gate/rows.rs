@@ -5,7 +5,18 @@ use super::blocker::Owner;
 use super::clearing::{self, Weight};
 use super::held::Held;
 use super::statement::Judge;
-use crate::model::{LockMode, RelationKind, RelationName};
+use crate::model::{LockMode, RelationKind, RelationName, Statement, WaitPhase};
+
+/// Commands that lock rows; others that ask for the same modes (`LOCK TABLE`, `PREPARE`) touch none.
+const LOCK_ROWS: [&str; 9] = [
+    "INSERT", "UPDATE", "DELETE", "MERGE", "SELECT", "COPY", "EXECUTE", "FETCH", "EXPLAIN",
+];
+
+/// Whether a statement locks rows: it says so, or its command does.
+#[must_use]
+pub fn are_locked_by(statement: &Statement) -> bool {
+    LOCK_ROWS.contains(&statement.command.as_str()) || statement.phases.contains(&WaitPhase::Rows)
+}
 
 /// Doubts a statement that writes rows where another open transaction may have locked some.
 ///

@@ -73,6 +73,9 @@ impl<'j, 'a> Judge<'j, 'a> {
             self.phase(phase, held);
             self.note_what_it_holds(held);
         }
+        if rows::are_locked_by(self.statement) {
+            rows::judge(&mut self, held);
+        }
         super::advisory::judge(&mut self);
         self.note_what_it_holds(held);
         self.verdict.behind = behind::of(&self);
@@ -147,7 +150,8 @@ impl<'j, 'a> Judge<'j, 'a> {
                 }
             }
             WaitPhase::Snapshots => self.snapshots(),
-            WaitPhase::Rows => rows::judge(self, held),
+            // Judged with the row modes, once.
+            WaitPhase::Rows => {}
         }
     }
 

@@ -138,6 +138,7 @@ fn cut(script: &Script) -> Vec<Cut> {
             });
         }
     }
+    cuts.sort_by_key(|cut| cut.line);
     cuts
 }
 

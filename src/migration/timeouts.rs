@@ -232,14 +232,13 @@ fn leading_number(text: &str) -> Option<(f64, usize)> {
     }
     let length = decimal_length(digits);
     let number = &digits[..length];
-    let is_octal = number.len() > 1
-        && number.starts_with('0')
-        && number.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-    let value = if is_octal {
-        i64::from_str_radix(number, 8).ok()? as f64
-    } else {
-        number.parse().ok()?
-    };
+    // strtol reads an octal as far as its digits go; a fraction or exponent right behind makes it decimal.
+    let octal = span(number, |byte| matches!(byte, b'0'..=b'7'));
+    if number.starts_with('0') && !number[octal..].starts_with(['.', 'e', 'E']) {
+        let value = i64::from_str_radix(&number[..octal], 8).ok()? as f64;
+        return Some((factor * value, sign + octal));
+    }
+    let value: f64 = number.parse().ok()?;
     Some((factor * value, sign + length))
 }
 

@@ -4,3 +4,4 @@ pub mod applied;
 pub mod catalog;
 pub mod connect;
 pub mod snapshot;
+pub mod usage;

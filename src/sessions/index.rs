@@ -1,6 +1,6 @@
 //! A snapshot's rows by process, found once: a busy server has a thousand backends and fifty thousand locks.
 
-use crate::model::{Backend, Lock, Pid, RelationName, Snapshot, Walsender, Work};
+use crate::model::{Backend, Lock, LockTarget, Pid, RelationName, Snapshot, Walsender, Work};
 use std::collections::HashMap;
 
 /// What the snapshot knows of each process.
@@ -65,7 +65,19 @@ impl<'a> Index<'a> {
     /// The name of a locked relation of the database that was looked at; oids of other databases mean other relations.
     #[must_use]
     pub fn name_of(&self, lock: &Lock) -> Option<&'a RelationName> {
-        let (database, oid) = lock.relation()?;
+        self.name_of_target(&lock.target)
+    }
+
+    /// The same for what a lock is on.
+    #[must_use]
+    pub fn name_of_target(&self, target: &LockTarget) -> Option<&'a RelationName> {
+        let LockTarget::Relation {
+            database,
+            relation: oid,
+        } = *target
+        else {
+            return None;
+        };
         let own = database == self.snapshot.server.datid || database == 0;
         own.then(|| self.snapshot.relations.get(&oid))
             .flatten()

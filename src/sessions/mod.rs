@@ -18,10 +18,12 @@ pub(crate) mod scene;
 mod tests;
 pub mod tools;
 pub mod waits;
+pub mod words;
 
 pub use index::Index;
 pub use roles::prevents_wraparound;
 pub use waits::WaitGraph;
+pub use words::Words;
 
 use crate::model::{Pid, Role, Session, Snapshot};
 use chrono::TimeDelta;

@@ -75,14 +75,12 @@ impl Binaries {
         let mut seen: Vec<PathBuf> = Vec::new();
         let mut installed = Vec::new();
         for folder in candidates() {
-            let Ok(real) = folder.canonicalize() else {
-                continue;
-            };
-            if seen.contains(&real) || !has_server(&folder) {
+            let real = behind_links(&folder);
+            if seen.contains(&real) || !has_server(&real) {
                 continue;
             }
+            installed.extend(Self::in_folder(&real));
             seen.push(real);
-            installed.extend(Self::in_folder(&folder));
         }
         installed
     }
@@ -92,13 +90,14 @@ impl Binaries {
     /// # Errors
     /// It has no `initdb` and `postgres`, or they do not run as the account that will run them.
     pub fn in_folder(folder: &Path) -> Result<Self> {
+        let folder = behind_links(folder);
         let program = folder.join("postgres");
         let unusable = |why: String| Error::Program {
             program: program.display().to_string(),
             why,
             help: NOT_FOUND_HELP.into(),
         };
-        if !has_server(folder) {
+        if !has_server(&folder) {
             return Err(unusable(
                 "the folder does not hold initdb and postgres".into(),
             ));
@@ -117,7 +116,7 @@ impl Binaries {
             ))
         })?;
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder,
             version,
             major,
         })
@@ -227,6 +226,18 @@ fn newest_first(mut versions: Vec<(u32, PathBuf)>) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, folder)| folder).collect()
 }
 
+/// The folder that `postgres` really is in: a folder of links to some programs of an installation
+/// (`/usr/local/bin`, Homebrew) need not have links to all of them.
+fn behind_links(folder: &Path) -> PathBuf {
+    let real = folder.join("postgres").canonicalize();
+    let parent = real
+        .ok()
+        .and_then(|program| program.parent().map(Path::to_path_buf));
+    parent
+        .filter(|parent| has_server(parent))
+        .unwrap_or_else(|| folder.to_path_buf())
+}
+
 fn has_server(folder: &Path) -> bool {
     ["initdb", "postgres"]
         .iter()
@@ -275,6 +286,21 @@ mod tests {
         assert_eq!(found, expected);
         let found = versions_in(root.path(), "postgresql", "bin");
         assert_eq!(found, [(9, root.path().join("postgresql@9").join("bin"))]);
+    }
+
+    #[test]
+    fn a_folder_of_links_leads_to_the_installation() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, links) = (root.path().join("real"), root.path().join("links"));
+        for folder in [&real, &links] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        for program in ["initdb", "postgres"] {
+            std::fs::write(real.join(program), "").unwrap();
+        }
+        std::os::unix::fs::symlink(real.join("postgres"), links.join("postgres")).unwrap();
+        assert_eq!(behind_links(&links), real.canonicalize().unwrap());
+        assert_eq!(behind_links(&real), real.canonicalize().unwrap());
     }
 
     #[test]

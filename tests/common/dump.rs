@@ -214,7 +214,8 @@ fn grow(database: &Database, jobs: usize, megabytes: usize) {
         database.sql(&format!(
             "DROP TABLE IF EXISTS bulk_{number}; CREATE TABLE bulk_{number} (id int, body text); \
              INSERT INTO bulk_{number} SELECT n, (SELECT string_agg(md5((n * i + {number})::text), '') \
-             FROM generate_series(1, 32) i) FROM generate_series(1, {megabytes} * 1024) n"
+             FROM generate_series(1, 32) i) FROM generate_series(1, {megabytes} * 1024) n; \
+             ANALYZE bulk_{number}" // its size is known: a parallel dump begins with the largest
         ));
     }
 }

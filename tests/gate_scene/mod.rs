@@ -1,14 +1,15 @@
 //! Sessions in an open transaction each, that ask for locks one after the other, and an observer.
 
-use super::gate_trial::{connect, look::look};
 use pgguard::gate::{Policy, decide};
 use pgguard::model::{
     Footprint, LockMode, LockRequest, LockWork, Oid, Pid, RelationKind, RelationName, Statement,
 };
+use pgguard::postgres::connect::Connection;
+use pgguard::postgres::snapshot::look;
 use pgguard::sessions::Sessions;
 use pgguard::throwaway::{Options, Server};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Connection as _, Row, raw_sql};
 use std::collections::BTreeSet;
 use tokio::task::JoinHandle;
 
@@ -46,6 +47,7 @@ struct Actor {
 /// The sessions, the relations, and who looks.
 pub struct Scene {
     server: Server,
+    gate: Connection,
     observer: PgConnection,
     actors: Vec<Actor>,
     oids: Vec<(String, Oid)>,
@@ -75,6 +77,7 @@ impl Scene {
         }
         let mut scene = Self {
             server,
+            gate: super::gate_trial::observer(&url).await,
             observer,
             actors: Vec::new(),
             oids,
@@ -130,7 +133,7 @@ impl Scene {
         mode: LockMode,
         nowait: bool,
     ) -> Predicted {
-        let snapshot = look(&mut self.observer).await;
+        let snapshot = look(&mut self.gate).await.expect("a look");
         let locks = relations
             .iter()
             .map(|name| LockRequest {
@@ -351,4 +354,8 @@ async fn execute(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::E
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.expect("a connection")
 }

@@ -2,20 +2,18 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
-pub mod look;
-
 use super::common::{Database, Session, until};
 use chrono::TimeDelta;
-use look::look;
 use pgguard::gate::{Policy, decide};
 use pgguard::migration::footprint::{self, reach};
 use pgguard::migration::statement::{Script, TransactionHabit, statements};
 use pgguard::model::{Answer, Footprint, Pid, Snapshot, StatementVerdict, Verdict, WaitKind};
 use pgguard::postgres::catalog;
+use pgguard::postgres::connect::{Connection, Flags, Target};
+use pgguard::postgres::snapshot::look;
 use pgguard::sessions::understand;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The gate's word on a migration, with what it was said of.
 pub struct Said {
@@ -92,15 +90,15 @@ pub fn gate_with(database: &Database, sql: &str, policy: &Policy) -> Said {
         .build()
         .expect("an event loop");
     runtime.block_on(async {
-        let mut connection = connect(&database.url()).await;
+        let mut connection = observer(&database.url()).await;
         let said = ask(&mut connection, sql, policy).await;
-        connection.close().await.expect("it closes");
+        connection.close().await;
         said
     })
 }
 
 /// Asks the gate on an open connection.
-pub async fn ask(connection: &mut PgConnection, sql: &str, policy: &Policy) -> Said {
+pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Said {
     let script = Script {
         file: "migration.sql".into(),
         sql: sql.into(),
@@ -108,10 +106,11 @@ pub async fn ask(connection: &mut PgConnection, sql: &str, policy: &Policy) -> S
         habit: TransactionHabit::PerStatement,
     };
     let statements = statements(&[script]);
-    let catalog = catalog::load(connection, &reach(&statements))
+    let session = connection.session().expect("an open session");
+    let catalog = catalog::load(session, &reach(&statements))
         .await
         .expect("the catalog can be read");
-    let snapshot = look(connection).await;
+    let snapshot = look(connection).await.expect("a look");
     let footprint = footprint::of(&statements, catalog, snapshot.server.version_num);
     let verdict = decide(&footprint, &snapshot, &understand(&snapshot), policy);
     Said {
@@ -121,14 +120,27 @@ pub async fn ask(connection: &mut PgConnection, sql: &str, policy: &Policy) -> S
     }
 }
 
-pub async fn connect(url: &str) -> PgConnection {
-    let options: PgConnectOptions = url.parse().expect("a URL");
-    options
-        .application_name("pgguard")
-        .disable_statement_logging()
-        .connect()
+/// A connection as pgguard itself opens it.
+pub async fn observer(url: &str) -> Connection {
+    let flags = Flags {
+        dbname: Some(url.into()),
+        ..Flags::default()
+    };
+    let target = Target::from_flags(&flags).expect("a URL");
+    Connection::open(&target, Duration::from_secs(60))
         .await
         .expect("a connection")
+}
+
+/// The gate's word on the same migration and another snapshot: what a look would have said had the scene
+/// lasted for longer than a test can.
+pub fn judge(footprint: &Footprint, snapshot: Snapshot, policy: &Policy) -> Said {
+    let verdict = decide(footprint, &snapshot, &understand(&snapshot), policy);
+    Said {
+        footprint: footprint.clone(),
+        snapshot,
+        verdict,
+    }
 }
 
 /// What the server did with a statement.
@@ -140,7 +152,7 @@ pub enum Did {
     Waited(BTreeSet<Pid>),
 }
 
-/// Runs a statement until it either waits for a lock or is over. One that waits is cancelled.
+/// Runs a statement until it either waits for a lock or is over.
 pub fn run(session: &mut Session, statement: &str) -> Did {
     session.start(statement);
     let mut over = None;
@@ -155,6 +167,14 @@ pub fn run(session: &mut Session, statement: &str) -> Did {
     }
     let behind = session.blocked_by().into_iter().collect();
     Did::Waited(behind)
+}
+
+/// Runs a statement that must wait, and leaves it waiting: behind whom.
+pub fn waits(session: &mut Session, statement: &str) -> BTreeSet<Pid> {
+    match run(session, statement) {
+        Did::Waited(behind) => behind,
+        Did::Ran(answer) => panic!("{statement} did not wait: {answer:?}"),
+    }
 }
 
 /// Lets a statement that waits go.

@@ -37,6 +37,13 @@ impl File {
     pub fn is_sql(&self) -> bool {
         self.name.to_ascii_lowercase().ends_with(".sql")
     }
+
+    /// Whether it is code by its name.
+    pub fn is_code(&self) -> bool {
+        self.name
+            .rsplit_once('.')
+            .is_some_and(|(_, end)| CODE.contains(&end))
+    }
 }
 
 /// How deep a folder is read: Flyway's and Liquibase's may have folders in them.

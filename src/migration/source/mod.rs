@@ -107,6 +107,9 @@ fn source(
     } else {
         Layout::at(path)?
     };
+    if !layout.is_folder && layout.files.iter().all(layout::File::is_code) {
+        return Err(none_in(&layout, None));
+    }
     let (tool, look_alikes) = match tool {
         Some(tool) => (Some(tool), Vec::new()),
         None => recognised(&layout)?,

@@ -432,3 +432,68 @@ fn a_checksum_is_the_one_of_a_known_text() {
         0xCBF4_3926_u32.cast_signed().to_string()
     );
 }
+
+#[test]
+fn a_framework_speaks_through_standard_input() {
+    use crate::migration::statement::{Body, statements};
+    let read = |name: &str| {
+        let scripts = scripts(vec![source_of(fixture("stdin").join(name), None)]);
+        let shown = |s: &crate::migration::statement::SourceStatement| {
+            let body = match &s.body {
+                Body::Sql(_) => s
+                    .sql
+                    .split_whitespace()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                Body::Meta(_) => "meta".to_owned(),
+                Body::Unparsable(why) => why.clone(),
+            };
+            format!(
+                "{} {}{} {body}",
+                s.line,
+                s.transaction,
+                if s.in_block { " in a block" } else { "" }
+            )
+        };
+        statements(&scripts).iter().map(shown).collect::<Vec<_>>()
+    };
+    // Django 5.2: an AddField with an index, a RunPython and a RunSQL.
+    assert_eq!(
+        read("django-sqlmigrate.sql"),
+        [
+            "1 1 BEGIN",
+            "5 1 in a block ALTER TABLE",
+            "6 1 in a block ALTER TABLE",
+            "10 1 in a block this step is code, not SQL: what it does cannot be read",
+            "14 1 in a block UPDATE shop_order",
+            "15 1 in a block CREATE INDEX",
+            "16 1 in a block COMMIT",
+        ]
+    );
+    // Alembic 1.20: two revisions, an autocommit_block between.
+    assert_eq!(
+        read("alembic-upgrade.sql"),
+        [
+            "1 1 BEGIN",
+            "3 1 in a block CREATE TABLE",
+            "10 1 in a block CREATE TABLE",
+            "15 1 in a block INSERT INTO",
+            "19 1 in a block ALTER TABLE",
+            "21 1 in a block COMMIT",
+            "23 2 CREATE INDEX",
+            "25 3 BEGIN",
+            "27 3 in a block UPDATE orders",
+            "29 3 in a block UPDATE alembic_version",
+            "31 3 in a block COMMIT",
+        ]
+    );
+}
+
+#[test]
+fn code_that_was_named_is_refused_with_its_dry_run() {
+    assert!(
+        failure(fixture("django/0001_initial.py")).contains("sqlmigrate APP NAME | pgguard gate -")
+    );
+    assert!(failure(fixture("goose/00004_backfill.go")).contains("its migrations are code"));
+}

@@ -1,0 +1,228 @@
+//! Backups: running, over their time, missing.
+
+use super::sight::{Sight, seconds};
+use super::transactions::many;
+use super::{Answer, Figure, State, Unit};
+use crate::gate::words::span;
+use crate::model::{Backend, BackupRun, Role, RunOutcome, Session};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// One running backup.
+struct Running<'a> {
+    session: &'a Session,
+    backend: &'a Backend,
+    age: TimeDelta,
+}
+
+/// The running backups with their ages, the oldest first.
+fn all<'s>(sight: &'s Sight<'_>) -> Vec<Running<'s>> {
+    let mut found: Vec<Running<'_>> = sight
+        .sessions
+        .in_role(Role::Backup)
+        .filter_map(|session| {
+            let backend = sight.words.backend(session.pid)?;
+            let began = began(sight, session)?;
+            sight
+                .judges_database(backend.datname.as_deref())
+                .then(|| Running {
+                    session,
+                    backend,
+                    age: sight.words.age(began),
+                })
+        })
+        .collect();
+    found.sort_by_key(|running| std::cmp::Reverse(running.age));
+    found
+}
+
+/// A dump begins with its transaction, a physical backup with its connection.
+fn began(sight: &Sight<'_>, session: &Session) -> Option<DateTime<Utc>> {
+    session
+        .members
+        .iter()
+        .filter_map(|&pid| sight.words.backend(pid))
+        .filter_map(|b| b.xact_start.or(b.backend_start))
+        .min()
+}
+
+/// How long the longest has run.
+pub fn running(sight: &Sight<'_>) -> Answer {
+    let backups = all(sight);
+    let value = backups.first().map_or(0.0, |b| seconds(b.age));
+    let mut text = backups.first().map_or_else(
+        || "no backup is running".to_owned(),
+        |b| {
+            format!(
+                "{} running, longest for {}: {}",
+                many(backups.len(), "backup"),
+                span(b.age),
+                sight.words.session(b.session.pid)
+            )
+        },
+    );
+    let mut state = sight.state_despite_hidden(value);
+    if let Some(dead) = backups.iter().find(|b| is_leaked(b.session)) {
+        state = worst(state, State::Warning);
+        text = format!(
+            "{text}; its client seems to be gone: {}, pgguard kill {}",
+            sight.words.session(dead.session.pid),
+            dead.session.pid
+        );
+    }
+    if let Some(hidden) = sight.hidden_words() {
+        text = format!("{text}; {hidden}");
+    }
+    Answer {
+        state,
+        text,
+        details: backups
+            .iter()
+            .map(|b| format!("{}: {}", span(b.age), sight.words.session(b.session.pid)))
+            .collect(),
+        figures: vec![
+            sight.judged("longest_backup", value, Unit::Seconds),
+            Figure::count("backups", backups.len()),
+            sight.hidden_figure(),
+        ],
+    }
+}
+
+fn is_leaked(session: &Session) -> bool {
+    session.backup.as_ref().is_some_and(|b| b.leaked)
+}
+
+/// A warning is worse than OK and than not knowing; nothing is worse than critical.
+const fn worst(a: State, b: State) -> State {
+    match (a, b) {
+        (State::Critical, _) | (_, State::Critical) => State::Critical,
+        (State::Warning, _) | (_, State::Warning) => State::Warning,
+        (State::Unknown, _) | (_, State::Unknown) => State::Unknown,
+        _ => State::Ok,
+    }
+}
+
+/// By how much a running one is over the longest of its past runs.
+pub fn overtime(sight: &Sight<'_>) -> Answer {
+    let mut state = sight.state_despite_hidden(0.0);
+    let mut most = None;
+    let mut sentences = Vec::new();
+    for backup in all(sight) {
+        let who = sight.words.session(backup.session.pid);
+        let age = span(backup.age);
+        let Some(usual) = longest_past(sight, &backup) else {
+            state = worst(state, State::Unknown);
+            sentences.push(format!(
+                "{who} has run for {age} and there is no complete past run to compare it with: \
+                 pgguard backups record -- pg_dump … keeps them"
+            ));
+            continue;
+        };
+        let over = (backup.age - usual).max(TimeDelta::zero());
+        let value = seconds(over);
+        state = worst(state, sight.judgement.thresholds.state_of(value));
+        most = Some(most.unwrap_or(0.0_f64).max(value));
+        sentences.push(format!(
+            "{who} has run for {age}, past runs took at most {}",
+            span(usual)
+        ));
+    }
+    let mut text = sentences
+        .first()
+        .cloned()
+        .unwrap_or_else(|| "no backup is running".into());
+    if let Some(hidden) = sight.hidden_words() {
+        text = format!("{text}; {hidden}");
+    }
+    Answer {
+        state,
+        text,
+        figures: vec![
+            Figure::seconds("overtime", most.or(sentences.is_empty().then_some(0.0)))
+                .judged_by(sight.judgement.thresholds),
+            Figure::count("backups", sentences.len()),
+            sight.hidden_figure(),
+        ],
+        details: sentences,
+    }
+}
+
+/// The longest complete run of the same program, role, name and database.
+fn longest_past(sight: &Sight<'_>, backup: &Running<'_>) -> Option<TimeDelta> {
+    let tool = backup.session.backup.as_ref().map(|b| b.tool.word());
+    let same = |run: &&BackupRun| {
+        let key = &run.key;
+        run.outcome == RunOutcome::Complete
+            && Some(key.tool.as_str()) == tool
+            && Some(key.user.as_str()) == backup.backend.usename.as_deref()
+            && key.application_name == backup.backend.application_name
+            && (key.database.is_empty()
+                || Some(key.database.as_str()) == backup.backend.datname.as_deref())
+    };
+    sight
+        .runs
+        .iter()
+        .filter(same)
+        .map(|run| run.ended - run.started)
+        .max()
+}
+
+/// How long ago the last complete one ended.
+pub fn missing(sight: &Sight<'_>) -> Answer {
+    let database = sight
+        .judgement
+        .database
+        .as_deref()
+        .unwrap_or(&sight.snapshot.server.datname);
+    let of_database: Vec<&BackupRun> = sight
+        .runs
+        .iter()
+        .filter(|run| run.key.database == database || run.key.database.is_empty())
+        .collect();
+    let last = of_database
+        .iter()
+        .filter(|run| run.outcome == RunOutcome::Complete)
+        .max_by_key(|run| run.ended);
+    let Some(last) = last else {
+        let mut answer = Answer::unknown(format!(
+            "no complete backup of {database} is in the history ({} known): \
+             pgguard backups record -- pg_dump … keeps them",
+            many(of_database.len(), "run")
+        ));
+        answer.figures = vec![
+            Figure::seconds("since_last_backup", None).judged_by(sight.judgement.thresholds),
+            Figure::count("backups", all(sight).len()),
+        ];
+        return answer;
+    };
+    let value = seconds(sight.words.age(last.ended));
+    let failed = of_database
+        .iter()
+        .filter(|run| run.outcome == RunOutcome::Aborted && run.ended > last.ended)
+        .count();
+    let mut text = format!(
+        "the last complete backup of {database} ended {} ago, {} ({} by {})",
+        span(sight.words.age(last.ended)),
+        last.ended.format("%Y-%m-%d %H:%M UTC"),
+        last.key.tool,
+        last.key.user
+    );
+    if failed > 0 {
+        text = format!(
+            "{text}; {} since then did not complete",
+            many(failed, "run")
+        );
+    }
+    let running = all(sight);
+    if let Some(now) = running.first() {
+        text = format!("{text}; one has run for {}", span(now.age));
+    }
+    Answer {
+        state: sight.judgement.thresholds.state_of(value),
+        text,
+        details: Vec::new(),
+        figures: vec![
+            sight.judged("since_last_backup", value, Unit::Seconds),
+            Figure::count("backups", running.len()),
+        ],
+    }
+}

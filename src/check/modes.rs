@@ -1,0 +1,134 @@
+//! The questions that a check can ask, one row each.
+
+use super::{Answer, Sight, backups, locks, migrations, transactions};
+
+/// What a mode needs beside one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// A connection, no look.
+    Connection,
+    /// A look.
+    Look,
+    /// A look and past backup runs.
+    History,
+    /// A look and a gate's verdict on migrations.
+    Verdict,
+}
+
+/// One question.
+#[derive(Debug)]
+pub struct Mode {
+    /// The value of `--mode`.
+    pub name: &'static str,
+    /// What `-w` and `-c` are compared with.
+    pub judges: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// `-w` where none of both is given; empty: none.
+    pub warning: &'static str,
+    /// `-c` where none of both is given; empty: none.
+    pub critical: &'static str,
+    /// The answer.
+    pub answer: fn(&Sight<'_>) -> Answer,
+}
+
+/// All questions; the first is asked when none is named.
+pub const MODES: [Mode; 9] = [
+    Mode {
+        name: "lock-wait",
+        judges: "how long the longest wait for a lock has lasted",
+        needs: Needs::Look,
+        warning: "30s",
+        critical: "5m",
+        answer: locks::longest_wait,
+    },
+    Mode {
+        name: "blocked",
+        judges: "how many sessions have waited for a lock for at least --for",
+        needs: Needs::Look,
+        warning: "0",
+        critical: "10",
+        answer: locks::blocked,
+    },
+    Mode {
+        name: "idle-in-transaction",
+        judges: "how long the longest idle transaction has been idle (its time in that state)",
+        needs: Needs::Look,
+        warning: "5m",
+        critical: "1h",
+        answer: transactions::idle,
+    },
+    Mode {
+        name: "oldest-transaction",
+        judges: "the age of the oldest transaction, prepared ones included",
+        needs: Needs::Look,
+        warning: "1h",
+        critical: "6h",
+        answer: transactions::oldest,
+    },
+    Mode {
+        name: "backup-running",
+        judges: "how long the longest running backup has run",
+        needs: Needs::Look,
+        warning: "",
+        critical: "",
+        answer: backups::running,
+    },
+    Mode {
+        name: "backup-overtime",
+        judges: "by how much a running backup is over the longest of its past runs",
+        needs: Needs::History,
+        warning: "10m",
+        critical: "1h",
+        answer: backups::overtime,
+    },
+    Mode {
+        name: "backup-missing",
+        judges: "how long ago the last complete backup of the database ended",
+        needs: Needs::History,
+        warning: "26h",
+        critical: "50h",
+        answer: backups::missing,
+    },
+    Mode {
+        name: "migration",
+        judges: "how many sessions would block the migrations named in --migration",
+        needs: Needs::Verdict,
+        warning: "",
+        critical: "0",
+        answer: migrations::would_block,
+    },
+    Mode {
+        name: "zombie-migrations",
+        judges: "how long a migration has held its transaction or its tool's lock without doing anything",
+        needs: Needs::Look,
+        warning: "5m",
+        critical: "30m",
+        answer: migrations::zombies,
+    },
+];
+
+/// The connection by itself: no look, so no row above.
+pub const CONNECTION: &str = "connection";
+
+/// The row of a name.
+#[must_use]
+pub fn mode(name: &str) -> Option<&'static Mode> {
+    MODES.iter().find(|mode| mode.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Range;
+
+    #[test]
+    fn names_and_default_thresholds_are_sound() {
+        for (nth, mode) in MODES.iter().enumerate() {
+            assert!(MODES[..nth].iter().all(|other| other.name != mode.name));
+            for threshold in [mode.warning, mode.critical] {
+                assert!(threshold.is_empty() || threshold.parse::<Range>().is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `pgguard check`
+
+mod arguments;
+mod watchdog;
+
+use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
+use crate::model::{BackupRun, Snapshot};
+use crate::postgres::connect::{Connection, Flags, Target};
+use crate::postgres::snapshot;
+use crate::sessions::{WaitGraph, understand};
+use crate::{Error, Result, report};
+use arguments::{Arguments, Form, Said};
+use chrono::TimeDelta;
+use std::time::{Duration, Instant};
+
+/// Runs the check by the plugin rules, arguments and panics included: one line on standard output,
+/// exit status 0 to 3. It reads its arguments itself, since theirs are the plugins' habits.
+#[must_use]
+pub fn main() -> u8 {
+    watchdog::quiet_panics();
+    let words = std::env::args_os()
+        .skip_while(|word| word != "check")
+        .skip(1);
+    let arguments = match Arguments::read(words) {
+        Ok(arguments) => arguments,
+        Err(Said::Text(text)) => return watchdog::say(&text, 3),
+        Err(Said::Wrong(why)) => {
+            let text = format!(
+                "{}; pgguard check -h lists what there is",
+                report::cleaned(&why)
+            );
+            return watchdog::say(&format!("PGGUARD UNKNOWN - {text}\n"), 3);
+        }
+    };
+    watchdog::watch(arguments.timeout);
+    let in_time = async { Ok(tokio::time::timeout(arguments.timeout, run(&arguments)).await) };
+    let (text, status) = match super::block_on(in_time) {
+        Ok(Ok(told)) => told,
+        Ok(Err(_)) => told(&arguments, &late(&arguments)),
+        Err(error) => told(&arguments, &failed(&arguments, &error)),
+    };
+    watchdog::say(&text, status)
+}
+
+/// Looks, judges, and tells in the form asked for.
+async fn run(arguments: &Arguments) -> (String, u8) {
+    match arguments.format {
+        Form::Nagios => {
+            let answer = answer(arguments)
+                .await
+                .unwrap_or_else(|error| failed(arguments, &error));
+            told(arguments, &answer)
+        }
+        Form::Openmetrics => match look(arguments).await {
+            Ok(look) => {
+                let sessions = understand(&look.snapshot);
+                let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
+                (report::openmetrics(&look.snapshot, &sessions, &graph), 0)
+            }
+            Err(_) => (report::openmetrics_down(), 3),
+        },
+    }
+}
+
+fn told(arguments: &Arguments, answer: &Answer) -> (String, u8) {
+    if arguments.format == Form::Openmetrics {
+        return (report::openmetrics_down(), 3);
+    }
+    let name = format!("PGGUARD {}", arguments.mode.to_uppercase());
+    let text = report::nagios(&name, answer, arguments.verbose);
+    (text, answer.state.exit_status())
+}
+
+fn late(arguments: &Arguments) -> Answer {
+    Answer::unknown(watchdog::timed_out(arguments.timeout))
+}
+
+/// What kept it from looking. The figures of a mode that could not look are left out: no value is not 0.
+fn failed(arguments: &Arguments, error: &Error) -> Answer {
+    let state = match error {
+        Error::Connect { .. } => arguments.when_connect_fails(),
+        _ => State::Unknown,
+    };
+    Answer {
+        state,
+        ..Answer::unknown(error.to_string())
+    }
+}
+
+/// A look and how long the connection took.
+struct Look {
+    snapshot: Snapshot,
+    connected_in: Duration,
+}
+
+async fn connect(arguments: &Arguments) -> Result<(Connection, Duration)> {
+    watchdog::stage("connecting");
+    let target = Target::from_flags(&Flags {
+        host: arguments.host.clone(),
+        port: arguments.port,
+        user: arguments.user.clone(),
+        dbname: arguments.dbname.clone(),
+    })?;
+    let started = Instant::now();
+    let connection = Connection::open(&target, arguments.timeout).await?;
+    Ok((connection, started.elapsed()))
+}
+
+async fn look(arguments: &Arguments) -> Result<Look> {
+    let (mut connection, connected_in) = connect(arguments).await?;
+    watchdog::stage("reading pg_stat_activity and pg_locks");
+    let looked = snapshot::look(&mut connection).await;
+    connection.close().await;
+    watchdog::stage("judging");
+    Ok(Look {
+        snapshot: looked?,
+        connected_in,
+    })
+}
+
+async fn answer(arguments: &Arguments) -> Result<Answer> {
+    let Some(mode) = mode(&arguments.mode) else {
+        return connection(arguments).await;
+    };
+    let judgement = Judgement {
+        thresholds: thresholds(arguments, mode.warning, mode.critical),
+        counts_from: TimeDelta::from_std(arguments.counts_from).unwrap_or(TimeDelta::MAX),
+        without: arguments.exclude_role.clone(),
+        database: arguments.only_database.clone(),
+    };
+    let runs = match mode.needs {
+        Needs::History => past_runs(arguments)?,
+        _ => Vec::new(),
+    };
+    let look = look(arguments).await?;
+    let sessions = understand(&look.snapshot);
+    let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
+    let mut sight = Sight::new(&look.snapshot, &sessions, &graph, &judgement);
+    sight.runs = &runs;
+    let mut answer = (mode.answer)(&sight);
+    if arguments.verbose >= 3 {
+        answer.details.push(how(&look));
+    }
+    Ok(answer)
+}
+
+/// Past backup runs.
+fn past_runs(_arguments: &Arguments) -> Result<Vec<BackupRun>> {
+    Ok(Vec::new())
+}
+
+fn how(look: &Look) -> String {
+    let server = &look.snapshot.server;
+    format!(
+        "looked as {} at database {} of a server of version {}, connected in {} ms: {} sessions, {} locks",
+        server.user,
+        server.datname,
+        server.version_num,
+        look.connected_in.as_millis(),
+        look.snapshot.backends.len(),
+        look.snapshot.locks.len()
+    )
+}
+
+/// The connection by itself.
+async fn connection(arguments: &Arguments) -> Result<Answer> {
+    let (connection, took) = connect(arguments).await?;
+    let thresholds = thresholds(arguments, "", "");
+    let seconds = took.as_secs_f64();
+    let server = connection.server();
+    let text = format!(
+        "connected to database {} as {} in {} ms, version {}{}",
+        server.datname,
+        server.user,
+        took.as_millis(),
+        server.major(),
+        if server.in_recovery {
+            ", a standby"
+        } else {
+            ""
+        }
+    );
+    connection.close().await;
+    Ok(Answer {
+        state: thresholds.state_of(seconds),
+        text,
+        details: Vec::new(),
+        figures: vec![Figure::seconds("connected_in", Some(seconds)).judged_by(thresholds)],
+    })
+}
+
+/// What was given, or where nothing was, the mode's own.
+fn thresholds(arguments: &Arguments, warning: &str, critical: &str) -> Thresholds {
+    let given = Thresholds {
+        warning: arguments.warning,
+        critical: arguments.critical,
+    };
+    if given == Thresholds::default() {
+        let read = |text: &str| text.parse::<Range>().ok();
+        Thresholds {
+            warning: read(warning),
+            critical: read(critical),
+        }
+    } else {
+        given
+    }
+}

@@ -1,0 +1,294 @@
+//! Who it is that shall be ended: what a person sees before they are asked.
+
+use super::Confirmation;
+use super::cost::costs;
+use super::plan::{Step, plan};
+use crate::gate::words::{one_line, span};
+use crate::model::{
+    Backend, BackendIdentity, Lock, Pid, PreparedXact, Role, Session, Snapshot, Work, quoted,
+};
+use crate::sessions::waits::Party;
+use crate::sessions::{Sessions, WaitGraph, Words};
+use chrono::{DateTime, Utc};
+
+/// Everything that is known of one that shall be ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dossier {
+    /// The process to signal, and what tells it from a later one with the same pid.
+    pub identity: BackendIdentity,
+    /// When the transaction began that was looked at: another one is another matter.
+    pub xact_start: Option<DateTime<Utc>>,
+    /// Its role.
+    pub role: Role,
+    /// Who it is, in one phrase.
+    pub who: String,
+    /// Label and text, line by line: since when, what it runs, what it holds, whom it blocks.
+    pub facts: Vec<(&'static str, String)>,
+    /// What is lost, or comes back.
+    pub costs: Vec<String>,
+    /// Something better than ending this one, where there is.
+    pub better: Option<String>,
+    /// How it would be ended; empty: not by us.
+    pub steps: Vec<Step>,
+    /// Why nothing can be done, with what would help.
+    pub refused: Option<String>,
+    /// What has to be typed.
+    pub confirmation: Confirmation,
+    /// Its processes: a dump's workers are waited for too.
+    pub members: Vec<Pid>,
+}
+
+/// One session with what the rules of cost look at.
+pub struct Case<'a> {
+    /// Its leading process.
+    pub backend: &'a Backend,
+    /// The session.
+    pub session: Option<&'a Session>,
+    /// Its role.
+    pub role: Role,
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> Case<'a> {
+    /// The time of the look.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.snapshot.taken_at
+    }
+
+    /// Its rows of the progress views.
+    pub fn work(&self) -> impl Iterator<Item = &'a Work> {
+        self.snapshot.progress_of(self.backend.pid)
+    }
+}
+
+/// How many locks are listed.
+const LISTED: usize = 5;
+
+/// The dossier of the session that a pid belongs to; `None`: nobody has that pid. A worker of a parallel
+/// dump or query stands for its leader: what shall go is the whole.
+#[must_use]
+pub fn dossier(
+    pid: Pid,
+    snapshot: &Snapshot,
+    sessions: &Sessions,
+    graph: &WaitGraph,
+    before: Option<&Snapshot>,
+) -> Option<Dossier> {
+    let words = Words::new(snapshot, sessions);
+    words.backend(pid)?;
+    let session = sessions.of(pid);
+    // Two connections of one migration run are two things to end; a dump's are one, a parallel query's too.
+    let whole = session.filter(|s| s.role == Role::Backup || is_parallel_worker(&words, pid));
+    let leader = whole.map_or(pid, |s| s.pid);
+    let backend = words.backend(leader)?;
+    let case = Case {
+        backend,
+        session,
+        role: session.map_or(Role::Server, |s| s.role),
+        snapshot,
+    };
+    let mut facts = Vec::new();
+    if leader != pid {
+        let led = format!("pid {pid} is one of its workers; its leader is the one to end");
+        facts.push(("leader", led));
+    }
+    facts.extend(facts_of(&case, &words, graph));
+    let steps = plan(backend, session, snapshot, before);
+    Some(Dossier {
+        identity: backend.identity(),
+        xact_start: backend.xact_start,
+        role: case.role,
+        who: words.session(leader),
+        costs: costs(&case),
+        better: better(leader, &words, graph),
+        refused: refused(&case, &steps),
+        confirmation: Confirmation::for_session(case.role, leader),
+        members: whole.map_or_else(|| vec![leader], |s| s.members.clone()),
+        facts,
+        steps,
+    })
+}
+
+fn is_parallel_worker(words: &Words<'_>, pid: Pid) -> bool {
+    words.backend(pid).is_some_and(|b| b.lock_group() != b.pid)
+}
+
+fn facts_of(case: &Case<'_>, words: &Words<'_>, graph: &WaitGraph) -> Vec<(&'static str, String)> {
+    let backend = case.backend;
+    let now = case.now();
+    let mut facts = Vec::new();
+    let ages: Vec<String> = [
+        ("connected", backend.backend_start.map(|t| words.age(t))),
+        ("transaction", backend.xact_age(now)),
+        ("in this state", backend.state_age(now)),
+    ]
+    .into_iter()
+    .filter_map(|(label, age)| Some(format!("{label} {}", span(age?))))
+    .collect();
+    let state = backend.state.map_or("hidden", |s| s.text());
+    facts.push(("state", [vec![state.to_owned()], ages].concat().join(" · ")));
+    if !backend.query.is_empty() && !backend.masked {
+        let label = if state == "active" {
+            "runs"
+        } else {
+            "last ran"
+        };
+        facts.push((label, one_line(&backend.query, 200)));
+    }
+    facts.push(("holds", held(words, backend.pid)));
+    if let Some(waiter) = graph.waiter(backend.pid) {
+        facts.push((
+            "waits for",
+            format!("{} on {}", waiter.mode, words.target(&waiter.target)),
+        ));
+    }
+    facts.push(("blocks", blocked(words, graph, backend.pid)));
+    if let Some(evidence) = case.session.map(|s| s.evidence.join("; ")) {
+        facts.push(("because", evidence));
+    }
+    facts
+}
+
+fn held(words: &Words<'_>, pid: Pid) -> String {
+    let locks: Vec<&Lock> = words
+        .locks_that_matter(pid)
+        .into_iter()
+        .filter(|lock| lock.granted)
+        .collect();
+    if locks.is_empty() {
+        return "no lock on a table, and no advisory lock".into();
+    }
+    let mut names: Vec<String> = locks
+        .iter()
+        .take(LISTED)
+        .map(|lock| format!("{} on {}", lock.mode, words.target(&lock.target)))
+        .collect();
+    if locks.len() > LISTED {
+        names.push(format!("{} more", locks.len() - LISTED));
+    }
+    names.join(", ")
+}
+
+fn blocked(words: &Words<'_>, graph: &WaitGraph, pid: Pid) -> String {
+    let behind = graph.all_behind(&Party::Pid(pid));
+    if behind.is_empty() {
+        return "nobody".into();
+    }
+    let names: Vec<String> = graph
+        .directly_behind(&Party::Pid(pid))
+        .take(LISTED)
+        .map(|waiter| words.session(waiter))
+        .collect();
+    format!(
+        "{} {} in all; first behind it: {}",
+        behind.len(),
+        if behind.len() == 1 {
+            "session"
+        } else {
+            "sessions"
+        },
+        names.join(" / ")
+    )
+}
+
+/// A waiter right behind this one that alone keeps others waiting: cancelling that one frees them at
+/// once, and this one can go on. A dump and the readers do not disturb each other; the ALTER between does.
+fn better(pid: Pid, words: &Words<'_>, graph: &WaitGraph) -> Option<String> {
+    let root = Party::Pid(pid);
+    let (freed, waiter) = graph
+        .directly_behind(&root)
+        .map(|waiter| (freed_without(graph, waiter), waiter))
+        .max()?;
+    (freed > 0).then(|| {
+        format!(
+            "pgguard kill {waiter}: {} only waits itself, and without it {freed} {} on at once",
+            words.session(waiter),
+            if freed == 1 {
+                "session goes"
+            } else {
+                "sessions go"
+            }
+        )
+    })
+}
+
+/// How many wait for nobody but this waiter, directly or through others of the kind.
+fn freed_without(graph: &WaitGraph, waiter: Pid) -> usize {
+    let mut gone = vec![waiter];
+    loop {
+        let next: Vec<Pid> = graph
+            .all_behind(&Party::Pid(waiter))
+            .into_iter()
+            .filter(|pid| !gone.contains(pid))
+            .filter(|&pid| {
+                graph
+                    .blockers_of(pid)
+                    .iter()
+                    .all(|party| party.pid().is_some_and(|p| gone.contains(&p)))
+            })
+            .collect();
+        if next.is_empty() {
+            return gone.len() - 1;
+        }
+        gone.extend(next);
+    }
+}
+
+fn refused(case: &Case<'_>, steps: &[Step]) -> Option<String> {
+    let user = quoted(&case.snapshot.server.user);
+    if case.backend.pid == case.snapshot.server.own_pid {
+        return Some("this is pgguard's own session".into());
+    }
+    if case.backend.backend_start.is_none() {
+        return Some(format!(
+            "role {user} may not see when this session began, so it cannot be told from a later one with \
+             the same pid: GRANT pg_monitor TO {user}"
+        ));
+    }
+    steps.is_empty().then(|| {
+        format!(
+            "it is a process of the server itself ({}); no signal of ours may end it",
+            case.backend.backend_type.as_deref().unwrap_or("unknown")
+        )
+    })
+}
+
+/// Label and text of a prepared transaction.
+#[must_use]
+pub fn prepared_dossier(
+    xact: &PreparedXact,
+    snapshot: &Snapshot,
+    sessions: &Sessions,
+    graph: &WaitGraph,
+) -> Vec<(&'static str, String)> {
+    let words = Words::new(snapshot, sessions);
+    let locks: Vec<String> = snapshot
+        .locks
+        .iter()
+        .filter(|lock| lock.pid.is_none() && lock.relation().is_some())
+        .filter(|lock| snapshot.prepared_of(lock) == Some(xact))
+        .take(LISTED)
+        .map(|lock| format!("{} on {}", lock.mode, words.target(&lock.target)))
+        .collect();
+    let behind = graph.all_behind(&Party::Prepared(xact.gid.clone()));
+    vec![
+        ("owner", xact.owner.clone()),
+        ("database", xact.database.clone()),
+        ("prepared", format!("{} ago", span(words.age(xact.prepared)))),
+        (
+            "holds",
+            if locks.is_empty() {
+                "no lock on a table".into()
+            } else {
+                locks.join(", ")
+            },
+        ),
+        ("blocks", format!("{} sessions", behind.len())),
+        (
+            "cost",
+            "what it did is undone, although its coordinator was promised that it can be committed: ask \
+             there first whether to COMMIT PREPARED instead"
+                .into(),
+        ),
+    ]
+}

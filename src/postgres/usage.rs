@@ -1,0 +1,40 @@
+//! How often relations are used: the cumulative statistics, read twice.
+
+use super::connect::Connection;
+use crate::Result;
+use crate::model::Oid;
+use std::collections::BTreeMap;
+
+const USAGE: &str = include_str!("usage.sql");
+
+/// Reads and writes of a relation since its counters began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Scans, of the table and of its indexes.
+    pub reads: i64,
+    /// Rows inserted, updated and deleted.
+    pub writes: i64,
+}
+
+/// The counters of these relations. One that has none is missing.
+///
+/// # Errors
+/// As the server has it.
+pub async fn counters(
+    connection: &mut Connection,
+    relations: &[Oid],
+) -> Result<BTreeMap<Oid, Counters>> {
+    let oids: Vec<String> = relations.iter().map(ToString::to_string).collect();
+    let question = USAGE.replace("{OIDS}", &format!("{{{}}}", oids.join(",")));
+    let mut found = BTreeMap::new();
+    connection
+        .ask("read how often the tables are used", &question, |row| {
+            if let (Some(oid), Some(reads), Some(writes)) =
+                (row.number(0), row.number(1), row.number(2))
+            {
+                found.insert(oid, Counters { reads, writes });
+            }
+        })
+        .await?;
+    Ok(found)
+}

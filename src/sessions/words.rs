@@ -1,0 +1,218 @@
+//! Sessions and locks in words: the same ones on every screen, in every message.
+
+use super::waits::Party;
+use super::{Index, Sessions};
+use crate::model::{
+    Backend, FIRST_NORMAL_OID, Lock, LockTarget, Pid, PreparedXact, Role, Snapshot, age, quoted,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
+
+/// A role as people say it, with what is known beside it: `backup pg_dump`, `autovacuum to prevent wraparound`.
+#[must_use]
+pub fn role(role: Role, detail: Option<&str>) -> String {
+    let word = match role {
+        Role::Backup => "backup",
+        Role::Migration => "migration",
+        Role::Application => "application",
+        Role::Idle => "idle session",
+        Role::IdleInTransaction => "idle in transaction",
+        Role::Maintenance => "maintenance",
+        Role::Replication => "replication",
+        Role::Monitoring => "monitoring",
+        Role::Server => "server process",
+        Role::Masked => "hidden session",
+    };
+    match (role, detail) {
+        (_, None) => word.to_owned(),
+        (Role::Backup | Role::Migration, Some(detail)) => format!("{word} {detail}"),
+        (Role::Maintenance | Role::Replication | Role::Server, Some(detail)) => detail.to_owned(),
+        (_, Some(detail)) => format!("{word}, {detail}"),
+    }
+}
+
+/// Names whoever and whatever a snapshot shows.
+pub struct Words<'a> {
+    index: Index<'a>,
+    sessions: &'a Sessions,
+    databases: HashMap<u32, &'a str>,
+}
+
+impl<'a> Words<'a> {
+    /// For one look.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, sessions: &'a Sessions) -> Self {
+        let known = snapshot
+            .backends
+            .iter()
+            .filter_map(|b| Some((b.datid?, b.datname.as_deref()?)));
+        let own = (snapshot.server.datid, snapshot.server.datname.as_str());
+        Self {
+            index: Index::new(snapshot),
+            sessions,
+            databases: known.chain([own]).collect(),
+        }
+    }
+
+    /// The look, by process.
+    #[must_use]
+    pub const fn index(&self) -> &Index<'a> {
+        &self.index
+    }
+
+    /// The row of a process.
+    #[must_use]
+    pub fn backend(&self, pid: Pid) -> Option<&'a Backend> {
+        self.index.backend(pid)
+    }
+
+    /// The role of the session that a process belongs to.
+    #[must_use]
+    pub fn role_of(&self, pid: Pid) -> Role {
+        self.sessions.of(pid).map_or(Role::Server, |s| s.role)
+    }
+
+    /// A session in one phrase: `backup pg_dump, pid 99, user nightly, database shop, application x`.
+    #[must_use]
+    pub fn session(&self, pid: Pid) -> String {
+        let Some(backend) = self.backend(pid) else {
+            return format!("pid {pid}, which ended while it was looked at");
+        };
+        let session = self.sessions.of(pid);
+        let detail = session.and_then(|s| s.detail.as_deref());
+        let role = role(self.role_of(pid), detail);
+        let part = |label: &str, text: Option<&str>| {
+            text.filter(|t| !t.is_empty())
+                .map(|t| format!("{label} {}", quoted(t)))
+        };
+        let application = Some(backend.application_name.as_str())
+            .filter(|name| !role.contains(name) || name.is_empty());
+        [
+            Some(role.clone()),
+            Some(format!("pid {pid}")),
+            part("user", backend.usename.as_deref()),
+            part("database", backend.datname.as_deref()),
+            part("application", application),
+            part("client", backend.client_addr.as_deref()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
+    }
+
+    /// Whoever is in the way, in one phrase.
+    #[must_use]
+    pub fn party(&self, party: &Party) -> String {
+        match party {
+            Party::Pid(pid) => self.session(*pid),
+            Party::Prepared(gid) => self.prepared(gid).map_or_else(
+                || format!("prepared transaction {}", quoted(gid)),
+                |xact| {
+                    format!(
+                        "prepared transaction {}, owner {}, database {}",
+                        quoted(gid),
+                        quoted(&xact.owner),
+                        quoted(&xact.database)
+                    )
+                },
+            ),
+        }
+    }
+
+    /// A prepared transaction by its gid.
+    #[must_use]
+    pub fn prepared(&self, gid: &str) -> Option<&'a PreparedXact> {
+        self.index
+            .snapshot
+            .prepared
+            .iter()
+            .find(|xact| xact.gid == gid)
+    }
+
+    /// Since when somebody's transaction runs, or has been prepared.
+    #[must_use]
+    pub fn party_age(&self, party: &Party) -> Option<TimeDelta> {
+        let since = match party {
+            Party::Pid(pid) => self.backend(*pid)?.xact_start?,
+            Party::Prepared(gid) => self.prepared(gid)?.prepared,
+        };
+        Some(self.age(since))
+    }
+
+    /// The time since then, by the server's clock.
+    #[must_use]
+    pub fn age(&self, since: DateTime<Utc>) -> TimeDelta {
+        age(since, self.index.snapshot.taken_at)
+    }
+
+    /// What a lock is on: `public.orders`, `transaction 771`, `advisory lock 42`.
+    #[must_use]
+    pub fn target(&self, target: &LockTarget) -> String {
+        match target {
+            LockTarget::Relation { database, relation } => self.relation(*database, *relation),
+            LockTarget::VirtualXid { virtualxid } => format!("virtual transaction {virtualxid}"),
+            LockTarget::TransactionId { transactionid } => format!("transaction {transactionid}"),
+            LockTarget::Tuple {
+                database, relation, ..
+            } => format!("a row of {}", self.relation(*database, *relation)),
+            LockTarget::Advisory {
+                classid,
+                objid,
+                objsubid: 1,
+                ..
+            } => {
+                let key = (u64::from(*classid) << 32) | u64::from(*objid);
+                format!("advisory lock {}", key.cast_signed())
+            }
+            LockTarget::Advisory { classid, objid, .. } => format!(
+                "advisory lock ({}, {})",
+                classid.cast_signed(),
+                objid.cast_signed()
+            ),
+            LockTarget::Object { classid, objid, .. } => {
+                format!("object {objid} of catalog {classid}")
+            }
+            LockTarget::Other { name, .. } => name.clone(),
+        }
+    }
+
+    /// A relation's name. Oids of another database mean other relations, whatever is called so here.
+    fn relation(&self, database: u32, oid: u32) -> String {
+        let row = LockTarget::Relation {
+            database,
+            relation: oid,
+        };
+        if let Some(name) = self.index.name_of_target(&row) {
+            return name.to_string();
+        }
+        match self.databases.get(&database) {
+            Some(name) => format!("relation {oid} of database {}", quoted(name)),
+            None => format!("relation {oid}"),
+        }
+    }
+
+    /// The locks of a process that people care about: those on relations of users, and advisory ones,
+    /// held before waited for, the strongest first.
+    #[must_use]
+    pub fn locks_that_matter(&self, pid: Pid) -> Vec<&'a Lock> {
+        let mut locks: Vec<&'a Lock> = self
+            .index
+            .granted(pid)
+            .iter()
+            .chain(self.index.awaited(pid))
+            .copied()
+            .filter(|lock| match lock.target {
+                LockTarget::Relation { relation, .. } => relation >= FIRST_NORMAL_OID,
+                LockTarget::Advisory { .. } => true,
+                _ => !lock.granted,
+            })
+            .collect();
+        locks.sort_by(|a, b| {
+            (b.granted, b.mode)
+                .cmp(&(a.granted, a.mode))
+                .then_with(|| a.target.cmp(&b.target))
+        });
+        locks
+    }
+}
