@@ -18,7 +18,7 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     if args.watch.is_some() {
         return Err(Error::Usage("the live screen of --watch is not built yet; try watch -c pgguard status --color always".into()));
     }
-    let mut facts = Facts::open(&args.connect, &args.record).await?;
+    let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
     let snapshot = facts.look().await?;
     let sessions = understand(&snapshot);
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
@@ -35,7 +35,10 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         Format::Text => report::status_text::render(&told, screen::page(color)),
         Format::Json => report::status_json(&told),
     })?;
-    facts.finish(args.record.record.as_deref()).await?;
+    let recording = facts.finish().await;
+    if let Some(path) = &args.record.record {
+        recording.write(path)?;
+    }
     Ok(0)
 }
 

@@ -100,7 +100,17 @@ fn session(report: &StatusReport<'_>, line: &Line<'_>) -> Value {
         report.waits.waiters_behind(session.pid).into(),
     );
     if let Some(backup) = &session.backup {
-        value.insert("backup".into(), json!(backup));
+        value.insert(
+            "backup".into(),
+            json!({
+                "tool": backup.tool,
+                "blocks_ddl": backup.blocks_ddl,
+                // How many: their oids are of no use outside the server, and there can be thousands.
+                "tables": backup.tables.len(),
+                "workers": backup.workers,
+                "leaked": backup.leaked,
+            }),
+        );
         value.insert("estimate".into(), json!(report.estimates.get(&session.pid)));
     }
     Value::Object(value)

@@ -100,11 +100,13 @@ fn table(report: &StatusReport<'_>, lines: &[&Line<'_>], page: Page) -> String {
         role_above = Some(line.session.role);
         let row = comfy_table::Row::from(cells(report, line, role, wide));
         let mut row = row;
-        row.max_height(if line.session.backup.is_some() && !wide {
-            2
-        } else {
-            1
-        });
+        row.max_height(
+            if report.estimates.contains_key(&line.session.pid) && !wide {
+                2
+            } else {
+                1
+            },
+        );
         table.add_row(row);
     }
     for (column, name) in table.column_iter_mut().zip(names) {
