@@ -133,7 +133,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
     /// Only sessions of this database role.
-    #[arg(id = "of_user", long = "user", value_name = "NAME")]
+    #[arg(id = "only_user", long = "user", value_name = "NAME")]
     pub user: Option<String>,
     /// Only sessions whose application, query or client contains this text.
     #[arg(long, value_name = "TEXT")]
@@ -392,7 +392,7 @@ pub enum BackupsAction {
 /// `pgguard demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Major version of the server, among those found [default: the newest].
+    /// Major version of the server, among those found [default: the system's own].
     #[arg(long, value_name = "MAJOR")]
     pub pg: Option<u32>,
     /// Keep the server until Enter is pressed, to try things by hand.

@@ -77,9 +77,9 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         })
         .collect();
     Statement {
-        file: "pg_dump".into(),
-        line: 1,
-        sql: "pg_dump".into(),
+        file: String::new(),
+        line: 0,
+        sql: "a dump that starts now".into(),
         command: "pg_dump".into(),
         locks,
         phases: Vec::new(),

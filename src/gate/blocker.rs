@@ -222,9 +222,9 @@ fn detail(scene: &Scene, session: Option<&Session>, backend: Option<&Backend>) -
     if let Some(estimate) = session.and_then(|s| scene.policy.estimates.get(&s.pid)) {
         parts.extend(progress(estimate));
     }
-    if let Some(words) = session.and_then(|s| s.detail.clone()) {
-        parts.push(words);
-    }
+    // What the session calls itself is said already.
+    let own_words = session.and_then(|s| s.detail.clone());
+    parts.extend(own_words.filter(|words| *words != backend.application_name));
     let is_backup = session.is_some_and(|s| s.role == Role::Backup);
     if session
         .and_then(|s| s.backup.as_ref())
@@ -295,14 +295,16 @@ fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool) -> Str
         Role::Migration if !blocker.granted => {
             format!("pgguard kill {pid}: an earlier schema change that waits itself")
         }
-        Role::Migration => format!("wait until that schema change is done, or pgguard kill {pid}"),
+        Role::Migration => {
+            format!("wait until the schema change of pid {pid} is done, or pgguard kill {pid}")
+        }
         Role::IdleInTransaction => {
             format!("pgguard kill {pid}: it waits for its client, with its locks")
         }
         Role::Masked => "GRANT pg_monitor TO the role that looks, to see who it is".into(),
         Role::Replication => "wait until its initial copy is done".into(),
         Role::Application | Role::Idle | Role::Maintenance | Role::Monitoring | Role::Server => {
-            format!("wait until it is done, or pgguard kill {pid}")
+            format!("wait until pid {pid} is done, or pgguard kill {pid}")
         }
     }
 }

@@ -29,12 +29,20 @@ pub fn setting(milliseconds: i64) -> String {
 /// A statement on one line, cut to so many characters.
 #[must_use]
 pub fn one_line(text: &str, limit: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(
+        &text.split_whitespace().collect::<Vec<_>>().join(" "),
+        limit,
+    )
+}
+
+/// A line, cut to so many characters.
+#[must_use]
+pub fn cut(line: &str, limit: usize) -> String {
     if line.chars().count() <= limit {
-        return line;
+        return line.to_owned();
     }
-    let cut: String = line.chars().take(limit.saturating_sub(1)).collect();
-    format!("{}…", cut.trim_end())
+    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]

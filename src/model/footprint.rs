@@ -13,9 +13,9 @@ pub struct Footprint {
 /// One statement of a migration and its share of the footprint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
-    /// Which file, as it was named; `-` for standard input.
+    /// Which file, as it was named; `-` for standard input; empty: of no file (a dump, any schema change).
     pub file: String,
-    /// The line its first word is on, from 1.
+    /// The line its first word is on, from 1; 0: of no file.
     pub line: usize,
     /// Its text, without the semicolon.
     pub sql: String,

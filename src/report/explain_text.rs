@@ -9,11 +9,16 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn explain_text(footprint: &Footprint, page: Page) -> String {
     let mut out = String::new();
-    for (index, statement) in footprint.statements.iter().enumerate() {
-        if index > 0 {
+    let mut gap = false;
+    for statement in &footprint.statements {
+        let told = one(footprint, statement, page);
+        // Statements that lock something stand apart; the others make one list.
+        let long = told.lines().count() > 1;
+        if !out.is_empty() && (long || gap) {
             out.push('\n');
         }
-        out += &one(footprint, statement, page);
+        gap = long;
+        out += &told;
     }
     if footprint.statements.is_empty() {
         out.push_str("nothing to run\n");
@@ -24,24 +29,32 @@ pub fn explain_text(footprint: &Footprint, page: Page) -> String {
 fn one(footprint: &Footprint, statement: &Statement, page: Page) -> String {
     let mut out = String::new();
     let place = format!("{}:{}", printable(&statement.file), statement.line.max(1));
+    let silent = statement.locks.is_empty()
+        && statement.phases.is_empty()
+        && statement.advisory.is_empty()
+        && statement.opaque.is_none();
     let room = match page.width {
         0 => 100,
         width => width.saturating_sub(place.chars().count() + 2).max(20),
     };
+    let nothing = if silent { "  locks nothing" } else { "" };
     let _ = writeln!(
         out,
-        "{}  {}",
+        "{}  {}{}",
         page.paint(Ink::Strong, &place),
-        printable(&one_line(&statement.sql, room))
+        printable(&one_line(
+            &statement.sql,
+            room.saturating_sub(nothing.len())
+        )),
+        page.paint(Ink::Faint, nothing)
     );
     for lock in &statement.locks {
         out += &page.labelled("locks", &request(lock));
     }
-    if statement.locks.is_empty() && statement.opaque.is_none() {
-        out += &page.labelled("locks", "nothing");
-    }
-    for phase in &statement.phases {
-        out += &page.labelled("waits for", &awaited(phase));
+    let mut awaits: Vec<String> = statement.phases.iter().map(awaited).collect();
+    awaits.dedup();
+    for text in awaits {
+        out += &page.labelled("waits for", &text);
     }
     for request in &statement.advisory {
         let form = if request.shared { "shared " } else { "" };

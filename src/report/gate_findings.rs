@@ -94,12 +94,30 @@ pub struct Finding {
 pub struct Place {
     /// Its number in the footprint, from 0.
     pub statement: usize,
-    /// Its file.
+    /// Its file; empty: it is of no file.
     pub file: String,
     /// Its line, from 1.
     pub line: usize,
     /// Its beginning, on one line.
     pub sql: String,
+}
+
+impl Place {
+    /// `migrations/0057.sql:3`; empty for what is of no file.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        if self.file.is_empty() {
+            String::new()
+        } else {
+            format!("{}:{}", self.file, self.line)
+        }
+    }
+
+    /// Whether a form that points at lines of files can point at it: not standard input.
+    #[must_use]
+    pub fn is_in_a_file(&self) -> bool {
+        !self.file.is_empty() && self.file != "-"
+    }
 }
 
 impl Finding {
@@ -245,6 +263,16 @@ fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
             }),
         }
     }
+    for group in &mut by_relation {
+        // The oldest first; among those of one age whoever has the smaller pid.
+        group.waits.sort_by_key(|wait| {
+            (
+                wait.blocker.since.is_none(),
+                wait.blocker.since,
+                wait.blocker.pid,
+            )
+        });
+    }
     let who = |group: &Group| -> Vec<_> {
         let one = |w: &&Wait| (w.blocker.pid, w.blocker.gid.clone(), w.kind, w.mode);
         group.waits.iter().map(one).collect()
@@ -374,6 +402,7 @@ fn why_unknown(wait: &Wait) -> String {
         (Some(pid), Role::IdleInTransaction) => {
             format!("pid {pid} waits for its client, perhaps for ever")
         }
+        (Some(_), Role::Backup) => "no estimate for this backup".into(),
         (Some(pid), _) if !blocker.granted => format!("pid {pid} waits itself"),
         (Some(pid), _) => format!("nothing tells when pid {pid} is done"),
     }
@@ -418,18 +447,16 @@ fn range(from: TimeDelta, to: TimeDelta) -> String {
 
 fn behind(behind: &Behind) -> String {
     let now = match behind.sessions_now {
-        0 => "nobody who uses it now".to_owned(),
-        1 => "1 session that uses it now".to_owned(),
-        n => format!("{n} sessions that use it now"),
+        0 => "nobody uses it just now".to_owned(),
+        1 => "1 session uses it now".to_owned(),
+        n => format!("{n} sessions use it now"),
     };
     let rate = match behind.per_minute {
-        Some(rate) if rate >= 0.5 => {
-            format!("about {rate:.0} uses a minute, as counted between two looks")
-        }
-        Some(_) => "hardly any use between two looks".to_owned(),
-        None => "how often it is used was not counted".to_owned(),
+        Some(rate) if rate >= 0.5 => format!(", about {rate:.0} uses a minute by its counters"),
+        Some(_) => ", hardly used by its counters".to_owned(),
+        None => String::new(),
     };
-    printable(&format!("{} would queue: {now}; {rate}", behind.what))
+    printable(&format!("{} would queue ({now}{rate})", behind.what))
 }
 
 fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
@@ -462,11 +489,12 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
         .collect();
     files.dedup();
     let files = match files.as_slice() {
-        [file] if *file != "-" => printable(file),
-        _ => "…".to_owned(),
+        [""] => String::new(),
+        [file] if *file != "-" => format!(" {}", printable(file)),
+        _ => " …".to_owned(),
     };
     format!(
-        "pgguard gate --wait {}m {files} && ./migrate",
+        "pgguard gate --wait {}m{files} && ./migrate",
         minutes.max(5)
     )
 }

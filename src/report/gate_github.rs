@@ -1,6 +1,6 @@
 //! A gate's answer as GitHub Actions shows it: annotations beside the lines, and a step summary.
 
-use super::gate_findings::{Finding, GateView, Level, answer_on, findings};
+use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
 use super::page::printable;
 use crate::model::Answer;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ pub fn gate_github(view: &GateView) -> String {
             Level::Note => "notice",
         };
         let mut properties: Vec<String> = Vec::new();
-        if let Some(place) = finding.place.as_ref().filter(|p| p.file != "-") {
+        if let Some(place) = finding.place.as_ref().filter(|p| p.is_in_a_file()) {
             properties.push(format!("file={}", property(&place.file)));
             properties.push(format!("line={}", place.line));
         }
@@ -79,18 +79,18 @@ pub fn gate_github_summary(view: &GateView) -> String {
         if let Some(place) = super::gate_findings::place(view.footprint, index) {
             let _ = writeln!(
                 out,
-                "| {}:{} | {} | {} |",
-                markdown(&place.file),
-                place.line,
+                "| {} | {} | {} |",
+                markdown(&place.shown()),
                 markdown(&place.sql),
                 answer_on(view.verdict, index).headline()
             );
         }
     }
     for finding in findings(view) {
-        let place = finding.place.as_ref().map_or_else(String::new, |p| {
-            format!("{}:{} ", markdown(&p.file), p.line)
-        });
+        let place = match finding.place.as_ref().map(Place::shown) {
+            Some(place) if !place.is_empty() => format!("{} ", markdown(&place)),
+            _ => String::new(),
+        };
         let _ = write!(out, "\n**{place}{}**\n\n", markdown(&finding.title));
         for (label, text) in &finding.facts {
             let label = if label.is_empty() { "…" } else { label };

@@ -13,7 +13,9 @@ pub fn gate_gitlab(view: &GateView) -> String {
         .footprint
         .statements
         .first()
-        .map_or("-", |s| s.file.as_str());
+        .map(|s| s.file.as_str())
+        .filter(|file| !file.is_empty())
+        .unwrap_or("-");
     let issues: Vec<Value> = found
         .iter()
         .zip(fingerprints(&found))
@@ -31,6 +33,7 @@ fn issue(finding: &Finding, fingerprint: &str, first_file: &str) -> Value {
     let (path, line) = finding
         .place
         .as_ref()
+        .filter(|place| !place.file.is_empty())
         .map_or((first_file, 1), |place| (place.file.as_str(), place.line));
     json!({
         "description": finding.text().replace('\n', " · "),

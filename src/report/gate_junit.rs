@@ -40,10 +40,19 @@ fn suites(view: &GateView, found: &[Finding]) -> Vec<TestSuite> {
                 .filter(|f| f.place.as_ref().is_some_and(|p| p.statement == index))
                 .collect();
             let mut case = TestCase::new(
-                format!("line {}: {}", place.line, place.sql),
+                if place.file.is_empty() {
+                    place.sql.clone()
+                } else {
+                    format!("line {}: {}", place.line, place.sql)
+                },
                 status(answer_on(view.verdict, index), &own),
             );
-            case.set_classname(place.file.clone());
+            let suite = if place.file.is_empty() {
+                "pgguard"
+            } else {
+                &place.file
+            };
+            case.set_classname(suite);
             case.extra.insert("file".into(), place.file.clone().into());
             case.extra
                 .insert("line".into(), place.line.to_string().into());

@@ -49,7 +49,7 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     let locations: Vec<Value> = finding
         .place
         .iter()
-        .filter(|place| place.file != "-")
+        .filter(|place| place.is_in_a_file())
         .map(|place| {
             json!({"physicalLocation": {
                 "artifactLocation": {"uri": uri(&place.file)},

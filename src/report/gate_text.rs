@@ -1,7 +1,8 @@
 //! A gate's answer for people.
 
-use super::gate_findings::{Finding, GateView, Level, answer_on, findings};
+use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
 use super::page::{Ink, Page, printable};
+use crate::gate::words::cut;
 use crate::model::Answer;
 use std::fmt::Write as _;
 
@@ -16,10 +17,10 @@ pub fn gate_text(view: &GateView, page: Page) -> String {
     out += &what_to_do(&found, page);
     out += &closing(view, page);
     for finding in found.iter().filter(|f| f.level == Level::Note) {
-        let place = finding
-            .place
-            .as_ref()
-            .map_or_else(String::new, |p| format!("{}:{}: ", p.file, p.line));
+        let place = match finding.place.as_ref().map(Place::shown) {
+            Some(place) if !place.is_empty() => format!("{place}: "),
+            _ => String::new(),
+        };
         out += &page.labelled("note", &format!("{place}{}", finding.title));
     }
     out
@@ -30,11 +31,12 @@ fn in_full(finding: &Finding, page: Page) -> String {
         Level::Block => (Answer::WouldBlock, Ink::Bad),
         Level::Doubt | Level::Note => (Answer::CannotTell, Ink::Doubtful),
     };
-    let place = finding.place.as_ref().map_or_else(String::new, |p| {
-        format!("{}:{}  {}  ", p.file, p.line, p.sql)
-    });
-    let word = answer.headline();
-    let mut out = headline(page, word, ink, &format!("{place}{}", finding.title));
+    let mut parts = Vec::new();
+    if let Some(place) = &finding.place {
+        parts.extend(Some(place.shown()).filter(|shown| !shown.is_empty()));
+        parts.push(place.sql.clone());
+    }
+    let mut out = headline(page, answer.headline(), ink, &parts, &finding.title);
     for (label, text) in &finding.facts {
         out += &page.labelled(label, text);
     }
@@ -46,19 +48,25 @@ fn in_full(finding: &Finding, page: Page) -> String {
     out
 }
 
-fn headline(page: Page, word: &str, ink: Ink, text: &str) -> String {
+/// `WOULD BLOCK  0057.sql:3  ALTER TABLE …  needs …`, on one line where it fits, else the last part on
+/// lines of its own.
+fn headline(page: Page, word: &str, ink: Ink, parts: &[String], title: &str) -> String {
+    let mut first = String::new();
+    for part in parts {
+        first = format!("{first}  {part}");
+    }
+    let length = [word, &first, "  ", title]
+        .iter()
+        .map(|s| s.chars().count())
+        .sum::<usize>();
+    if page.width == 0 || length <= page.width {
+        return format!("{}{first}  {title}\n", page.paint(ink, word));
+    }
     let mut out = String::new();
-    // Two spaces between the parts are kept: they are no place to break a line.
-    let glued = text.replace("  ", " \u{a0}");
-    let full = format!("{word} \u{a0}{glued}");
-    for (nth, line) in page.lines(&full, 2).iter().enumerate() {
-        let line = line.replace('\u{a0}', " ");
-        if nth == 0 {
-            let rest = line.strip_prefix(word).unwrap_or(&line);
-            let _ = writeln!(out, "{}{rest}", page.paint(ink, word));
-        } else {
-            let _ = writeln!(out, "  {}", line.trim_start());
-        }
+    let room = page.width.saturating_sub(word.chars().count());
+    let _ = writeln!(out, "{}{}", page.paint(ink, word), cut(&first, room));
+    for line in page.lines(title, 2) {
+        let _ = writeln!(out, "  {line}");
     }
     out
 }
@@ -86,8 +94,12 @@ fn closing(view: &GateView, page: Page) -> String {
     let looked = view.taken_at.with_timezone(&view.zone).format("%H:%M:%S");
     let database = printable(view.database);
     if view.verdict.answer == Answer::Clear {
+        let statements = view.footprint.statements.as_slice();
         let what = match total {
             0 => "nothing to run".to_owned(),
+            1 if statements[0].file.is_empty() => {
+                format!("nothing is in the way of {}", statements[0].sql)
+            }
             1 => "nothing is in the way of this statement".to_owned(),
             n => format!("nothing is in the way of these {n} statements"),
         };
@@ -95,6 +107,7 @@ fn closing(view: &GateView, page: Page) -> String {
             page,
             Answer::Clear.headline(),
             Ink::Good,
+            &[],
             &format!("{what}  ({database}, {looked})"),
         );
     }

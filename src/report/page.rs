@@ -68,7 +68,7 @@ impl Page {
     /// A word in a colour, where there are colours.
     #[must_use]
     pub fn paint(self, ink: Ink, text: &str) -> String {
-        if self.color {
+        if self.color && !text.is_empty() {
             format!("\x1b[{}m{text}\x1b[0m", ink.code())
         } else {
             text.to_owned()
