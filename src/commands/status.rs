@@ -1,13 +1,69 @@
-//! `pgguard status`
+//! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
-use crate::cli::{Color, StatusArgs};
+use super::facts::Facts;
+use super::{estimates, screen};
+use crate::cli::{Color, Format, StatusArgs};
+use crate::config::Config;
+use crate::model::Role;
+use crate::report::{self, Shown, StatusReport};
+use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result};
 
 /// Runs the command.
 ///
 /// # Errors
-/// As it says.
-#[expect(clippy::unused_async, reason = "not built yet")]
-pub async fn run(_args: StatusArgs, _color: Color) -> Result<u8> {
-    Err(Error::Usage("status is not built yet".into()))
+/// When it could not look.
+pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
+    let shown = shown(&args)?;
+    if args.watch.is_some() {
+        return Err(Error::Usage("the live screen of --watch is not built yet; try watch -c pgguard status --color always".into()));
+    }
+    let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
+    let snapshot = facts.look().await?;
+    let sessions = understand(&snapshot);
+    let waits = WaitGraph::between_sessions(&snapshot, &sessions);
+    let estimates = estimates::of(
+        &mut facts,
+        &snapshot,
+        &sessions,
+        &args.history,
+        &Config::default(),
+    )
+    .await;
+    let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
+    screen::print(&match args.format {
+        Format::Text => report::status_text::render(&told, screen::page(color)),
+        Format::Json => report::status_json(&told),
+    })?;
+    let recording = facts.finish().await;
+    if let Some(path) = &args.record.record {
+        recording.write(path)?;
+    }
+    Ok(0)
+}
+
+/// What the flags say is to be shown.
+fn shown(args: &StatusArgs) -> Result<Shown> {
+    Ok(Shown {
+        all: args.all,
+        evidence: args.evidence,
+        roles: args
+            .role
+            .iter()
+            .map(|word| role(word))
+            .collect::<Result<_>>()?,
+        database: args.database.clone(),
+        user: args.user.clone(),
+        search: args.search.clone(),
+    })
+}
+
+fn role(word: &str) -> Result<Role> {
+    Role::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = Role::ALL.iter().map(|role| role.word()).collect();
+        Error::Usage(format!(
+            "there is no role `{word}`; one of {}",
+            known.join(", ")
+        ))
+    })
 }

@@ -1,8 +1,10 @@
 //! Backends: one row of `pg_stat_activity` each.
 
 use super::Oid;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 /// A process id of the server. Reused by the operating system: see [`BackendIdentity`].
 pub type Pid = i32;
@@ -14,6 +16,43 @@ pub struct BackendIdentity {
     pub pid: Pid,
     /// `pg_stat_activity.backend_start`; `None` where the role may not see it.
     pub backend_start: Option<DateTime<Utc>>,
+}
+
+impl fmt::Display for BackendIdentity {
+    /// `4711@2026-11-23T14:03:11.123456Z`, the pid alone where the start is hidden.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.backend_start {
+            Some(start) => write!(
+                f,
+                "{}@{}",
+                self.pid,
+                start.to_rfc3339_opts(SecondsFormat::Micros, true)
+            ),
+            None => write!(f, "{}", self.pid),
+        }
+    }
+}
+
+impl FromStr for BackendIdentity {
+    type Err = String;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (pid, start) = match text.split_once('@') {
+            Some((pid, start)) => (pid, Some(start)),
+            None => (text, None),
+        };
+        let wrong = || {
+            format!("cannot read the identity `{text}`: take it from pgguard status --format json")
+        };
+        Ok(Self {
+            pid: pid.parse().map_err(|_| wrong())?,
+            backend_start: start
+                .map(|start| DateTime::parse_from_rfc3339(start).map(|start| start.to_utc()))
+                .transpose()
+                .map_err(|_| wrong())?,
+        })
+    }
 }
 
 /// `pg_stat_activity.state`.
@@ -184,4 +223,22 @@ impl Backend {
 #[must_use]
 pub fn age(start: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
     (now - start).max(TimeDelta::zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_reads_back_to_the_microsecond() {
+        for text in ["4711@2026-11-23T14:03:11.123456Z", "4711"] {
+            assert_eq!(
+                text.parse::<BackendIdentity>().map(|i| i.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        for text in ["", "x", "4711@yesterday", "@"] {
+            assert!(text.parse::<BackendIdentity>().is_err(), "{text}");
+        }
+    }
 }

@@ -30,6 +30,33 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them, in the order in which a person wants to read them.
+    pub const ALL: [Self; 10] = [
+        Self::Backup,
+        Self::Migration,
+        Self::IdleInTransaction,
+        Self::Application,
+        Self::Maintenance,
+        Self::Replication,
+        Self::Monitoring,
+        Self::Masked,
+        Self::Idle,
+        Self::Server,
+    ];
+
+    /// Reads the word of JSON and filters; blanks and hyphens will do for its underscores.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let word = word.trim().to_lowercase().replace([' ', '-'], "_");
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+
+    /// The word for people: `idle in transaction`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        self.word().replace('_', " ")
+    }
+
     /// The word in JSON and in filters.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -44,6 +71,18 @@ impl Role {
             Self::Monitoring => "monitoring",
             Self::Server => "server",
             Self::Masked => "masked",
+        }
+    }
+}
+
+impl Certainty {
+    /// The word in JSON and for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
         }
     }
 }

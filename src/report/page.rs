@@ -45,6 +45,26 @@ impl Page {
         color: false,
     };
 
+    /// A text on one line that fits beside `indent` columns, cut with `…` where it must be.
+    #[must_use]
+    pub fn cut(self, text: &str, indent: usize) -> String {
+        let room = self.width.saturating_sub(indent).max(20);
+        if self.width == 0 || columns(text) <= room {
+            return text.to_owned();
+        }
+        let mut out = String::new();
+        let mut used = 1;
+        for c in text.chars() {
+            used += columns(c.encode_utf8(&mut [0; 4]));
+            if used > room {
+                break;
+            }
+            out.push(c);
+        }
+        out.truncate(out.trim_end().len());
+        out + "…"
+    }
+
     /// A word in a colour, where there are colours.
     #[must_use]
     pub fn paint(self, ink: Ink, text: &str) -> String {
@@ -92,6 +112,12 @@ impl Page {
     }
 }
 
+/// How many columns of a terminal a text takes: letters of East Asian scripts take two.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    ratatui::text::Span::raw(text).width()
+}
+
 /// Width of a label's column.
 const LABEL: usize = 9;
 
@@ -128,6 +154,28 @@ mod tests {
             "a\\u{1b}[2J\\u{9b}31m\\u{202e}b c\\u{7f}"
         );
         assert_eq!(printable("Größe 名前"), "Größe 名前");
+    }
+
+    #[test]
+    fn a_text_is_cut_by_the_columns_it_takes() {
+        let page = Page {
+            width: 24,
+            color: false,
+        };
+        assert_eq!(
+            page.cut("SELECT * FROM somewhere_far", 2),
+            "SELECT * FROM somewhe…"
+        );
+        assert_eq!(
+            page.cut("名前名前名前名前名前名前名前", 2),
+            "名前名前名前名前名前…"
+        );
+        assert_eq!(
+            Page::PLAIN
+                .cut("as long as it is, however long it may be", 2)
+                .len(),
+            40
+        );
     }
 
     #[test]

@@ -29,6 +29,16 @@ const DUMPED_CATALOGS: [Oid; 12] = [
 /// So many of them make the signature: a dump that has just begun has read some of them.
 const ENOUGH_CATALOGS: usize = 6;
 
+/// Catalogs that pg_dump has read before it locks its tables (`getTables`, pg_dump.c).
+const EARLY_CATALOGS: [Oid; 6] = [
+    3118, // pg_foreign_table
+    3079, // pg_extension
+    2601, // pg_am
+    1213, // pg_tablespace
+    2608, // pg_depend
+    2615, // pg_namespace
+];
+
 /// pgBackRest's session lock, 12340078987004321 (`LOCK_*` in its db/db.c): the same in every database and version.
 const PGBACKREST_KEY: i64 = 12_340_078_987_004_321;
 
@@ -78,11 +88,13 @@ impl DumpSigns {
 pub fn dump_signs(backend: &Backend, index: &Index<'_>) -> DumpSigns {
     let mut signs = DumpSigns::default();
     let may_dump = backend.is_client() || backend.masked;
-    let in_transaction = backend.backend_xmin.is_some() || backend.xact_start.is_some();
-    if !may_dump || !in_transaction {
+    // REPEATABLE READ from its first query on: it has a snapshot even while it idles.
+    if !may_dump || backend.backend_xmin.is_none() {
         return signs;
     }
     let mut catalogs = 0;
+    let mut early = 0;
+    let mut relations = 0;
     let mut stronger = false;
     for lock in index.granted(backend.pid) {
         let LockTarget::Relation { relation, .. } = lock.target else {
@@ -90,8 +102,11 @@ pub fn dump_signs(backend: &Backend, index: &Index<'_>) -> DumpSigns {
         };
         if DUMPED_CATALOGS.contains(&relation) {
             catalogs += 1;
+        } else if EARLY_CATALOGS.contains(&relation) {
+            early += 1;
         } else if relation >= FIRST_NORMAL_OID {
             signs.locks_relations = true;
+            relations += 1;
             stronger |= lock.mode != LockMode::AccessShare;
             if is_table(backend, relation, index) {
                 signs.tables.push(relation);
@@ -108,16 +123,19 @@ pub fn dump_signs(backend: &Backend, index: &Index<'_>) -> DumpSigns {
             "reads all catalogs in one transaction, as only a dump does",
         );
     }
-    if signs.tables.len() > 1 && !stronger {
+    if relations > 1 && !stronger {
         signs.add(
             1,
-            format!(
-                "holds ACCESS SHARE on {} tables and nothing stronger",
-                signs.tables.len()
-            ),
+            format!("holds ACCESS SHARE on {relations} relations and nothing stronger"),
         );
     }
-    if query_text::is_dump_copy(&backend.query) {
+    if !signs.leads && early == EARLY_CATALOGS.len() {
+        signs.add(1, "has read the catalogs that a dump reads first");
+    }
+    if query_text::is_dump_lock(&backend.query, backend.query_truncated) {
+        signs.add(2, "its LOCK TABLE is written the way pg_dump writes it");
+    }
+    if query_text::is_dump_copy(&backend.query, backend.query_truncated) {
         signs.copies = true;
         signs.add(2, "its COPY is written the way pg_dump writes it");
     } else if query_text::is_dump_cursor(&backend.query) {
@@ -140,7 +158,7 @@ pub fn dump_signs(backend: &Backend, index: &Index<'_>) -> DumpSigns {
         .work(backend.pid)
         .iter()
         .any(|work| matches!(work, Work::Copy { relid: Some(0), .. }))
-        && !query_text::is_dump_copy(&backend.query)
+        && !query_text::is_dump_copy(&backend.query, backend.query_truncated)
     {
         signs.add(-3, "copies the result of a query");
     }

@@ -10,9 +10,10 @@ mod groups;
 mod index;
 mod migrations;
 pub mod query_text;
+mod reach;
 mod roles;
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 #[cfg(test)]
 mod tests;
 pub mod tools;

@@ -190,22 +190,18 @@ pub fn command(text: &str, kind: Kind) -> Option<String> {
 }
 
 /// Whether it reads as pg_dump writes its COPY: `COPY schema.table (columns) TO stdout;`, with the
-/// word `stdout` in lower case and a semicolon at the end (`dumpTableData_copy`, pg_dump.c).
+/// word `stdout` in lower case and a semicolon at the end (`dumpTableData_copy`, pg_dump.c). A text that
+/// was cut off by the server may lack the end.
 #[must_use]
-pub fn is_dump_copy(text: &str) -> bool {
+pub fn is_dump_copy(text: &str, truncated: bool) -> bool {
     let text = text.trim_end();
     let Some(rest) = text.strip_prefix("COPY ") else {
         return false;
     };
-    // A generated column list may be empty only for a table without columns, which is written `COPY t  TO`.
-    let qualified = rest
-        .split([' ', '('])
-        .next()
-        .is_some_and(|n| n.contains('.'))
-        || rest.starts_with('"');
-    qualified
-        && (rest.ends_with(" TO stdout;")
-            || rest.starts_with("(SELECT ") && rest.ends_with(") TO stdout;"))
+    // With a row filter, and for foreign tables, pg_dump copies a query; its name of a table is always qualified.
+    let first = rest.split([' ', '(']).next().unwrap_or_default();
+    let table = first.contains('.') || rest.starts_with('"') || rest.starts_with("(SELECT ");
+    table && (rest.ends_with(" TO stdout;") || truncated && !rest.contains(" TO "))
 }
 
 /// Whether it is pg_dump's way of reading rows for INSERT statements (`dumpTableData_insert`, pg_dump.c).
@@ -213,6 +209,17 @@ pub fn is_dump_copy(text: &str) -> bool {
 pub fn is_dump_cursor(text: &str) -> bool {
     text.contains("_pg_dump_cursor")
         && (text.starts_with("DECLARE") || text.starts_with("FETCH") || text.starts_with("CLOSE"))
+}
+
+/// Whether it locks tables the way pg_dump does: `LOCK TABLE schema.table, … IN ACCESS SHARE MODE`
+/// (`getTables`, and `lockTableForWorker` with NOWAIT).
+#[must_use]
+pub fn is_dump_lock(text: &str, truncated: bool) -> bool {
+    let text = text.trim_end();
+    let mode = [" IN ACCESS SHARE MODE", " IN ACCESS SHARE MODE NOWAIT"];
+    text.strip_prefix("LOCK TABLE ").is_some_and(|tables| {
+        tables.contains('.') && (truncated || mode.iter().any(|mode| tables.ends_with(mode)))
+    })
 }
 
 #[cfg(test)]
@@ -284,11 +291,20 @@ mod tests {
 
     #[test]
     fn only_pg_dump_writes_its_copy_this_way() {
-        assert!(is_dump_copy("COPY public.users (id, email) TO stdout;"));
-        assert!(is_dump_copy("COPY \"S x\".\"T\" (id) TO stdout;"));
-        assert!(!is_dump_copy("COPY users TO STDOUT "));
-        assert!(!is_dump_copy("COPY public.users (id) TO STDOUT"));
-        assert!(!is_dump_copy("COPY (SELECT 1) TO STDOUT"));
+        assert!(is_dump_copy(
+            "COPY public.users (id, email) TO stdout;",
+            false
+        ));
+        assert!(is_dump_copy("COPY \"S x\".\"T\" (id) TO stdout;", false));
+        assert!(!is_dump_copy("COPY users TO STDOUT ", false));
+        assert!(!is_dump_copy("COPY public.users (id) TO STDOUT", false));
+        assert!(!is_dump_copy("COPY (SELECT 1) TO STDOUT", false));
+        assert!(is_dump_copy("COPY public.wide (a, b, c", true));
         assert!(is_dump_cursor("FETCH 100 FROM _pg_dump_cursor"));
+        assert!(is_dump_lock(
+            "LOCK TABLE public.a, public.b IN ACCESS SHARE MODE",
+            false
+        ));
+        assert!(!is_dump_lock("lock table a in access share mode", false));
     }
 }

@@ -9,7 +9,7 @@
 //! `pg_locks` has no queue order. `waitstart` gives the order of arrival; who already holds a lock on
 //! the thing is put before the first waiter that must wait for it, as the server does.
 
-use super::Sessions;
+use super::{Sessions, reach};
 use crate::model::{Lock, LockMode, LockTarget, Pid, Role, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -67,6 +67,7 @@ pub struct Waiter {
 pub struct WaitGraph {
     waiters: BTreeMap<Pid, Vec<Waiter>>,
     behind: BTreeMap<Party, BTreeSet<Pid>>,
+    counts: HashMap<Party, usize>,
 }
 
 /// A node of the tree: who, and those that wait behind.
@@ -116,6 +117,7 @@ impl WaitGraph {
                 graph.add(waiter);
             }
         }
+        graph.counts = reach::counts(&graph.behind);
         graph
     }
 
@@ -176,10 +178,16 @@ impl WaitGraph {
         found
     }
 
-    /// How many sessions wait behind this pid, directly or not.
+    /// How many wait behind a party, directly or not.
+    #[must_use]
+    pub fn count_behind(&self, party: &Party) -> usize {
+        self.counts.get(party).copied().unwrap_or(0)
+    }
+
+    /// How many wait behind this pid, directly or not.
     #[must_use]
     pub fn waiters_behind(&self, pid: Pid) -> usize {
-        self.all_behind(&Party::Pid(pid)).len()
+        self.count_behind(&Party::Pid(pid))
     }
 
     /// Those who block somebody and wait for nobody: where a wait ends. Most waiters behind first.
@@ -193,7 +201,7 @@ impl WaitGraph {
                     .pid()
                     .is_none_or(|pid| !self.waiters.contains_key(&pid))
             })
-            .map(|party| (self.all_behind(party).len(), party.clone()))
+            .map(|party| (self.count_behind(party), party.clone()))
             .collect();
         roots.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         roots.into_iter().map(|(_, party)| party).collect()

@@ -1,0 +1,269 @@
+//! What `status` tells, whatever its form: which sessions are listed, in which order, and what is wrong.
+
+use crate::model::{
+    Backend, BackendState, Estimate, Pid, PreparedXact, Role, Session, Snapshot, age,
+};
+use crate::sessions::waits::{Party, WaitGraph};
+use crate::sessions::{Index, Sessions};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// An idle transaction that lasts longer than this is worth a line.
+const LONG_IDLE: TimeDelta = TimeDelta::minutes(5);
+
+/// Everything that `status` tells of.
+pub struct StatusReport<'a> {
+    /// The look.
+    pub snapshot: &'a Snapshot,
+    /// Who is who in it.
+    pub sessions: &'a Sessions,
+    /// Who waits behind whom: [`WaitGraph::between_sessions`].
+    pub waits: &'a WaitGraph,
+    /// When the backups end, by the session's pid.
+    pub estimates: &'a BTreeMap<Pid, Estimate>,
+    /// What to show of it.
+    pub shown: &'a Shown,
+    index: Index<'a>,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Idle sessions and the server's own processes too, and no list cut short.
+    pub all: bool,
+    /// Why each session was given its role.
+    pub evidence: bool,
+    /// Only these roles; none: all.
+    pub roles: Vec<Role>,
+    /// Only this database.
+    pub database: Option<String>,
+    /// Only this database role.
+    pub user: Option<String>,
+    /// Only sessions whose application, query or client contains this, in any case.
+    pub search: Option<String>,
+}
+
+impl Shown {
+    /// Whether anything is filtered out.
+    #[must_use]
+    pub const fn is_filtered(&self) -> bool {
+        !self.roles.is_empty()
+            || self.database.is_some()
+            || self.user.is_some()
+            || self.search.is_some()
+    }
+
+    fn admits(&self, session: &Session, backend: &Backend) -> bool {
+        let is =
+            |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;
+        let contains = |needle: &str| {
+            [
+                backend.application_name.as_str(),
+                backend.query.as_str(),
+                backend.client_addr.as_deref().unwrap_or_default(),
+            ]
+            .iter()
+            .any(|text| text.to_lowercase().contains(&needle.to_lowercase()))
+        };
+        (self.roles.is_empty() || self.roles.contains(&session.role))
+            && is(&self.database, &backend.datname)
+            && is(&self.user, &backend.usename)
+            && self.search.as_deref().is_none_or(contains)
+    }
+}
+
+/// A session with its leading backend.
+#[derive(Clone, Copy)]
+pub struct Line<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// Its leader.
+    pub backend: &'a Backend,
+}
+
+impl Line<'_> {
+    /// Since when it does what it does: a backup its whole run, an idle session its idling, others their statement.
+    #[must_use]
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        let backend = self.backend;
+        match self.session.role {
+            Role::Backup => backend.xact_start.or(backend.backend_start),
+            Role::IdleInTransaction | Role::Idle => backend.state_change,
+            Role::Replication | Role::Server => backend.backend_start,
+            _ if backend
+                .state
+                .is_some_and(BackendState::is_idle_in_transaction) =>
+            {
+                backend.state_change
+            }
+            _ => backend.query_start,
+        }
+    }
+}
+
+/// Something that is wrong beside the waits.
+pub enum Trouble<'a> {
+    /// A backup whose client is gone.
+    Leaked(Line<'a>),
+    /// Idle in a transaction for long: the longest, and how many there are.
+    LongIdle(Line<'a>, usize),
+    /// A vacuum that never gives way.
+    Wraparound(Line<'a>),
+    /// A transaction that was prepared and neither committed nor rolled back.
+    Prepared(&'a PreparedXact),
+}
+
+impl<'a> StatusReport<'a> {
+    /// Puts together what was read and understood.
+    #[must_use]
+    pub fn new(
+        snapshot: &'a Snapshot,
+        sessions: &'a Sessions,
+        waits: &'a WaitGraph,
+        estimates: &'a BTreeMap<Pid, Estimate>,
+        shown: &'a Shown,
+    ) -> Self {
+        Self {
+            snapshot,
+            sessions,
+            waits,
+            estimates,
+            shown,
+            index: Index::new(snapshot),
+        }
+    }
+
+    /// The rows of the snapshot by process.
+    #[must_use]
+    pub const fn index(&self) -> &Index<'a> {
+        &self.index
+    }
+
+    /// When the look was.
+    #[must_use]
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.snapshot.taken_at
+    }
+
+    /// Time since then.
+    #[must_use]
+    pub fn age(&self, since: Option<DateTime<Utc>>) -> Option<TimeDelta> {
+        since.map(|since| age(since, self.now()))
+    }
+
+    /// A session by any of its pids.
+    #[must_use]
+    pub fn line(&self, pid: Pid) -> Option<Line<'a>> {
+        let session = self.sessions.of(pid)?;
+        Some(Line {
+            session,
+            backend: self.index.backend(session.pid)?,
+        })
+    }
+
+    /// The sessions that the filters admit, by role in the order of [`Role::ALL`]; within a role those with
+    /// the most waiters behind, then the oldest first.
+    #[must_use]
+    pub fn admitted(&self) -> Vec<Line<'a>> {
+        let mut lines: Vec<Line<'a>> = self
+            .sessions
+            .iter()
+            .filter_map(|session| self.line(session.pid))
+            .filter(|line| self.shown.admits(line.session, line.backend))
+            .collect();
+        let rank = |role: Role| Role::ALL.iter().position(|other| *other == role);
+        lines.sort_by_cached_key(|line| {
+            (
+                rank(line.session.role),
+                Reverse(self.waits.waiters_behind(line.session.pid)),
+                line.since().is_none(),
+                line.since(),
+                line.session.pid,
+            )
+        });
+        lines
+    }
+
+    /// Whether a tree of waits has anybody in it whom the filters admit.
+    #[must_use]
+    pub fn admits_party(&self, party: &Party) -> bool {
+        if !self.shown.is_filtered() {
+            return true;
+        }
+        let behind = self.waits.all_behind(party);
+        party
+            .pid()
+            .into_iter()
+            .chain(behind)
+            .filter_map(|pid| self.line(pid))
+            .any(|line| self.shown.admits(line.session, line.backend))
+    }
+
+    /// The prepared transaction of a name.
+    #[must_use]
+    pub fn prepared(&self, gid: &str) -> Option<&'a PreparedXact> {
+        self.snapshot.prepared.iter().find(|xact| xact.gid == gid)
+    }
+
+    /// How many wait behind each direct waiter and for nobody else: they go when it does.
+    #[must_use]
+    pub fn freed_without(&self, pid: Pid) -> usize {
+        let party = Party::Pid(pid);
+        self.waits
+            .directly_behind(&party)
+            .filter(|&waiter| {
+                self.waits
+                    .blockers_of(waiter)
+                    .into_iter()
+                    .all(|other| *other == party)
+            })
+            .count()
+    }
+
+    /// What is wrong beside the waits, gravest first.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble<'a>> {
+        let mut found = Vec::new();
+        let lines = self.admitted();
+        for line in &lines {
+            if line
+                .session
+                .backup
+                .as_ref()
+                .is_some_and(|backup| backup.leaked)
+            {
+                found.push(Trouble::Leaked(*line));
+            }
+        }
+        if !self.shown.is_filtered() {
+            found.extend(self.snapshot.prepared.iter().map(Trouble::Prepared));
+        }
+        for line in &lines {
+            if crate::sessions::prevents_wraparound(line.backend) {
+                found.push(Trouble::Wraparound(*line));
+            }
+        }
+        let long: Vec<&Line<'_>> = lines
+            .iter()
+            .filter(|line| line.session.backup.is_none())
+            .filter(|line| {
+                line.backend
+                    .state
+                    .is_some_and(BackendState::is_idle_in_transaction)
+            })
+            .filter(|line| {
+                line.backend
+                    .state_age(self.now())
+                    .is_some_and(|age| age > LONG_IDLE)
+            })
+            .collect();
+        if let Some(longest) = long
+            .iter()
+            .min_by_key(|line| (line.backend.state_change, line.session.pid))
+        {
+            found.push(Trouble::LongIdle(**longest, long.len()));
+        }
+        found
+    }
+}

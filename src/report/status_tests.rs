@@ -1,0 +1,258 @@
+//! Whole reports of `status`, on snapshots made by hand.
+
+use super::page::Page;
+use super::status::{Shown, StatusReport};
+use super::{status_json, status_text};
+use crate::model::BackendState::{Active, Idle, IdleInTransaction};
+use crate::model::LockMode::{AccessExclusive, AccessShare, RowExclusive};
+use crate::model::{Backend, BackendState, Estimate, Pid, RelationName, Role};
+use crate::sessions::scene::Scene;
+use crate::sessions::{WaitGraph, understand};
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+
+const USERS: u32 = 16_400;
+const ORDERS: u32 = 16_401;
+
+/// The deploy: a dump, an ALTER behind it, readers behind the ALTER, and the everyday crowd.
+fn deploy() -> Scene {
+    let mut scene = Scene::new()
+        .table(USERS, "users")
+        .table(ORDERS, "orders")
+        .client(10, Active, "COPY public.users (id, email) TO stdout;")
+        .with(|backend| {
+            backend.backend_xmin = Some(919);
+            backend.application_name = "pg_dump".into();
+            backend.usename = Some("backup".into());
+            backend.xact_start = backend
+                .xact_start
+                .map(|start| start - TimeDelta::minutes(25));
+        })
+        .reads_catalogs(10)
+        .holds(10, AccessShare, USERS)
+        .holds(10, AccessShare, ORDERS)
+        .client(50, Active, "ALTER TABLE users ADD COLUMN country text")
+        .with(|backend| backend.application_name = "rails db:migrate".into())
+        .waits(50, AccessExclusive, USERS, 902);
+    for pid in 51..59 {
+        scene = scene
+            .client(pid, Active, "SELECT id, email\n  FROM users WHERE id = $1")
+            .with(|backend| backend.application_name = "web".into())
+            .waits(pid, AccessShare, USERS, 700 - i64::from(pid));
+    }
+    for pid in 60..75 {
+        scene = scene
+            .client(pid, Idle, "COMMIT")
+            .with(|backend| backend.application_name = "web".into());
+    }
+    scene
+        .client(
+            80,
+            IdleInTransaction,
+            "UPDATE orders SET paid = true WHERE id = 7",
+        )
+        .with(|backend| {
+            backend.application_name = "worker".into();
+            backend.state_change = backend.state_change.map(|at| at - TimeDelta::minutes(20));
+        })
+        .holds(80, RowExclusive, ORDERS)
+        .client(1, Active, "SELECT")
+        .client(90, Active, "")
+        .with(server_process)
+}
+
+fn server_process(backend: &mut Backend) {
+    backend.backend_type = Some("checkpointer".into());
+    backend.state = None;
+    backend.datid = None;
+    backend.datname = None;
+    backend.usename = None;
+}
+
+fn estimate() -> BTreeMap<Pid, Estimate> {
+    let scene = Scene::new();
+    let estimate = Estimate {
+        phase: "copying".into(),
+        started: scene.0.taken_at,
+        fraction_done: Some(0.7),
+        tables_done: 31,
+        tables_total: 44,
+        copying: vec![RelationName::new("public", "users")],
+        remaining_s: Some(720.0),
+        earliest_s: Some(540.0),
+        latest_s: Some(840.0),
+        basis: "31 of 44 tables, 14 past runs".into(),
+        unknown: None,
+    };
+    BTreeMap::from([(10, estimate)])
+}
+
+fn text(scene: &Scene, shown: &Shown, width: usize, estimates: &BTreeMap<Pid, Estimate>) -> String {
+    let sessions = understand(&scene.0);
+    let waits = WaitGraph::between_sessions(&scene.0, &sessions);
+    let report = StatusReport::new(&scene.0, &sessions, &waits, estimates, shown);
+    status_text::render(
+        &report,
+        Page {
+            width,
+            color: false,
+        },
+    )
+}
+
+fn plain(scene: &Scene, width: usize) -> String {
+    text(scene, &Shown::default(), width, &BTreeMap::new())
+}
+
+#[test]
+fn the_deploy_fits_eighty_columns_and_says_what_to_do() {
+    let told = text(&deploy(), &Shown::default(), 80, &estimate());
+    insta::assert_snapshot!(told);
+    for line in told.lines() {
+        assert!(super::page::columns(line) <= 80, "too wide: {line}");
+    }
+}
+
+#[test]
+fn a_wide_terminal_is_used() {
+    insta::assert_snapshot!(text(&deploy(), &Shown::default(), 160, &estimate()));
+}
+
+#[test]
+fn a_calm_server_takes_few_lines() {
+    let scene = Scene::new()
+        .client(1, Active, "")
+        .client(60, Idle, "COMMIT");
+    insta::assert_snapshot!(plain(&scene, 80));
+}
+
+#[test]
+fn filters_leave_only_what_was_asked_for() {
+    let shown = Shown {
+        roles: vec![Role::IdleInTransaction],
+        ..Shown::default()
+    };
+    let told = text(&deploy(), &shown, 80, &BTreeMap::new());
+    assert!(
+        told.contains("UPDATE orders") && !told.contains("pg_dump") && !told.contains("web"),
+        "{told}"
+    );
+    let shown = Shown {
+        search: Some("EMAIL".into()),
+        ..Shown::default()
+    };
+    assert!(text(&deploy(), &shown, 80, &BTreeMap::new()).contains("pg_dump"));
+    let shown = Shown {
+        database: Some("other".into()),
+        ..Shown::default()
+    };
+    assert!(text(&deploy(), &shown, 80, &BTreeMap::new()).contains("No session fits the filter."));
+}
+
+#[test]
+fn evidence_says_why_a_role_was_given() {
+    let shown = Shown {
+        evidence: true,
+        roles: vec![Role::Backup],
+        ..Shown::default()
+    };
+    let told = text(&deploy(), &shown, 80, &BTreeMap::new());
+    assert!(
+        told.contains("10 backup, certain:\n  - reads all catalogs in one transaction"),
+        "{told}"
+    );
+}
+
+#[test]
+fn all_lists_everybody() {
+    let shown = Shown {
+        all: true,
+        ..Shown::default()
+    };
+    let told = text(&deploy(), &shown, 80, &BTreeMap::new());
+    assert!(
+        told.contains("checkpointer") && !told.contains("--all"),
+        "{told}"
+    );
+    assert_eq!(told.matches("web").count(), 15 + 8, "{told}");
+}
+
+#[test]
+fn nothing_of_a_statement_reaches_the_terminal_raw() {
+    let evil = "SELECT '\x1b]0;owned\x07\u{202e}' -- \u{9b}2J";
+    let scene = Scene::new()
+        .table(USERS, "us\x1b[2Jers")
+        .client(20, IdleInTransaction, evil)
+        .with(|backend| backend.application_name = "a\x1b[31m".into())
+        .holds(20, AccessExclusive, USERS)
+        .client(21, Active, evil)
+        .with(|backend| backend.client_addr = Some("\x1b[1m".into()))
+        .waits(21, AccessShare, USERS, 5)
+        .prepared("g\x1bid", AccessShare, ORDERS);
+    for width in [0, 80, 160] {
+        let shown = Shown {
+            all: true,
+            evidence: true,
+            ..Shown::default()
+        };
+        let told = text(&scene, &shown, width, &BTreeMap::new());
+        assert!(
+            told.chars()
+                .all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn hidden_rows_are_counted_with_the_grant_that_helps() {
+    let scene = Scene::new()
+        .client(1, Active, "")
+        .client(30, Active, "")
+        .with(|backend| {
+            backend.masked = true;
+            backend.state = None;
+            backend.backend_type = None;
+        });
+    let told = plain(&scene, 80);
+    assert!(
+        told.contains(
+            "HIDDEN  1 row is hidden from role postgres: GRANT pg_read_all_stats TO postgres"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_leaked_dump_a_prepared_transaction_and_a_wraparound_vacuum_come_first() {
+    let mut scene = deploy().prepared("two phase", AccessShare, ORDERS).client(
+        95,
+        Active,
+        "autovacuum: VACUUM public.users (to prevent wraparound)",
+    );
+    scene = scene.with(|backend| backend.backend_type = Some("autovacuum worker".into()));
+    if let Some(dump) = scene
+        .0
+        .backends
+        .iter_mut()
+        .find(|backend| backend.pid == 10)
+    {
+        dump.state = Some(BackendState::IdleInTransaction);
+        dump.state_change = Some(scene.0.taken_at - TimeDelta::days(5));
+    }
+    insta::assert_snapshot!(plain(&scene, 80));
+}
+
+#[test]
+fn json_names_who_waits_behind_whom_and_who_to_kill() {
+    let scene = deploy();
+    let sessions = understand(&scene.0);
+    let waits = WaitGraph::between_sessions(&scene.0, &sessions);
+    let estimates = estimate();
+    let shown = Shown {
+        roles: vec![Role::Backup, Role::Migration],
+        ..Shown::default()
+    };
+    let report = StatusReport::new(&scene.0, &sessions, &waits, &estimates, &shown);
+    insta::assert_snapshot!(status_json(&report));
+}

@@ -1,0 +1,432 @@
+//! The sentences of `status`.
+
+use super::page::printable;
+use super::status::{Line, StatusReport};
+use super::status_text::party_name;
+use crate::model::{BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session};
+use crate::sessions::prevents_wraparound;
+use crate::sessions::waits::{Node, Party, Waiter};
+use chrono::TimeDelta;
+
+/// A span in few letters: `850ms`, `12s`, `3m12s`, `1h05m`, `5d02h`.
+#[must_use]
+pub fn brief(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    match seconds {
+        0 => format!("{}ms", span.num_milliseconds().max(0)),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Seconds of an estimate: no more exact than it is, `40s`, `12m`, `1h05m`.
+fn rough(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates; no estimate is that long"
+    )]
+    let seconds = seconds.max(1.0).round() as i64;
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", (seconds + 30) / 60),
+        _ => brief(TimeDelta::seconds(seconds)),
+    }
+}
+
+/// What a lock is on, for people.
+#[must_use]
+pub fn target(report: &StatusReport<'_>, target: &LockTarget) -> String {
+    match target {
+        LockTarget::Relation { database, relation } => relation_name(report, *database, *relation),
+        LockTarget::Tuple {
+            database, relation, ..
+        } => {
+            format!("a row of {}", relation_name(report, *database, *relation))
+        }
+        LockTarget::VirtualXid { virtualxid } => format!("the end of transaction {virtualxid}"),
+        LockTarget::TransactionId { transactionid } => {
+            format!("the end of transaction {transactionid}")
+        }
+        LockTarget::Advisory {
+            classid,
+            objid,
+            objsubid: 1,
+            ..
+        } => {
+            format!(
+                "advisory lock {}",
+                crate::sessions::tools::bigint_key(*classid, *objid)
+            )
+        }
+        LockTarget::Advisory { classid, objid, .. } => format!(
+            "advisory lock ({}, {})",
+            classid.cast_signed(),
+            objid.cast_signed()
+        ),
+        LockTarget::Object { classid, objid, .. } => format!("object {objid} of catalog {classid}"),
+        LockTarget::Other { name, .. } => format!("a lock of type {}", printable(name)),
+    }
+}
+
+fn relation_name(report: &StatusReport<'_>, database: u32, relation: u32) -> String {
+    let own = database == report.snapshot.server.datid || database == 0;
+    match report.snapshot.relations.get(&relation).filter(|_| own) {
+        Some(locked) => printable(&locked.name.to_string()),
+        None if own => format!("relation {relation}"),
+        None => format!("relation {relation} of database {database}"),
+    }
+}
+
+/// A mode as it is worth saying: waits for the end of a transaction have none.
+fn mode_on(report: &StatusReport<'_>, mode: LockMode, on: &LockTarget) -> String {
+    match on {
+        LockTarget::Relation { .. } | LockTarget::Object { .. } => {
+            format!("{mode} on {}", target(report, on))
+        }
+        _ => target(report, on),
+    }
+}
+
+/// Who a session is: `backup (pg_dump)`.
+#[must_use]
+pub fn role(session: &Session) -> String {
+    let role = session.role.in_words();
+    match (&session.backup, session.role) {
+        (Some(backup), _) => format!("{role} ({})", backup.tool.word()),
+        (None, Role::Maintenance | Role::Replication | Role::Server | Role::Monitoring) => {
+            session.detail.as_deref().map_or(role, printable)
+        }
+        _ => role,
+    }
+}
+
+/// A root on one line: who, for how long, and what it has that others want.
+#[must_use]
+pub fn root(report: &StatusReport<'_>, node: &Node) -> String {
+    let behind = node.count_below();
+    let held = held_by(report, node);
+    let held = held.map_or_else(String::new, |held| format!("  {held}"));
+    match &node.party {
+        Party::Prepared(gid) => {
+            let age = report
+                .prepared(gid)
+                .map(|xact| report.age(Some(xact.prepared)));
+            let age = age
+                .flatten()
+                .map_or_else(String::new, |age| format!("  {}", brief(age)));
+            format!("{}{age}{held}", party_name(&node.party))
+        }
+        Party::Pid(pid) => {
+            let Some(line) = report.line(*pid) else {
+                return format!("{pid} (gone){held}");
+            };
+            if let Some(waiter) = report.waits.waiter(*pid) {
+                let ring = if waiter.in_front.is_empty() {
+                    "the holder has just left"
+                } else {
+                    "a ring of waits"
+                };
+                return format!("{pid} {}  {ring}, {behind} behind it", role(line.session));
+            }
+            let since = line.backend.xact_start.or_else(|| line.since());
+            let age = report
+                .age(since)
+                .map_or_else(String::new, |age| format!("  {}", brief(age)));
+            let idle = line.session.backup.is_none()
+                && line.backend.state == Some(BackendState::IdleInTransaction)
+                && line.session.role != Role::IdleInTransaction;
+            let idle = if idle { ", idle in transaction" } else { "" };
+            let name = match line.backend.application_name.as_str() {
+                name if name.is_empty() || line.session.backup.is_some() => String::new(),
+                name => format!(" {}", printable(name)),
+            };
+            format!("{pid} {}{idle}{name}{age}{held}", role(line.session))
+        }
+    }
+}
+
+/// The modes that a node's direct waiters meet, on the thing that most of them want.
+fn held_by(report: &StatusReport<'_>, node: &Node) -> Option<String> {
+    let (mode, on) = node
+        .below
+        .iter()
+        .filter_map(|child| report.waits.waiter(child.party.pid()?))
+        .find_map(|waiter| {
+            let front = waiter
+                .in_front
+                .iter()
+                .find(|front| front.party == node.party)?;
+            Some((front.mode, &waiter.target))
+        })?;
+    Some(match on {
+        LockTarget::TransactionId { .. } => "has written, and its transaction is open".into(),
+        LockTarget::VirtualXid { .. } => "its transaction is open".into(),
+        _ => format!("holds {}", mode_on(report, mode, on)),
+    })
+}
+
+/// A waiter on one line: who, since when, what it asks for, its statement.
+#[must_use]
+pub fn waiter(report: &StatusReport<'_>, node: &Node, parent: &Party) -> String {
+    let Party::Pid(pid) = node.party else {
+        return party_name(&node.party);
+    };
+    let Some(waiter) = report.waits.waiter(pid) else {
+        return pid.to_string();
+    };
+    let age = report
+        .age(waiter.since)
+        .map_or_else(|| "just now".into(), brief);
+    let line = report.line(pid);
+    let who = line.map_or_else(|| "?".into(), |line| role(line.session));
+    let query = line.map_or_else(String::new, |line| {
+        format!("  {}", one_line(&line.backend.query))
+    });
+    let wants = asks(report, waiter, parent);
+    let also = also_behind(waiter, parent);
+    format!("{pid} {who}  {age}  {wants}{also}{query}")
+}
+
+/// What it asks for; the relation only where the line above has not named it.
+fn asks(report: &StatusReport<'_>, waiter: &Waiter, parent: &Party) -> String {
+    let above = parent
+        .pid()
+        .and_then(|pid| report.waits.waiter(pid))
+        .map(|above| &above.target);
+    match &waiter.target {
+        LockTarget::Relation { .. } if above == Some(&waiter.target) => {
+            format!("wants {}", waiter.mode)
+        }
+        on @ (LockTarget::Relation { .. }
+        | LockTarget::Object { .. }
+        | LockTarget::Advisory { .. }) => {
+            format!("wants {}", mode_on(report, waiter.mode, on))
+        }
+        on => format!("waits for {}", target(report, on)),
+    }
+}
+
+fn also_behind(waiter: &Waiter, parent: &Party) -> String {
+    let others: Vec<&Party> = waiter
+        .in_front
+        .iter()
+        .map(|front| &front.party)
+        .filter(|party| *party != parent)
+        .collect();
+    match others.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (also behind {})", party_name(one)),
+        many => format!(" (also behind {} others)", many.len()),
+    }
+}
+
+/// A statement on one line, safe to print.
+#[must_use]
+pub fn one_line(query: &str) -> String {
+    printable(&query.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// When a backup ends, with how sure that is: `ends in ~12m (9m to 14m)`.
+#[must_use]
+pub fn ends(estimate: &Estimate) -> Option<String> {
+    let remaining = rough(estimate.remaining_s?);
+    let range = match (estimate.earliest_s, estimate.latest_s) {
+        (Some(low), Some(high)) => format!(" ({} to {})", rough(low), rough(high)),
+        _ => String::new(),
+    };
+    Some(format!("ends in ~{remaining}{range}"))
+}
+
+/// How far a backup is: `31 of 44 tables, copying public.jobs`.
+#[must_use]
+pub fn progress(estimate: &Estimate) -> String {
+    let mut parts = Vec::new();
+    if let Some(done) = estimate.fraction_done {
+        parts.push(format!("{:.0} %", done * 100.0));
+    }
+    if estimate.tables_total > 0 {
+        parts.push(format!(
+            "{} of {} tables",
+            estimate.tables_done, estimate.tables_total
+        ));
+    }
+    match estimate.copying.as_slice() {
+        [] => parts.push(estimate.phase.clone()),
+        names => {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            parts.push(format!("copying {}", names.join(", ")));
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    printable(&parts.join(", "))
+}
+
+/// What a person can do about a tree of waits, the gentlest first.
+#[must_use]
+pub fn advice(report: &StatusReport<'_>, node: &Node) -> Vec<String> {
+    let mut advice = vec![match &node.party {
+        Party::Prepared(gid) => end_prepared(report, gid),
+        Party::Pid(pid) => about_root(report, *pid),
+    }];
+    advice.extend(cancel_the_middle(report, node));
+    advice
+}
+
+fn end_prepared(report: &StatusReport<'_>, gid: &str) -> String {
+    let database = report.prepared(gid).map_or_else(String::new, |xact| {
+        format!(" in database {}", crate::model::quoted(&xact.database))
+    });
+    let gid = gid.replace('\'', "''");
+    printable(&format!(
+        "COMMIT PREPARED '{gid}' or ROLLBACK PREPARED '{gid}'{database}: it has no process to wait for"
+    ))
+}
+
+fn about_root(report: &StatusReport<'_>, pid: i32) -> String {
+    let Some(line) = report.line(pid) else {
+        return "look again: it has just left".into();
+    };
+    if report.waits.waiter(pid).is_some() {
+        return "look again: the server ends a ring of waits by itself after deadlock_timeout"
+            .into();
+    }
+    let estimate = report.estimates.get(&pid).and_then(ends);
+    let leaked = line
+        .session
+        .backup
+        .as_ref()
+        .is_some_and(|backup| backup.leaked);
+    match line.session.role {
+        Role::Backup if leaked => {
+            format!("pgguard kill {pid}: its client is gone, it will not end by itself")
+        }
+        Role::Backup => match estimate {
+            Some(ends) => format!("wait: the backup {ends}"),
+            None => format!("wait until the backup is done, or end it: pgguard kill {pid}"),
+        },
+        Role::Maintenance if prevents_wraparound(line.backend) => {
+            "wait: this autovacuum gives way to nobody, and begins again when it is ended".into()
+        }
+        Role::Maintenance if line.backend.backend_type.as_deref() == Some("autovacuum worker") => {
+            format!(
+                "nothing: autovacuum gives way after deadlock_timeout ({} ms)",
+                report.snapshot.server.deadlock_timeout_ms
+            )
+        }
+        Role::Masked => "see who it is first: GRANT pg_monitor TO the role that looks".into(),
+        Role::Server => "wait: it is the server itself".into(),
+        Role::Idle | Role::IdleInTransaction => {
+            format!("end it, for it waits for its own client: pgguard kill {pid}")
+        }
+        _ if line
+            .backend
+            .state
+            .is_some_and(BackendState::is_idle_in_transaction) =>
+        {
+            format!("end it, for it waits for its own client: pgguard kill {pid}")
+        }
+        _ => format!("wait until it is done, or end it: pgguard kill {pid}"),
+    }
+}
+
+/// The waiter that holds up most of the others: ending that one frees them although the root stays.
+fn cancel_the_middle(report: &StatusReport<'_>, node: &Node) -> Option<String> {
+    let (pid, freed) = node
+        .below
+        .iter()
+        .filter(|child| !child.below.is_empty())
+        .filter_map(|child| child.party.pid())
+        .map(|pid| (pid, report.freed_without(pid)))
+        .max_by_key(|&(pid, freed)| (freed, std::cmp::Reverse(pid)))
+        .filter(|&(_, freed)| freed > 0)?;
+    let who = report
+        .line(pid)
+        .map_or_else(|| "waiter".into(), |line| line.session.role.in_words());
+    Some(format!(
+        "or end the {who} in between, which lets {freed} go at once: pgguard kill {pid}"
+    ))
+}
+
+/// `LEAKED`
+#[must_use]
+pub fn leaked(report: &StatusReport<'_>, line: &Line<'_>) -> String {
+    let idle = report
+        .age(line.backend.state_change)
+        .map_or_else(String::new, |age| format!(" for {}", brief(age)));
+    format!(
+        "{} {}: nothing has moved{idle} and its transaction is open; its client is gone: pgguard kill {}",
+        line.session.pid,
+        role(line.session),
+        line.session.pid
+    )
+}
+
+/// `PREPARED`
+#[must_use]
+pub fn prepared(report: &StatusReport<'_>, xact: &PreparedXact) -> String {
+    let age = report
+        .age(Some(xact.prepared))
+        .map_or_else(String::new, brief);
+    let behind = report
+        .waits
+        .count_behind(&Party::Prepared(xact.gid.clone()));
+    printable(&format!(
+        "'{}' of {} in {} for {age}, {behind} behind it: its locks stay until COMMIT or ROLLBACK PREPARED",
+        xact.gid, xact.owner, xact.database
+    ))
+}
+
+/// `WRAPAROUND`
+#[must_use]
+pub fn wraparound(report: &StatusReport<'_>, line: &Line<'_>) -> String {
+    let age = report
+        .age(line.since())
+        .map_or_else(String::new, |age| format!(" for {}", brief(age)));
+    format!(
+        "{} autovacuum to prevent wraparound{age}: gives way to nobody, let it finish",
+        line.session.pid
+    )
+}
+
+/// `IDLE IN TX`
+#[must_use]
+pub fn long_idle(report: &StatusReport<'_>, line: &Line<'_>, count: usize) -> String {
+    let age = report
+        .age(line.backend.state_change)
+        .map_or_else(String::new, brief);
+    let others = match count {
+        0 | 1 => String::new(),
+        2 => ", and 1 more for over 5m".into(),
+        more => format!(", and {} more for over 5m", more - 1),
+    };
+    let holds = line
+        .session
+        .detail
+        .as_deref()
+        .map_or_else(String::new, |detail| format!(", {}", printable(detail)));
+    format!(
+        "{} idle in transaction for {age}{holds}{others}",
+        line.session.pid
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_brief() {
+        for (milliseconds, words) in [
+            (-5, "0ms"),
+            (850, "850ms"),
+            (12_000, "12s"),
+            (192_000, "3m12s"),
+            (3_900_000, "1h05m"),
+            (439_200_000, "5d02h"),
+        ] {
+            assert_eq!(brief(TimeDelta::milliseconds(milliseconds)), words);
+        }
+    }
+}
