@@ -415,3 +415,34 @@ fn a_check_leaves_no_session_behind() {
         )) == "0"
     });
 }
+
+#[test]
+fn a_migration_that_would_block_now_is_critical_and_a_doubt_is_unknown() {
+    let shop = common::shop();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let alter = write("1.sql", "ALTER TABLE orders ADD COLUMN extra int;");
+    let opaque = write(
+        "2.sql",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders ADD x int'; END $$;",
+    );
+    let mode = |file: &str| check(&shop.url(), &["-m", "migration", "--migration", file]);
+    assert_eq!(mode(&alter).status, 0);
+    let doubt = mode(&opaque);
+    assert_eq!(doubt.status, 3, "{doubt}");
+    let dump = Dump::stalled(&shop);
+    let blocked = mode(&alter);
+    assert_eq!(blocked.status, 2, "{blocked}");
+    assert!(
+        blocked
+            .stdout
+            .contains(&format!("backup, pid {}", dump.pid())),
+        "{blocked}"
+    );
+    let none = check(&shop.url(), &["-m", "migration"]);
+    assert_eq!(none.status, 3, "{none}");
+}

@@ -8,11 +8,12 @@ mod estimates;
 mod explain;
 mod facts;
 mod gate;
-mod kill;
+pub mod kill;
 mod migrations;
 mod screen;
 mod status;
 mod stop;
+mod verdict;
 
 use crate::cli::{Cli, Command};
 use crate::{Error, Result};

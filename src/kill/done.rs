@@ -1,12 +1,13 @@
 //! Whether a session is done with: gone, or without the locks that it had.
 
-use crate::model::{Backend, BackendIdentity, Lock, LockTarget, Pid, Snapshot};
+use super::Member;
+use crate::model::{BackendIdentity, Lock, LockTarget, Snapshot};
 
 /// What a session had when it was looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     identity: BackendIdentity,
-    members: Vec<Pid>,
+    others: Vec<BackendIdentity>,
     locks: Vec<Lock>,
 }
 
@@ -22,12 +23,13 @@ pub enum Outcome {
 }
 
 impl Seen {
-    /// Remembers a session: its leader and members, and every lock that the leader has or waits for.
+    /// Remembers a session: its leader and other members, and every lock that the leader has or waits for.
     #[must_use]
-    pub fn of(leader: &Backend, members: &[Pid], snapshot: &Snapshot) -> Self {
+    pub fn of(leader: BackendIdentity, members: &[Member], snapshot: &Snapshot) -> Self {
+        let others = members.iter().map(|member| member.identity);
         Self {
-            identity: leader.identity(),
-            members: members.to_vec(),
+            identity: leader,
+            others: others.filter(|other| *other != leader).collect(),
             locks: snapshot
                 .locks
                 .iter()
@@ -42,19 +44,17 @@ impl Seen {
     #[must_use]
     pub fn outcome(&self, later: &Snapshot) -> Outcome {
         let is_there = later.backends.iter().any(|b| b.identity() == self.identity);
-        match (is_there, self.members_linger(later)) {
+        match (is_there, self.others_are_there(later)) {
             (false, false) => Outcome::Gone,
             (true, false) if !later.locks.iter().any(|lock| self.had(lock)) => Outcome::Released,
             _ => Outcome::StillThere,
         }
     }
 
-    /// A dump's workers, which end by themselves a moment after their leader.
-    fn members_linger(&self, later: &Snapshot) -> bool {
-        later.locks.iter().any(|lock| {
-            lock.pid
-                .is_some_and(|pid| pid != self.identity.pid && self.members.contains(&pid))
-        })
+    /// A dump's workers.
+    fn others_are_there(&self, later: &Snapshot) -> bool {
+        let mut backends = later.backends.iter();
+        backends.any(|b| self.others.contains(&b.identity()))
     }
 
     fn had(&self, lock: &Lock) -> bool {

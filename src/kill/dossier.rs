@@ -34,8 +34,18 @@ pub struct Dossier {
     pub refused: Option<String>,
     /// What has to be typed.
     pub confirmation: Confirmation,
-    /// Its processes: a dump's workers are waited for too.
-    pub members: Vec<Pid>,
+    /// The processes to signal, each with its transaction, the leader first. A parallel dump whose
+    /// leader alone is gone goes on in its workers, to a good end or a bad one.
+    pub members: Vec<Member>,
+}
+
+/// One process of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// What tells it from a later one with the same pid.
+    pub identity: BackendIdentity,
+    /// When its transaction began.
+    pub xact_start: Option<DateTime<Utc>>,
 }
 
 /// One session with what the rules of cost look at.
@@ -103,10 +113,24 @@ pub fn dossier(
         better: better(leader, &words, graph),
         refused: refused(&case, &steps),
         confirmation: Confirmation::for_session(case.role, leader),
-        members: whole.map_or_else(|| vec![leader], |s| s.members.clone()),
+        members: members(leader, whole, &words),
         facts,
         steps,
     })
+}
+
+/// A parallel query's leader takes its workers with it; a dump's does not.
+fn members(leader: Pid, whole: Option<&Session>, words: &Words<'_>) -> Vec<Member> {
+    let others = whole.filter(|s| s.role == Role::Backup).map(|s| &s.members);
+    [leader]
+        .iter()
+        .chain(others.into_iter().flatten().filter(|&&pid| pid != leader))
+        .filter_map(|&pid| words.backend(pid))
+        .map(|backend| Member {
+            identity: backend.identity(),
+            xact_start: backend.xact_start,
+        })
+        .collect()
 }
 
 fn is_parallel_worker(words: &Words<'_>, pid: Pid) -> bool {

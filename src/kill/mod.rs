@@ -10,14 +10,12 @@ mod cost;
 mod done;
 mod dossier;
 mod plan;
-mod refusal;
 mod roots;
 #[cfg(test)]
 mod tests;
 
 pub use confirm::Confirmation;
 pub use done::{Outcome, Seen};
-pub use dossier::{Dossier, dossier, prepared_dossier};
+pub use dossier::{Dossier, Member, dossier, prepared_dossier};
 pub use plan::{Step, plan};
-pub use refusal::missing_grant;
 pub use roots::{Root, roots};

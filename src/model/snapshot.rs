@@ -1,7 +1,7 @@
 //! A snapshot: one look at a server's sessions and locks. Plain values, so that it can be recorded and replayed.
 
 use super::{Backend, Lock, Oid, Pid, RelationKind, RelationName};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -128,6 +128,15 @@ pub struct PreparedXact {
     pub owner: String,
     /// In which database.
     pub database: String,
+}
+
+impl PreparedXact {
+    /// `GID@2026-03-01T02:00:00.123456Z`: the word that `--yes` takes. A gid alone can be used again.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let prepared = self.prepared.to_rfc3339_opts(SecondsFormat::Micros, true);
+        format!("{}@{prepared}", self.gid)
+    }
 }
 
 /// One row of a `pg_stat_progress_*` view.

@@ -3,6 +3,7 @@
 pub mod applied;
 pub mod catalog;
 pub mod connect;
+pub mod signal;
 pub mod snapshot;
 pub mod tables;
 pub mod usage;

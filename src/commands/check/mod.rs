@@ -4,7 +4,8 @@ mod arguments;
 mod watchdog;
 
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
-use crate::model::{BackupRun, Snapshot};
+use crate::cli::ConnectArgs;
+use crate::model::{BackupRun, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::snapshot;
 use crate::sessions::{WaitGraph, understand};
@@ -132,16 +133,44 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
         Needs::History => past_runs(arguments)?,
         _ => Vec::new(),
     };
-    let look = look(arguments).await?;
+    let (look, verdict) = match mode.needs {
+        Needs::Verdict => verdict(arguments).await?,
+        _ => (look(arguments).await?, None),
+    };
     let sessions = understand(&look.snapshot);
     let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
     let mut sight = Sight::new(&look.snapshot, &sessions, &graph, &judgement);
     sight.runs = &runs;
+    sight.verdict = verdict.as_ref();
     let mut answer = (mode.answer)(&sight);
     if arguments.verbose >= 3 {
         answer.details.push(how(&look));
     }
     Ok(answer)
+}
+
+/// The gate's verdict on the migrations, with the look that it is about.
+async fn verdict(arguments: &Arguments) -> Result<(Look, Option<Verdict>)> {
+    if arguments.migration.is_empty() {
+        return Err(Error::Usage(
+            "the mode migration needs a file or folder: --migration FILE".into(),
+        ));
+    }
+    watchdog::stage("judging the migration");
+    let started = Instant::now();
+    let connect = ConnectArgs {
+        host: arguments.host.clone(),
+        port: arguments.port,
+        user: arguments.user.clone(),
+        dbname: arguments.dbname.clone(),
+        timeout: arguments.timeout,
+    };
+    let judged = super::verdict::now(&connect, &arguments.migration).await?;
+    let look = Look {
+        snapshot: judged.snapshot,
+        connected_in: started.elapsed(),
+    };
+    Ok((look, Some(judged.verdict)))
 }
 
 /// Past backup runs.

@@ -1,0 +1,261 @@
+//! `pgguard kill`: shows who it is and what it costs, asks, signals exactly that session, and waits until
+//! it is gone.
+
+mod consent;
+pub mod end;
+
+use super::{facts, screen, verdict};
+use crate::cli::{Color, KillArgs};
+use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
+use crate::model::{Answer, Pid, PreparedXact, Snapshot};
+use crate::postgres::connect::{Connection, Target};
+use crate::postgres::signal::{self, Sent};
+use crate::postgres::snapshot;
+use crate::report::page::{Ink, Page, printable};
+use crate::sessions::waits::Party;
+use crate::sessions::{WaitGraph, understand};
+use crate::{Error, Result};
+use consent::Consent;
+use end::{End, end, look_at};
+use std::fmt::Write as _;
+
+/// Gone.
+const DONE: u8 = 0;
+/// Still there, changed, or not confirmed.
+const NOT_DONE: u8 = 1;
+
+/// Runs the command.
+///
+/// # Errors
+/// When it could not look or act, or may not.
+pub async fn run(args: KillArgs, color: Color) -> Result<u8> {
+    let target = facts::target(&args.connect)?;
+    let mut kill = Kill {
+        connection: Connection::open(&target, args.connect.timeout).await?,
+        target,
+        page: screen::page(color),
+        args,
+    };
+    let status = kill.run().await;
+    kill.connection.close().await;
+    status
+}
+
+/// One run.
+struct Kill {
+    connection: Connection,
+    target: Target,
+    page: Page,
+    args: KillArgs,
+}
+
+impl Kill {
+    async fn run(&mut self) -> Result<u8> {
+        if let Some(gid) = self.args.prepared.clone() {
+            return self.prepared(&gid).await;
+        }
+        if let Some(pid) = self.args.pid {
+            return self.session(pid).await;
+        }
+        self.blocking().await
+    }
+
+    /// The true roots in the way of migrations, one after the other.
+    async fn blocking(&mut self) -> Result<u8> {
+        let judged = verdict::now(&self.args.connect, &self.args.blocking).await?;
+        let graph = WaitGraph::between_sessions(&judged.snapshot, &judged.sessions);
+        let roots = roots(&judged.verdict, &graph);
+        if roots.is_empty() {
+            return self.nobody_blocks(&judged.verdict);
+        }
+        let mut worst = DONE;
+        for root in roots {
+            let status = match root {
+                Party::Pid(pid) => self.session(pid).await?,
+                Party::Prepared(gid) => self.prepared(&gid).await?,
+            };
+            worst = worst.max(status);
+        }
+        Ok(worst)
+    }
+
+    /// Nobody to end; and a verdict in doubt is no leave to say that all is well.
+    fn nobody_blocks(&self, verdict: &crate::model::Verdict) -> Result<u8> {
+        match (verdict.answer, verdict.doubts.first()) {
+            (Answer::CannotTell, Some(doubt)) => Err(Error::Usage(format!(
+                "cannot tell who would block it: {}; {}",
+                doubt.what, doubt.help
+            ))),
+            _ => {
+                self.say("nobody is in the way: nothing was done")?;
+                Ok(DONE)
+            }
+        }
+    }
+
+    /// One session.
+    async fn session(&mut self, pid: Pid) -> Result<u8> {
+        let looked = look_at(&mut self.connection, pid).await?;
+        let Some(dossier) = looked.dossier else {
+            self.say(&format!(
+                "no session has pid {pid} (any more): nothing was done"
+            ))?;
+            return Ok(NOT_DONE);
+        };
+        self.show(&dossier)?;
+        if let Some(why) = &dossier.refused {
+            return Err(Error::Usage(format!("nothing was done: {why}")));
+        }
+        let steps = self.steps(&dossier);
+        let deed = format!("{} {}", capitalised(deeds(&steps)), dossier.identity.pid);
+        let identity = dossier.identity.to_string();
+        if !self.may(&identity, &dossier.confirmation, &deed)? {
+            return Ok(NOT_DONE);
+        }
+        let wait = self.args.wait;
+        let ended = end(&mut self.connection, &dossier, &steps, wait, |step| {
+            eprintln!("pgguard: {step}");
+        })
+        .await?;
+        self.tell(&dossier, &ended)
+    }
+
+    /// The steps: what fits, or the one that was asked for.
+    fn steps(&self, dossier: &Dossier) -> Vec<Step> {
+        match (self.args.cancel, self.args.terminate) {
+            (true, _) => vec![Step::Cancel],
+            (_, true) => vec![Step::Terminate],
+            _ => dossier.steps.clone(),
+        }
+    }
+
+    fn may(&self, identity: &str, confirmation: &Confirmation, deed: &str) -> Result<bool> {
+        match consent::ask(&self.args.yes, identity, confirmation, deed)? {
+            Consent::Given => Ok(true),
+            Consent::Refused => {
+                self.say("not confirmed: nothing was done")?;
+                Ok(false)
+            }
+            Consent::NamesAnother => {
+                self.say(&format!(
+                    "this is {identity}, and --yes names another: nothing was done"
+                ))?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn show(&self, dossier: &Dossier) -> Result<()> {
+        let mut out = self.headline(&dossier.who);
+        for (label, text) in &dossier.facts {
+            out.push_str(&self.page.labelled(label, &printable(text)));
+        }
+        for cost in &dossier.costs {
+            out.push_str(&self.page.labelled("cost", &printable(cost)));
+        }
+        if let Some(better) = &dossier.better {
+            out.push_str(&self.page.labelled("better", &printable(better)));
+        }
+        let identity = dossier.identity.to_string();
+        out.push_str(&self.page.labelled("identity", &identity));
+        screen::print(&out)
+    }
+
+    fn headline(&self, who: &str) -> String {
+        format!("{}\n", self.page.paint(Ink::Strong, &printable(who)))
+    }
+
+    fn tell(&self, dossier: &Dossier, ended: &End) -> Result<u8> {
+        let pid = dossier.identity.pid;
+        let (text, status) = match ended {
+            End::Gone => (format!("gone: pid {pid}, and its locks with it"), DONE),
+            End::Released => (
+                format!(
+                    "cancelled: the transaction of pid {pid} is over and its locks are gone; its connection stays"
+                ),
+                DONE,
+            ),
+            End::Changed(why) => (format!("{why}: nothing was done"), NOT_DONE),
+            End::StillThere => (
+                format!(
+                    "still there: pid {pid} was signalled {} s ago and has not ended; it may be in a part of the \
+                     server that cannot be interrupted, or a rollback: look again with pgguard status. Never \
+                     kill -9 it: the server would end every session",
+                    self.args.wait.as_secs()
+                ),
+                NOT_DONE,
+            ),
+        };
+        self.say(&text)?;
+        Ok(status)
+    }
+
+    fn say(&self, text: &str) -> Result<()> {
+        let mut out = String::new();
+        for line in self.page.lines(&printable(text), 0) {
+            let _ = writeln!(out, "{line}");
+        }
+        screen::print(&out)
+    }
+
+    /// A prepared transaction, from a connection to its own database.
+    async fn prepared(&mut self, gid: &str) -> Result<u8> {
+        let look = snapshot::look(&mut self.connection).await?;
+        let Some(xact) = look.prepared.iter().find(|xact| xact.gid == gid) else {
+            self.say(&format!(
+                "no prepared transaction is called {gid}: nothing was done"
+            ))?;
+            return Ok(NOT_DONE);
+        };
+        self.show_prepared(xact, &look)?;
+        let confirmation = Confirmation::for_prepared(gid);
+        if !self.may(&xact.identity(), &confirmation, "Roll it back")? {
+            return Ok(NOT_DONE);
+        }
+        let sent = if xact.database == self.connection.server().datname {
+            signal::rollback_prepared(&mut self.connection, xact).await?
+        } else {
+            let target = self.target.clone().with_database(&xact.database);
+            let mut there = Connection::open(&target, self.args.connect.timeout).await?;
+            let sent = signal::rollback_prepared(&mut there, xact).await;
+            there.close().await;
+            sent?
+        };
+        let (text, status) = match sent {
+            Sent::Signalled => (format!("rolled back: {gid}, and its locks are gone"), DONE),
+            Sent::NotSignalled | Sent::Changed => (
+                format!("{gid} is not the one any more that was looked at: nothing was done"),
+                NOT_DONE,
+            ),
+        };
+        self.say(&text)?;
+        Ok(status)
+    }
+
+    fn show_prepared(&self, xact: &PreparedXact, look: &Snapshot) -> Result<()> {
+        let sessions = understand(look);
+        let graph = WaitGraph::between_sessions(look, &sessions);
+        let mut out = self.headline(&format!("prepared transaction {}", xact.gid));
+        for (label, text) in prepared_dossier(xact, look, &sessions, &graph) {
+            out.push_str(&self.page.labelled(label, &printable(&text)));
+        }
+        out.push_str(&self.page.labelled("identity", &printable(&xact.identity())));
+        screen::print(&out)
+    }
+}
+
+/// `cancel the statement, then terminate` in words.
+const fn deeds(steps: &[Step]) -> &'static str {
+    match steps {
+        [Step::Cancel] => "cancel the statement of pid",
+        [Step::Terminate] => "terminate pid",
+        _ => "cancel (and if that does nothing, terminate) pid",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
