@@ -2,9 +2,10 @@
 //! of them is behind it; no single one is right for all dumps (a network-bound one moves in bytes, one
 //! that compresses in what its data cost it last time, a cold one in blocks).
 
+use super::estimate::Question;
 use super::facts::TableFacts;
 use super::progress::{Copying, DumpProgress};
-use crate::model::{BackupRun, Oid, TableRun};
+use crate::model::{BackupRun, RelationName, TableRun};
 use std::collections::BTreeMap;
 
 /// One clock's reading.
@@ -18,8 +19,15 @@ pub struct Clock {
     pub total: f64,
     /// How much it is trusted beside the others.
     pub prior: f64,
-    /// For a clock in seconds of a past run: its own speed is believed to be near 1.
-    pub in_seconds: bool,
+    /// Units of the tables in flight, among `done`.
+    pub in_flight: f64,
+    /// Seconds since those were begun, on average.
+    pub in_flight_s: f64,
+    /// Seconds since the dump began.
+    pub elapsed: f64,
+    /// For a clock in seconds of a past run: the logarithm of the speed it is believed to have, as many
+    /// seconds of copying a second as that run had tables in flight.
+    pub usual_speed: Option<f64>,
 }
 
 impl Clock {
@@ -32,6 +40,41 @@ impl Clock {
             0.0
         }
     }
+
+    /// The logarithm of its speed, in units a second: the mean over the run and over the tables in
+    /// flight, which are the best measured and the most recent, averaged by how long these have lasted.
+    #[must_use]
+    pub fn log_speed(&self) -> Option<f64> {
+        let overall = speed(self.done, self.elapsed);
+        let now = speed(self.in_flight, self.in_flight_s);
+        match (overall, now) {
+            (Some(overall), Some(now)) => {
+                let share = self.in_flight_s / (self.in_flight_s + 2.0 + 0.25 * self.elapsed);
+                // Slower than ever may be a stall, which ends: it counts half.
+                let share = if now < overall { share * 0.5 } else { share };
+                Some(share.mul_add(now - overall, overall))
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Trust: less for a clock that runs at another speed in the table in flight than before.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        let overall = speed(self.done - self.in_flight, self.elapsed - self.in_flight_s);
+        let now = speed(self.in_flight, self.in_flight_s);
+        match (overall, now) {
+            (Some(overall), Some(now)) if self.in_flight_s > 1.0 => {
+                self.prior * (-0.5 * (now - overall).powi(2)).exp().max(0.05)
+            }
+            _ => self.prior,
+        }
+    }
+}
+
+/// The logarithm of a speed, where there is one.
+fn speed(units: f64, seconds: f64) -> Option<f64> {
+    (units > 0.0 && seconds > 0.2).then(|| (units / seconds).ln())
 }
 
 /// A table counts for something even when it is empty: its COPY is a round trip.
@@ -48,14 +91,13 @@ const RUNS: usize = 5;
 
 /// All clocks that can be read.
 #[must_use]
-pub fn clocks(
-    progress: &DumpProgress,
-    facts: &BTreeMap<Oid, TableFacts>,
-    past: &[BackupRun],
-) -> Vec<Clock> {
+pub fn clocks(question: &Question, progress: &DumpProgress, past: &[BackupRun]) -> Vec<Clock> {
+    let seen = by_name(question.watched);
     let mut clocks = vec![
-        read(progress, facts, "bytes", 1.0, bytes),
-        read(progress, facts, "blocks", 0.25, |f, _| {
+        read(question, progress, "bytes", 1.0, |f, c| {
+            bytes(f, c, seen.get(&f.name).copied())
+        }),
+        read(question, progress, "blocks", 0.2, |f, _| {
             f.disk_bytes().max(LEAST)
         }),
     ];
@@ -64,21 +106,32 @@ pub fn clocks(
     for run in runs {
         #[expect(clippy::cast_precision_loss, reason = "at most five")]
         let prior = 3.0 / count as f64;
-        let by_name: BTreeMap<_, _> = run.tables.iter().map(|t| (&t.name, t)).collect();
+        let tables = by_name(Some(run));
         let pace = pace(run);
-        let mut clock = read(progress, facts, "past run", prior, |f, _| {
-            seconds(f, by_name.get(&f.name).copied(), pace)
+        let mut clock = read(question, progress, "past run", prior, |f, _| {
+            seconds(f, tables.get(&f.name).copied(), pace)
         });
-        clock.in_seconds = true;
+        clock.usual_speed = usual_speed(run);
         clocks.push(clock);
+        // What a row is wide, a past run knows as well as this one.
+        clocks[0] = read(question, progress, "bytes", 1.0, |f, c| {
+            bytes(f, c, seen.get(&f.name).or(tables.get(&f.name)).copied())
+        });
     }
     clocks.retain(|clock| clock.total > 0.0);
     clocks
 }
 
+fn by_name(run: Option<&BackupRun>) -> BTreeMap<&RelationName, &TableRun> {
+    run.into_iter()
+        .flat_map(|run| &run.tables)
+        .map(|t| (&t.name, t))
+        .collect()
+}
+
 fn read(
+    question: &Question,
     progress: &DumpProgress,
-    facts: &BTreeMap<Oid, TableFacts>,
     name: &'static str,
     prior: f64,
     units: impl Fn(&TableFacts, Option<&Copying>) -> f64,
@@ -88,19 +141,25 @@ fn read(
         done: 0.0,
         total: 0.0,
         prior,
-        in_seconds: false,
+        in_flight: 0.0,
+        in_flight_s: progress.in_flight_s(question.snapshot.taken_at),
+        elapsed: question.elapsed_s(),
+        usual_speed: None,
     };
     for oid in &progress.tables {
-        let Some(f) = facts.get(oid) else { continue };
+        let Some(f) = question.facts.get(oid) else {
+            continue;
+        };
         let copying = progress.copying.iter().find(|c| c.table == *oid);
         let all = units(f, copying);
         clock.total += all;
         if progress.done.contains(oid) {
             clock.done += all;
         } else if let Some(copying) = copying {
-            clock.done += all * share(f, copying);
+            clock.in_flight += all * share(f, copying);
         }
     }
+    clock.done += clock.in_flight;
     clock
 }
 
@@ -122,16 +181,25 @@ fn share(facts: &TableFacts, copying: &Copying) -> f64 {
 /// Rows that must be seen before their width is believed.
 const ENOUGH_ROWS: f64 = 200.0;
 
-/// What COPY prints; where rows were seen, their own width decides.
-fn bytes(facts: &TableFacts, copying: Option<&Copying>) -> f64 {
-    let seen = copying.and_then(|c| Some((c.tuples?, c.bytes?)));
-    match seen {
-        Some((tuples, bytes)) if tuples >= ENOUGH_ROWS => {
-            facts.rows().max(tuples * IN_FLIGHT) * bytes / tuples
+/// What COPY prints; where rows were seen, now or before, their own width decides.
+fn bytes(facts: &TableFacts, copying: Option<&Copying>, before: Option<&TableRun>) -> f64 {
+    let now = copying.and_then(|c| Some((c.tuples?, c.bytes?)));
+    let before = before.map(|t| (t.tuples, t.bytes));
+    let enough = |seen: &(f64, f64)| seen.0 >= ENOUGH_ROWS;
+    match now.filter(enough).or(before.filter(enough)) {
+        Some((tuples, bytes)) => {
+            let at_least = now.map_or(0.0, |(tuples, _)| tuples * IN_FLIGHT);
+            facts.rows().max(at_least) * bytes / tuples
         }
-        _ => facts.copy_bytes(),
+        None => facts.copy_bytes(),
     }
     .max(LEAST)
+}
+
+/// Tables in flight at a time over a past run, as a logarithm.
+fn usual_speed(run: &BackupRun) -> Option<f64> {
+    let copying: f64 = run.tables.iter().map(|t| t.seconds).sum();
+    Some(speed(copying, (run.ended - run.started).as_seconds_f64()).unwrap_or(0.0))
 }
 
 /// Seconds a byte on disk took over a whole past run: for tables that it did not have.

@@ -25,6 +25,8 @@ pub struct Question<'a> {
     pub facts: &'a BTreeMap<Oid, TableFacts>,
     /// Past runs that match it, oldest first.
     pub past: &'a [BackupRun],
+    /// What earlier looks saw of this very run: how wide the rows of its finished tables were.
+    pub watched: Option<&'a BackupRun>,
 }
 
 /// `z` of an 80 % interval.
@@ -54,7 +56,7 @@ impl Question<'_> {
             .unwrap_or(self.snapshot.taken_at)
     }
 
-    fn elapsed_s(&self) -> f64 {
+    pub(super) fn elapsed_s(&self) -> f64 {
         seconds(age(self.started(), self.snapshot.taken_at))
     }
 
@@ -89,7 +91,7 @@ fn dump(question: &Question, backup: &Backup, elapsed: f64) -> Estimate {
         .cloned()
         .collect();
     let readings = if progress.has_begun {
-        clocks(&progress, question.facts, &complete)
+        clocks(question, &progress, &complete)
     } else {
         Vec::new()
     };
@@ -142,9 +144,6 @@ struct Belief {
     sigma: f64,
 }
 
-/// Below this share, a clock's speed says nothing.
-const TOO_EARLY: f64 = 0.005;
-
 /// How far the logarithm of a past run's speed strays.
 const PAST_SPEED: f64 = 0.3;
 
@@ -152,8 +151,7 @@ const PAST_SPEED: f64 = 0.3;
 fn by_clocks(readings: &[Clock], elapsed: f64) -> Option<Belief> {
     let totals: Vec<(f64, f64)> = readings
         .iter()
-        .filter(|clock| clock.fraction() > TOO_EARLY)
-        .map(|clock| (clock.prior, remaining(clock, elapsed)))
+        .filter_map(|clock| Some((clock.weight(), remaining(clock)?)))
         .map(|(weight, remaining)| (weight, (elapsed + remaining).ln()))
         .collect();
     let weight: f64 = totals.iter().map(|(w, _)| w).sum();
@@ -168,27 +166,28 @@ fn by_clocks(readings: &[Clock], elapsed: f64) -> Option<Belief> {
         / weight;
     let left = 1.0 - fraction(readings).unwrap_or(0.0);
     // The rest may run at another speed than what was seen: the less was seen, the more.
-    let within = (0.45 * left).powi(2) + 0.02_f64.powi(2);
+    let within = (0.5 * left).powi(2) + 0.02_f64.powi(2);
     Some(Belief {
         mean,
         sigma: (between + within).sqrt(),
     })
 }
 
-/// Seconds that a clock leaves. A clock in seconds of a past run starts out at speed 1 and believes what
-/// it sees the more, the more it has seen.
-fn remaining(clock: &Clock, elapsed: f64) -> f64 {
+/// Seconds that a clock leaves. A clock in seconds of a past run starts out at that run's pace and
+/// believes what it sees the more, the more it has seen.
+fn remaining(clock: &Clock) -> Option<f64> {
     let left = (clock.total - clock.done).max(0.0);
-    let speed = clock.done / elapsed.max(0.1);
-    if !clock.in_seconds {
-        return left / speed;
-    }
-    let seen = clock.fraction();
-    let (own, past) = (
-        1.0 / 0.25_f64.powi(2) * seen,
-        1.0 / PAST_SPEED.powi(2) * (1.0 - seen),
-    );
-    left / ((own * speed.ln()) / (own + past)).exp()
+    let speed = match (clock.log_speed(), clock.usual_speed) {
+        (seen, None) => seen?,
+        (None, Some(usual)) => usual,
+        (Some(seen), Some(usual)) => {
+            // A run that goes at another pace shows it soon: the farther, the less the past counts.
+            let past = 1.0 / 0.5_f64.mul_add((seen - usual).powi(2), PAST_SPEED.powi(2));
+            let own = 16.0 * clock.fraction().sqrt();
+            (own * seen + past * usual) / (own + past)
+        }
+    };
+    Some(left / speed.exp())
 }
 
 /// The median of past runs, scaled by the growth of what is dumped.
@@ -207,7 +206,7 @@ fn by_history(
             )]
             let then = run.database_bytes as f64;
             let growth = if then > 0.0 && now > 0.0 {
-                (now / then).clamp(0.25, 4.0)
+                (now / then).clamp(0.05, 4.0)
             } else {
                 1.0
             };
@@ -237,7 +236,7 @@ fn blend(clocks: Option<Belief>, history: Option<Belief>) -> Option<Belief> {
         (Some(a), Some(b)) => (a, b),
         (one, other) => return one.or(other),
     };
-    let apart = 0.5 * (a.mean - b.mean).powi(2);
+    let apart = (a.mean - b.mean).powi(2);
     // What was seen of this run is nearer than any past one: only the past is doubted for the distance.
     let (va, vb) = (a.sigma.powi(2), b.sigma.powi(2) + apart);
     let mean = (a.mean / va + b.mean / vb) / (1.0 / va + 1.0 / vb);

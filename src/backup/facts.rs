@@ -52,7 +52,10 @@ impl TableFacts {
     /// Bytes that COPY prints, as far as can be told beforehand.
     #[must_use]
     pub fn copy_bytes(&self) -> f64 {
-        let by_statistics = self.row_bytes.map(|width| width * self.rows());
+        // pg_stats counts a value that is stored out of line as the pointer to it.
+        let by_statistics = self
+            .row_bytes
+            .map(|width| TOAST_EXPANSION.mul_add(self.toast_bytes, width * self.rows()));
         by_statistics.unwrap_or_else(|| {
             let heap = ROW_OVERHEAD.mul_add(-self.rows(), self.heap_bytes);
             TOAST_EXPANSION.mul_add(self.toast_bytes, heap.max(self.heap_bytes * 0.2))

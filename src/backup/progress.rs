@@ -3,7 +3,7 @@
 use super::copy_text::table_of;
 use super::facts::TableFacts;
 use crate::model::{
-    Backend, Backup, FIRST_NORMAL_OID, LockMode, LockTarget, Oid, Pid, Session, Snapshot, Work,
+    Backend, Backup, FIRST_NORMAL_OID, LockMode, LockTarget, Oid, Pid, Session, Snapshot, Work, age,
 };
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,21 @@ pub struct DumpProgress {
     pub copying: Vec<Copying>,
     /// Whether any COPY has been seen: before, it only prepares (or dumps the schema alone).
     pub has_begun: bool,
+}
+
+impl DumpProgress {
+    /// Seconds since the tables in flight were begun, on average.
+    #[must_use]
+    pub fn in_flight_s(&self, now: DateTime<Utc>) -> f64 {
+        let spans: Vec<f64> = self
+            .copying
+            .iter()
+            .filter_map(|c| Some(age(c.since?, now).as_seconds_f64()))
+            .collect();
+        #[expect(clippy::cast_precision_loss, reason = "a count of workers")]
+        let count = spans.len().max(1) as f64;
+        spans.iter().sum::<f64>() / count
+    }
 }
 
 /// A table being copied.

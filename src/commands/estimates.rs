@@ -28,6 +28,7 @@ pub async fn of(
             session,
             facts: &tables,
             past: &[],
+            watched: None,
         };
         if let Some(estimate) = backup::estimate(&question) {
             found.insert(session.pid, estimate);

@@ -177,7 +177,7 @@ impl Drop for Dump {
 /// Reads no further than a line that begins so, byte by byte.
 fn read_until(output: &mut ChildStdout, beginning: &str) {
     let mut line = Vec::new();
-    for byte in output.bytes() {
+    for byte in std::io::BufReader::new(output).bytes() {
         line.push(byte.expect("pg_dump writes"));
         if line.ends_with(b"\n") {
             line.clear();

@@ -4,7 +4,7 @@ use super::names;
 use super::world::World;
 use crate::model::{Oid, Routine};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CreateFunctionStmt, DefElem, Node};
+use pg_query::protobuf::{CreateFunctionStmt, Node};
 
 /// The body texts of `CREATE FUNCTION … AS '…'` and `DO '…'`.
 #[must_use]
@@ -29,7 +29,7 @@ fn option(options: &[Node], name: &str) -> Vec<String> {
             Some(NodeEnum::DefElem(e)) if e.defname == name => Some(e),
             _ => None,
         })
-        .flat_map(|e: &Box<DefElem>| e.arg.as_deref().map(names::strings).unwrap_or_default())
+        .flat_map(|e| e.arg.as_deref().map(names::strings).unwrap_or_default())
         .collect()
 }
 

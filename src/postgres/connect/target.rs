@@ -601,8 +601,13 @@ mod tests {
     #[test]
     fn what_is_said_first_wins() {
         let url = ("DATABASE_URL", "postgres://app@url:7/shop");
+        type Case = (
+            &'static str,
+            &'static [(&'static str, &'static str)],
+            &'static str,
+        );
         #[rustfmt::skip]
-        let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        let cases: &[Case] = &[
             ("host=h",                    &[],                                        "h:5432/tired as tired"),
             ("host=h user=u",             &[],                                        "h:5432/u as u"),
             ("host=h",                    &[("PGUSER", "e"), ("PGDATABASE", "d")],     "h:5432/d as e"),

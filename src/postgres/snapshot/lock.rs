@@ -86,10 +86,10 @@ impl Locks {
     /// without any (between transactions, an advisory lock) has none to fill in.
     pub fn finish(mut self) -> Vec<Lock> {
         for lock in &mut self.locks {
-            if let Some(virtual_of) = lock.pid.and_then(|pid| self.virtual_of.get(&pid)) {
-                if lock.virtualtransaction.is_empty() {
-                    lock.virtualtransaction.clone_from(virtual_of);
-                }
+            if lock.virtualtransaction.is_empty()
+                && let Some(virtual_of) = lock.pid.and_then(|pid| self.virtual_of.get(&pid))
+            {
+                lock.virtualtransaction.clone_from(virtual_of);
             }
         }
         self.locks

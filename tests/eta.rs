@@ -1,0 +1,69 @@
+//! The estimate of a backup's end, judged by recorded runs of real dumps. `./dev eta` prints the figures.
+
+mod traces;
+
+use pgguard::model::Role;
+use std::path::Path;
+use traces::{Known, Score, Trace};
+
+fn recorded() -> Vec<Trace> {
+    Trace::read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces"))
+}
+
+fn mean(scores: &[Score], pick: fn(&Score) -> f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a dozen")]
+    let count = scores.len() as f64;
+    scores.iter().map(pick).sum::<f64>() / count
+}
+
+#[test]
+fn every_look_at_a_recorded_dump_shows_one_backup() {
+    for trace in recorded() {
+        // While it copies: at its very end a parallel dump takes itself apart, worker by worker.
+        for look in trace
+            .looks()
+            .split_last()
+            .map_or(&[][..], |(_, before)| before)
+        {
+            let sessions = pgguard::sessions::understand(look);
+            let backups = sessions.in_role(Role::Backup).count();
+            assert_eq!(backups, 1, "{} at {}", trace.name, look.taken_at);
+        }
+    }
+}
+
+#[test]
+fn with_past_runs_the_estimate_beats_the_median_duration() {
+    let traces = recorded();
+    let mut ours = Vec::new();
+    let mut naive = Vec::new();
+    for trace in &traces {
+        let past = trace.past(&traces);
+        if !past.is_empty() {
+            ours.push(trace.score(&Known::Runs(past.clone()), true));
+            naive.push(trace.score(&Known::Naive(past), false));
+        }
+    }
+    let (ours_mean, naive_mean) = (mean(&ours, |s| s.error), mean(&naive, |s| s.error));
+    assert!(
+        ours_mean < 0.75 * naive_mean,
+        "ours {ours_mean:.3}, the median {naive_mean:.3}"
+    );
+    let cover = mean(&ours, |s| s.cover);
+    assert!(
+        cover > 0.7,
+        "the interval held the end in {cover:.2} of the looks"
+    );
+}
+
+#[test]
+fn without_past_runs_an_uncompressed_dump_is_estimated_from_what_it_does() {
+    let traces = recorded();
+    let scores: Vec<Score> = traces
+        .iter()
+        .filter(|trace| trace.name.contains("serial"))
+        .map(|trace| trace.score(&Known::Nothing, true))
+        .collect();
+    let error = mean(&scores, |s| s.error);
+    assert!(error < 0.16, "{error:.3}");
+}
