@@ -277,7 +277,7 @@ fn incident_9_an_abandoned_exclusive_lock_blocks_readers_and_us() {
 
 /// A server whose autovacuum is slow enough to be met at work.
 fn autovacuuming(extra: &[(&str, &str)]) -> Database {
-    let options = Options::default()
+    let options = Options::major(common::server().major())
         .setting("autovacuum_naptime", "1s")
         .setting("autovacuum_vacuum_cost_delay", "100ms")
         .setting("autovacuum_vacuum_cost_limit", "1");
@@ -655,7 +655,7 @@ fn incident_23_lock_table_meets_the_backup_in_its_default_mode_only() {
 /// Two prepared transactions: no process to see, no pid to kill.
 #[test]
 fn incident_24_prepared_transactions_are_named_by_their_gids() {
-    let options = Options::default()
+    let options = Options::major(common::server().major())
         .setting("autovacuum", "off")
         .setting("max_prepared_transactions", "5");
     let server = Server::start(&options).expect("the server starts");

@@ -37,55 +37,65 @@ fn everything(major: u32) -> Database {
     database
 }
 
-/// Statements on other objects than the one being copied, and whether a plain dump blocks them.
-const DURING_A_DUMP: [(&str, bool); 35] = [
-    ("ALTER TABLE t ADD COLUMN extra int", true),
-    ("ALTER TABLE t RENAME COLUMN v TO w", true),
-    ("TRUNCATE ref", true),
-    ("VACUUM FULL t", true),
-    ("DROP INDEX t_v", true),
-    ("CREATE INDEX CONCURRENTLY t_c ON t (v)", true),
-    ("DROP INDEX CONCURRENTLY t_v_id", true),
-    ("REINDEX INDEX CONCURRENTLY t_pkey", true),
-    ("REINDEX TABLE CONCURRENTLY ref", true),
-    ("DROP TABLE ref", true),
+/// A plain dump blocks it on every version, up to a version, or on none.
+const ALWAYS: u32 = u32::MAX;
+/// pg_get_viewdef no longer keeps its lock on the view or materialized view.
+const UNTIL_15: u32 = 15;
+const NEVER: u32 = 0;
+
+/// Statements on other objects than the one being copied, and the last version on which a plain dump
+/// blocks them.
+const DURING_A_DUMP: [(&str, u32); 35] = [
+    ("ALTER TABLE t ADD COLUMN extra int", ALWAYS),
+    ("ALTER TABLE t RENAME COLUMN v TO w", ALWAYS),
+    ("TRUNCATE ref", ALWAYS),
+    ("VACUUM FULL t", ALWAYS),
+    ("DROP INDEX t_v", ALWAYS),
+    ("CREATE INDEX CONCURRENTLY t_c ON t (v)", ALWAYS),
+    ("DROP INDEX CONCURRENTLY t_v_id", ALWAYS),
+    ("REINDEX INDEX CONCURRENTLY t_pkey", ALWAYS),
+    ("REINDEX TABLE CONCURRENTLY ref", ALWAYS),
+    ("DROP TABLE ref", ALWAYS),
     (
         "ALTER TABLE par ATTACH PARTITION loose FOR VALUES IN (9)",
-        true,
+        ALWAYS,
     ),
-    ("CREATE TABLE par3 PARTITION OF par FOR VALUES IN (3)", true),
+    (
+        "CREATE TABLE par3 PARTITION OF par FOR VALUES IN (3)",
+        ALWAYS,
+    ),
     (
         "CREATE TABLE pard3 PARTITION OF pard FOR VALUES IN (3)",
-        true,
+        ALWAYS,
     ),
-    ("ALTER TABLE par DETACH PARTITION par1", true),
-    ("ALTER TABLE par DETACH PARTITION par2 CONCURRENTLY", true),
-    ("CREATE POLICY mine ON t", true),
-    ("REFRESH MATERIALIZED VIEW mv", true),
-    ("CREATE OR REPLACE VIEW vw AS SELECT id FROM t", true),
-    ("DROP VIEW vw", true),
-    ("CREATE INDEX t_p ON t (v)", false),
-    ("REINDEX TABLE t", false),
-    ("ALTER TABLE t VALIDATE CONSTRAINT v_positive", false),
-    ("ALTER TABLE t ALTER COLUMN v SET STATISTICS 100", false),
-    ("ALTER TABLE t SET (fillfactor = 90)", false),
+    ("ALTER TABLE par DETACH PARTITION par1", ALWAYS),
+    ("ALTER TABLE par DETACH PARTITION par2 CONCURRENTLY", ALWAYS),
+    ("CREATE POLICY mine ON t", ALWAYS),
+    ("REFRESH MATERIALIZED VIEW mv", UNTIL_15),
+    ("CREATE OR REPLACE VIEW vw AS SELECT id FROM t", UNTIL_15),
+    ("DROP VIEW vw", UNTIL_15),
+    ("CREATE INDEX t_p ON t (v)", NEVER),
+    ("REINDEX TABLE t", NEVER),
+    ("ALTER TABLE t VALIDATE CONSTRAINT v_positive", NEVER),
+    ("ALTER TABLE t ALTER COLUMN v SET STATISTICS 100", NEVER),
+    ("ALTER TABLE t SET (fillfactor = 90)", NEVER),
     (
         "ALTER TABLE t ADD CONSTRAINT to_ref FOREIGN KEY (v) REFERENCES ref NOT VALID",
-        false,
+        NEVER,
     ),
-    ("CREATE TABLE child (id int REFERENCES ref)", false),
+    ("CREATE TABLE child (id int REFERENCES ref)", NEVER),
     (
         "CREATE TRIGGER note_it BEFORE INSERT ON ref FOR EACH ROW EXECUTE FUNCTION noted()",
-        false,
+        NEVER,
     ),
-    ("ALTER SEQUENCE sq INCREMENT 2", false),
-    ("ALTER TYPE mood ADD VALUE 'cross'", false),
-    ("COMMENT ON TABLE t IS 'a table'", false),
-    ("GRANT SELECT ON t TO PUBLIC", false),
-    ("VACUUM t", false),
-    ("ANALYZE t", false),
-    ("UPDATE ref SET id = id", false),
-    ("CREATE TABLE fresh (id int)", false),
+    ("ALTER SEQUENCE sq INCREMENT 2", NEVER),
+    ("ALTER TYPE mood ADD VALUE 'cross'", NEVER),
+    ("COMMENT ON TABLE t IS 'a table'", NEVER),
+    ("GRANT SELECT ON t TO PUBLIC", NEVER),
+    ("VACUUM t", NEVER),
+    ("ANALYZE t", NEVER),
+    ("UPDATE ref SET id = id", NEVER),
+    ("CREATE TABLE fresh (id int)", NEVER),
 ];
 
 #[test]
@@ -93,7 +103,8 @@ fn during_a_plain_dump_each_statement_waits_or_runs_as_the_gate_said() {
     for major in common::majors() {
         let database = everything(major);
         let mut dump = Dump::stalled(&database);
-        for (sql, blocked) in DURING_A_DUMP {
+        for (sql, until) in DURING_A_DUMP {
+            let blocked = major <= until;
             let said = agree(&database, sql);
             assert_eq!(
                 said.answer() == Answer::WouldBlock,
@@ -110,9 +121,13 @@ fn during_a_plain_dump_each_statement_waits_or_runs_as_the_gate_said() {
 }
 
 #[test]
-fn without_a_dump_each_of_them_is_clear_and_runs() {
+fn without_a_dump_each_that_it_blocked_is_clear_and_runs() {
     for major in common::majors() {
-        for (sql, _) in DURING_A_DUMP {
+        // The others have run beside the dump.
+        for (sql, _) in DURING_A_DUMP
+            .into_iter()
+            .filter(|(_, until)| *until != NEVER)
+        {
             let database = everything(major);
             let said = agree(&database, sql);
             assert_eq!(

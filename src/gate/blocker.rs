@@ -53,6 +53,14 @@ impl<'a> Owner<'a> {
         }
     }
 
+    /// The party to name: a parallel dump's leader; other sessions' connections stand for themselves.
+    #[must_use]
+    pub fn named(&self, scene: &Scene<'a>) -> Party<'a> {
+        self.session(scene)
+            .filter(|s| s.role == Role::Backup)
+            .map_or(self.party, |s| Party::Group(s.pid))
+    }
+
     /// When its transaction began, or was prepared.
     #[must_use]
     pub fn since(&self, scene: &Scene<'a>) -> Option<DateTime<Utc>> {
@@ -141,10 +149,10 @@ impl<'a> Owner<'a> {
 
     fn session_or_process(&self, scene: &Scene<'a>, pid: Pid) -> Blocker {
         let session = self.session(scene);
-        // A parallel dump's leader is the one to name; other sessions' connections stand for themselves.
-        let named = session
-            .filter(|s| s.role == Role::Backup)
-            .map_or(pid, |s| s.pid);
+        let named = match self.named(scene) {
+            Party::Group(named) => named,
+            Party::Prepared(_) => pid,
+        };
         let backend = scene.backend(named).or_else(|| self.backend(scene));
         let own = self.backend(scene).or(backend);
         let role = session.map_or_else(|| role_without_session(backend), |s| s.role);

@@ -15,6 +15,8 @@ use crate::model::{
     Wait, WaitKind, WaitPhase,
 };
 use chrono::TimeDelta;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Judges one statement of a migration.
 pub struct Judge<'j, 'a> {
@@ -32,6 +34,8 @@ pub struct Judge<'j, 'a> {
     pub doubts: Vec<Doubt>,
     /// What the migration holds as it comes to the first wait that counts; `None`: there is none.
     pub meanwhile: Option<Vec<HeldLock>>,
+    /// Where in the verdict each blocker's wait on a relation stands.
+    places: HashMap<(Option<Oid>, Party<'a>), usize>,
 }
 
 /// What a statement asks for as it waits.
@@ -60,6 +64,7 @@ impl<'j, 'a> Judge<'j, 'a> {
             },
             doubts: Vec::new(),
             meanwhile: None,
+            places: HashMap::new(),
         }
     }
 
@@ -235,16 +240,18 @@ impl<'j, 'a> Judge<'j, 'a> {
             clears_by,
             fails,
         };
-        let same = self.verdict.waits.iter_mut().find(|earlier| {
-            earlier.oid == wait.oid
-                && (earlier.blocker.pid, &earlier.blocker.gid)
-                    == (wait.blocker.pid, &wait.blocker.gid)
-        });
-        match same {
-            // One session's several locks on a relation, or a parallel dump's several backends: one wait.
-            Some(earlier) if earlier.counts || !wait.counts => {}
-            Some(earlier) => *earlier = wait,
-            None => self.verdict.waits.push(wait),
+        // One session's several locks on a relation, or a parallel dump's several backends: one wait.
+        match self.places.entry((wait.oid, owner.named(self.scene))) {
+            Entry::Occupied(place) => {
+                let earlier = &mut self.verdict.waits[*place.get()];
+                if wait.counts && !earlier.counts {
+                    *earlier = wait;
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(self.verdict.waits.len());
+                self.verdict.waits.push(wait);
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use crate::model::{
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
 /// Everything a gate's report is made of.
@@ -248,43 +250,55 @@ fn blocks(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Find
 const MOST_BLOCKERS: usize = 6;
 
 fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
-    let mut by_relation: Vec<Group> = Vec::new();
-    for wait in verdict.waits.iter().filter(|wait| wait.counts) {
-        let same = by_relation.iter_mut().find(|group| {
-            let first = group.waits[0];
-            (first.oid, &first.name, first.mode, rule(first.kind).id)
-                == (wait.oid, &wait.name, wait.mode, rule(wait.kind).id)
-        });
-        match same {
-            Some(group) => group.waits.push(wait),
-            None => by_relation.push(Group {
-                waits: vec![wait],
-                relations: wait.name.iter().collect(),
-            }),
-        }
-    }
+    let counting = verdict.waits.iter().filter(|wait| wait.counts);
+    let mut by_relation = gathered(
+        counting.map(|wait| Group {
+            waits: vec![wait],
+            relations: wait.name.iter().collect(),
+        }),
+        |group| {
+            let wait = group.waits[0];
+            (wait.oid, &wait.name, wait.mode, rule(wait.kind).id)
+        },
+        |group, other| group.waits.extend(other.waits),
+    );
     for group in &mut by_relation {
-        // The oldest first; among those of one age whoever has the smaller pid.
+        // Holders first, the oldest of them first.
         group.waits.sort_by_key(|wait| {
-            (
-                wait.blocker.since.is_none(),
-                wait.blocker.since,
-                wait.blocker.pid,
-            )
+            let who = &wait.blocker;
+            (!who.granted, who.since.is_none(), who.since, who.pid)
         });
     }
-    let who = |group: &Group| -> Vec<_> {
-        let one = |w: &&Wait| (w.blocker.pid, w.blocker.gid.clone(), w.kind, w.mode);
-        group.waits.iter().map(one).collect()
-    };
-    let mut merged: Vec<Group> = Vec::new();
-    for group in by_relation {
-        match merged.iter_mut().find(|other| who(other) == who(&group)) {
-            Some(other) => other.relations.extend(group.relations),
-            None => merged.push(group),
+    gathered(
+        by_relation.into_iter(),
+        |group| -> Vec<_> {
+            let waits = group.waits.iter();
+            waits
+                .map(|w| (w.blocker.pid, &w.blocker.gid, w.kind, w.mode))
+                .collect()
+        },
+        |group, other| group.relations.extend(other.relations),
+    )
+}
+
+/// Groups of the same key made one, in the order of their first ones.
+fn gathered<'a, K: std::hash::Hash + Eq>(
+    groups: impl Iterator<Item = Group<'a>>,
+    key: impl Fn(&Group<'a>) -> K,
+    join: impl Fn(&mut Group<'a>, Group<'a>),
+) -> Vec<Group<'a>> {
+    let mut places: HashMap<K, usize> = HashMap::new();
+    let mut gathered: Vec<Group<'a>> = Vec::new();
+    for group in groups {
+        match places.entry(key(&group)) {
+            Entry::Occupied(place) => join(&mut gathered[*place.get()], group),
+            Entry::Vacant(place) => {
+                place.insert(gathered.len());
+                gathered.push(group);
+            }
         }
     }
-    merged
+    gathered
 }
 
 const fn rule(kind: WaitKind) -> Rule {

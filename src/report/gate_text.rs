@@ -6,13 +6,24 @@ use crate::gate::words::cut;
 use crate::model::Answer;
 use std::fmt::Write as _;
 
+/// How many findings a person reads in full.
+const MOST_FINDINGS: usize = 24;
+
 /// The whole report: one calm line where it is clear, what is in the way where it is not.
 #[must_use]
 pub fn gate_text(view: &GateView, page: Page) -> String {
     let found = findings(view);
     let mut out = String::new();
-    for finding in found.iter().filter(|f| f.level != Level::Note) {
+    let weighty: Vec<&Finding> = found.iter().filter(|f| f.level != Level::Note).collect();
+    for finding in weighty.iter().take(MOST_FINDINGS) {
         out += &in_full(finding, page);
+    }
+    if weighty.len() > MOST_FINDINGS {
+        let more = weighty.len() - MOST_FINDINGS;
+        out += &page.labelled(
+            "more",
+            &format!("{more} findings of this kind: --format json has them all"),
+        );
     }
     out += &what_to_do(&found, page);
     out += &closing(view, page);
@@ -79,7 +90,7 @@ fn what_to_do(found: &[Finding], page: Page) -> String {
         .iter()
         .filter(|f| f.level == Level::Block)
         .flat_map(|f| &f.advice);
-    for text in advice {
+    for text in advice.take(MOST_FINDINGS) {
         if !said.contains(&text.as_str()) {
             out += &page.labelled(if said.is_empty() { "do" } else { "" }, text);
             said.push(text);

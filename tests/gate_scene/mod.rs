@@ -1,5 +1,7 @@
 //! Sessions in an open transaction each, that ask for locks one after the other, and an observer.
 
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
 use pgguard::gate::{Policy, decide};
 use pgguard::model::{
     Footprint, LockMode, LockRequest, LockWork, Oid, Pid, RelationKind, RelationName, Statement,
@@ -26,6 +28,15 @@ pub enum Outcome {
     Deadlock,
     /// 55P03, without a wait.
     Refused,
+}
+
+/// What became of a statement of any kind.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It is over; an error's SQLSTATE.
+    Ran(Result<(), String>),
+    /// It waits.
+    Waits { behind: BTreeSet<Pid> },
 }
 
 /// What the gate says of a request.
@@ -190,6 +201,42 @@ impl Scene {
         }
     }
 
+    /// The connection that the gate looks through.
+    pub const fn gate(&mut self) -> &mut Connection {
+        &mut self.gate
+    }
+
+    /// Runs something in a session that takes no part.
+    pub async fn execute(&mut self, sql: &str) {
+        execute(&mut self.observer, sql).await.expect(sql);
+    }
+
+    /// Tries a statement in the session's transaction, which an error ends.
+    pub async fn attempt(&mut self, actor: usize, statement: &str) -> Attempt {
+        if !self.actors[actor].in_transaction {
+            self.run(actor, "begin").await;
+            self.actors[actor].in_transaction = true;
+        }
+        let attempt = self.attempt_alone(actor, statement).await;
+        if matches!(attempt, Attempt::Ran(Err(_))) {
+            self.run(actor, "rollback").await;
+        }
+        attempt
+    }
+
+    /// Tries a statement as it is.
+    pub async fn attempt_alone(&mut self, actor: usize, statement: &str) -> Attempt {
+        self.start(actor, statement);
+        if self.stops(actor).await {
+            let behind = self.blocking(actor).await;
+            return Attempt::Waits { behind };
+        }
+        if statement.starts_with("BEGIN") {
+            self.actors[actor].in_transaction = true;
+        }
+        Attempt::Ran(self.collect(actor).await)
+    }
+
     /// Asks, and sees what comes of it.
     pub async fn request(&mut self, actor: usize, statement: &str) -> Outcome {
         if !self.actors[actor].in_transaction {
@@ -323,10 +370,9 @@ impl Scene {
         while let Some(&actor) = self.waiting().first() {
             self.cancel(actor).await;
         }
+        // Also who was let go only just now, by another's end.
         for actor in 0..self.actors.len() {
-            if self.actors[actor].in_transaction {
-                self.run(actor, "rollback").await;
-            }
+            self.run(actor, "rollback").await;
         }
         let gids = sqlx::query("select gid from pg_prepared_xacts")
             .fetch_all(&mut self.observer)
