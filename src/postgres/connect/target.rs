@@ -607,7 +607,7 @@ mod tests {
             &'static str,
         );
         #[rustfmt::skip]
-        let cases: &[Case] = &[
+        let cases: &[Case<'_>] = &[
             ("host=h",                    &[],                                        "h:5432/tired as tired"),
             ("host=h user=u",             &[],                                        "h:5432/u as u"),
             ("host=h",                    &[("PGUSER", "e"), ("PGDATABASE", "d")],     "h:5432/d as e"),
