@@ -5,7 +5,8 @@ mod common;
 mod gate_trial;
 
 use common::{Database, Dump, Session};
-use gate_trial::agree;
+use gate_trial::{agree, ask, gate_with, observer};
+use pgguard::gate::{FirstLook, Policy, needs_second_look};
 use pgguard::model::{Answer, WaitKind};
 
 /// A table that takes long to dump, and one of everything beside it.
@@ -341,4 +342,85 @@ fn a_prepared_transaction_is_waited_for_and_named() {
             assert!(!said.text().contains("pid 0"), "{}", said.text());
         }
     }
+}
+
+/// What a role without pg_monitor can tell: who holds what, and, by looking twice, for how long.
+#[test]
+fn a_role_that_sees_no_ages_tells_by_looking_twice() {
+    for major in common::majors() {
+        let database = everything(major);
+        database.sql("DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN");
+        let reader = begun(&database, "BEGIN; SELECT FROM t");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("an event loop");
+        let (first, second) = runtime.block_on(async {
+            let mut plain = observer(&database.url_as("plain")).await;
+            let sql = "ALTER TABLE t ADD COLUMN extra int";
+            let first = ask(&mut plain, sql, &Policy::default()).await;
+            let policy = Policy {
+                first_look: Some(FirstLook::of(&first.snapshot)),
+                ..Policy::default()
+            };
+            (first, ask(&mut plain, sql, &policy).await)
+        });
+        assert_eq!(
+            first.answer(),
+            Answer::CannotTell,
+            "on {major}\n{}",
+            first.text()
+        );
+        assert!(needs_second_look(&first.verdict));
+        assert_eq!(
+            second.answer(),
+            Answer::WouldBlock,
+            "on {major}\n{}",
+            second.text()
+        );
+        assert_eq!(second.in_front(), [reader.pid()].into());
+        assert!(
+            second.text().contains("hidden session"),
+            "{}",
+            second.text()
+        );
+        assert!(
+            second.text().contains("GRANT pg_monitor"),
+            "{}",
+            second.text()
+        );
+    }
+}
+
+/// A transaction that has only just begun: one look cannot tell, the second one can.
+#[test]
+fn who_is_gone_by_the_second_look_was_not_in_the_way() {
+    let database = everything(common::majors()[0]);
+    let brief = begun(&database, "BEGIN; SELECT FROM t");
+    let sql = "ALTER TABLE t ADD COLUMN extra int";
+    let patient = Policy {
+        patience: chrono::TimeDelta::hours(1),
+        ..Policy::default()
+    };
+    let first = gate_with(&database, sql, &patient);
+    assert_eq!(first.answer(), Answer::CannotTell, "{}", first.text());
+    assert!(needs_second_look(&first.verdict));
+    let again = Policy {
+        first_look: Some(FirstLook::of(&first.snapshot)),
+        ..patient
+    };
+    let still_there = gate_with(&database, sql, &again);
+    assert_eq!(
+        still_there.answer(),
+        Answer::WouldBlock,
+        "{}",
+        still_there.text()
+    );
+
+    brief.close();
+    let another = begun(&database, "BEGIN; SELECT FROM t");
+    let second = gate_with(&database, sql, &again);
+    assert_eq!(second.answer(), Answer::Clear, "{}", second.text());
+    assert!(!needs_second_look(&second.verdict));
+    another.close();
 }

@@ -175,7 +175,8 @@ impl<'a> Owner<'a> {
             detail: detail(scene, session, backend),
             advice: String::new(),
         };
-        blocker.advice = advice(&blocker, session, backend.is_some_and(prevents_wraparound));
+        let wraparound = backend.is_some_and(prevents_wraparound);
+        blocker.advice = advice(&blocker, session, wraparound, &scene.snapshot.server.user);
         blocker
     }
 
@@ -285,7 +286,7 @@ fn progress(estimate: &Estimate) -> Option<String> {
 }
 
 /// What a person can do about a session.
-fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool) -> String {
+fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool, looker: &str) -> String {
     let pid = blocker.pid.unwrap_or_default();
     let leaked = session
         .and_then(|s| s.backup.as_ref())
@@ -309,7 +310,7 @@ fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool) -> Str
         Role::IdleInTransaction => {
             format!("pgguard kill {pid}: it waits for its client, with its locks")
         }
-        Role::Masked => "GRANT pg_monitor TO the role that looks, to see who it is".into(),
+        Role::Masked => format!("to see who it is: GRANT pg_monitor TO {}", quoted(looker)),
         Role::Replication => "wait until its initial copy is done".into(),
         Role::Application | Role::Idle | Role::Maintenance | Role::Monitoring | Role::Server => {
             format!("wait until pid {pid} is done, or pgguard kill {pid}")

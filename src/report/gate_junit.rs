@@ -12,8 +12,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 pub fn gate_junit(view: &GateView) -> crate::Result<String> {
     let found = findings(view);
     let mut report = Report::new("pgguard gate");
-    report.set_timestamp(view.taken_at.fixed_offset());
-    for suite in suites(view, &found) {
+    for mut suite in suites(view, &found) {
+        suite.set_timestamp(view.taken_at.fixed_offset());
         report.add_test_suite(suite);
     }
     report.to_string().map_err(|error| crate::Error::File {
