@@ -601,11 +601,7 @@ mod tests {
     #[test]
     fn what_is_said_first_wins() {
         let url = ("DATABASE_URL", "postgres://app@url:7/shop");
-        type Case = (
-            &'static str,
-            &'static [(&'static str, &'static str)],
-            &'static str,
-        );
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
         #[rustfmt::skip]
         let cases: &[Case<'_>] = &[
             ("host=h",                    &[],                                        "h:5432/tired as tired"),
