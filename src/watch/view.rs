@@ -139,7 +139,7 @@ fn backups(screen: &Screen) -> Vec<Line<'static>> {
             let said = look
                 .estimates
                 .get(&session.pid)
-                .map_or_else(String::new, |estimate| bar(estimate));
+                .map_or_else(String::new, bar);
             Line::from(vec![
                 Span::styled(format!("{tool} {} ", session.pid), bold()),
                 Span::raw(said),
