@@ -15,6 +15,7 @@
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `sessions`, `gate` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
+//! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `sessions`, `kill`, `report` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
 //! [`throwaway`] runs a server for the demo and the tests. A [`model::Snapshot`] and a
@@ -36,5 +37,6 @@ pub mod recording;
 pub mod report;
 pub mod sessions;
 pub mod throwaway;
+pub mod watch;
 
 pub use error::{Error, Result};

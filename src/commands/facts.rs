@@ -141,6 +141,13 @@ impl Facts {
         }
     }
 
+    /// Forgets what was read: who looks for hours keeps no recording.
+    pub fn forget(&mut self) {
+        if let From::Server(_) = self.from {
+            self.recording = Recording::default();
+        }
+    }
+
     /// How often relations are used, counted over `time`. A recording does not tell.
     ///
     /// # Errors

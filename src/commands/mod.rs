@@ -14,6 +14,7 @@ mod screen;
 mod status;
 mod stop;
 mod verdict;
+mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::{Error, Result};

@@ -15,8 +15,8 @@ use crate::{Error, Result};
 /// When it could not look.
 pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let shown = shown(&args)?;
-    if args.watch.is_some() {
-        return Err(Error::Usage("the live screen of --watch is not built yet; try watch -c pgguard status --color always".into()));
+    if let Some(interval) = args.watch {
+        return super::watch::run(args, shown, interval, color).await;
     }
     let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
     let snapshot = facts.look().await?;

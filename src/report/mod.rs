@@ -18,7 +18,7 @@ mod status_table;
 #[cfg(test)]
 mod status_tests;
 pub mod status_text;
-mod status_words;
+pub mod status_words;
 
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
@@ -31,5 +31,5 @@ pub use gate_sarif::gate_sarif;
 pub use gate_text::gate_text;
 pub use nagios::{cleaned, nagios};
 pub use openmetrics::{openmetrics, openmetrics_down};
-pub use status::{Shown, StatusReport};
+pub use status::{Line as StatusLine, Shown, StatusReport};
 pub use status_json::{status_json, status_value};

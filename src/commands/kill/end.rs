@@ -23,6 +23,27 @@ pub enum End {
     StillThere,
 }
 
+impl End {
+    /// What became of it, as a person is told.
+    #[must_use]
+    pub fn in_words(&self, dossier: &Dossier, waited: Duration) -> String {
+        let pid = dossier.identity.pid;
+        match self {
+            Self::Gone => format!("gone: pid {pid}, and its locks with it"),
+            Self::Released => format!(
+                "cancelled: the transaction of pid {pid} is over and its locks are gone; its connection stays"
+            ),
+            Self::Changed(why) => format!("{why}: nothing was done"),
+            Self::StillThere => format!(
+                "still there: pid {pid} was signalled {} s ago and has not ended; it may be in a part of the \
+                 server that cannot be interrupted, or a rollback: look again with pgguard status. Never \
+                 kill -9 it: the server would end every session",
+                waited.as_secs()
+            ),
+        }
+    }
+}
+
 /// How long a cancel may take before the next step.
 const CANCEL_TAKES: Duration = Duration::from_secs(3);
 

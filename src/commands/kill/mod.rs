@@ -166,28 +166,11 @@ impl Kill {
     }
 
     fn tell(&self, dossier: &Dossier, ended: &End) -> Result<u8> {
-        let pid = dossier.identity.pid;
-        let (text, status) = match ended {
-            End::Gone => (format!("gone: pid {pid}, and its locks with it"), DONE),
-            End::Released => (
-                format!(
-                    "cancelled: the transaction of pid {pid} is over and its locks are gone; its connection stays"
-                ),
-                DONE,
-            ),
-            End::Changed(why) => (format!("{why}: nothing was done"), NOT_DONE),
-            End::StillThere => (
-                format!(
-                    "still there: pid {pid} was signalled {} s ago and has not ended; it may be in a part of the \
-                     server that cannot be interrupted, or a rollback: look again with pgguard status. Never \
-                     kill -9 it: the server would end every session",
-                    self.args.wait.as_secs()
-                ),
-                NOT_DONE,
-            ),
-        };
-        self.say(&text)?;
-        Ok(status)
+        self.say(&ended.in_words(dossier, self.args.wait))?;
+        Ok(match ended {
+            End::Gone | End::Released => DONE,
+            End::Changed(_) | End::StillThere => NOT_DONE,
+        })
     }
 
     fn say(&self, text: &str) -> Result<()> {

@@ -1,0 +1,262 @@
+//! `pgguard status --watch`: looks again and again, and shows it on a live screen.
+
+use super::facts::{self, Facts};
+use super::kill::end::{self, End};
+use super::{estimates, screen, stop};
+use crate::cli::{Color, StatusArgs};
+use crate::config::Config;
+use crate::kill::Dossier;
+use crate::postgres::connect::Connection;
+use crate::report::{self, Shown, page::Page};
+use crate::watch::{Look, Screen, Wish, draw};
+use crate::{Error, Result};
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use futures_util::StreamExt as _;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use std::future::Future;
+use std::io::{self, IsTerminal as _, Stdout};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a kill waits until the session is gone.
+const KILL_WAITS: Duration = Duration::from_secs(10);
+
+/// Between two attempts to connect again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Runs the live screen; on what is no terminal, or a dumb one, the report again and again.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub async fn run(args: StatusArgs, shown: Shown, interval: Duration, color: Color) -> Result<u8> {
+    let interval = interval.max(Duration::from_millis(100));
+    let page = screen::page(color);
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return plainly(args, shown, interval, page).await;
+    }
+    let mut terminal = Live::begin()?;
+    let done = Watch::new(args, shown, interval, page.color)
+        .run(&mut terminal)
+        .await;
+    drop(terminal);
+    done.map(|()| 0)
+}
+
+/// The report in plain text, one after the other.
+async fn plainly(args: StatusArgs, shown: Shown, interval: Duration, page: Page) -> Result<u8> {
+    let stop = stop::requested();
+    tokio::pin!(stop);
+    let args = Box::new(args);
+    let mut facts = None;
+    loop {
+        let text = match look(facts.take(), &args).await {
+            Ok((open, look)) => {
+                facts = Some(open);
+                report::status_text::render(&look.report(&shown), page)
+            }
+            Err(error) => format!("pgguard: {error}\n"),
+        };
+        screen::print(&format!("{text}\n"))?;
+        tokio::select! {
+            signal = &mut stop => return Ok(signal.exit_status()),
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Looks once more, on the connection that is open or on a new one.
+async fn look(facts: Option<Facts>, args: &StatusArgs) -> Result<(Facts, Look)> {
+    let mut facts = match facts {
+        Some(facts) => facts,
+        None => Facts::open(&args.connect, &args.record, 0).await?,
+    };
+    let snapshot = facts.look().await?;
+    facts.forget();
+    let sessions = crate::sessions::understand(&snapshot);
+    let estimates = estimates::of(
+        &mut facts,
+        &snapshot,
+        &sessions,
+        &args.history,
+        &Config::default(),
+    )
+    .await;
+    Ok((facts, Look::new(snapshot, estimates)))
+}
+
+type Looking = Pin<Box<dyn Future<Output = Result<(Facts, Look)>>>>;
+type Ending = Pin<Box<dyn Future<Output = String>>>;
+
+/// The loop between keys, looks and pictures.
+struct Watch {
+    args: std::rc::Rc<StatusArgs>,
+    screen: Screen,
+    interval: Duration,
+    facts: Option<Facts>,
+    next_look: Instant,
+}
+
+impl Watch {
+    fn new(args: StatusArgs, shown: Shown, interval: Duration, color: bool) -> Self {
+        Self {
+            args: std::rc::Rc::new(args),
+            screen: Screen::new(shown, color),
+            interval,
+            facts: None,
+            next_look: Instant::now(),
+        }
+    }
+
+    async fn run(mut self, live: &mut Live) -> Result<()> {
+        let mut keys = EventStream::new();
+        let mut looking: Option<Looking> = None;
+        let mut ending: Option<Ending> = None;
+        let stop = stop::requested();
+        tokio::pin!(stop);
+        loop {
+            live.draw(&mut self.screen)?;
+            if looking.is_none() && !self.screen.paused && Instant::now() >= self.next_look {
+                looking = Some(self.begin_look());
+            }
+            tokio::select! {
+                _ = &mut stop => return Ok(()),
+                event = keys.next() => match self.on_event(event) {
+                    Wish::None => {}
+                    Wish::Quit => return Ok(()),
+                    Wish::Look => self.next_look = Instant::now(),
+                    Wish::End(_) if ending.is_some() => {
+                        self.screen.message = Some("one is being ended already: wait until it is gone".into());
+                    }
+                    Wish::End(dossier) => {
+                        self.screen.message = Some(format!("ending pid {} …", dossier.identity.pid));
+                        ending = Some(self.begin_end(dossier));
+                    }
+                },
+                looked = async { maybe(&mut looking).await } => {
+                    looking = None;
+                    self.on_look(looked);
+                }
+                said = async { maybe(&mut ending).await } => {
+                    ending = None;
+                    self.screen.message = Some(said);
+                    self.next_look = Instant::now();
+                }
+                () = tokio::time::sleep_until(self.next_look),
+                    if looking.is_none() && !self.screen.paused => {}
+            }
+        }
+    }
+
+    fn begin_look(&mut self) -> Looking {
+        let (facts, args) = (self.facts.take(), self.args.clone());
+        Box::pin(async move { look(facts, &args).await })
+    }
+
+    fn on_look(&mut self, looked: Result<(Facts, Look)>) {
+        match looked {
+            Ok((facts, look)) => {
+                self.facts = Some(facts);
+                self.next_look = Instant::now() + self.interval;
+                // What is being read or confirmed stays under the eye; the rows move on behind it.
+                self.screen.on_look(look);
+            }
+            Err(error) => {
+                self.screen.lost = Some(error.to_string());
+                self.next_look = Instant::now() + RETRY;
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Option<io::Result<Event>>) -> Wish {
+        match event {
+            Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                self.screen.on_key(key)
+            }
+            Some(Ok(_)) => Wish::None,
+            // The terminal is gone.
+            Some(Err(_)) | None => Wish::Quit,
+        }
+    }
+
+    /// Ends a session on a connection of its own, through the same door as `pgguard kill`.
+    fn begin_end(&self, dossier: Box<Dossier>) -> Ending {
+        let args = self.args.clone();
+        Box::pin(async move {
+            match end_one(&args, &dossier).await {
+                Ok(ended) => ended.in_words(&dossier, KILL_WAITS),
+                Err(error) => error.to_string(),
+            }
+        })
+    }
+}
+
+async fn end_one(args: &StatusArgs, dossier: &Dossier) -> Result<End> {
+    let target = facts::target(&args.connect)?;
+    let mut connection = Connection::open(&target, args.connect.timeout).await?;
+    let ended = end::end(&mut connection, dossier, &dossier.steps, KILL_WAITS, |_| {}).await;
+    connection.close().await;
+    ended
+}
+
+/// What is under way, or for ever nothing.
+async fn maybe<T>(work: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The terminal while it is ours; given back however we leave.
+struct Live(Terminal<CrosstermBackend<Stdout>>);
+
+impl Live {
+    fn begin() -> Result<Self> {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            before(panic);
+        }));
+        enable_raw_mode().map_err(|error| unusable(&error))?;
+        // From here on Drop gives it back, should the next step fail.
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
+        let live = Self(terminal.map_err(|error| {
+            give_back();
+            unusable(&error)
+        })?);
+        execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)
+            .map_err(|error| unusable(&error))?;
+        Ok(live)
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> Result<()> {
+        let drawn = self.0.draw(|frame| draw(frame, screen));
+        drawn.map(|_| ()).map_err(|error| unusable(&error))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Nothing can be done about a terminal that does not take it.
+fn give_back() {
+    let _ = execute!(io::stdout(), LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+fn unusable(error: &io::Error) -> Error {
+    Error::File {
+        what: "use",
+        path: "the terminal".into(),
+        why: format!("{error}; try pgguard status without --watch"),
+    }
+}
