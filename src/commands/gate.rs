@@ -95,6 +95,13 @@ impl Question {
         }
     }
 
+    /// The tool that will run the migration, as it was named or recognised.
+    fn tool(&self) -> Option<String> {
+        let recognised = || self.sources.iter().find_map(|source| source.tool);
+        let named = self.args.migration.tool.clone();
+        named.or_else(|| recognised().map(|tool| tool.name.to_owned()))
+    }
+
     /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
     async fn footprint(&self, facts: &mut Facts) -> Result<Option<(Footprint, Vec<String>)>> {
         if self.sources.is_empty() {
@@ -125,6 +132,8 @@ impl Question {
             patience: span(args.patience),
             first_look: first,
             allow_opaque: args.allow_opaque,
+            asking: args.asking,
+            tool: self.tool(),
             estimates: estimates::of(
                 &mut facts,
                 &snapshot,
