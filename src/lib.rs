@@ -6,7 +6,7 @@
 //! | room | does | may use |
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
-//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model` |
+//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`; of `migration` and `backup` the values that it fills |
 //! | [`history`] | READ: past backup runs | `model` |
 //! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model` |
 //! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
@@ -18,8 +18,9 @@
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `sessions`, `kill`, `report` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
-//! [`throwaway`] runs a server for the demo and the tests. A [`model::Snapshot`] and a
-//! [`model::Catalog`] are plain values: what a command read can be recorded and replayed.
+//! Beside them: [`cli`] has every flag, [`config`] the file for several servers, [`error`] what can go wrong
+//! and its exit status, [`throwaway`] a server for the demo and the tests. A [`model::Snapshot`] and a
+//! [`model::Catalog`] are plain values: [`recording`] writes what a command read, and reads it back.
 
 pub mod backup;
 pub mod check;
