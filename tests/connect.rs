@@ -615,7 +615,10 @@ fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
                 .await
                 .unwrap();
             let own = snapshot.backend(snapshot.server.own_pid);
-            assert!(own.is_some_and(|b| b.query.contains("pg_locks")), "{own:?}");
+            assert!(
+                own.is_some_and(|b| b.query.contains("transaction_read_only")),
+                "{own:?}"
+            );
             connection.close().await;
         });
         // The next client gets the same server session, without our limits.

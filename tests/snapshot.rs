@@ -114,7 +114,7 @@ fn sessions_and_their_locks_are_seen_with_names_and_times() {
 }
 
 /// What the server's own view says, in the same order and form as [`told`].
-const VIEW: &str = "SELECT concat_ws(' ', locktype, database, relation, virtualxid, transactionid, classid, objid, \
+const VIEW: &str = "SELECT concat_ws(' ', locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid, \
      objsubid, coalesce(pid::text, '-'), virtualtransaction, mode, granted) FROM pg_locks \
      WHERE pid = ANY ('{$pids}') OR (pid IS NULL AND locktype = 'relation' AND database = $datid)";
 
@@ -136,6 +136,12 @@ fn told(lock: &Lock) -> String {
             classid,
             objid,
         } => format!("object {database} {classid} {objid} 0"),
+        LockTarget::Tuple {
+            database,
+            relation,
+            page,
+            tuple,
+        } => format!("tuple {database} {relation} {page} {tuple}"),
         other => format!("{other:?}"),
     };
     let pid = lock.pid.map_or("-".to_owned(), |pid| pid.to_string());
@@ -162,10 +168,27 @@ fn the_locks_are_those_of_the_view_row_for_row() {
     let mut waiter = here.session();
     waiter.start("SELECT count(*) FROM orders");
     waiter.until_waiting();
+    // Three who want one row: the first has it, the second waits for the first, the third for the second.
+    let mut writers = [here.session(), here.session(), here.session()];
+    writers[0].exec("BEGIN; DELETE FROM order_items WHERE ctid = '(0,1)'");
+    for writer in &mut writers[1..] {
+        writer.start("DELETE FROM order_items WHERE ctid = '(0,1)'");
+        writer.until_waiting();
+    }
 
     let seen = look(&here);
     let datid = seen.server.datid;
-    let pids = [&one, &two, &between_transactions, &waiter].map(common::Session::pid);
+    let [first, second, third] = &writers;
+    let pids = [
+        &one,
+        &two,
+        &between_transactions,
+        &waiter,
+        first,
+        second,
+        third,
+    ]
+    .map(common::Session::pid);
     let mut ours: Vec<String> = seen
         .locks
         .iter()
@@ -189,7 +212,19 @@ fn the_locks_are_those_of_the_view_row_for_row() {
     theirs.sort_unstable();
     here.sql("ROLLBACK PREPARED 'rows'");
     assert_eq!(ours, theirs);
-    assert!(ours.len() > 12, "{ours:?}");
+    for kind in [
+        "relation",
+        "tuple",
+        "transactionid",
+        "virtualxid",
+        "advisory",
+        "object",
+    ] {
+        assert!(
+            ours.iter().any(|lock| lock.starts_with(kind)),
+            "{kind}: {ours:?}"
+        );
+    }
 }
 
 #[test]

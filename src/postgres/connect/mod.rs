@@ -23,7 +23,7 @@ mod refusal;
 mod service;
 mod target;
 
-pub use answer::Row;
+pub use answer::{Row, time};
 pub use encoding::Encoding;
 pub use environment::Environment;
 pub use target::{Endpoint, Flags, Target, Wanted};

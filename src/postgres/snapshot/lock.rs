@@ -1,8 +1,11 @@
-//! Rows of `pg_locks`, in the short form of `locks.sql`.
+//! Rows of `pg_locks`, unfolded from the short form of `locks.sql`.
 
 use super::Row;
 use crate::model::{Lock, LockMode, LockTarget, Oid, Pid};
+use crate::postgres::connect::time;
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
+use std::str::FromStr;
 
 /// Locks as they come, and what is filled in at the end.
 pub struct Locks {
@@ -10,6 +13,70 @@ pub struct Locks {
     locks: Vec<Lock>,
     /// Virtual transactions, sent once a process and not with each of its locks.
     virtual_of: HashMap<Pid, String>,
+}
+
+/// What `more` says of a lock; for a granted lock of a process on a relation it is not sent.
+struct More<'a> {
+    locktype: &'a str,
+    granted: bool,
+    virtualtransaction: &'a str,
+    waitstart: Option<DateTime<Utc>>,
+    /// `virtualxid` and what follows it in `locks.sql`.
+    rest: [&'a str; 7],
+}
+
+impl<'a> More<'a> {
+    fn read(text: Option<&'a str>) -> Self {
+        let mut parts = text.unwrap_or("relation|t").split('|');
+        let mut next = || parts.next().unwrap_or_default();
+        Self {
+            locktype: next(),
+            granted: next() == "t",
+            virtualtransaction: next(),
+            waitstart: time(next().as_bytes()),
+            rest: [(); 7].map(|()| next()),
+        }
+    }
+
+    fn number<T: FromStr + Default>(&self, at: usize) -> T {
+        self.rest[at].parse().unwrap_or_default()
+    }
+
+    fn target(&self, database: Oid, relation: Option<Oid>, own_database: Oid) -> LockTarget {
+        match self.locktype {
+            "relation" => LockTarget::Relation {
+                database,
+                relation: relation.unwrap_or_default(),
+            },
+            "virtualxid" => LockTarget::VirtualXid {
+                virtualxid: self.rest[0].to_owned(),
+            },
+            "transactionid" => LockTarget::TransactionId {
+                transactionid: self.number(1),
+            },
+            "tuple" => LockTarget::Tuple {
+                database,
+                relation: relation.unwrap_or_default(),
+                page: self.number(2),
+                tuple: self.number(3),
+            },
+            "advisory" => LockTarget::Advisory {
+                database,
+                classid: self.number(4),
+                objid: self.number(5),
+                objsubid: self.number(6),
+            },
+            "object" => LockTarget::Object {
+                database,
+                classid: self.number(4),
+                objid: self.number(5),
+            },
+            other => LockTarget::Other {
+                name: other.to_owned(),
+                relation: relation.filter(|_| database == own_database),
+            },
+        }
+    }
 }
 
 impl Locks {
@@ -27,69 +94,36 @@ impl Locks {
             return;
         };
         let pid: Option<Pid> = row.number(0);
-        let virtualtransaction = row.word(6).unwrap_or_default().to_owned();
-        if let Some(pid) =
-            pid.filter(|_| row.word(3) == Some("virtualxid") && row.bytes(5).is_none())
-        {
-            self.virtual_of.insert(pid, virtualtransaction.clone());
+        let database = row.number(2).unwrap_or_default();
+        let own = self.own_database;
+        let more = More::read(row.word(3));
+        if let Some(pid) = pid.filter(|_| more.locktype == "virtualxid") {
+            self.virtual_of
+                .insert(pid, more.virtualtransaction.to_owned());
         }
-        self.locks.push(Lock {
-            target: self.target(row),
+        let lock = |relation: Option<Oid>| Lock {
+            target: more.target(database, relation, own),
             pid,
-            virtualtransaction,
+            virtualtransaction: more.virtualtransaction.to_owned(),
             mode,
-            granted: row.bytes(5).is_none(),
-            waitstart: row.time(7),
-        });
-    }
-
-    fn target(&self, row: &Row<'_>) -> LockTarget {
-        let relation = row.number(2);
-        // NULL stands for the own database, and for none at all.
-        let database = row.number(4).unwrap_or(self.own_database);
-        match row.word(3) {
-            None => LockTarget::Relation {
-                database,
-                relation: relation.unwrap_or_default(),
-            },
-            Some("virtualxid") => LockTarget::VirtualXid {
-                virtualxid: row.word(8).unwrap_or_default().to_owned(),
-            },
-            Some("transactionid") => LockTarget::TransactionId {
-                transactionid: row.number(9).unwrap_or_default(),
-            },
-            Some("tuple") => LockTarget::Tuple {
-                database,
-                relation: relation.unwrap_or_default(),
-                page: row.number(10).unwrap_or_default(),
-                tuple: row.number(11).unwrap_or_default(),
-            },
-            Some("advisory") => LockTarget::Advisory {
-                database,
-                classid: row.number(12).unwrap_or_default(),
-                objid: row.number(13).unwrap_or_default(),
-                objsubid: row.number(14).unwrap_or_default(),
-            },
-            Some("object") => LockTarget::Object {
-                database,
-                classid: row.number(12).unwrap_or_default(),
-                objid: row.number(13).unwrap_or_default(),
-            },
-            Some(other) => LockTarget::Other {
-                name: other.to_owned(),
-                relation: relation.filter(|_| database == self.own_database),
-            },
+            granted: more.granted,
+            waitstart: more.waitstart,
+        };
+        match row.word(4) {
+            None => self.locks.push(lock(None)),
+            Some(relations) => self
+                .locks
+                .extend(relations.split(',').map(|oid| lock(oid.parse().ok()))),
         }
     }
 
-    /// All of them, each with its virtual transaction. A process has one at a time; one that holds locks
-    /// without any (between transactions, an advisory lock) has none to fill in.
+    /// All of them, each with its virtual transaction. A process has one at a time, and holds its own
+    /// `virtualxid` lock while it has; one that holds a lock between transactions has none to fill in.
     pub fn finish(mut self) -> Vec<Lock> {
         for lock in &mut self.locks {
-            if lock.virtualtransaction.is_empty()
-                && let Some(virtual_of) = lock.pid.and_then(|pid| self.virtual_of.get(&pid))
-            {
-                lock.virtualtransaction.clone_from(virtual_of);
+            let known = lock.pid.and_then(|pid| self.virtual_of.get(&pid));
+            if let Some(known) = known.filter(|_| lock.virtualtransaction.is_empty()) {
+                lock.virtualtransaction.clone_from(known);
             }
         }
         self.locks
