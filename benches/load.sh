@@ -7,6 +7,7 @@
 #
 # The sessions: 340 idle, 560 idle in a transaction with ACCESS SHARE on 89 tables each, 50 that run
 # pg_sleep, one ALTER TABLE that waits, 40 readers that queue behind it, and one pg_dump that stalls.
+# They end by themselves after half an hour (2,000 s is nearly the longest that pgbench can sleep).
 # LOCKS scales the tables, and with them the lock rows (default 50000).
 set -euo pipefail
 
@@ -49,15 +50,13 @@ CONF
             EXECUTE format('CREATE TABLE t%s (id int, padding text)', i); END LOOP; END \$\$" \
       -c "INSERT INTO t1 SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i"
 
-  printf '\\sleep 2000 s\nSELECT 1;\n' >"$dir/idle.sql"
+  printf 'SELECT 1;\n\\sleep 2000 s\nSELECT 1;\n' >"$dir/idle.sql"
   { echo "BEGIN;"
     echo "LOCK TABLE $(seq -s, -f 't%g' 2 $((tables + 1))) IN ACCESS SHARE MODE;"
     echo '\sleep 2000 s'; echo "COMMIT;"; } >"$dir/transaction.sql"
   echo "SELECT pg_sleep(3600);" >"$dir/sleep.sql"
   echo "ALTER TABLE t2 ADD COLUMN more int;" >"$dir/alter.sql"
   echo "SELECT count(*) FROM t2;" >"$dir/reader.sql"
-  # pgbench opens a connection before it reaches \sleep only after a first statement.
-  sed -i '1i SELECT 1;' "$dir/idle.sql"
   : >"$dir/pids"
   sessions 340 "$dir/idle.sql"
   sessions 560 "$dir/transaction.sql"
@@ -87,7 +86,46 @@ stop() {
   as_server "$bin/pg_ctl" -s -m immediate -D "$dir/data" stop
 }
 
+# Milliseconds that a command takes, from its start to its end. 1 is an answer (it would block), 2 is none.
+took() {
+  local began=$EPOCHREALTIME
+  "$@" >/dev/null 2>&1 || [ $? = 1 ] || fail "this failed: $*"
+  local ended=$EPOCHREALTIME
+  echo $(((${ended/./} - ${began/./}) / 1000))
+}
+
+# Peak memory of a command in KiB, where GNU time is there to tell.
+peak() {
+  [ -x /usr/bin/time ] || { echo -; return; }
+  /usr/bin/time -q -f %M "$@" 2>&1 >/dev/null | tail -1
+}
+
+both_views() { sql -o /dev/null -c 'SELECT * FROM pg_stat_activity' -c 'SELECT * FROM pg_locks'; }
+
+# In turns, so that whatever else the machine does hits all alike; then median, least and the ratio of medians.
+compare() {
+  local pgguard=$here/target/release/pgguard turn what
+  [ -x "$pgguard" ] || fail "no $pgguard: cargo build --release"
+  export PGHOST=$dir/socket PGPORT=$port PGUSER=postgres PGDATABASE=load
+  printf '%s\n' 'ALTER TABLE t3 ADD COLUMN note text;' 'CREATE INDEX ON t4 (id);' 'TRUNCATE t5;' >"$dir/migration.sql"
+  rm -f "$dir"/took.*
+  for turn in $(seq "${TURNS:-21}"); do
+    took both_views >>"$dir/took.psql"
+    took "$pgguard" status --no-history >>"$dir/took.status"
+    took "$pgguard" gate --no-history "$dir/migration.sql" >>"$dir/took.gate"
+    took "$pgguard" --version >>"$dir/took.empty"
+  done
+  for what in psql status gate empty; do
+    sort -n "$dir/took.$what" | awk -v what=$what -v psql="$(median "$dir/took.psql")" '
+      { all[NR] = $1 }
+      END { m = all[int((NR + 1) / 2)]; printf "%-8s median %5d ms   least %5d ms   %.2f of psql\n", what, m, all[1], m / psql }'
+  done
+  echo "peak KiB: status $(peak "$pgguard" status --no-history), gate $(peak "$pgguard" gate --no-history "$dir/migration.sql"), empty run $(peak "$pgguard" --version)"
+}
+
+median() { sort -n "$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+
 case $action in
-  start | stop) $action ;;
+  start | stop | compare) $action ;;
   *) fail "no action $action" ;;
 esac
