@@ -135,7 +135,7 @@ SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
 UNION ALL
 SELECT 'statistics', pg_catalog.json_agg(x)::text FROM (
     SELECT s.oid::int8 AS oid, n.nspname AS schema, s.stxname AS name, s.stxrelid::int8 AS "table",
-           pg_catalog.string_to_array(nullif(s.stxkeys::text, ''), ' ')::int2[] AS columns
+           coalesce(pg_catalog.string_to_array(nullif(s.stxkeys::text, ''), ' ')::int2[], '{}') AS columns
     FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
     WHERE s.stxrelid = ANY ($1)) x
 UNION ALL

@@ -1,21 +1,23 @@
 //! Columns: added, retyped, given defaults, identities, storage.
 
 use super::act::{Act, Step, refuse};
-use super::alter_table::{self, Altering};
+use super::alter_table::{self, Altered, Altering};
 use super::drop;
 use super::expression;
 use super::foreign_key;
+use super::index;
 use super::names;
 use super::query;
+use super::world::Object;
 use crate::model::{
-    Column, ColumnDefault, DataType, LockMode, Oid, RelationKind, RelationName, class,
+    Column, ColumnDefault, Constraint, DataType, LockMode, Oid, RelationKind, RelationName, class,
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     self, AlterTableCmd, AlterTableType as T, ColumnDef, ConstrType, Node, TypeName,
 };
 
-use LockMode::{AccessExclusive, RowExclusive, Share, ShareRowExclusive, ShareUpdateExclusive};
+use LockMode::{AccessShare, RowExclusive, Share, ShareRowExclusive, ShareUpdateExclusive};
 
 /// The pseudo-types that make a sequence (`transformColumnDefinition`).
 const SERIAL: &[(&str, &str)] = &[
@@ -308,7 +310,8 @@ pub fn add(
             ConstrType::ConstrForeign => {
                 whole.fk_attrs = own;
                 // Nothing to check: the new column is NULL everywhere.
-                foreign_key::add(act, altering, oid, &whole, !has_default)?;
+                let unchecked = !has_raw_default(def);
+                foreign_key::add(act, altering, oid, &whole, unchecked)?;
             }
             ConstrType::ConstrPrimary | ConstrType::ConstrUnique => {
                 whole.keys = own;
@@ -321,6 +324,14 @@ pub fn add(
         }
     }
     Ok(())
+}
+
+/// Whether the column's definition says a default of any kind, NULL included
+/// (`transformAlterTableStmt`: then a foreign key is checked).
+fn has_raw_default(def: &ColumnDef) -> bool {
+    def.type_name.as_ref().and_then(serial_base).is_some()
+        || constraints(def)
+            .any(|(k, _)| matches!(k, ConstrType::ConstrDefault | ConstrType::ConstrGenerated))
 }
 
 /// A string node.
@@ -353,6 +364,12 @@ pub fn make_sequence(act: &mut Act, table: Oid, def: &ColumnDef) {
     let sequence = act.create(
         RelationName::new(table_name.schema, name),
         RelationKind::Sequence,
+    );
+    // process_owned_by, sequence.c
+    act.lock(
+        table,
+        AccessShare,
+        "one of its columns comes to own a sequence",
     );
     act.world.depend(
         (class::RELATION, sequence, 0),
@@ -408,11 +425,12 @@ pub fn set_storage(
                 .indexes
                 .get(index)
                 .is_some_and(|i| i.columns.contains(&number));
-            if has_it {
-                act.lock(index, altering.mode, "has the column, and is stored alike");
+            let why = if has_it {
+                "has the column, and is stored alike"
             } else {
-                act.touch(index, altering.mode, "is looked at for the column");
-            }
+                "is looked at for the column"
+            };
+            act.touch(index, altering.mode, why);
         }
     }
     Ok(())
@@ -439,17 +457,8 @@ pub fn identity(
     match kind {
         T::AtSetIdentity => {
             for sequence in sequences {
-                if sets_sequence(cmd) {
-                    act.lock(
-                        sequence,
-                        ShareRowExclusive,
-                        "the sequence of the identity column",
-                    );
-                    act.lock(
-                        sequence,
-                        RowExclusive,
-                        "the sequence of the identity column",
-                    );
+                for mode in [ShareRowExclusive, RowExclusive] {
+                    act.lock(sequence, mode, "the sequence of the identity column");
                 }
             }
         }
@@ -489,17 +498,6 @@ pub fn identity(
         }
     }
     Ok(())
-}
-
-/// Whether SET changes the sequence and not only `GENERATED …`.
-fn sets_sequence(cmd: &AlterTableCmd) -> bool {
-    match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
-        Some(NodeEnum::List(list)) => list
-            .items
-            .iter()
-            .any(|n| matches!(&n.node, Some(NodeEnum::DefElem(e)) if e.defname != "generated")),
-        _ => false,
-    }
 }
 
 fn set_identity(act: &mut Act, oid: Oid, name: &str, identity: &str) {
@@ -824,68 +822,70 @@ fn is_plain_cast(using: &Node, column: &str) -> bool {
     }
 }
 
-/// `ATPostAlterTypeCleanup`: constraints and indexes that were noted go and come back.
+/// `ATPostAlterTypeCleanup`: constraints, indexes and statistics that were noted go, all at once, and
+/// come back with new oids.
 pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
-    let tables: Vec<Oid> = altering.tables.keys().copied().collect();
-    for table in tables {
-        let altered = altering.table(table).clone();
-        for &constraint in &altered.constraints {
-            rebuild_constraint(act, altering, table, constraint);
-        }
-        for &index in &altered.indexes {
-            let name = act.shown(index);
-            act.lock(index, AccessExclusive, "has the column, and is built again");
-            act.lock(table, Share, format!("index {name} is built again"));
-            altering.table(table).scan = true;
-        }
-        for &statistics in &altered.statistics {
-            let name = act
-                .world
-                .statistics
-                .get(statistics)
-                .map_or(String::new(), |s| s.name.clone());
-            act.lock(
-                table,
-                ShareUpdateExclusive,
-                format!("statistics {name} are made again"),
-            );
+    let noted: Vec<Altered> = altering.tables.values().cloned().collect();
+    let constraints: Vec<Constraint> = noted
+        .iter()
+        .flat_map(|a| &a.constraints)
+        .filter_map(|&c| act.world.constraints.get(c).cloned())
+        .collect();
+    let indexes: Vec<index::Remade> = noted
+        .iter()
+        .flat_map(|a| &a.indexes)
+        .chain(
+            constraints
+                .iter()
+                .filter(|c| c.kind != 'f')
+                .map(|c| &c.index),
+        )
+        .filter_map(|&i| index::Remade::of(act, i))
+        .collect();
+    let statistics: Vec<_> = noted
+        .iter()
+        .flat_map(|a| &a.statistics)
+        .filter_map(|&s| act.world.statistics.get(s).cloned())
+        .collect();
+    let mut objects: Vec<Object> = Vec::new();
+    objects.extend(constraints.iter().map(|c| (class::CONSTRAINT, c.oid, 0)));
+    objects.extend(
+        noted
+            .iter()
+            .flat_map(|a| &a.indexes)
+            .map(|&i| (class::RELATION, i, 0)),
+    );
+    objects.extend(statistics.iter().map(|s| (class::STATISTICS, s.oid, 0)));
+    if objects.is_empty() {
+        return Ok(());
+    }
+    drop::delete(
+        act,
+        &objects,
+        true,
+        "has the retyped column, and is built again",
+    )?;
+    for index in indexes {
+        altering.table(index.table()).scan = true;
+        index.put_back(act);
+    }
+    for one in statistics {
+        act.lock(
+            one.table,
+            ShareUpdateExclusive,
+            format!("statistics {} are made again", one.name),
+        );
+        act.world.statistics.put(one);
+    }
+    for constraint in constraints {
+        match constraint.kind {
+            'f' if constraint.is_local => foreign_key::again(act, altering, &constraint)?,
+            'c' | 'n' => {
+                altering.table(constraint.table).scan = true;
+                alter_table::put_constraint(act, constraint);
+            }
+            _ => {}
         }
     }
     Ok(())
-}
-
-fn rebuild_constraint(act: &mut Act, altering: &mut Altering, table: Oid, oid: Oid) {
-    let Some(constraint) = act.world.constraints.get(oid).cloned() else {
-        return;
-    };
-    let reason = format!("has constraint {}, which is made again", constraint.name);
-    match constraint.kind {
-        'f' => {
-            act.lock(constraint.table, AccessExclusive, reason.clone());
-            act.lock(constraint.referenced, AccessExclusive, reason.clone());
-            if constraint.is_local {
-                act.lock(constraint.referenced, ShareRowExclusive, reason);
-                if constraint.is_validated {
-                    altering
-                        .table(constraint.table)
-                        .checks
-                        .push(foreign_key::Check {
-                            table: constraint.table,
-                            referenced: constraint.referenced,
-                            name: constraint.name.clone(),
-                        });
-                }
-            }
-        }
-        'p' | 'u' | 'x' => {
-            act.lock(
-                constraint.index,
-                AccessExclusive,
-                "its constraint is made again",
-            );
-            act.lock(table, Share, reason);
-            altering.table(table).scan = true;
-        }
-        _ => altering.table(table).scan = true,
-    }
 }

@@ -97,6 +97,20 @@ pub fn add(
 
 /// Puts the constraint and its triggers on both sides into the world.
 fn put(act: &mut Act, constraint: &Constraint) {
+    // CreateTrigger: the table of each trigger, and the other side.
+    for (table, why) in [
+        (constraint.table, "gets the triggers of foreign key"),
+        (constraint.referenced, "gets the triggers of foreign key"),
+    ] {
+        let why = format!("{why} {}", constraint.name);
+        act.lock(table, ShareRowExclusive, why.clone());
+        act.lock(table, AccessShare, why);
+    }
+    act.lock(
+        constraint.index,
+        AccessShare,
+        format!("is what foreign key {} leans on", constraint.name),
+    );
     alter_table::put_constraint(act, constraint.clone());
     for (table, other) in [
         (constraint.table, constraint.referenced),
@@ -291,6 +305,21 @@ pub fn alter(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableC
         }
     }
     Ok(())
+}
+
+/// Made again after a change of type: `ATAddForeignKeyConstraint` on the same columns.
+pub fn again(act: &mut Act, altering: &mut Altering, constraint: &Constraint) -> Step {
+    let reason = format!("has foreign key {}, which is made again", constraint.name);
+    act.lock(constraint.table, AccessExclusive, reason.clone());
+    act.lock(constraint.referenced, ShareRowExclusive, reason);
+    let template = Constraint {
+        oid: act.world.new_oid(),
+        index: unique_index(act, constraint.referenced, &constraint.referenced_columns)
+            .unwrap_or(0),
+        ..constraint.clone()
+    };
+    recurse_referenced(act, &template);
+    recurse_referencing(act, altering, &template, constraint.is_validated)
 }
 
 fn numbers(act: &Act, oid: Oid, columns: &[String]) -> Step<Vec<i16>> {

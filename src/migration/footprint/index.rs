@@ -234,6 +234,80 @@ fn build(act: &mut Act, table: Oid, name: &str, shape: &Shape, recurses: bool) -
     index
 }
 
+/// An index that goes and comes back.
+pub struct Remade {
+    name: RelationName,
+    index: Index,
+    constraint: Option<Constraint>,
+    is_part: bool,
+}
+
+impl Remade {
+    /// Remembers an index before it goes.
+    pub fn of(act: &Act, oid: Oid) -> Option<Self> {
+        let index = act.world.indexes.get(oid)?.clone();
+        let constraint = act
+            .world
+            .constraints
+            .of(index.table)
+            .find(|c| c.index == oid && c.kind != 'f')
+            .cloned();
+        Some(Self {
+            name: act.world.relation(oid)?.name.clone(),
+            constraint,
+            is_part: !act.world.parents(oid).is_empty(),
+            index,
+        })
+    }
+
+    /// Its table.
+    pub const fn table(&self) -> Oid {
+        self.index.table
+    }
+
+    /// Builds it again, with its parts if it is partitioned.
+    pub fn put_back(self, act: &mut Act) {
+        if self.is_part {
+            return;
+        }
+        let table = self.index.table;
+        act.lock(
+            table,
+            Share,
+            format!("index {} is built again", self.name.relation),
+        );
+        let shape = Shape {
+            columns: self.index.columns.clone(),
+            key_columns: self.index.key_columns,
+            expressions: self.index.expressions.clone(),
+            predicate: self.index.predicate.clone(),
+            is_unique: self.index.is_unique,
+            is_primary: self.index.is_primary,
+            is_exclusion: self.index.is_exclusion,
+        };
+        let recurses = act.kind(table) == RelationKind::PartitionedTable;
+        let oid = put(act, table, &self.name.relation, &shape);
+        if let Some(constraint) = &self.constraint {
+            let kind = match constraint.kind {
+                'p' => ConstrType::ConstrPrimary,
+                'u' => ConstrType::ConstrUnique,
+                _ => ConstrType::ConstrExclusion,
+            };
+            put_key(act, table, oid, &constraint.name, kind, &shape.columns);
+        }
+        if recurses {
+            for partition in act.world.children(table) {
+                act.lock(
+                    partition,
+                    Share,
+                    format!("index {} is built again", self.name.relation),
+                );
+                clone_tree(act, oid, partition);
+            }
+        }
+    }
+}
+
 /// An index of the same shape on a partition and on its partitions.
 fn clone_tree(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
     let child = clone_on(act, parent, partition);

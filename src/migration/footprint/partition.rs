@@ -62,6 +62,15 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
         cmd.bound.as_ref().is_some_and(|b| b.is_default),
     );
     match_indexes(act, parent, child);
+    // CloneRowTriggersToPartition
+    if act
+        .world
+        .triggers
+        .of(parent)
+        .any(|t| t.events & 1 != 0 && !t.is_internal)
+    {
+        act.lock(child, ShareRowExclusive, "gets its parent's row triggers");
+    }
     clone_foreign_keys(act, parent, child, true)?;
     act.works(child, LockWork::Scan);
     Ok(())
@@ -100,7 +109,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
         );
     }
     for index in on_parent {
-        act.lock(
+        act.touch(
             index,
             AccessShare,
             format!(

@@ -161,11 +161,9 @@ pub fn written_anew(act: &mut Act, oid: Oid, why: &str) {
 /// Owned sequences follow the table's persistence (`SequenceChangePersistence`, 15).
 fn sequences(act: &mut Act, altering: &Altering, oid: Oid, persistence: char) {
     for sequence in owned_sequences(act, oid) {
-        act.lock(
-            sequence,
-            altering.mode,
-            format!("is owned by {}", act.shown(oid)),
-        );
+        for mode in [altering.mode, LockMode::RowExclusive] {
+            act.lock(sequence, mode, format!("is owned by {}", act.shown(oid)));
+        }
         if let Some(r) = act.world.relation_mut(sequence) {
             r.persistence = persistence;
         }

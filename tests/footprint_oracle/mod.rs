@@ -1,0 +1,149 @@
+//! A real server as the judge of footprints: what is predicted for a statement just before it runs is
+//! compared with the rows of `pg_locks` once it has run.
+
+use pgguard::migration::footprint;
+use pgguard::migration::statement::{Script, SourceStatement, TransactionHabit, statements};
+use pgguard::model::{LockMode, Oid, Statement};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Row as _};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A relation and a mode.
+pub type Held = (String, LockMode);
+
+/// How a prediction fared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server refused the statement: nothing to compare.
+    Refused(String),
+    /// The same set of locks.
+    Exact,
+    /// Not the same, and said to be opaque.
+    Opaque {
+        /// Locked, not predicted.
+        missed: BTreeSet<Held>,
+        /// Predicted, not locked.
+        extra: BTreeSet<Held>,
+    },
+    /// Not the same.
+    Wrong {
+        /// Locked, not predicted.
+        missed: BTreeSet<Held>,
+        /// Predicted, not locked.
+        extra: BTreeSet<Held>,
+    },
+}
+
+/// Cuts a text into statements, each by itself.
+pub fn cut(text: &str) -> Vec<SourceStatement> {
+    statements(&[Script {
+        file: "-".to_owned(),
+        sql: text.to_owned(),
+        first_line: 1,
+        habit: TransactionHabit::PerStatement,
+    }])
+}
+
+/// What pgguard predicts for one statement now, as the `looker` sees the catalog.
+pub async fn predicted(looker: &mut PgConnection, statement: &SourceStatement) -> Statement {
+    let reach = footprint::reach(std::slice::from_ref(statement));
+    let catalog = pgguard::postgres::catalog::load(looker, &reach)
+        .await
+        .expect("the catalog loads");
+    let mut inside = statement.clone();
+    inside.in_block = true;
+    footprint::of(&[inside], catalog, 0).statements.remove(0)
+}
+
+/// Every user relation by oid.
+pub async fn relations(connection: &mut PgConnection) -> BTreeMap<Oid, String> {
+    let rows = sqlx::query(
+        "SELECT c.oid::int8, n.nspname || '.' || c.relname FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid >= 16384",
+    )
+    .fetch_all(connection)
+    .await
+    .expect("pg_class reads");
+    rows.iter()
+        .map(|r| (u32::try_from(r.get::<i64, _>(0)).unwrap(), r.get(1)))
+        .collect()
+}
+
+/// Runs one statement in a transaction of its own and says what it holds at the end.
+///
+/// # Errors
+/// What the server said, if it refused.
+pub async fn locked(
+    runner: &mut PgConnection,
+    sql: &str,
+    before: &BTreeMap<Oid, String>,
+    commit: bool,
+) -> Result<BTreeSet<Held>, String> {
+    let mut transaction = runner.begin().await.expect("BEGIN");
+    if let Err(e) = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(&mut *transaction)
+        .await
+    {
+        transaction.rollback().await.map_err(|e| e.to_string())?;
+        return Err(e.to_string());
+    }
+    let rows = sqlx::query(
+        "SELECT relation::int8, mode FROM pg_locks WHERE locktype = 'relation' AND pid = pg_backend_pid() \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND granted",
+    )
+    .persistent(false)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(|e| e.to_string())?;
+    let held = rows
+        .iter()
+        .filter_map(|r| {
+            let oid = u32::try_from(r.get::<i64, _>(0)).ok()?;
+            let mode = LockMode::from_pg_locks(&r.get::<String, _>(1))?;
+            Some((before.get(&oid)?.clone(), mode))
+        })
+        .collect();
+    if commit {
+        transaction.commit().await.map_err(|e| e.to_string())?;
+    } else {
+        transaction.rollback().await.map_err(|e| e.to_string())?;
+    }
+    Ok(held)
+}
+
+/// The kept locks of a prediction, on relations that were there before.
+pub fn kept(statement: &Statement, before: &BTreeMap<Oid, String>) -> BTreeSet<Held> {
+    statement
+        .locks
+        .iter()
+        .filter(|l| !l.transient)
+        .filter_map(|l| Some((before.get(&l.oid?)?.clone(), l.mode)))
+        .collect()
+}
+
+/// Compares.
+pub fn judge(
+    statement: &Statement,
+    held: &BTreeSet<Held>,
+    before: &BTreeMap<Oid, String>,
+) -> Outcome {
+    let predicted = kept(statement, before);
+    let missed: BTreeSet<Held> = held.difference(&predicted).cloned().collect();
+    let extra: BTreeSet<Held> = predicted.difference(held).cloned().collect();
+    if missed.is_empty() && extra.is_empty() {
+        Outcome::Exact
+    } else if statement.opaque.is_some() {
+        Outcome::Opaque { missed, extra }
+    } else {
+        Outcome::Wrong { missed, extra }
+    }
+}
+
+/// A set of locks in few characters.
+pub fn brief(held: &BTreeSet<Held>) -> String {
+    let letters = |m: LockMode| ["AS", "RS", "RX", "SUE", "S", "SRX", "X", "AX"][m as usize - 1];
+    held.iter()
+        .map(|(name, mode)| format!("{}:{}", name.trim_start_matches("public."), letters(*mode)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
