@@ -419,9 +419,12 @@ pub struct Policy {
     pub name: String,
     /// `polrelid`
     pub table: Oid,
-    /// Relations in its expressions' range tables.
+    /// Relations in the range tables of USING.
     #[serde(default)]
     pub range: Vec<RangeEntry>,
+    /// Relations in the range tables of WITH CHECK.
+    #[serde(default)]
+    pub check_range: Vec<RangeEntry>,
     /// `polcmd`: `r`, `a`, `w`, `d` or `*`.
     pub command: char,
 }

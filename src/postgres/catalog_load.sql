@@ -5,10 +5,11 @@
 WITH
 range_entry (owner, relation, children, mode) AS (
     SELECT q.owner, m[1], coalesce(m[2], m[4], 'true'), m[3]
-    FROM (SELECT r.oid, r.ev_action::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = ANY ($1)
+    FROM (SELECT r.oid::int8, r.ev_action::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = ANY ($1)
           UNION ALL
-          SELECT p.oid, coalesce(p.polqual::text, '') || coalesce(p.polwithcheck::text, '')
-          FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)) q (owner, tree)
+          SELECT p.oid::int8, p.polqual::text FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)
+          UNION ALL
+          SELECT -p.oid::int8, p.polwithcheck::text FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)) q (owner, tree)
     CROSS JOIN LATERAL pg_catalog.regexp_matches(q.tree,
         ':rtekind 0 :relid (\d+) (?::inh (true|false) )?:relkind . :rellockmode (\d)(?: :tablesample <> :lateral \w+ :inh (true|false))?',
         'g') m
@@ -107,12 +108,13 @@ UNION ALL
 SELECT 'rules', pg_catalog.json_agg(x)::text FROM (
     SELECT r.oid::int8 AS oid, r.rulename AS name, r.ev_class::int8 AS "table", r.ev_type AS event,
            r.is_instead, r.ev_enabled AS enabled, coalesce(g.range, '[]') AS range
-    FROM pg_catalog.pg_rewrite r LEFT JOIN ranges g ON g.owner = r.oid WHERE r.ev_class = ANY ($1)) x
+    FROM pg_catalog.pg_rewrite r LEFT JOIN ranges g ON g.owner = r.oid::int8 WHERE r.ev_class = ANY ($1)) x
 UNION ALL
 SELECT 'policies', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, p.polname AS name, p.polrelid::int8 AS "table", p.polcmd AS command,
-           coalesce(g.range, '[]') AS range
-    FROM pg_catalog.pg_policy p LEFT JOIN ranges g ON g.owner = p.oid WHERE p.polrelid = ANY ($1)) x
+           coalesce(g.range, '[]') AS range, coalesce(h.range, '[]') AS check_range
+    FROM pg_catalog.pg_policy p LEFT JOIN ranges g ON g.owner = p.oid::int8
+    LEFT JOIN ranges h ON h.owner = -p.oid::int8 WHERE p.polrelid = ANY ($1)) x
 UNION ALL
 SELECT 'types', pg_catalog.json_agg(x)::text FROM (
     SELECT t.oid::int8 AS oid, n.nspname AS schema, t.typname AS name, t.typtype AS kind,

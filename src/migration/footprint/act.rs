@@ -36,6 +36,7 @@ pub struct Act<'a> {
     held: HashSet<(Oid, LockMode)>,
     named: HashSet<Oid>,
     work: HashMap<Oid, LockWork>,
+    made: HashSet<Oid>,
     /// What it waits for beside relation locks.
     pub phases: Vec<WaitPhase>,
     /// Advisory locks.
@@ -58,6 +59,7 @@ impl<'a> Act<'a> {
             held: HashSet::new(),
             named: HashSet::new(),
             work: HashMap::new(),
+            made: HashSet::new(),
             phases: Vec::new(),
             advisory: Vec::new(),
             notes: Vec::new(),
@@ -88,7 +90,8 @@ impl<'a> Act<'a> {
     }
 
     fn request(&mut self, oid: Oid, mode: LockMode, transient: bool, reason: String) {
-        if oid == 0 || World::is_catalog(oid) {
+        // Nobody can be in the way of a lock on what the statement itself makes.
+        if oid == 0 || World::is_catalog(oid) || self.made.contains(&oid) {
             return;
         }
         // Kept after having been transient: one request, kept.
@@ -123,6 +126,13 @@ impl<'a> Act<'a> {
             oid: Some(oid),
             ..request
         });
+    }
+
+    /// Something new comes to depend on a relation (`recordDependencyOn`).
+    pub fn depends_on(&mut self, oid: Oid, reason: impl Into<String>) {
+        if self.world.locks_what_is_depended_on() && !self.held.iter().any(|(o, _)| *o == oid) {
+            self.lock(oid, LockMode::AccessShare, reason);
+        }
     }
 
     /// Says how long it works on a relation: the longest counts.
@@ -275,6 +285,7 @@ impl<'a> Act<'a> {
             columns: Vec::new(),
         });
         self.world.mark_created(oid, self.source.transaction);
+        self.made.insert(oid);
         oid
     }
 }

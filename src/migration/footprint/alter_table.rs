@@ -372,6 +372,11 @@ fn drop_column(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTabl
     }
     let mut objects = Vec::new();
     collect_dropped_columns(act, altering, oid, &cmd.name, &mut objects);
+    for table in column::typed_tables(act, altering, oid)? {
+        if let Some(c) = act.world.column(table, &cmd.name) {
+            objects.push((class::RELATION, table, i32::from(c.number)));
+        }
+    }
     drop::delete(act, &objects, cascades(cmd), "loses a column")
 }
 
@@ -411,9 +416,6 @@ fn collect_dropped_columns(
 fn set_default(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
     let tree = recursion(act, altering, oid);
     column_number(act, oid, &cmd.name)?;
-    if let Some(default) = &cmd.def {
-        expression::check(act, default);
-    }
     for table in tree {
         let Some(number) = act.world.column(table, &cmd.name).map(|c| c.number) else {
             continue;
@@ -537,7 +539,7 @@ fn add_check(
     new_table: bool,
 ) -> Step {
     if let Some(expr) = &constraint.raw_expr {
-        expression::check(act, expr);
+        expression::check(act, oid, expr);
     }
     let tables = if constraint.is_no_inherit {
         vec![oid]

@@ -17,7 +17,7 @@ use pg_query::protobuf::{
     self, AlterTableCmd, AlterTableType as T, ColumnDef, ConstrType, Node, TypeName,
 };
 
-use LockMode::{AccessShare, RowExclusive, Share, ShareRowExclusive, ShareUpdateExclusive};
+use LockMode::{AccessShare, RowExclusive, ShareRowExclusive, ShareUpdateExclusive};
 
 /// The pseudo-types that make a sequence (`transformColumnDefinition`).
 const SERIAL: &[(&str, &str)] = &[
@@ -150,6 +150,12 @@ fn put_raw(
         collation: 0,
     });
     if type_oid >= crate::model::FIRST_NORMAL_OID {
+        let composite = composite_relation(act, type_oid);
+        if act.world.locks_what_is_depended_on() {
+            act.lock(composite, AccessShare, "is the row type of a column");
+        } else {
+            act.touch(composite, AccessShare, "is the row type of a column");
+        }
         act.world.depend(
             (class::RELATION, table, i32::from(number)),
             (class::TYPE, type_oid, 0),
@@ -157,6 +163,20 @@ fn put_raw(
         );
     }
     number
+}
+
+/// The relation of a composite type, of an array of it, or of a domain over it (`CheckAttributeType`);
+/// 0: the type is none of these.
+fn composite_relation(act: &Act, mut oid: Oid) -> Oid {
+    while let Some(t) = act.world.types.get(&oid) {
+        match t.kind {
+            'c' => return t.relation,
+            'd' => oid = t.base,
+            'b' if t.element != 0 => oid = t.element,
+            _ => return 0,
+        }
+    }
+    0
 }
 
 /// Puts a copy of a column into another table.
@@ -187,6 +207,7 @@ pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&N
         && let Ok(tree) = serde_json::to_value(expression)
     {
         for sequence in query::sequences_of(act, &tree) {
+            act.depends_on(sequence, "a default comes to use it");
             act.world.depend(
                 (class::DEFAULT, oid, 0),
                 (class::RELATION, sequence, 0),
@@ -281,7 +302,7 @@ pub fn add(
     }) || def.type_name.as_ref().and_then(serial_base).is_some();
     for (_, constraint) in constraints(def) {
         if let Some(expr) = &constraint.raw_expr {
-            expression::check(act, expr);
+            expression::check(act, oid, expr);
         }
     }
     for table in alter_table::recursion(act, altering, oid) {
@@ -301,6 +322,9 @@ pub fn add(
         if let Some(why) = &why {
             altered.rewrite = Some(why.clone());
         }
+    }
+    for table in typed_tables(act, altering, oid)? {
+        put(act, table, def, true);
     }
     make_sequence(act, oid, def);
     for (kind, constraint) in constraints(def) {
@@ -535,7 +559,7 @@ pub fn expression(
         }
     }
     if let Some(expr) = &cmd.def {
-        expression::check(act, expr);
+        expression::check(act, oid, expr);
     }
     Ok(())
 }
@@ -553,7 +577,7 @@ pub fn alter_type(
     alter_table::column_number(act, oid, name)?;
     let tables = alter_table::recursion(act, altering, oid);
     if let Some(using) = &def.raw_default {
-        expression::check(act, using);
+        expression::check(act, oid, using);
     }
     let Some(type_name) = &def.type_name else {
         return Ok(());
@@ -582,30 +606,34 @@ pub fn alter_type(
             c.type_modifier = new_modifier;
         }
     }
-    if act.kind(oid) == RelationKind::CompositeType {
-        typed_tables(act, altering, oid)?;
-    }
+    typed_tables(act, altering, oid)?;
     Ok(())
 }
 
 /// Tables OF a composite type follow it with CASCADE (`ATTypedTableRecursion`).
-fn typed_tables(act: &mut Act, altering: &mut Altering, oid: Oid) -> Step {
+pub fn typed_tables(act: &mut Act, altering: &mut Altering, oid: Oid) -> Step<Vec<Oid>> {
     let row_type = act.relation(oid)?.row_type;
+    if act.kind(oid) != RelationKind::CompositeType || row_type == 0 {
+        return Ok(Vec::new());
+    }
     let typed: Vec<Oid> = act
         .world
         .relations()
-        .filter(|r| r.of_type == row_type && row_type != 0)
+        .filter(|r| r.of_type == row_type)
         .map(|r| r.oid)
         .collect();
+    let mut found = Vec::new();
     for table in typed {
-        act.lock(
-            table,
-            altering.mode,
-            format!("is a table of {}", act.shown(oid)),
-        );
-        altering.table(table).rewrite = Some("its type changes".to_owned());
+        for below in act.world.tree(table) {
+            act.lock(
+                below,
+                altering.mode,
+                format!("is a table of {}", act.shown(oid)),
+            );
+            found.push(below);
+        }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// `RememberAllDependentForRebuilding`: what has to be taken away and made again, or stands in the way.

@@ -96,6 +96,9 @@ fn known(act: &mut Act, node: &N) -> Step {
             transaction(act, s.kind);
             Ok(())
         }
+        N::CreateExtensionStmt(s) if s.if_not_exists && act.world.has_extension(&s.extname) => {
+            Ok(())
+        }
         _ => {
             if let Some(why) = opaque(node) {
                 act.opaque(why);

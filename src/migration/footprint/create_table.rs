@@ -62,7 +62,7 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
             _ => None,
         })
     {
-        partition::create_of(act, parent, oid, bound.is_default)?;
+        partition::create_of(act, &mut nothing_to_alter(), parent, oid, bound.is_default)?;
     }
     add_constraints(act, oid, constraints)
 }
@@ -96,9 +96,28 @@ fn parents(act: &mut Act, statement: &CreateStmt, oid: Oid) -> Step {
             act.world
                 .depend((class::RELATION, oid, 0), (class::RELATION, parent, 0), 'n');
         }
+        copy_defaults(act, parent);
         inherit_checks(act, parent, oid);
     }
     Ok(())
+}
+
+/// Inherited or copied defaults depend on the sequences that the originals use.
+fn copy_defaults(act: &mut Act, source: Oid) {
+    let sequences: Vec<Oid> = act
+        .world
+        .defaults
+        .of(source)
+        .flat_map(|d| act.world.above((class::DEFAULT, d.oid, 0)))
+        .filter(|d| {
+            d.on_class == class::RELATION
+                && act.world.kind(d.on_oid) == Some(RelationKind::Sequence)
+        })
+        .map(|d| d.on_oid)
+        .collect();
+    for sequence in sequences {
+        act.depends_on(sequence, "a copied default uses it");
+    }
 }
 
 fn inherit_checks(act: &mut Act, parent: Oid, child: Oid) {
@@ -196,11 +215,15 @@ fn copy_columns(act: &mut Act, oid: Oid, like: &TableLikeClause) -> Step {
     for c in columns {
         column::put_copy(act, oid, &c, true);
     }
+    // CREATE_TABLE_LIKE_DEFAULTS
+    if like.options & (1 << 3) != 0 {
+        copy_defaults(act, source);
+    }
     // CREATE_TABLE_LIKE_INDEXES
     if like.options & (1 << 6) != 0 {
         let indexes: Vec<Oid> = act.world.indexes.of(source).map(|i| i.oid).collect();
         for index in indexes {
-            act.lock(index, AccessShare, "is copied");
+            act.touch(index, AccessShare, "is copied");
         }
     }
     Ok(())
@@ -239,11 +262,7 @@ fn add_constraints(act: &mut Act, oid: Oid, mut constraints: Vec<protobuf::Const
         _ => 2,
     };
     constraints.sort_by_key(rank);
-    let mut altering = Altering {
-        mode: AccessExclusive,
-        tables: BTreeMap::new(),
-        recurse: true,
-    };
+    let mut altering = nothing_to_alter();
     for constraint in &constraints {
         alter_table::add_constraint(act, &mut altering, oid, constraint, true)?;
     }
@@ -321,7 +340,9 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
         .collect();
     if !statement.skip_data {
         for entry in entries {
-            if entry.relation != oid {
+            if entry.relation == oid {
+                act.lock(oid, AccessShare, "its own query names it");
+            } else {
                 query::read_through(
                     act,
                     entry.relation,
@@ -342,8 +363,19 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
         );
         query::scan(act, oid, RowExclusive, false, "gets the rows that changed");
     } else {
+        // make_new_heap
+        act.lock(oid, Exclusive, "is filled anew");
         super::storage::written_anew(act, oid, "it is filled anew");
     }
     act.works(oid, crate::model::LockWork::Rewrite);
     Ok(())
+}
+
+/// A new table's constraints go the way of ALTER TABLE, with nothing to check.
+fn nothing_to_alter() -> Altering {
+    Altering {
+        mode: AccessExclusive,
+        tables: BTreeMap::new(),
+        recurse: true,
+    }
 }

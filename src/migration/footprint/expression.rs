@@ -8,11 +8,25 @@ use crate::model::{AdvisoryRequest, LockMode, Oid};
 use pg_query::protobuf::Node;
 use serde_json::Value;
 
-/// An expression of a default, a check, an index: its functions run, perhaps once a row.
-pub fn check(act: &mut Act, expression: &Node) {
-    if let Ok(tree) = serde_json::to_value(expression) {
+/// An expression of a default, a check, an index that is worked out for the rows of a table: its
+/// functions run, sequences give numbers only if there are rows.
+pub fn check(act: &mut Act, table: Oid, expression: &Node) {
+    let has_rows = act
+        .world
+        .relation(table)
+        .is_some_and(|r| r.bytes > 0 || r.rows > 0.0);
+    if let Ok(tree) = serde_json::to_value(expression)
+        && (has_rows || act.world.relation(table).is_none() || !names_sequence(&tree))
+    {
         functions(act, &tree);
     }
+}
+
+fn names_sequence(tree: &Value) -> bool {
+    any_call(tree, &|name| {
+        name.last()
+            .is_some_and(|n| matches!(n.as_str(), "nextval" | "setval" | "currval"))
+    })
 }
 
 /// Every function that a tree calls.

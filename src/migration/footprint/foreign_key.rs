@@ -92,24 +92,25 @@ pub fn add(
     };
     let check = validated && !new_table;
     recurse_referenced(act, &template);
-    recurse_referencing(act, altering, &template, check)
+    let mode = altering.mode;
+    recurse_referencing(act, altering, mode, &template, check)
 }
 
-/// Puts the constraint and its triggers on both sides into the world.
-fn put(act: &mut Act, constraint: &Constraint) {
-    // CreateTrigger: the table of each trigger, and the other side.
-    for (table, why) in [
-        (constraint.table, "gets the triggers of foreign key"),
-        (constraint.referenced, "gets the triggers of foreign key"),
-    ] {
-        let why = format!("{why} {}", constraint.name);
-        act.lock(table, ShareRowExclusive, why.clone());
-        act.lock(table, AccessShare, why);
+/// Puts the constraint and its triggers on both sides into the world. `CreateTrigger` locks the table of
+/// each trigger and the other side; a clone on a partition has triggers on its own side only.
+fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
+    let why = format!("gets the triggers of foreign key {}", constraint.name);
+    if checks {
+        act.lock(constraint.table, ShareRowExclusive, why.clone());
+        act.lock(constraint.referenced, AccessShare, why.clone());
     }
-    act.lock(
+    if acts {
+        act.lock(constraint.referenced, ShareRowExclusive, why.clone());
+        act.lock(constraint.table, AccessShare, why);
+    }
+    act.depends_on(
         constraint.index,
-        AccessShare,
-        format!("is what foreign key {} leans on", constraint.name),
+        format!("foreign key {} leans on it", constraint.name),
     );
     alter_table::put_constraint(act, constraint.clone());
     for (table, other) in [
@@ -150,11 +151,19 @@ fn put(act: &mut Act, constraint: &Constraint) {
 
 /// `addFkRecurseReferenced`: every partition of the referenced table.
 fn recurse_referenced(act: &mut Act, constraint: &Constraint) {
-    put(act, constraint);
-    for partition in act.world.tree(constraint.referenced).into_iter().skip(1) {
-        if act.kind(constraint.referenced) != RelationKind::PartitionedTable {
-            break;
-        }
+    put(act, constraint, true, true);
+    referenced_partitions(act, constraint);
+}
+
+/// The action triggers on every partition of the referenced table.
+fn referenced_partitions(act: &mut Act, constraint: &Constraint) {
+    let is_partitioned = act.kind(constraint.referenced) == RelationKind::PartitionedTable;
+    let partitions = if is_partitioned {
+        act.world.tree(constraint.referenced)
+    } else {
+        Vec::new()
+    };
+    for partition in partitions.into_iter().skip(1) {
         let reason = format!(
             "a partition of {}, which is referenced",
             act.shown(constraint.referenced)
@@ -165,13 +174,13 @@ fn recurse_referenced(act: &mut Act, constraint: &Constraint) {
             oid,
             parent: constraint.oid,
             referenced: partition,
-            index: 0,
+            index: part_on(act, constraint.index, partition),
             name: format!("{}_{oid}", constraint.name),
             inherited: 1,
             is_local: false,
             ..constraint.clone()
         };
-        put(act, &child);
+        put(act, &child, false, true);
         act.world.depend(
             (class::CONSTRAINT, oid, 0),
             (class::CONSTRAINT, constraint.oid, 0),
@@ -180,11 +189,90 @@ fn recurse_referenced(act: &mut Act, constraint: &Constraint) {
     }
 }
 
+/// The part of a partitioned index that is on this partition.
+fn part_on(act: &Act, index: Oid, partition: Oid) -> Oid {
+    act.world
+        .tree(index)
+        .into_iter()
+        .find(|&i| {
+            act.world
+                .indexes
+                .get(i)
+                .is_some_and(|x| x.table == partition)
+        })
+        .unwrap_or(0)
+}
+
+/// A foreign key of a table for its new partition (`CloneFkReferencing`).
+pub fn clone_referencing(
+    act: &mut Act,
+    altering: &mut Altering,
+    key: &Constraint,
+    child: Oid,
+    attaching: bool,
+) -> Step {
+    let oid = act.world.new_oid();
+    let clone = Constraint {
+        oid,
+        parent: key.oid,
+        table: child,
+        columns: same_columns(act, key.table, &key.columns, child),
+        inherited: 1,
+        is_local: false,
+        ..key.clone()
+    };
+    put(act, &clone, true, false);
+    act.world.depend(
+        (class::CONSTRAINT, oid, 0),
+        (class::CONSTRAINT, key.oid, 0),
+        'P',
+    );
+    recurse_referencing(
+        act,
+        altering,
+        AccessExclusive,
+        &clone,
+        attaching && key.is_validated,
+    )
+}
+
+/// A foreign key that points at a table, for its new partition (`CloneFkReferenced`).
+pub fn clone_referenced(act: &mut Act, key: &Constraint, child: Oid) {
+    let oid = act.world.new_oid();
+    let clone = Constraint {
+        oid,
+        parent: key.oid,
+        referenced: child,
+        referenced_columns: same_columns(act, key.referenced, &key.referenced_columns, child),
+        index: part_on(act, key.index, child),
+        name: format!("{}_{oid}", key.name),
+        inherited: 1,
+        is_local: false,
+        ..key.clone()
+    };
+    put(act, &clone, false, true);
+    act.world.depend(
+        (class::CONSTRAINT, oid, 0),
+        (class::CONSTRAINT, key.oid, 0),
+        'i',
+    );
+    referenced_partitions(act, &clone);
+}
+
+/// The numbers of the same columns in another table.
+fn same_columns(act: &Act, table: Oid, columns: &[i16], other: Oid) -> Vec<i16> {
+    columns
+        .iter()
+        .map(|&n| super::index::same_column(act, table, n, other))
+        .collect()
+}
+
 /// `addFkRecurseReferencing`: every partition of the referencing table; the check of the rows is left
 /// for the end.
 fn recurse_referencing(
     act: &mut Act,
     altering: &mut Altering,
+    mode: LockMode,
     constraint: &Constraint,
     check: bool,
 ) -> Step {
@@ -194,7 +282,7 @@ fn recurse_referencing(
                 "a partition of {}, which gets a foreign key",
                 act.shown(constraint.table)
             );
-            act.lock(partition, altering.mode, reason);
+            act.lock(partition, mode, reason);
             let oid = act.world.new_oid();
             let child = Constraint {
                 oid,
@@ -204,13 +292,13 @@ fn recurse_referencing(
                 is_local: false,
                 ..constraint.clone()
             };
-            put(act, &child);
+            put(act, &child, true, false);
             act.world.depend(
                 (class::CONSTRAINT, oid, 0),
                 (class::CONSTRAINT, constraint.oid, 0),
                 'P',
             );
-            recurse_referencing(act, altering, &child, check)?;
+            recurse_referencing(act, altering, mode, &child, check)?;
         }
     } else if check {
         altering.table(constraint.table).checks.push(Check {
@@ -319,7 +407,8 @@ pub fn again(act: &mut Act, altering: &mut Altering, constraint: &Constraint) ->
         ..constraint.clone()
     };
     recurse_referenced(act, &template);
-    recurse_referencing(act, altering, &template, constraint.is_validated)
+    let mode = altering.mode;
+    recurse_referencing(act, altering, mode, &template, constraint.is_validated)
 }
 
 fn numbers(act: &Act, oid: Oid, columns: &[String]) -> Step<Vec<i16>> {

@@ -70,7 +70,7 @@ pub fn create(act: &mut Act, statement: &IndexStmt) -> Step {
         .iter()
         .chain(statement.where_clause.as_deref())
     {
-        expression::check(act, node);
+        expression::check(act, table, node);
     }
     let shape = shape_of(act, table, statement)?;
     let name = if statement.idxname.is_empty() {
@@ -309,7 +309,7 @@ impl Remade {
 }
 
 /// An index of the same shape on a partition and on its partitions.
-fn clone_tree(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
+pub fn clone_tree(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
     let child = clone_on(act, parent, partition);
     for below in act.world.children(partition) {
         clone_tree(act, child, below);
@@ -460,7 +460,7 @@ pub fn clone_on(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
 }
 
 /// The number that a column of one table has in another, by name.
-fn same_column(act: &Act, table: Oid, number: i16, other: Oid) -> i16 {
+pub fn same_column(act: &Act, table: Oid, number: i16, other: Oid) -> i16 {
     act.world
         .relation(table)
         .and_then(|r| r.columns.iter().find(|c| c.number == number))

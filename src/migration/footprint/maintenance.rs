@@ -96,11 +96,13 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
     if statement.restart_seqs {
         for &table in &tables {
             for sequence in storage::owned_sequences(act, table) {
-                act.lock(
-                    sequence,
-                    AccessExclusive,
-                    format!("is owned by {} and begins anew", act.shown(table)),
-                );
+                for mode in [AccessExclusive, RowExclusive] {
+                    act.lock(
+                        sequence,
+                        mode,
+                        format!("is owned by {} and begins anew", act.shown(table)),
+                    );
+                }
             }
         }
     }
@@ -117,11 +119,9 @@ fn empty(act: &mut Act, table: Oid) {
     act.lock(table, LockMode::Share, "its indexes begin anew");
     let shown = act.shown(table);
     let toast = act.world.relation(table).map_or(0, |r| r.toast);
-    act.lock(
-        toast,
-        AccessExclusive,
-        format!("the TOAST table of {shown}"),
-    );
+    for mode in [LockMode::Share, AccessExclusive] {
+        act.lock(toast, mode, format!("the TOAST table of {shown}"));
+    }
     let mut indexes: Vec<Oid> = act.world.indexes.of(table).map(|i| i.oid).collect();
     indexes.extend(act.world.indexes.of(toast).map(|i| i.oid));
     for index in indexes {
@@ -247,6 +247,18 @@ pub fn cluster(act: &mut Act, statement: &ClusterStmt) -> Step {
     if act.kind(table) == RelationKind::PartitionedTable {
         return act.not_in_block("CLUSTER of a partitioned table");
     }
+    let is_btree = |act: &Act| {
+        act.world
+            .relation(index)
+            .is_some_and(|r| r.access_method.as_deref().is_none_or(|m| m == "btree"))
+    };
+    if is_btree(act) {
+        // plan_cluster_use_sort
+        let all: Vec<Oid> = act.world.indexes.of(table).map(|i| i.oid).collect();
+        for one in all {
+            act.lock(one, AccessShare, "is weighed against sorting");
+        }
+    }
     storage::written_anew(act, table, "it is clustered");
     act.works(table, LockWork::Rewrite);
     Ok(())
@@ -344,37 +356,39 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
 /// `analyze_rel`: the table, a sample of its children, its indexes.
 fn analyze(act: &mut Act, oid: Oid, with_children: bool) {
     act.lock(oid, ShareUpdateExclusive, "is analyzed");
-    let kind = act.kind(oid);
-    let shown = act.shown(oid);
-    for index in act.world.indexes.of(oid).map(|i| i.oid).collect::<Vec<_>>() {
-        act.lock(index, AccessShare, "is looked at for expressions");
-    }
+    analyze_indexes(act, oid);
     if !with_children {
         return;
     }
-    let each = kind == RelationKind::PartitionedTable || act.version() >= 18;
+    let shown = act.shown(oid);
+    let each = act.kind(oid) == RelationKind::PartitionedTable || act.version() >= 18;
     for child in act.world.tree(oid).into_iter().skip(1) {
-        act.lock(
-            child,
-            AccessShare,
-            format!("a child of {shown}: a sample is read"),
-        );
+        let why = format!("a child of {shown}: a sample is read");
+        if act.kind(child) == RelationKind::PartitionedTable {
+            // acquire_inherited_sample_rows lets it go: it has no rows.
+            act.touch(child, AccessShare, why);
+        } else {
+            act.lock(child, AccessShare, why);
+        }
         if each {
             act.lock(
                 child,
                 ShareUpdateExclusive,
                 format!("a child of {shown}, is analyzed too"),
             );
-            for index in act
-                .world
-                .indexes
-                .of(child)
-                .map(|i| i.oid)
-                .collect::<Vec<_>>()
-            {
-                act.lock(index, AccessShare, "is looked at for expressions");
-            }
+            analyze_indexes(act, child);
         }
+    }
+}
+
+/// Indexes of what has rows are looked at for expressions.
+fn analyze_indexes(act: &mut Act, oid: Oid) {
+    if act.kind(oid) == RelationKind::PartitionedTable {
+        return;
+    }
+    let indexes: Vec<Oid> = act.world.indexes.of(oid).map(|i| i.oid).collect();
+    for index in indexes {
+        act.lock(index, AccessShare, "is looked at for expressions");
     }
 }
 

@@ -404,6 +404,7 @@ pub fn create_policy(act: &mut Act, statement: &CreatePolicyStmt) -> Step {
         name: statement.policy_name.clone(),
         table: oid,
         range: Vec::new(),
+        check_range: Vec::new(),
         command: '*',
     });
     act.world
@@ -418,6 +419,20 @@ pub fn alter_policy(act: &mut Act, statement: &AlterPolicyStmt) -> Step {
     };
     let oid = act.resolve(range)?;
     act.lock(oid, AccessExclusive, "one of its policies is altered");
+    let used: Vec<Oid> = act
+        .world
+        .policies
+        .of(oid)
+        .filter(|p| p.name == statement.policy_name)
+        .flat_map(|p| {
+            let using = p.range.iter().filter(|_| statement.qual.is_none());
+            let check = p
+                .check_range
+                .iter()
+                .filter(|_| statement.with_check.is_none());
+            using.chain(check).map(|r| r.relation).collect::<Vec<_>>()
+        })
+        .collect();
     for clause in [&statement.qual, &statement.with_check]
         .into_iter()
         .flatten()
@@ -425,6 +440,9 @@ pub fn alter_policy(act: &mut Act, statement: &AlterPolicyStmt) -> Step {
         if let Some(node) = &clause.node {
             query::run(act, node, Stage::Parsed)?;
         }
+    }
+    for relation in used {
+        act.depends_on(relation, "the policy reads it");
     }
     Ok(())
 }
@@ -519,7 +537,7 @@ pub fn alter_domain(act: &mut Act, statement: &AlterDomainStmt) -> Step {
         _ => false,
     };
     if let Some(expr) = constraint.and_then(|c| c.raw_expr.as_deref()) {
-        expression::check(act, expr);
+        expression::check(act, 0, expr);
     }
     if statement.subtype == "X" {
         let found = act

@@ -7,9 +7,7 @@ use crate::model::{
 };
 use pg_query::protobuf::PartitionCmd;
 
-use LockMode::{
-    AccessExclusive, AccessShare, RowShare, Share, ShareRowExclusive, ShareUpdateExclusive,
-};
+use LockMode::{AccessExclusive, AccessShare, Share, ShareRowExclusive, ShareUpdateExclusive};
 
 /// `ATTACH PARTITION` (`ATExecAttachPartition`), of a table or of an index.
 pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &PartitionCmd) -> Step {
@@ -69,9 +67,11 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
         .of(parent)
         .any(|t| t.events & 1 != 0 && !t.is_internal)
     {
-        act.lock(child, ShareRowExclusive, "gets its parent's row triggers");
+        for below in act.world.tree(child) {
+            act.lock(below, ShareRowExclusive, "gets its parent's row triggers");
+        }
     }
-    clone_foreign_keys(act, parent, child, true)?;
+    clone_foreign_keys(act, altering, parent, child, true)?;
     act.works(child, LockWork::Scan);
     Ok(())
 }
@@ -102,7 +102,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
     let on_child: Vec<Oid> = act.world.indexes.of(child).map(|i| i.oid).collect();
     let on_parent: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
     for &index in &on_child {
-        act.lock(
+        act.touch(
             index,
             AccessExclusive,
             "may become a part of the parent's index",
@@ -141,61 +141,66 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
                 );
             }
             None => {
-                act.lock(child, Share, "gets an index like its parent's");
+                for below in act.world.tree(child) {
+                    act.lock(below, Share, "gets an index like its parent's");
+                }
                 act.lock(index, ShareUpdateExclusive, "gets a partition's index");
-                super::index::clone_on(act, index, child);
+                super::index::clone_tree(act, index, child);
                 act.works(child, LockWork::Scan);
             }
         }
     }
 }
 
-/// `CloneForeignKeyConstraints`: the parent's foreign keys, and those that point at the parent.
-pub fn clone_foreign_keys(act: &mut Act, parent: Oid, child: Oid, attaching: bool) -> Step {
-    let pointing: Vec<Constraint> = act.world.referencing(parent).cloned().collect();
+/// `CloneForeignKeyConstraints`: those that point at the parent, then the parent's own.
+pub fn clone_foreign_keys(
+    act: &mut Act,
+    altering: &mut Altering,
+    parent: Oid,
+    child: Oid,
+    attaching: bool,
+) -> Step {
+    let is_top = |act: &Act, key: &Constraint, same: fn(&Constraint) -> Oid| {
+        // A clone made for a partition of the other side has a parent on the same table.
+        act.world
+            .constraints
+            .get(key.parent)
+            .is_none_or(|p| same(p) != same(key))
+    };
+    let pointing: Vec<Constraint> = act
+        .world
+        .referencing(parent)
+        .filter(|k| is_top(act, k, |c| c.referenced))
+        .cloned()
+        .collect();
     for key in pointing {
         let reason = format!("references {} by {}", act.shown(parent), key.name);
         act.lock(key.table, ShareRowExclusive, reason);
+        super::foreign_key::clone_referenced(act, &key, child);
     }
     let own: Vec<Constraint> = act
         .world
         .foreign_keys(parent)
-        .filter(|k| k.referenced != parent || k.table == parent)
+        .filter(|k| is_top(act, k, |c| c.table))
         .cloned()
         .collect();
     for key in own {
-        if key.parent != 0
+        let reason = format!("is referenced by {} of {}", key.name, act.shown(parent));
+        act.lock(key.referenced, ShareRowExclusive, reason);
+        let alike = attaching
             && act
                 .world
-                .constraints
-                .get(key.parent)
-                .is_some_and(|p| p.table == key.table)
-        {
-            continue;
-        }
-        let reason = format!("is referenced by {} of {}", key.name, act.shown(parent));
-        act.lock(key.referenced, ShareRowExclusive, reason.clone());
-        if attaching {
-            let alike = act
-                .world
                 .foreign_keys(child)
-                .any(|k| k.referenced == key.referenced && k.columns == key.columns);
-            if alike {
-                act.lock(
-                    key.referenced,
-                    AccessExclusive,
-                    "loses the triggers of a foreign key that is merged",
-                );
-            } else {
-                super::foreign_key::check_rows(
-                    act,
-                    &super::foreign_key::Check {
-                        table: child,
-                        referenced: key.referenced,
-                        name: key.name.clone(),
-                    },
-                );
-            }
+                .any(|k| k.referenced == key.referenced && k.parent == 0);
+        if alike {
+            // tryAttachPartitionForeignKey: the partition's own action triggers go.
+            act.lock(
+                key.referenced,
+                AccessExclusive,
+                "loses the triggers of a foreign key that is merged",
+            );
+        } else {
+            super::foreign_key::clone_referencing(act, altering, &key, child, attaching)?;
         }
     }
     Ok(())
@@ -278,7 +283,8 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
             act.shown(parent)
         ));
     }
-    if act.version() >= 18 {
+    let has_keys = act.world.foreign_keys(child).any(|k| k.parent != 0);
+    if act.version() >= 18 || has_keys {
         for below in act.world.tree(child).into_iter().skip(1) {
             act.lock(
                 below,
@@ -296,13 +302,10 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
             format!("references {} by {}", act.shown(parent), key.name),
         );
         act.works(key.table, LockWork::Scan);
-        super::query::scan(
-            act,
-            key.table,
-            RowShare,
-            true,
-            "is read for rows that reference the partition",
-        );
+        let reason = "is read for rows that reference the partition";
+        super::query::scan(act, key.table, AccessShare, true, reason);
+        super::query::scan(act, child, AccessShare, true, reason);
+        act.lock(parent, AccessShare, "has the partition's bounds");
     }
     if cmd.concurrent {
         return detach_concurrently(act, parent, child);
@@ -353,6 +356,11 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
             key.referenced,
             ShareRowExclusive,
             format!("is referenced by {} of the partition", key.name),
+        );
+        act.lock(
+            child,
+            AccessShare,
+            format!("keeps foreign key {} for itself", key.name),
         );
         if let Some(c) = act.world.constraints.get_mut(key.oid) {
             c.parent = 0;
@@ -415,7 +423,13 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
 }
 
 /// `CREATE TABLE … PARTITION OF parent`: what the parent's side sees (`DefineRelation`).
-pub fn create_of(act: &mut Act, parent: Oid, child: Oid, is_default: bool) -> Step {
+pub fn create_of(
+    act: &mut Act,
+    altering: &mut Altering,
+    parent: Oid,
+    child: Oid,
+    is_default: bool,
+) -> Step {
     if act.kind(parent) != RelationKind::PartitionedTable {
         return refuse(format!("{} is not partitioned", act.shown(parent)));
     }
@@ -437,9 +451,9 @@ pub fn create_of(act: &mut Act, parent: Oid, child: Oid, is_default: bool) -> St
     join(act, parent, child, is_default);
     let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
     for index in indexes {
-        act.lock(index, AccessShare, "the partition gets an index alike");
+        act.touch(index, AccessShare, "the partition gets an index alike");
         act.lock(index, ShareUpdateExclusive, "gets a partition's index");
         super::index::clone_on(act, index, child);
     }
-    clone_foreign_keys(act, parent, child, false)
+    clone_foreign_keys(act, altering, parent, child, false)
 }

@@ -8,7 +8,7 @@
 use super::act::{Act, Step};
 use super::expression;
 use super::names;
-use crate::model::{LockMode, Oid, RangeEntry, RelationKind, class};
+use crate::model::{Constraint, LockMode, Oid, RangeEntry, RelationKind, class};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, Node, RangeVar};
 use serde_json::Value;
@@ -44,6 +44,8 @@ struct Use {
     mode: LockMode,
     with_children: bool,
     deed: Deed,
+    /// Columns that an UPDATE sets.
+    columns: Vec<String>,
 }
 
 /// What is known while a tree is walked.
@@ -248,6 +250,7 @@ impl Walk<'_, '_> {
             mode,
             with_children: range.inh,
             deed: Deed::Read,
+            columns: Vec::new(),
         });
         Ok(())
     }
@@ -264,6 +267,7 @@ impl Walk<'_, '_> {
             mode: RowExclusive,
             with_children: range.inh,
             deed,
+            columns: columns_set(statement),
         });
         Ok(Some(oid))
     }
@@ -279,6 +283,7 @@ impl Walk<'_, '_> {
             .map(texts_of_targets)
             .filter(|c| !c.is_empty());
         let columns = columns.or_else(|| self.leading_columns(table, statement));
+        let columns = columns.map(|c| without_defaults(statement, c));
         self.inserts.push(Insert { table, columns });
         if let Some(conflict) = statement.get("on_conflict_clause").filter(|c| !c.is_null()) {
             if conflict.get("infer").is_some_and(|i| !i.is_null()) {
@@ -291,6 +296,7 @@ impl Walk<'_, '_> {
                     mode: RowExclusive,
                     with_children: false,
                     deed: Deed::Update,
+                    columns: columns_set(conflict),
                 });
             }
             self.visit(conflict, &inner)?;
@@ -364,7 +370,7 @@ impl Walk<'_, '_> {
             return;
         }
         for one in &uses {
-            executed(act, one.oid, one.deed);
+            executed(act, one.oid, one.deed, &one.columns);
         }
         for insert in inserts {
             defaults(act, &insert);
@@ -380,8 +386,17 @@ fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
     let shown = act.shown(oid);
     match act.kind(oid) {
         RelationKind::View => {
-            for entry in view_range(act, oid) {
-                let mode = mode_inside(mode, &entry);
+            let entries = view_range(act, oid);
+            let others = entries.iter().filter(|e| e.relation != oid).count();
+            for entry in entries {
+                if mode == RowExclusive && entry.relation == oid {
+                    continue;
+                }
+                let mode = match mode {
+                    // Written through: only a view of one relation can be (rewriteTargetView).
+                    RowExclusive if others == 1 => RowExclusive,
+                    outer => mode_inside(outer, &entry),
+                };
                 act.lock(entry.relation, mode, format!("view {shown} reads it"));
                 if entry.relation != oid {
                     rewritten(act, entry.relation, mode, depth + 1);
@@ -393,7 +408,13 @@ fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
                 .world
                 .policies
                 .of(oid)
-                .flat_map(|p| p.range.clone())
+                .flat_map(|p| {
+                    p.range
+                        .iter()
+                        .chain(&p.check_range)
+                        .cloned()
+                        .collect::<Vec<_>>()
+                })
                 .collect();
             for entry in entries {
                 act.lock(
@@ -459,7 +480,13 @@ fn planned(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason:
             .world
             .policies
             .of(oid)
-            .flat_map(|p| p.range.clone())
+            .flat_map(|p| {
+                p.range
+                    .iter()
+                    .chain(&p.check_range)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            })
             .collect();
         for entry in entries {
             if entry.relation != oid {
@@ -520,7 +547,7 @@ const ON_DELETE: i16 = 8;
 const ON_UPDATE: i16 = 16;
 
 /// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
-fn executed(act: &mut Act, oid: Oid, deed: Deed) {
+fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let event = match deed {
         Deed::Read => return,
         Deed::Insert => ON_INSERT,
@@ -566,63 +593,88 @@ fn executed(act: &mut Act, oid: Oid, deed: Deed) {
         ));
     }
     if !replica {
-        references(act, oid, deed);
+        references(act, oid, deed, set);
     }
 }
 
 /// Foreign keys (ri_triggers.c): a new row looks up what it references; a row that goes is looked for
 /// in what references it.
-fn references(act: &mut Act, oid: Oid, deed: Deed) {
-    if matches!(deed, Deed::Insert | Deed::Update) {
-        let own: Vec<_> = act.world.foreign_keys(oid).cloned().collect();
-        for key in own {
-            let reason = format!("is looked up for foreign key {}", key.name);
-            act.lock(key.referenced, RowShare, reason.clone());
-            scan(
-                act,
-                key.referenced,
-                RowShare,
-                act.kind(key.referenced) == RelationKind::PartitionedTable,
-                &reason,
-            );
-        }
+fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
+    let numbers: Vec<i16> = set
+        .iter()
+        .filter_map(|name| act.world.column(oid, name).map(|c| c.number))
+        .collect();
+    let touches = |columns: &[i16]| columns.iter().any(|c| numbers.contains(c));
+    let own: Vec<Constraint> = act
+        .world
+        .foreign_keys(oid)
+        .filter(|k| deed == Deed::Insert || deed == Deed::Update && touches(&k.columns))
+        .cloned()
+        .collect();
+    for key in own {
+        let reason = format!("is looked up for foreign key {}", key.name);
+        let with_children = act.kind(key.referenced) == RelationKind::PartitionedTable;
+        scan(act, key.referenced, RowShare, with_children, &reason);
     }
-    if deed == Deed::Delete {
-        let pointing: Vec<_> = act.world.referencing(oid).cloned().collect();
-        for key in pointing {
-            let reason = format!(
-                "may hold rows that reference {} by {}",
-                act.shown(oid),
-                key.name
-            );
-            let (mode, acts) = match key.on_delete {
-                'c' | 'n' | 'd' => (RowExclusive, true),
-                _ => (RowShare, false),
-            };
-            let already = act.holds(key.table, mode);
+    let pointing: Vec<Constraint> = act
+        .world
+        .referencing(oid)
+        .filter(|k| deed == Deed::Delete || deed == Deed::Update && touches(&k.referenced_columns))
+        .cloned()
+        .collect();
+    for key in pointing {
+        referencing_rows(act, oid, deed, &key);
+    }
+}
+
+/// Rows that reference one that goes or changes its key.
+fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
+    let reason = format!(
+        "may hold rows that reference {} by {}",
+        act.shown(oid),
+        key.name
+    );
+    let action = if deed == Deed::Delete {
+        key.on_delete
+    } else {
+        key.on_update
+    };
+    let with_children = act.kind(key.table) == RelationKind::PartitionedTable;
+    if !matches!(action, 'c' | 'n' | 'd') {
+        // ri_restrict: with NO ACTION the key may have come back meanwhile.
+        if action == 'a' {
             scan(
                 act,
-                key.table,
-                mode,
-                act.kind(key.table) == RelationKind::PartitionedTable,
-                &reason,
+                oid,
+                RowShare,
+                false,
+                "is looked up again for rows that reference it",
             );
-            if acts && !already {
-                let deed = if key.on_delete == 'c' {
-                    Deed::Delete
-                } else {
-                    Deed::Update
-                };
-                executed(act, key.table, deed);
-            }
-            if !acts {
-                act.lock(
-                    oid,
-                    RowShare,
-                    "is looked up again for rows that reference it",
-                );
-            }
         }
+        scan(act, key.table, RowShare, with_children, &reason);
+        return;
+    }
+    let already = act.holds(key.table, RowExclusive);
+    scan(act, key.table, RowExclusive, with_children, &reason);
+    if !already {
+        let columns: Vec<String> = key
+            .columns
+            .iter()
+            .filter_map(|n| {
+                act.world
+                    .relation(key.table)?
+                    .columns
+                    .iter()
+                    .find(|c| c.number == *n)
+            })
+            .map(|c| c.name.clone())
+            .collect();
+        let follows = if deed == Deed::Delete && action == 'c' {
+            Deed::Delete
+        } else {
+            Deed::Update
+        };
+        executed(act, key.table, follows, &columns);
     }
 }
 
@@ -735,7 +787,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
         return Ok(());
     }
     act.lock(table, RowExclusive, "is copied into");
-    executed(act, table, Deed::Insert);
+    executed(act, table, Deed::Insert, &[]);
     let columns = names::list(&statement.attlist);
     let columns = if columns.is_empty() {
         act.relation(table)?
@@ -771,6 +823,23 @@ pub fn texts(list: &Value) -> Vec<String> {
                 .map(str::to_owned)
         })
         .collect()
+}
+
+/// The columns that SET gives values to; those of every WHEN for MERGE.
+fn columns_set(statement: &Value) -> Vec<String> {
+    let mut found = statement
+        .get("target_list")
+        .map(texts_of_targets)
+        .unwrap_or_default();
+    let clauses = statement
+        .get("merge_when_clauses")
+        .and_then(Value::as_array);
+    for clause in clauses.into_iter().flatten() {
+        if let Some(list) = find_key(clause, "MergeWhenClause").and_then(|c| c.get("target_list")) {
+            found.extend(texts_of_targets(list));
+        }
+    }
+    found
 }
 
 fn texts_of_targets(list: &Value) -> Vec<String> {
@@ -834,6 +903,29 @@ pub fn is_null(node: &Node) -> bool {
         Some(NodeEnum::TypeCast(c)) => c.arg.as_deref().is_some_and(is_null),
         _ => false,
     }
+}
+
+/// The columns that no row of VALUES says DEFAULT for.
+fn without_defaults(statement: &Value, columns: Vec<String>) -> Vec<String> {
+    let rows: Vec<&Value> = statement
+        .get("select_stmt")
+        .and_then(|s| find_key(s, "SelectStmt"))
+        .and_then(|s| s.get("values_lists")?.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|row| find_key(row, "List")?.get("items"))
+        .collect();
+    columns
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| {
+            !rows.iter().any(|row| {
+                row.get(*at)
+                    .is_some_and(|v| find_key(v, "SetToDefault").is_some())
+            })
+        })
+        .map(|(_, name)| name)
+        .collect()
 }
 
 fn alias_of(field: &Value) -> Option<String> {

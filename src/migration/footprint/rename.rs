@@ -353,8 +353,6 @@ fn set_schema_of_object(act: &mut Act, statement: &AlterObjectSchemaStmt) -> Ste
             let found = act.world.find_type(&parts).map(|t| (t.oid, t.relation));
             if let Some((oid, relation)) = found {
                 if relation != 0 {
-                    act.names(relation);
-                    act.lock(relation, AccessExclusive, "moves to another schema");
                     move_relation(act, relation, &statement.newschema)?;
                 }
                 if let Some(t) = act.world.types.get_mut(&oid) {
@@ -390,7 +388,10 @@ pub fn owner(act: &mut Act, statement: &AlterOwnerStmt) -> Step {
         .unwrap_or_default();
     if matches!(object_type(statement.object_type), ObjectType::ObjectType) {
         let relation = act.world.find_type(&parts).map_or(0, |t| t.relation);
-        if relation != 0 {
+        let is_same = act.world.relation(relation).is_some_and(|r| {
+            Some(&r.owner) == new_owner(act, statement.newowner.as_ref()).as_ref()
+        });
+        if relation != 0 && !is_same {
             act.names(relation);
             change_owner(act, relation, statement.newowner.as_ref(), AccessExclusive)?;
         }
@@ -400,10 +401,7 @@ pub fn owner(act: &mut Act, statement: &AlterOwnerStmt) -> Step {
 
 /// `ATExecChangeOwner`: indexes, TOAST table and owned sequences follow, unless the owner is the same.
 pub fn change_owner(act: &mut Act, oid: Oid, role: Option<&RoleSpec>, mode: LockMode) -> Step {
-    let owner = role.map(|r| match r.roletype {
-        1 => r.rolename.clone(),
-        _ => act.world.session.user.clone(),
-    });
+    let owner = new_owner(act, role);
     act.lock(oid, mode, "gets another owner");
     let relation = act.relation(oid)?;
     let is_same = owner.as_ref() == Some(&relation.owner);
@@ -447,6 +445,14 @@ pub fn change_owner(act: &mut Act, oid: Oid, role: Option<&RoleSpec>, mode: Lock
     }
     set_owner(act, oid, owner.as_ref());
     Ok(())
+}
+
+/// The role's name; CURRENT_USER and its kin are us.
+fn new_owner(act: &Act, role: Option<&RoleSpec>) -> Option<String> {
+    role.map(|r| match r.roletype {
+        1 => r.rolename.clone(),
+        _ => act.world.session.user.clone(),
+    })
 }
 
 fn set_owner(act: &mut Act, oid: Oid, owner: Option<&String>) {

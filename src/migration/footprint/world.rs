@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, HashMap};
 /// The first oid of things that the migration itself creates.
 const FIRST_OWN_OID: Oid = 4_000_000_000;
 
+/// The minors since which `recordMultipleDependencies` (pg_depend.c) locks a relation that something
+/// comes to depend on, unless it is locked already: so that it cannot be dropped in between.
+const DEPENDENCY_LOCKS: &[(i32, i32)] = &[(15, 150_019)];
+
 /// The schema that stands for the session's own temporary one.
 pub const TEMPORARY: &str = "pg_temp";
 
@@ -229,6 +233,14 @@ impl World {
         world
     }
 
+    /// Whether what is depended on is locked while the dependency is written down.
+    #[must_use]
+    pub fn locks_what_is_depended_on(&self) -> bool {
+        DEPENDENCY_LOCKS.iter().any(|(major, first)| {
+            self.version == *major && self.session.server_version_num >= *first
+        }) || self.version > 18
+    }
+
     /// An oid for something new.
     pub fn new_oid(&mut self) -> Oid {
         self.next_oid += 1;
@@ -412,6 +424,14 @@ impl World {
             .values()
             .filter(|r| &r.name == name && order.contains(&r.schema.as_str()))
             .collect()
+    }
+
+    /// Whether an extension of that name is there.
+    #[must_use]
+    pub fn has_extension(&self, name: &str) -> bool {
+        self.objects
+            .iter()
+            .any(|o| o.class == class::EXTENSION && o.name == name)
     }
 
     // ---- relations ------------------------------------------------------------------------------
