@@ -9,7 +9,7 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Doubt, Footprint, Oid, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Oid, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -76,6 +76,8 @@ struct Looked {
     database: String,
     taken_at: DateTime<Utc>,
     seen: Option<FirstLook>,
+    /// What was seen; `None` where the server could not be looked at.
+    snapshot: Option<Snapshot>,
 }
 
 impl Question {
@@ -169,6 +171,7 @@ impl Question {
             database: snapshot.server.datname.clone(),
             taken_at: snapshot.taken_at,
             seen: Some(FirstLook::of(&snapshot)),
+            snapshot: Some(snapshot),
         };
         Ok((looked, facts.finish().await))
     }
@@ -244,6 +247,7 @@ impl Looked {
             database: String::new(),
             taken_at: Utc::now(),
             seen: None,
+            snapshot: None,
         }
     }
 }
@@ -267,6 +271,7 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
                 .map(|subject| subject.look(question, second)),
         )
         .await;
+        judge_standbys(subjects);
         let verdict = over_all(subjects);
         let next = if args.wait.is_some() || verdict.look_again {
             waiting.after_look(&verdict, Utc::now())
@@ -285,6 +290,50 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
                 second = second_look;
                 tokio::time::sleep(after.to_std().unwrap_or(Duration::ZERO)).await;
             }
+        }
+    }
+}
+
+/// A standby whose primary is asked too runs no migration, it replays one: that cancels sessions there, and
+/// keeps nobody waiting here.
+fn judge_standbys(subjects: &mut [Subject]) {
+    let looked = |subject: &Subject| -> Option<(Snapshot, Footprint)> {
+        let last = subject.last.as_ref()?;
+        Some((last.snapshot.clone()?, last.footprint.clone()))
+    };
+    let is_primary = |(snapshot, _): &(Snapshot, Footprint)| !snapshot.server.in_recovery;
+    if subjects.len() < 2 {
+        return;
+    }
+    let primaries: Vec<_> = subjects
+        .iter()
+        .filter_map(looked)
+        .filter(is_primary)
+        .collect();
+    for Subject { target, last, .. } in subjects {
+        let Some(last) = last else {
+            continue;
+        };
+        let Some(standby) = &last.snapshot else {
+            continue;
+        };
+        let primary = primaries
+            .iter()
+            .find(|(primary, _)| gate::standby::is_of(standby, primary));
+        if let Some((_, footprint)) = primary {
+            last.verdict = Verdict {
+                answer: Answer::Clear,
+                statements: Vec::new(),
+                doubts: Vec::new(),
+                warnings: gate::standby::warnings(
+                    footprint,
+                    standby,
+                    &understand(standby),
+                    target.as_ref().map_or(&last.database, |t| &t.name),
+                ),
+                look_again: false,
+            };
+            last.footprint = Footprint::default();
         }
     }
 }

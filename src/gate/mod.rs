@@ -26,6 +26,7 @@ mod policy;
 pub mod queue;
 mod rows;
 pub mod scene;
+pub mod standby;
 mod statement;
 mod strictest;
 mod timeouts;

@@ -3,6 +3,7 @@
 //! Best effort, and never the whole truth: which branches run, what EXECUTE puts together and what called
 //! functions do is only known when it runs. Whoever lists these statements marks the list as incomplete.
 
+use super::depth;
 use super::split::{pieces, words};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CreateFunctionStmt, DefElem, DoStmt, Node, a_const::Val};
@@ -13,7 +14,7 @@ use serde_json::Value;
 /// a body with errors.
 #[must_use]
 pub fn static_statements(sql: &str) -> Vec<String> {
-    let Ok(parsed) = pg_query::parse(sql, 0) else {
+    let Some(parsed) = depth::parse(sql) else {
         return Vec::new();
     };
     let node = parsed
@@ -181,7 +182,7 @@ fn statements_of(expression: &Value, is_executed: bool) -> Vec<String> {
 
 /// The text of an expression that is a constant, or `format` of one without arguments.
 fn constant(expression: &str) -> Option<String> {
-    let parsed = pg_query::parse(&format!("SELECT {expression}"), 0).ok()?;
+    let parsed = depth::parse(&format!("SELECT {expression}"))?;
     let Some(NodeEnum::SelectStmt(select)) = parsed.protobuf.stmts.into_iter().next()?.stmt?.node
     else {
         return None;

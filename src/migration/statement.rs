@@ -1,5 +1,6 @@
 //! A migration's text, cut into the statements that Postgres will get, each with its line and its transaction.
 
+use super::depth;
 use super::psql::{self, Variables};
 use super::split::{newlines, pieces};
 use super::transactions::Session;
@@ -163,6 +164,9 @@ fn unwritten(text: &str, first_line: usize) -> Vec<Cut> {
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
 fn parse(text: &str) -> Vec<(String, usize, Body)> {
     let whole = |body| vec![(text.to_owned(), 0, body)];
+    if depth::is_too_deep(text) {
+        return whole(Body::Unparsable(TOO_DEEP.to_owned()));
+    }
     // The crate asserts on shapes of trees that it does not expect: a panic in it is one more refusal.
     let result = std::panic::catch_unwind(|| pg_query::parse(text, 0));
     let mut statements = match result {
@@ -207,15 +211,17 @@ fn part(text: &str, raw: RawStmt) -> Option<(String, usize, Body)> {
     ))
 }
 
+const TOO_DEEP: &str = "it is nested too deeply to be read";
+
 /// Why the parser refused, in its own words where it has some.
 fn refusal(text: &str, error: &pg_query::Error) -> String {
     if let Some(name) = psql::variable_in(text) {
         return format!("psql variable {name} has no value here");
     }
     match error {
+        pg_query::Error::Parse(why) if why.contains("stack depth") => TOO_DEEP.to_owned(),
         pg_query::Error::Parse(why) => why.clone(),
         pg_query::Error::Conversion(_) => "it holds a NUL byte".to_owned(),
-        pg_query::Error::Decode(_) => "it is nested too deeply to be read".to_owned(),
         other => other.to_string(),
     }
 }
@@ -474,6 +480,75 @@ mod tests {
         fn any_bytes_become_statements_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), habit in prop::sample::select(vec![PerStatement, PerMessage, PerScript, WholeRun])) {
             let _ = run(&String::from_utf8_lossy(&bytes), habit);
         }
+    }
+
+    /// Texts that nest a number of times, each in another way.
+    fn nested(times: usize) -> Vec<String> {
+        let around = |open: &str, close: &str| {
+            format!("select {}1{}", open.repeat(times), close.repeat(times))
+        };
+        vec![
+            around("(select(", "))"),
+            around("(", ")"),
+            around("- ", ""),
+            around("not ", ""),
+            around("f(", ")"),
+            around("case when true then ", " end"),
+            around("array[", "]"),
+            around("row(", ")"),
+            format!("select array{}{}", "[".repeat(times), "]".repeat(times)),
+            format!("select a{}", " || a".repeat(times)),
+            format!("select a{}", " + 1".repeat(times)),
+            format!("select a{}", " is null".repeat(times)),
+            format!("select a{}", " collate \"C\"".repeat(times)),
+            format!("select a{}", "::text".repeat(times)),
+            format!("select a{}", " and b".repeat(times)),
+            format!("select a from a{}", " cross join b".repeat(times)),
+            format!("select a{}", " union select b".repeat(times)),
+            format!("select a, b{}", " union select c, d".repeat(times)),
+            around("(2, ", ")"),
+            format!("create view v as select a{}", " || a".repeat(times)),
+            format!("alter table t add check (a{} = b)", " || a".repeat(times)),
+            format!("update t set a = a{}", " || a".repeat(times)),
+            format!(
+                "create function f() returns int begin atomic select a{}; end",
+                " || a".repeat(times)
+            ),
+        ]
+    }
+
+    /// Everything that reads the tree: names, footprint, and its end.
+    fn read(sql: &str) -> Vec<SourceStatement> {
+        use crate::migration::footprint;
+        let found = run(&format!("{sql}; drop table a"), PerStatement);
+        let _ = footprint::reach(&found);
+        let _ = footprint::of(&found, crate::model::Catalog::default(), 0);
+        found.clone()
+    }
+
+    #[test]
+    fn a_chain_of_hundreds_of_operators_is_read() {
+        depth::with_room(|| {
+            for sql in nested(300) {
+                let found = read(&sql);
+                assert!(matches!(found[0].body, Body::Sql(_)), "{sql:.60}");
+            }
+            let chain = format!("select a{}", " || a".repeat(1000));
+            assert!(matches!(read(&chain)[0].body, Body::Sql(_)));
+        });
+    }
+
+    #[test]
+    fn no_nesting_ends_the_program_and_none_hides_the_next_statement() {
+        depth::with_room(|| {
+            for times in [1000, 8000, 100_000] {
+                for sql in nested(times) {
+                    let found = read(&sql);
+                    let last = found.last().map(|s| &s.sql[..]);
+                    assert_eq!(last, Some("drop table a"), "{times} {sql:.60}");
+                }
+            }
+        });
     }
 
     #[test]

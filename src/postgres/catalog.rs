@@ -17,9 +17,11 @@ const WALK: &str = include_str!("catalog_walk.sql");
 const LOAD: &str = include_str!("catalog_load.sql");
 
 /// Index scans and nested loops only: the planner expects far more rows from the walk than come, and
-/// would read whole catalogs.
+/// would read whole catalogs. For the same reason it would lay out hash tables of millions of rows: with
+/// little memory they begin small, which saves 25 ms of the walk, and a large walk spills.
 const PLANNER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-                       SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; SET LOCAL jit = off";
+                       SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; SET LOCAL jit = off; \
+                       SET LOCAL work_mem = '256kB'";
 
 /// Loads the catalog for what a migration can reach.
 ///

@@ -22,11 +22,13 @@ mod database;
 mod dump;
 mod program;
 mod session;
+mod standby;
 
 pub use database::Database;
 pub use dump::Dump;
 pub use program::{Outcome, pgguard, pgguard_command, pgguard_with_input};
 pub use session::Session;
+pub use standby::Standby;
 
 use pgguard::throwaway::{Binaries, Options, Server};
 use std::collections::BTreeMap;

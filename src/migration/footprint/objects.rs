@@ -793,7 +793,7 @@ pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
 }
 
 fn analyse_body(act: &mut Act, text: &str) {
-    let Ok(parsed) = pg_query::parse(text, pg_query::ParserOptions::default()) else {
+    let Some(parsed) = crate::migration::depth::parse(text) else {
         return;
     };
     for statement in &parsed.protobuf.stmts {
