@@ -517,7 +517,7 @@ pub fn scan(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason
             format!("a child of {}, which {reason}", act.shown(oid))
         };
         act.lock(table, mode, why.clone());
-        if act.kind(table) != RelationKind::PartitionedTable || act.version() >= 18 {
+        if act.kind(table) != RelationKind::PartitionedTable || act.version() >= 16 {
             indexes(
                 act,
                 table,

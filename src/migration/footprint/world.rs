@@ -18,7 +18,14 @@ const FIRST_OWN_OID: Oid = 4_000_000_000;
 
 /// The minors since which `recordMultipleDependencies` (pg_depend.c) locks a relation that something
 /// comes to depend on, unless it is locked already: so that it cannot be dropped in between.
-const DEPENDENCY_LOCKS: &[(i32, i32)] = &[(15, 150_019)];
+/// Observed in 15.20 and 18.6, not in 15.18, 14.23, 16.14 and 17.10; the minors of one date go together.
+const DEPENDENCY_LOCKS: &[(i32, i32)] = &[
+    (14, 140_024),
+    (15, 150_019),
+    (16, 160_015),
+    (17, 170_011),
+    (18, 180_005),
+];
 
 /// The schema that stands for the session's own temporary one.
 pub const TEMPORARY: &str = "pg_temp";
