@@ -4,6 +4,8 @@
 mod common;
 
 use common::{Database, Dump, Outcome, pgguard, pgguard_command, pgguard_with_input, shop};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::process::Stdio;
 
 const ADD_COLUMN: &str = "ALTER TABLE orders ADD COLUMN note text;\n";
@@ -105,7 +107,7 @@ fn a_signal_ends_the_wait_at_once_and_is_no_green_light() {
     let shop = shop();
     let _dump = Dump::stalled(&shop);
     let url = shop.url();
-    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let mut waiting = pgguard_command()
             .args(["gate", "-d", &url, "--wait", "10m", "--interval", "100ms"])
             .stdin(Stdio::null())
@@ -120,11 +122,8 @@ fn a_signal_ends_the_wait_at_once_and_is_no_green_light() {
                 .read_line(&mut String::new())
                 .expect("a line");
         }
-        let killed = std::process::Command::new("kill")
-            .args([signal, &waiting.id().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(killed.success());
+        let pid = i32::try_from(waiting.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("it still waits");
         assert_eq!(waiting.wait().expect("it ends").code(), Some(status));
     }
 }
