@@ -64,7 +64,7 @@ async fn try_forms(file: &Path, database: &Database) -> Told {
         };
         match judge(&said, &held, &before) {
             Outcome::Exact => told.exact += 1,
-            Outcome::Opaque { .. } | Outcome::Refused(_) => {}
+            Outcome::Opaque { .. } => {}
             Outcome::Wrong { missed, extra } => told.wrong.push(format!(
                 "{}\n    missed {}\n    extra  {}",
                 statement

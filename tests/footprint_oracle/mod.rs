@@ -14,8 +14,6 @@ pub type Held = (String, LockMode);
 /// How a prediction fared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server refused the statement: nothing to compare.
-    Refused(String),
     /// The same set of locks.
     Exact,
     /// Not the same, and said to be opaque.
