@@ -1,5 +1,6 @@
 //! Clocks: measures of work, of which one or the other runs evenly.
 
+use super::buffer::Buffer;
 use super::rows::Amount;
 use super::watcher::{Point, Watcher};
 use crate::model::{BackupRun, CopyStatement, RelationName};
@@ -117,6 +118,7 @@ pub(super) fn course(
     units: &[f64],
     origin: DateTime<Utc>,
     index: &HashMap<u32, usize>,
+    buffer: &Buffer,
 ) -> Vec<(f64, f64)> {
     let mut ends: Vec<(DateTime<Utc>, f64)> = watcher
         .tables
@@ -133,17 +135,18 @@ pub(super) fn course(
             next += 1;
         }
         if place == 0 {
-            course.extend(before_first(point, done, amounts, units, origin, index));
+            course.extend(before_first(point, done, amounts, units, origin, index, buffer));
         }
         let in_flight: f64 = point
             .copies
             .iter()
             .filter_map(|c| index.get(&c.oid).map(|i| (c, *i)))
             .filter(|(_, i)| watcher.tables[*i].done_at.is_none_or(|at| at > point.at))
-            .map(|(c, i)| units[i] * amounts[i].share(c.tuples))
+            .map(|(c, i)| units[i] * amounts[i].share(c.tuples) * buffer.delivered(c))
             .sum();
+        let held: f64 = buffer.draining(point, amounts, index).map(|(i, share)| units[i] * share).sum();
         let before = course.last().map_or(0.0, |c| c.1);
-        course.push((super::rows::seconds(origin, point.at), (done + in_flight).max(before)));
+        course.push((super::rows::seconds(origin, point.at), (done + in_flight - held).max(before)));
     }
     course
 }
@@ -156,6 +159,7 @@ fn before_first(
     units: &[f64],
     origin: DateTime<Utc>,
     index: &HashMap<u32, usize>,
+    buffer: &Buffer,
 ) -> Option<(f64, f64)> {
     let since = point.copies.iter().filter_map(|c| c.since).max()?;
     if since <= origin || since >= point.at {
@@ -165,7 +169,7 @@ fn before_first(
     for copy in &point.copies {
         let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else { continue };
         let age = super::rows::seconds(start, point.at).max(1e-3);
-        work += units[*i] * amounts[*i].share(copy.tuples) * super::rows::seconds(start, since) / age;
+        work += units[*i] * amounts[*i].share(copy.tuples) * buffer.delivered(copy) * super::rows::seconds(start, since) / age;
     }
     Some((super::rows::seconds(origin, since), work))
 }

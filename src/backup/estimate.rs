@@ -1,5 +1,6 @@
 //! When it ends: clocks, past runs and what is left, in one figure with its interval.
 
+use super::buffer::Buffer;
 use super::clock::{self, Clock};
 use super::makespan;
 use super::matching::matching;
@@ -150,10 +151,11 @@ fn copying_guess(
     let index: HashMap<Oid, usize> = watcher.tables.iter().enumerate().map(|(i, t)| (t.oid, i)).collect();
     let origin = origin(watcher)?;
     let wait = client_wait(watcher);
+    let seen = Seen { watcher, amounts, origin, index: &index, wait, buffer: Buffer::of(watcher, wait) };
     let clocks = clock::clocks(watcher, amounts, past, &facts.statements, wait);
     let opinions: Vec<Opinion> = clocks
         .iter()
-        .filter_map(|c| opinion(c, watcher, amounts, origin, &index, wait))
+        .filter_map(|c| opinion(c, &seen))
         .collect();
     let weight: f64 = opinions.iter().map(|o| o.weight).sum();
     if weight <= 0.0 {
@@ -197,21 +199,24 @@ fn client_wait(watcher: &Watcher) -> f64 {
     if copying.is_empty() { 0.5 } else { copying.iter().sum::<f64>() / copying.len() as f64 }
 }
 
-fn opinion(
-    clock: &Clock,
-    watcher: &Watcher,
-    amounts: &[Amount],
+/// What the clocks read.
+struct Seen<'a> {
+    watcher: &'a Watcher,
+    amounts: &'a [Amount],
     origin: DateTime<Utc>,
-    index: &HashMap<Oid, usize>,
+    index: &'a HashMap<Oid, usize>,
     wait: f64,
-) -> Option<Opinion> {
-    let course = clock::course(watcher, amounts, &clock.units, origin, index);
+    buffer: Buffer,
+}
+
+fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
+    let course = clock::course(seen.watcher, seen.amounts, &clock.units, seen.origin, seen.index, &seen.buffer);
     let done = course.last()?.1;
     let total: f64 = clock.units.iter().sum();
     let left = (total - done).max(0.0);
     let pace = pace(&course)?;
     let (log_speed, variance) = believed(clock, pace);
-    let stretch = if watcher.workers > 1 { stretched(clock, watcher, amounts, index, wait) } else { 1.0 };
+    let stretch = if seen.watcher.workers > 1 { stretched(clock, seen) } else { 1.0 };
     Some(Opinion {
         name: clock.name,
         remaining: left / log_speed.exp() * stretch,
@@ -235,25 +240,23 @@ fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
     ((seen / variance) / precision, 1.0 / precision)
 }
 
-fn stretched(
-    clock: &Clock,
-    watcher: &Watcher,
-    amounts: &[Amount],
-    index: &HashMap<Oid, usize>,
-    wait: f64,
-) -> f64 {
-    let Some(point) = watcher.points.last() else { return 1.0 };
-    let flying: HashMap<usize, f64> =
-        point.copies.iter().filter_map(|c| index.get(&c.oid).map(|i| (*i, c.tuples))).collect();
-    let in_flight: Vec<f64> =
-        flying.iter().map(|(i, tuples)| clock.units[*i] * (1.0 - amounts[*i].share(*tuples))).collect();
-    let waiting: Vec<f64> = (0..amounts.len())
-        .filter(|i| !amounts[*i].done && !flying.contains_key(i))
+fn stretched(clock: &Clock, seen: &Seen) -> f64 {
+    let Some(point) = seen.watcher.points.last() else { return 1.0 };
+    let mut flying: HashMap<usize, f64> = point
+        .copies
+        .iter()
+        .filter_map(|c| Some((*seen.index.get(&c.oid)?, c)))
+        .map(|(i, c)| (i, 1.0 - seen.amounts[i].share(c.tuples) * seen.buffer.delivered(c)))
+        .collect();
+    flying.extend(seen.buffer.draining(point, seen.amounts, seen.index));
+    let in_flight: Vec<f64> = flying.iter().map(|(i, left)| clock.units[*i] * left).collect();
+    let waiting: Vec<f64> = (0..seen.amounts.len())
+        .filter(|i| !seen.amounts[*i].done && !flying.contains_key(i))
         .map(|i| clock.units[i])
         .collect();
-    let tail = makespan::stretch(&in_flight, &waiting, watcher.workers);
+    let tail = makespan::stretch(&in_flight, &waiting, seen.watcher.workers);
     // One worker alone gets the whole of a shared line: then the tail costs less.
-    1.0 + (tail - 1.0) * (1.0 - 0.7 * wait)
+    1.0 + (tail - 1.0) * (1.0 - 0.7 * seen.wait)
 }
 
 fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {

@@ -11,6 +11,7 @@
 //! [`estimate`] keeps several [`clock`]s, sees which of them runs evenly, and believes those. Past
 //! runs are clocks too: the seconds that each table took. Whatever is left open widens the interval.
 
+mod buffer;
 mod clock;
 mod copy_text;
 mod estimate;

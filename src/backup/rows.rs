@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub(super) struct Amount {
     /// Rows in all, best guess.
     pub rows: f64,
+    /// Rows that the catalogs promise; 0: not known.
+    pub promised: f64,
     /// Rows copied, as last seen.
     pub copied: f64,
     /// Done as of the last look.
@@ -64,10 +66,14 @@ pub(super) fn amounts(
 }
 
 fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>) -> Amount {
-    let guess = facts.map_or_else(
-        || past.map_or(seen.pages * 8192.0 / 100.0, |p| p.tuples),
-        rows_of,
-    );
+    let promised = facts.map_or(0.0, rows_of);
+    let guess = match past {
+        // What the catalogs promise may be off; by how much it grew since is better known.
+        Some(past) if promised > 0.0 && past.promised > 0.0 => past.tuples * promised / past.promised,
+        Some(past) => past.tuples.max(promised),
+        None if facts.is_none() => seen.pages * 8192.0 / 100.0,
+        None => promised,
+    };
     let rows = rows_seen(seen, guess);
     let text = facts.map_or_else(|| unknown_text(seen, rows), |f| row_text(f, rows));
     let sample = facts.and_then(|f| f.sample).filter(|s| s.rows > 0.0);
@@ -85,6 +91,7 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
     };
     Amount {
         rows,
+        promised,
         copied: seen.tuples.min(rows),
         done: seen.done_at.is_some(),
         row_bytes,

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 /// Share of the work after which a vanished dump counts as complete.
 const NEARLY_ALL: f64 = 0.99;
 
+/// Bytes that the buffers of a socket hold, about.
+const HELD: f64 = 4.3e6;
+
 impl Watcher {
     /// The run so far, if its begin is known. `gone`: the session is no longer there.
     ///
@@ -57,6 +60,7 @@ impl Watcher {
                 TableRun {
                     name: table.name.clone(),
                     tuples: rows,
+                    promised: amount.promised,
                     bytes: rows * amount.row_bytes,
                     seconds: seconds.unwrap_or(0.0),
                     complete,
@@ -113,7 +117,8 @@ fn share_gap(
     ended: bool,
 ) {
     let bytes = |a: &Amount| a.rows * a.row_bytes + 1.0;
-    let rest = if ended { 0.0 } else { (amounts[i].rows - amounts[i].copied) * amounts[i].row_bytes + 1.0 };
+    // What is left of it, or still lies in the buffer between server and client.
+    let rest = if ended { bytes(&amounts[i]).min(HELD) } else { bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0 };
     let among: f64 = rest + others.clone().map(|o| bytes(&amounts[o])).sum::<f64>();
     let gap = seconds(last, until);
     spans[i] = Some(seconds(start, last) + gap * rest / among.max(1.0));

@@ -34,6 +34,8 @@ pub struct Watcher {
     pub database: String,
     /// The dump set, in dump order.
     pub tables: Vec<TableSeen>,
+    /// Its client is reached through a network socket, whose buffers hold megabytes.
+    pub buffered: bool,
     /// Looks, oldest first.
     pub points: Vec<Point>,
 }
@@ -99,6 +101,10 @@ pub struct Point {
     pub at: DateTime<Utc>,
     /// Tables in flight.
     pub copies: Vec<CopySeen>,
+    /// Tables whose COPY has ended on the server, whose client still reads what lies in the buffers
+    /// between them, and when they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draining: Vec<(Oid, DateTime<Utc>)>,
     /// Share of the copying backends that waited for their client to take more.
     pub client_wait: f64,
     /// Physical backups: bytes sent, and in all where the server counted.
@@ -141,14 +147,16 @@ impl Watcher {
         self.know_tables(&backup.tables, snapshot, facts);
 
         let members: Vec<&Backend> = session.members.iter().filter_map(|p| snapshot.backend(*p)).collect();
-        let point = point(snapshot, &members);
+        let mut point = point(snapshot, &members);
         self.stage = stage(snapshot, &members, &point, self.has_begun());
         self.note_copies(&point);
+        point.draining = members.iter().filter_map(|b| self.end_idle_copy(b)).collect();
         if self.workers > 0 {
             self.note_worker_locks(snapshot, session, &point);
         } else {
-            self.note_serial_position(&members, &point);
+            self.note_serial_position(&point);
         }
+        self.buffered = leader.client_addr.is_some();
         self.points.push(point);
         if self.points.len() > MOST_POINTS {
             self.thin();
@@ -236,17 +244,10 @@ impl Watcher {
                 table.done_at = Some(point.at);
             }
         }
-        self.end_idle_copies(session, snapshot);
     }
 
-    /// A worker that is idle after a COPY shows when that ended.
-    fn end_idle_copies(&mut self, session: &Session, snapshot: &Snapshot) {
-        for backend in session.members.iter().filter_map(|pid| snapshot.backend(*pid)) {
-            self.end_idle_copy(backend);
-        }
-    }
-
-    fn end_idle_copy(&mut self, backend: &Backend) -> Option<Oid> {
+    /// A backend that is idle after a COPY shows when that ended.
+    fn end_idle_copy(&mut self, backend: &Backend) -> Option<(Oid, DateTime<Utc>)> {
         if backend.state != Some(BackendState::IdleInTransaction) {
             return None;
         }
@@ -254,14 +255,14 @@ impl Watcher {
         let table = self.tables.iter_mut().find(|t| t.name == name)?;
         table.copy_start = table.copy_start.or(backend.query_start);
         table.copy_end = backend.state_change;
-        Some(table.oid)
+        Some((table.oid, backend.state_change?))
     }
 
     /// Everything before the table in flight is done; with none in flight, everything up to the
     /// table of the last COPY, and all of them once large objects are read.
-    fn note_serial_position(&mut self, members: &[&Backend], point: &Point) {
+    fn note_serial_position(&mut self, point: &Point) {
         let in_flight = point.copies.first().map(|c| c.oid);
-        let last = members.iter().find_map(|b| self.end_idle_copy(b));
+        let last = point.draining.first().map(|d| d.0);
         let place = |oid: Oid| self.tables.iter().position(|t| t.oid == oid);
         let done = match (in_flight.and_then(place), last.and_then(place)) {
             (Some(at), _) => at,
@@ -329,7 +330,7 @@ fn point(snapshot: &Snapshot, members: &[&Backend]) -> Point {
         }
     }
     let client_wait = if copies.is_empty() { 0.0 } else { waiting / copies.len() as f64 };
-    Point { at: snapshot.taken_at, copies, client_wait, streamed }
+    Point { at: snapshot.taken_at, copies, draining: Vec::new(), client_wait, streamed }
 }
 
 fn stage(snapshot: &Snapshot, members: &[&Backend], point: &Point, begun: bool) -> Stage {

@@ -297,10 +297,7 @@ fn facts(head: &Value) -> DatabaseFacts {
             pages: number(&t["relpages"]),
             toast_pages: number(&t["toastpages"]),
             tuples: number(&t["reltuples"]),
-            live_tuples: t["n_live_tup"].as_f64().unwrap_or_else(|| {
-                number(&t["reltuples"]) * number(&t["main"])
-                    / (8192.0 * number(&t["relpages"]).max(1.0))
-            }),
+            live_tuples: t["n_live_tup"].as_f64().unwrap_or_else(|| live_tuples(t)),
             heap_bytes: 0.0,
             columns: t["cols"]
                 .as_array()
@@ -322,6 +319,21 @@ fn facts(head: &Value) -> DatabaseFacts {
     }
 }
 
+/// What the cumulative statistics would count, where a recording has sizes only.
+fn live_tuples(table: &Value) -> f64 {
+    let number = |v: &Value| v.as_f64().unwrap_or(0.0);
+    let (pages, tuples, bytes) = (
+        number(&table["relpages"]),
+        number(&table["reltuples"]),
+        number(&table["main"]),
+    );
+    if pages > 0.0 && tuples >= 0.0 {
+        tuples * bytes / (8192.0 * pages)
+    } else {
+        bytes / 80.0
+    }
+}
+
 fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Snapshot {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let when = |v: &Value| v.as_f64().map(time);
@@ -340,6 +352,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
             datname: Some(text(&head["db"])),
             usename: Some("postgres".into()),
             application_name: text(&a["application_name"]),
+            client_addr: Some("127.0.0.1".into()),
             backend_start: when(&a["bs"]),
             xact_start: when(&a["xs"]),
             query_start: when(&a["qs"]),
