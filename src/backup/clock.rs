@@ -146,7 +146,7 @@ pub(super) fn course(
             .sum();
         let held: f64 = buffer.draining(point, amounts, index).map(|(i, share)| units[i] * share).sum();
         let before = course.last().map_or(0.0, |c| c.1);
-        course.push((super::rows::seconds(origin, point.at), (done + in_flight - held).max(before)));
+        course.push((super::rows::seconds(origin, point.at), (done + in_flight - held).max(0.25 * (done + in_flight)).max(before)));
     }
     course
 }

@@ -166,10 +166,14 @@ fn copying_guess(
     let within = mean(|o| o.variance);
     let between =
         opinions.iter().map(|o| o.weight * (o.remaining.max(0.05).ln() - log).powi(2)).sum::<f64>() / weight;
-    said.fraction_done = Some(mean(|o| o.fraction).clamp(0.0, 1.0));
+    let fraction = mean(|o| o.fraction).clamp(0.0, 1.0);
+    said.fraction_done = Some(fraction);
+    // A leap of the first buffer is no speed yet.
+    if seconds(origin, point.at) < 2.0 || fraction < 0.002 {
+        return None;
+    }
     let best = opinions.iter().max_by(|a, b| a.weight.total_cmp(&b.weight)).map_or("", |o| o.name);
     said.basis = basis(watcher, past.len(), best);
-    let _ = point;
     Some(Guess { log, variance: within + between })
 }
 
