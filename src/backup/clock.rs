@@ -18,6 +18,8 @@ pub(super) struct Clock {
     pub units: Vec<f64>,
     /// Its units are seconds of a past run: one unit a second is expected.
     pub is_past: bool,
+    /// Its units are nanoseconds of a processor.
+    pub is_processor_time: bool,
 }
 
 /// All clocks that can be set.
@@ -34,20 +36,20 @@ pub(super) fn clocks(
     let server = 1.0 - client_wait;
     let bytes = of(|a| a.rows * a.row_bytes);
     let mut clocks = vec![
-        Clock { name: "compression", prior: 0.5, units: of(|a| a.rows * a.row_effort), is_past: false },
-        Clock { name: "disk", prior: 0.2 * server, units: of(|a| a.disk), is_past: false },
-        Clock { name: "cells", prior: 0.2 * server, units: of(|a| a.rows * (a.columns + 2.0)), is_past: false },
+        Clock { name: "compression", prior: 0.5, units: of(|a| a.rows * a.row_effort), is_past: false, is_processor_time: true },
+        Clock { name: "disk", prior: 0.2 * server, units: of(|a| a.disk), is_past: false, is_processor_time: false },
+        Clock { name: "cells", prior: 0.2 * server, units: of(|a| a.rows * (a.columns + 2.0)), is_past: false, is_processor_time: false },
     ];
     if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
-        clocks.push(Clock { name: "pg_stat_statements", prior: 0.5, units, is_past: false });
+        clocks.push(Clock { name: "pg_stat_statements", prior: 0.5, units, is_past: false, is_processor_time: false });
     }
     let share = 2.0 / past.len().max(1) as f64;
     for run in past {
         if let Some(units) = past_units(watcher, amounts, run, &bytes) {
-            clocks.push(Clock { name: "past run", prior: share, units, is_past: true });
+            clocks.push(Clock { name: "past run", prior: share, units, is_past: true, is_processor_time: false });
         }
     }
-    clocks.push(Clock { name: "bytes", prior: 1.0, units: bytes, is_past: false });
+    clocks.push(Clock { name: "bytes", prior: 1.0, units: bytes, is_past: false, is_processor_time: false });
     clocks
 }
 

@@ -161,6 +161,9 @@ fn copying_guess(
     if weight <= 0.0 {
         return None;
     }
+    if std::env::var_os("ETA_DEBUG").is_some() {
+        for o in &opinions { eprintln!("   DBG {:5.1} {} rem {:.1} w {:.4} var {:.3} frac {:.3}", seconds(origin, point.at), o.name, o.remaining, o.weight/weight, o.variance, o.fraction); }
+    }
     let mean = |of: fn(&Opinion) -> f64| opinions.iter().map(|o| o.weight * of(o)).sum::<f64>() / weight;
     let log = mean(|o| o.remaining.max(0.05).ln());
     let within = mean(|o| o.variance);
@@ -224,7 +227,7 @@ fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
     Some(Opinion {
         name: clock.name,
         remaining: left / log_speed.exp() * stretch,
-        weight: clock.prior * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
+        weight: clock.prior * plausible(clock, pace) * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
         variance,
         fraction: done / total.max(1e-9),
     })
@@ -242,6 +245,16 @@ fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
     let prior = 0.09 + 0.5 * seen * seen;
     let precision = 1.0 / variance + 1.0 / prior;
     ((seen / variance) / precision, 1.0 / precision)
+}
+
+/// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it
+/// has a milliard, give or take a factor of two. A dump far slower than that waits for something else.
+fn plausible(clock: &Clock, pace: Pace) -> f64 {
+    if !clock.is_processor_time {
+        return 1.0;
+    }
+    let off = (pace.speed / 1e9).ln() / 0.6;
+    3.0 * (-0.5 * off * off).exp() + 0.05
 }
 
 fn stretched(clock: &Clock, seen: &Seen) -> f64 {

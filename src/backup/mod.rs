@@ -28,4 +28,5 @@ mod width;
 pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
 pub use matching::{key_of, matching};
+pub use run::End;
 pub use watcher::{Stage, Watcher};

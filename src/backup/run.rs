@@ -12,38 +12,64 @@ const NEARLY_ALL: f64 = 0.99;
 /// Bytes that the buffers of a socket hold, about.
 const HELD: f64 = 4.3e6;
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When it was over: the first look that missed it, or exactly.
+    pub at: DateTime<Utc>,
+    /// How, where that is known exactly.
+    pub outcome: Option<RunOutcome>,
+}
+
 impl Watcher {
-    /// The run so far, if its begin is known. `gone`: the session is no longer there.
+    /// The run so far, if its begin is known. `end`: the session is no longer there.
     ///
-    /// It is complete only if its last table was seen done, or 99 % of the work; a dump that
-    /// vanished before was aborted.
+    /// Unless its outcome is known, it is complete only if its last table was seen done, or 99 % of
+    /// the work; a dump that vanished before was aborted.
     #[must_use]
-    pub fn run(&self, key: RunKey, facts: &DatabaseFacts, gone: bool) -> Option<BackupRun> {
+    pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
         let started = self.started?;
         let amounts = amounts(self, facts, &HashMap::new());
-        let outcome = match (gone, self.is_complete(&amounts)) {
-            (false, _) => RunOutcome::Running,
-            (true, true) => RunOutcome::Complete,
-            (true, false) => RunOutcome::Aborted,
+        let outcome = match end {
+            None => RunOutcome::Running,
+            Some(end) => end.outcome.unwrap_or_else(|| self.outcome(&amounts)),
         };
+        let ended = end.map_or(self.seen()?, |e| e.at);
+        let finished = (outcome == RunOutcome::Complete).then(|| self.finished(ended));
         Some(BackupRun {
             key,
             started,
-            ended: self.seen()?,
+            ended,
             outcome,
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
             database_bytes: amounts.iter().map(|a| a.disk).sum::<f64>() as i64,
-            tables: self.table_runs(&amounts),
+            tables: finished.as_ref().unwrap_or(self).table_runs(&amounts),
             source: "watch".into(),
         })
     }
 
+    fn outcome(&self, amounts: &[Amount]) -> RunOutcome {
+        if self.is_complete(amounts) { RunOutcome::Complete } else { RunOutcome::Aborted }
+    }
+
+    /// As if one more look had seen everything done.
+    fn finished(&self, at: DateTime<Utc>) -> Self {
+        let mut finished = self.clone();
+        for table in &mut finished.tables {
+            table.done_at = table.done_at.or(Some(at));
+        }
+        finished
+    }
+
     fn is_complete(&self, amounts: &[Amount]) -> bool {
+        if self.tables.is_empty() {
+            return false;
+        }
         let bytes = |a: &Amount| a.rows * a.row_bytes;
         let total: f64 = amounts.iter().map(bytes).sum();
         let done: f64 = amounts.iter().map(|a| if a.done { bytes(a) } else { a.copied * a.row_bytes }).sum();
         let last_is_done = self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
-        !self.tables.is_empty() && (last_is_done || (total > 0.0 && done >= NEARLY_ALL * total))
+        last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
     }
 
     /// Each table's time: from its begin to the next one's, where both were seen; what lies
@@ -56,7 +82,7 @@ impl Watcher {
             .zip(spans)
             .map(|((table, amount), seconds)| {
                 let complete = table.done_at.is_some() && seconds.is_some();
-                let rows = if complete { amount.rows } else { table.tuples };
+                let rows = if complete { amount.rows.max(table.tuples) } else { table.tuples };
                 TableRun {
                     name: table.name.clone(),
                     tuples: rows,
@@ -86,10 +112,10 @@ impl Watcher {
             let table = &self.tables[i];
             let (Some(start), Some(last)) = (table.copy_start, table.copy_end.or(table.last_seen)) else { continue };
             let next = seen.get(place + 1).copied();
-            let until = next.and_then(|n| self.tables[n].copy_start).or_else(|| likely_end(table));
+            let until = next.and_then(|n| self.tables[n].copy_start).or(table.done_at);
             let (Some(until), true) = (until, table.done_at.is_some()) else { continue };
             let range = i + 1..next.unwrap_or(self.tables.len());
-            share_gap(&mut spans, amounts, i, (start, last, until), range, table.copy_end.is_some());
+            share_gap(&mut spans, &self.tables, amounts, i, (start, last, until), range);
         }
         // Watched from the start, the tables before the first COPY that was seen took no time.
         if self.points.first().is_some_and(|p| p.copies.is_empty() && self.tables.iter().all(|t| t.done_at != Some(p.at))) {
@@ -110,20 +136,20 @@ fn likely_end(table: &TableSeen) -> Option<DateTime<Utc>> {
 /// Shares the time after the last look at table `i` between its rest and the tables after it.
 fn share_gap(
     spans: &mut [Option<f64>],
+    tables: &[TableSeen],
     amounts: &[Amount],
     i: usize,
     (start, last, until): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
     others: std::ops::Range<usize>,
-    ended: bool,
 ) {
     let bytes = |a: &Amount| a.rows * a.row_bytes + 1.0;
     // What is left of it, or still lies in the buffer between server and client.
-    let rest = if ended { bytes(&amounts[i]).min(HELD) } else { bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0 };
+    let rest = if tables[i].copy_end.is_some() { bytes(&amounts[i]).min(HELD) } else { bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0 };
     let among: f64 = rest + others.clone().map(|o| bytes(&amounts[o])).sum::<f64>();
     let gap = seconds(last, until);
     spans[i] = Some(seconds(start, last) + gap * rest / among.max(1.0));
     for other in others {
-        if amounts[other].done {
+        if tables[other].done_at.is_some() {
             spans[other] = Some(gap * bytes(&amounts[other]) / among.max(1.0));
         }
     }

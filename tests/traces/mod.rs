@@ -9,7 +9,7 @@
 )]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::backup::{Watcher, key_of};
+use pgguard::backup::{End, Watcher, key_of};
 use pgguard::model::{
     Backend, BackendState, BackupRun, ColumnFacts, DatabaseFacts, Lock, LockMode, LockTarget,
     LockedRelation, Oid, Pid, Progress, RelationKind, RelationName, RunOutcome, Server, Snapshot,
@@ -200,10 +200,14 @@ impl Trace {
                 key = key.or_else(|| key_of(look, session));
             }
         }
-        let mut run = watcher
-            .run(key.expect("a backup"), &self.facts, true)
+        let end = End {
+            at: time(self.end),
+            outcome: Some(RunOutcome::Complete),
+        };
+        let run = watcher
+            .run(key.expect("a backup"), &self.facts, Some(end))
             .expect("a begin");
-        run.outcome = RunOutcome::Complete;
+        if std::env::var_os("ETA_RUN").is_some() { eprintln!("{} {:?}", self.name, run.ended-run.started); for t in &run.tables { eprintln!("  {} t {} p {} b {:.0} s {:.2} {}", t.name, t.tuples, t.promised, t.bytes, t.seconds, t.complete); } }
         run
     }
 
