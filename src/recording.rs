@@ -1,11 +1,9 @@
 //! A recording: what one command read from a server, so that the same command can run again without it.
 //! Incidents become fixtures.
 
-use crate::backup::TableFacts;
-use crate::model::{Catalog, Oid, Snapshot};
+use crate::model::{Catalog, DatabaseFacts, Snapshot};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The form of the file. A file with a higher number comes from a newer pgguard.
@@ -23,8 +21,8 @@ pub struct Recording {
     #[serde(default)]
     pub looks: Vec<Snapshot>,
     /// The sizes of the tables that a running dump copies.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tables: BTreeMap<Oid, TableFacts>,
+    #[serde(default, skip_serializing_if = "DatabaseFacts::is_empty")]
+    pub tables: DatabaseFacts,
 }
 
 impl Default for Recording {
@@ -33,7 +31,7 @@ impl Default for Recording {
             version: VERSION,
             catalog: None,
             looks: Vec::new(),
-            tables: BTreeMap::new(),
+            tables: DatabaseFacts::default(),
         }
     }
 }
@@ -44,7 +42,7 @@ impl Recording {
     pub fn add(&mut self, later: Self) {
         self.catalog = later.catalog.or(self.catalog.take());
         self.looks.extend(later.looks);
-        self.tables.extend(later.tables);
+        self.tables.add(later.tables);
         let old = self.looks.len().saturating_sub(2);
         self.looks.drain(..old);
     }

@@ -4,7 +4,7 @@ mod traces;
 
 use pgguard::model::Role;
 use std::path::Path;
-use traces::{Known, Score, Trace};
+use traces::{Known, Score, Sight, Trace};
 
 fn recorded() -> Vec<Trace> {
     Trace::read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces"))
@@ -40,8 +40,8 @@ fn with_past_runs_the_estimate_beats_the_median_duration() {
     for trace in &traces {
         let past = trace.past(&traces);
         if !past.is_empty() {
-            ours.push(trace.score(&Known::Runs(past.clone()), true));
-            naive.push(trace.score(&Known::Naive(past), false));
+            ours.push(trace.score(&Known::Runs(past.clone()), Sight::Watching));
+            naive.push(trace.score(&Known::Naive(past), Sight::Watching));
         }
     }
     let (ours_mean, naive_mean) = (mean(&ours, |s| s.error), mean(&naive, |s| s.error));
@@ -62,7 +62,7 @@ fn without_past_runs_an_uncompressed_dump_is_estimated_from_what_it_does() {
     let scores: Vec<Score> = traces
         .iter()
         .filter(|trace| trace.name.contains("serial"))
-        .map(|trace| trace.score(&Known::Nothing, true))
+        .map(|trace| trace.score(&Known::Nothing, Sight::Watching))
         .collect();
     let error = mean(&scores, |s| s.error);
     assert!(error < 0.16, "{error:.3}");

@@ -1,18 +1,26 @@
-//! When a running backup ends: the clocks' readings and past runs in one figure, with an interval.
-//!
-//! Everything is done in the logarithm of the run's whole duration, where errors are symmetric: the
-//! clocks are averaged by their weights, and that average is blended with "the median past run, scaled
-//! by the database's growth" by inverse variance.
+//! When it ends: clocks, past runs and what is left, in one figure with its interval.
 
-use super::clocks::{Clock, clocks};
-use super::facts::TableFacts;
+use super::buffer::Buffer;
+use super::clock::{self, Clock};
+use super::makespan;
+use super::matching::matching;
+use super::pace::{Pace, pace};
 use super::physical;
-use super::progress::{DumpProgress, dump_progress};
-use crate::model::{
-    Backup, BackupRun, BackupTool, Estimate, Oid, RelationName, RunOutcome, Session, Snapshot, age,
-};
+use super::rows::{self, Amount, seconds};
+use super::watcher::{Stage, Watcher};
+use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid, Session, Snapshot};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+/// 80 % of a normal distribution lie within so many standard deviations.
+const EIGHTY: f64 = 1.2816;
+
+/// A log-normal guess at the seconds that remain.
+#[derive(Debug, Clone, Copy)]
+struct Guess {
+    log: f64,
+    variance: f64,
+}
 
 /// What an estimate is made of.
 #[derive(Debug, Clone, Copy)]
@@ -21,249 +29,271 @@ pub struct Question<'a> {
     pub snapshot: &'a Snapshot,
     /// The backup's session in it.
     pub session: &'a Session,
-    /// The tables that it has locked.
-    pub facts: &'a BTreeMap<Oid, TableFacts>,
-    /// Past runs that match it, oldest first.
+    /// What the catalogs tell of its tables.
+    pub facts: &'a DatabaseFacts,
+    /// Past runs, in any order; those that match are picked.
     pub past: &'a [BackupRun],
-    /// What earlier looks saw of this very run: how wide the rows of its finished tables were.
-    pub watched: Option<&'a BackupRun>,
+    /// What earlier looks saw of this very run.
+    pub watched: Option<&'a Watcher>,
 }
-
-/// `z` of an 80 % interval.
-const Z80: f64 = 1.2816;
 
 /// When it ends; `None`: the session is no backup.
 #[must_use]
 pub fn estimate(question: &Question) -> Option<Estimate> {
-    let backup = question.session.backup.as_ref()?;
-    let elapsed = question.elapsed_s();
-    if backup.leaked {
-        let mut told = question.blank(backup, "leaked");
-        told.unknown = Some("its client seems to be gone: it will not end by itself".into());
-        return Some(told);
-    }
-    Some(match backup.tool {
-        BackupTool::PgDump | BackupTool::PgDumpall => dump(question, backup, elapsed),
-        _ => physical::estimate(question, backup, elapsed),
-    })
+    let mut watcher = question.watched.cloned().unwrap_or_default();
+    watcher.look(question.snapshot, question.session, question.facts);
+    watcher.estimate(question.facts, question.past)
 }
 
-impl Question<'_> {
-    fn started(&self) -> DateTime<Utc> {
-        let backend = self.snapshot.backend(self.session.pid);
-        backend
-            .and_then(|b| b.xact_start.or(b.query_start).or(b.backend_start))
-            .unwrap_or(self.snapshot.taken_at)
+impl Watcher {
+    /// When the dump ends, as of the last look; `None`: nothing was looked at.
+    #[must_use]
+    pub fn estimate(&self, facts: &DatabaseFacts, past: &[BackupRun]) -> Option<Estimate> {
+        estimate_of(self, facts, past)
     }
+}
 
-    pub(super) fn elapsed_s(&self) -> f64 {
-        seconds(age(self.started(), self.snapshot.taken_at))
+fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> Option<Estimate> {
+    let started = watcher.started?;
+    let now = watcher.seen()?;
+    let past = matching(watcher, past);
+    let elapsed = seconds(started, now);
+    let memory = rows::remembered(&past);
+    let amounts = rows::amounts(watcher, facts, &memory);
+    let mut said = Estimate {
+        phase: phase(watcher).into(),
+        started,
+        fraction_done: None,
+        tables_done: watcher.done(),
+        tables_total: watcher.tables.len(),
+        copying: copying(watcher),
+        remaining_s: None,
+        earliest_s: None,
+        latest_s: None,
+        basis: String::new(),
+        unknown: None,
+    };
+    let guess = match watcher.stage {
+        _ if watcher.leaked => None,
+        Stage::Transferring | Stage::Starting | Stage::Finishing => physical_guess(watcher, &mut said),
+        Stage::Copying | Stage::LargeObjects => copying_guess(watcher, facts, &amounts, &past, &mut said),
+        _ => None,
+    };
+    let guess = guess.or_else(|| if watcher.leaked { None } else { total_guess(&past, elapsed, &mut said) });
+    match guess {
+        Some(guess) => tell(&mut said, guess),
+        None => said.unknown = Some(why_unknown(watcher)),
     }
+    Some(said)
+}
 
-    /// An estimate that says nothing yet.
-    pub(super) fn blank(&self, backup: &Backup, phase: &str) -> Estimate {
-        Estimate {
-            phase: phase.to_owned(),
-            started: self.started(),
-            fraction_done: None,
-            tables_done: 0,
-            tables_total: backup.tables.len(),
-            copying: Vec::new(),
-            remaining_s: None,
-            earliest_s: None,
-            latest_s: None,
-            basis: String::new(),
-            unknown: None,
+fn tell(said: &mut Estimate, guess: Guess) {
+    let spread = EIGHTY * guess.variance.sqrt();
+    said.remaining_s = Some(guess.log.exp());
+    said.earliest_s = Some((guess.log - spread).exp());
+    said.latest_s = Some((guess.log + spread).exp());
+}
+
+fn phase(watcher: &Watcher) -> &'static str {
+    match watcher.stage {
+        _ if watcher.leaked => "leaked",
+        Stage::Preparing => "preparing",
+        Stage::Copying => "copying",
+        Stage::LargeObjects => "large objects",
+        Stage::Cursor => "copying row by row",
+        Stage::Starting => "starting",
+        Stage::Transferring => "transferring",
+        Stage::Finishing => "waiting for the write-ahead log",
+        Stage::Opaque => "running",
+    }
+}
+
+fn why_unknown(watcher: &Watcher) -> String {
+    match watcher.stage {
+        _ if watcher.leaked => "its client seems gone: it ends when somebody ends it",
+        Stage::Preparing => "it has not begun to copy, and no past run is known",
+        Stage::Cursor => "with --inserts it tells no table and no count: only past runs could tell",
+        Stage::Starting | Stage::Transferring | Stage::Finishing => {
+            "the server does not count its size (--no-estimate-size), and no past run is known"
         }
+        Stage::Copying | Stage::LargeObjects if watcher.tables.is_empty() => {
+            "its tables may not be seen: GRANT pg_monitor to the role that looks, in the database that is dumped"
+        }
+        Stage::Copying | Stage::LargeObjects => "nothing was counted yet: look again in a few seconds",
+        Stage::Opaque => "it tells no progress, and no past run is known",
     }
+    .into()
 }
 
-fn seconds(span: chrono::TimeDelta) -> f64 {
-    span.as_seconds_f64().max(0.0)
+fn copying(watcher: &Watcher) -> Vec<crate::model::RelationName> {
+    let Some(point) = watcher.points.last() else { return Vec::new() };
+    let in_flight: Vec<Oid> = point.copies.iter().map(|c| c.oid).collect();
+    watcher.tables.iter().filter(|t| in_flight.contains(&t.oid)).map(|t| t.name.clone()).collect()
 }
 
-fn dump(question: &Question, backup: &Backup, elapsed: f64) -> Estimate {
-    let progress = dump_progress(question.snapshot, question.session, backup, question.facts);
-    let complete: Vec<BackupRun> = question
-        .past
+/// One clock's opinion.
+struct Opinion {
+    name: &'static str,
+    remaining: f64,
+    weight: f64,
+    variance: f64,
+    fraction: f64,
+}
+
+fn copying_guess(
+    watcher: &Watcher,
+    facts: &DatabaseFacts,
+    amounts: &[Amount],
+    past: &[&BackupRun],
+    said: &mut Estimate,
+) -> Option<Guess> {
+    let point = watcher.points.last()?;
+    let index: HashMap<Oid, usize> = watcher.tables.iter().enumerate().map(|(i, t)| (t.oid, i)).collect();
+    let origin = origin(watcher)?;
+    let wait = client_wait(watcher);
+    let seen = Seen { watcher, amounts, origin, index: &index, wait, buffer: Buffer::of(watcher, wait) };
+    let clocks = clock::clocks(watcher, amounts, past, &facts.statements, wait);
+    let opinions: Vec<Opinion> = clocks
         .iter()
-        .filter(|run| run.outcome == RunOutcome::Complete)
-        .cloned()
+        .filter_map(|c| opinion(c, &seen))
         .collect();
-    let readings = if progress.has_begun {
-        clocks(question, &progress, &complete)
-    } else {
-        Vec::new()
-    };
-    let mut told = question.blank(
-        backup,
-        if progress.has_begun {
-            "copying"
-        } else {
-            "preparing"
-        },
-    );
-    told.tables_done = progress.done.len();
-    told.tables_total = progress.tables.len();
-    told.copying = names(&progress, question.facts);
-    told.fraction_done = fraction(&readings);
-    let by_clocks = by_clocks(&readings, elapsed);
-    let by_history = by_history(&complete, question.facts, elapsed);
-    let Some(belief) = blend(by_clocks, by_history) else {
-        told.unknown = Some(why_unknown(question, &progress, backup));
-        return told;
-    };
-    told.basis = basis(&told, &complete);
-    told.remaining_s = Some((belief.mean.exp() - elapsed).max(0.0));
-    let at = |z: f64| (belief.sigma.mul_add(z, belief.mean).exp() - elapsed).max(0.0);
-    told.earliest_s = Some(at(-Z80));
-    told.latest_s = Some(at(Z80));
-    told
-}
-
-fn names(progress: &DumpProgress, facts: &BTreeMap<Oid, TableFacts>) -> Vec<RelationName> {
-    progress
-        .copying
-        .iter()
-        .filter_map(|c| facts.get(&c.table))
-        .map(|f| f.name.clone())
-        .collect()
-}
-
-/// The weighted share that is done.
-fn fraction(readings: &[Clock]) -> Option<f64> {
-    let weight: f64 = readings.iter().map(|c| c.prior).sum();
-    let done: f64 = readings.iter().map(|c| c.prior * c.fraction()).sum();
-    (weight > 0.0).then(|| done / weight)
-}
-
-/// What is believed of the logarithm of the whole duration, in seconds.
-#[derive(Debug, Clone, Copy)]
-struct Belief {
-    mean: f64,
-    sigma: f64,
-}
-
-/// How far the logarithm of a past run's speed strays.
-const PAST_SPEED: f64 = 0.3;
-
-/// The clocks' average, and how far they are from each other.
-fn by_clocks(readings: &[Clock], elapsed: f64) -> Option<Belief> {
-    let totals: Vec<(f64, f64)> = readings
-        .iter()
-        .filter_map(|clock| Some((clock.weight(), remaining(clock)?)))
-        .map(|(weight, remaining)| (weight, (elapsed + remaining).ln()))
-        .collect();
-    let weight: f64 = totals.iter().map(|(w, _)| w).sum();
+    let weight: f64 = opinions.iter().map(|o| o.weight).sum();
     if weight <= 0.0 {
         return None;
     }
-    let mean = totals.iter().map(|(w, t)| w * t).sum::<f64>() / weight;
-    let between = totals
-        .iter()
-        .map(|(w, t)| w * (t - mean).powi(2))
-        .sum::<f64>()
-        / weight;
-    let left = 1.0 - fraction(readings).unwrap_or(0.0);
-    // The rest may run at another speed than what was seen: the less was seen, the more.
-    let within = (0.5 * left).powi(2) + 0.02_f64.powi(2);
-    Some(Belief {
-        mean,
-        sigma: (between + within).sqrt(),
-    })
-}
-
-/// Seconds that a clock leaves. A clock in seconds of a past run starts out at that run's pace and
-/// believes what it sees the more, the more it has seen.
-fn remaining(clock: &Clock) -> Option<f64> {
-    let left = (clock.total - clock.done).max(0.0);
-    let speed = match (clock.log_speed(), clock.usual_speed) {
-        (seen, None) => seen?,
-        (None, Some(usual)) => usual,
-        (Some(seen), Some(usual)) => {
-            // A run that goes at another pace shows it soon: the farther, the less the past counts.
-            let past = 1.0 / 0.5_f64.mul_add((seen - usual).powi(2), PAST_SPEED.powi(2));
-            let own = 16.0 * clock.fraction().sqrt();
-            (own * seen + past * usual) / (own + past)
-        }
-    };
-    Some(left / speed.exp())
-}
-
-/// The median of past runs, scaled by the growth of what is dumped.
-fn by_history(
-    past: &[BackupRun],
-    facts: &BTreeMap<Oid, TableFacts>,
-    elapsed: f64,
-) -> Option<Belief> {
-    let now: f64 = facts.values().map(TableFacts::disk_bytes).sum();
-    let mut totals: Vec<f64> = past
-        .iter()
-        .map(|run| {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "an estimate needs no more than 52 bits"
-            )]
-            let then = run.database_bytes as f64;
-            let growth = if then > 0.0 && now > 0.0 {
-                (now / then).clamp(0.05, 4.0)
-            } else {
-                1.0
-            };
-            seconds(run.ended - run.started) * growth
-        })
-        .filter(|total| *total > 0.0)
-        .map(f64::ln)
-        .collect();
-    totals.sort_by(f64::total_cmp);
-    let mean = *totals.get(totals.len() / 2)?;
-    // Already longer than ever: the past has nothing more to say.
-    if elapsed.max(0.1).ln() > mean {
+    if std::env::var_os("ETA_DEBUG").is_some() {
+        for o in &opinions { eprintln!("   DBG {:5.1} {} rem {:.1} w {:.4} var {:.3} frac {:.3}", seconds(origin, point.at), o.name, o.remaining, o.weight/weight, o.variance, o.fraction); }
+    }
+    let mean = |of: fn(&Opinion) -> f64| opinions.iter().map(|o| o.weight * of(o)).sum::<f64>() / weight;
+    let log = mean(|o| o.remaining.max(0.05).ln());
+    let within = mean(|o| o.variance);
+    let between =
+        opinions.iter().map(|o| o.weight * (o.remaining.max(0.05).ln() - log).powi(2)).sum::<f64>() / weight;
+    let fraction = mean(|o| o.fraction).clamp(0.0, 1.0);
+    said.fraction_done = Some(fraction);
+    // A leap of the first buffer is no speed yet.
+    if seconds(origin, point.at) < 2.0 || fraction < 0.002 {
         return None;
     }
-    let spread = totals.iter().map(|t| (t - mean).abs()).sum::<f64>();
-    #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
-    let sigma = (0.2 + spread) / (totals.len() as f64).sqrt();
-    Some(Belief {
-        mean,
-        sigma: sigma.max(0.12),
-    })
+    let best = opinions.iter().max_by(|a, b| a.weight.total_cmp(&b.weight)).map_or("", |o| o.name);
+    said.basis = basis(watcher, past.len(), best);
+    Some(Guess { log, variance: within + between })
 }
 
-/// Inverse variance; far apart, both are believed less.
-fn blend(clocks: Option<Belief>, history: Option<Belief>) -> Option<Belief> {
-    let (a, b) = match (clocks, history) {
-        (Some(a), Some(b)) => (a, b),
-        (one, other) => return one.or(other),
+fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
+    let runs = match past {
+        0 => "no past run".into(),
+        1 => "1 past run".into(),
+        n => format!("{n} past runs"),
     };
-    let apart = (a.mean - b.mean).powi(2);
-    // What was seen of this run is nearer than any past one: only the past is doubted for the distance.
-    let (va, vb) = (a.sigma.powi(2), b.sigma.powi(2) + apart);
-    let mean = (a.mean / va + b.mean / vb) / (1.0 / va + 1.0 / vb);
-    Some(Belief {
-        mean,
-        sigma: (1.0 / (1.0 / va + 1.0 / vb)).sqrt(),
+    format!("{} of {} tables, {runs}; {clock}", watcher.done(), watcher.tables.len())
+}
+
+/// Where copying began: the first COPY that was seen, if that was the dump's first; else its begin.
+fn origin(watcher: &Watcher) -> Option<DateTime<Utc>> {
+    let first = watcher.points.first()?;
+    let before = watcher.tables.iter().any(|t| t.done_at == Some(first.at));
+    let earliest = watcher.tables.iter().filter_map(|t| t.copy_start).min();
+    match earliest {
+        Some(earliest) if !before => Some(earliest),
+        _ => watcher.started,
+    }
+}
+
+fn client_wait(watcher: &Watcher) -> f64 {
+    let copying: Vec<f64> =
+        watcher.points.iter().filter(|p| !p.copies.is_empty()).map(|p| p.client_wait).collect();
+    if copying.is_empty() { 0.5 } else { copying.iter().sum::<f64>() / copying.len() as f64 }
+}
+
+/// What the clocks read.
+struct Seen<'a> {
+    watcher: &'a Watcher,
+    amounts: &'a [Amount],
+    origin: DateTime<Utc>,
+    index: &'a HashMap<Oid, usize>,
+    wait: f64,
+    buffer: Buffer,
+}
+
+fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
+    let course = clock::course(seen.watcher, seen.amounts, &clock.units, seen.origin, seen.index, &seen.buffer);
+    let done = course.last()?.1;
+    let total: f64 = clock.units.iter().sum();
+    let left = (total - done).max(0.0);
+    let pace = pace(&course)?;
+    let (log_speed, variance) = believed(clock, pace);
+    let stretch = if seen.watcher.workers > 1 { stretched(clock, seen) } else { 1.0 };
+    Some(Opinion {
+        name: clock.name,
+        remaining: left / log_speed.exp() * stretch,
+        weight: clock.prior * plausible(clock, pace) * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
+        variance,
+        fraction: done / total.max(1e-9),
     })
 }
 
-fn basis(told: &Estimate, past: &[BackupRun]) -> String {
-    let tables = format!("{} of {} tables", told.tables_done, told.tables_total);
-    match past.len() {
-        0 => format!("{tables}, no past runs"),
-        1 => format!("{tables}, 1 past run"),
-        n => format!("{tables}, {n} past runs"),
+/// The speed to expect, and its variance: a past run's clock is expected to run at one unit a
+/// second until this run shows otherwise; a much slower or faster run is believed soon.
+fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
+    let seen = pace.speed.ln();
+    let n = pace.segments.max(1.0);
+    let variance = (pace.unevenness + 0.2) / n + 0.02;
+    if !clock.is_past {
+        return (seen, variance);
     }
+    let prior = 0.09 + 0.5 * seen * seen;
+    let precision = 1.0 / variance + 1.0 / prior;
+    ((seen / variance) / precision, 1.0 / precision)
 }
 
-fn why_unknown(question: &Question, progress: &DumpProgress, backup: &Backup) -> String {
-    if backup.tables.is_empty() || question.facts.is_empty() {
-        "its tables are not known here (another database?): look from its own database".into()
-    } else if !progress.has_begun && !question.snapshot.server.sees_all {
-        format!(
-            "what it copies may not be seen: GRANT pg_monitor TO {}",
-            crate::model::quoted(&question.snapshot.server.user)
-        )
-    } else {
-        "it has not copied anything yet, and no past run is known: look again, or record it with pgguard backups record".into()
+/// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it
+/// has a milliard, give or take a factor of two. A dump far slower than that waits for something else.
+fn plausible(clock: &Clock, pace: Pace) -> f64 {
+    if !clock.is_processor_time {
+        return 1.0;
     }
+    let off = (pace.speed / 1e9).ln() / 0.6;
+    3.0 * (-0.5 * off * off).exp() + 0.05
+}
+
+fn stretched(clock: &Clock, seen: &Seen) -> f64 {
+    let Some(point) = seen.watcher.points.last() else { return 1.0 };
+    let mut flying: HashMap<usize, f64> = point
+        .copies
+        .iter()
+        .filter_map(|c| Some((*seen.index.get(&c.oid)?, c)))
+        .map(|(i, c)| (i, 1.0 - seen.amounts[i].share(c.tuples) * seen.buffer.delivered(c)))
+        .collect();
+    flying.extend(seen.buffer.draining(point, seen.amounts, seen.index));
+    let in_flight: Vec<f64> = flying.iter().map(|(i, left)| clock.units[*i] * left).collect();
+    let waiting: Vec<f64> = (0..seen.amounts.len())
+        .filter(|i| !seen.amounts[*i].done && !flying.contains_key(i))
+        .map(|i| clock.units[i])
+        .collect();
+    let tail = makespan::stretch(&in_flight, &waiting, seen.watcher.workers);
+    // One worker alone gets the whole of a shared line: then the tail costs less.
+    1.0 + (tail - 1.0) * (1.0 - 0.7 * seen.wait)
+}
+
+fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {
+    let (course, total) = physical::course(watcher)?;
+    let done = course.last()?.1;
+    let pace = pace(&course)?;
+    said.fraction_done = Some((done / total.max(1.0)).clamp(0.0, 1.0));
+    said.basis = "bytes sent of bytes in all".into();
+    let left = ((total - done) / pace.speed).max(0.05);
+    Some(Guess { log: left.ln(), variance: (pace.unevenness + 0.2) / pace.segments.max(1.0) + 0.02 })
+}
+
+/// From past durations alone.
+fn total_guess(past: &[&BackupRun], elapsed: f64, said: &mut Estimate) -> Option<Guess> {
+    let mut totals: Vec<f64> = past.iter().map(|r| seconds(r.started, r.ended)).collect();
+    totals.sort_by(f64::total_cmp);
+    let median = *totals.get(totals.len() / 2)?;
+    if median <= elapsed {
+        return None;
+    }
+    said.basis = format!("duration of {} past runs", totals.len());
+    Some(Guess { log: (median - elapsed).ln(), variance: 0.1 })
 }

@@ -1,17 +1,32 @@
 //! UNDERSTAND. A snapshot and past runs → how far a backup is, and when it ends.
 //!
-//! One look already says what is done ([`progress`]): pg_dump copies its tables in a known order, and a
-//! parallel worker keeps its lock on every table that it has dumped. How long the rest takes is told by
-//! several clocks ([`clocks`]), each with its own idea of what costs time; together with past runs they
-//! are blended into one estimate with an interval ([`estimate`]).
+//! pg_dump tells nobody how far it is, but its order and its locks do. It locks all tables that it
+//! will dump before the first row leaves the server: that is the whole work. A serial dump copies
+//! them in the byte order of schema and name, so the table being copied says which are behind it;
+//! the workers of a parallel one keep a lock on every table they were given. `pg_stat_progress_copy`
+//! counts the rows of the table in flight. A [`Watcher`] gathers this look by look, from one look on.
+//!
+//! How long the rest takes depends on what limits the dump: the network moves bytes, gzip burns
+//! time by content, a slow disk reads pages. No single measure of work is right for all, so
+//! [`estimate`] keeps several [`clock`]s, sees which of them runs evenly, and believes those. Past
+//! runs are clocks too: the seconds that each table took. Whatever is left open widens the interval.
 
-mod clocks;
+mod buffer;
+mod clock;
 mod copy_text;
 mod estimate;
-mod facts;
+mod makespan;
+mod matching;
+mod order;
+mod pace;
 mod physical;
-mod progress;
+mod rows;
+mod run;
+mod watcher;
+mod width;
 
+pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
-pub use facts::TableFacts;
-pub use progress::{Copying, DumpProgress, dump_progress};
+pub use matching::{key_of, matching};
+pub use run::End;
+pub use watcher::{Stage, Watcher};

@@ -1,12 +1,11 @@
 //! Where a command's facts come from: a server, or a recording of what another run read.
 
-use crate::backup::TableFacts;
 use crate::cli::{ConnectArgs, RecordArgs};
 use crate::gate::Usage;
 use crate::migration::footprint::Reach;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, Oid, Snapshot};
+use crate::model::{Catalog, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::{applied, catalog, snapshot, tables, usage};
 use crate::recording::Recording;
@@ -129,14 +128,13 @@ impl Facts {
     }
 
     /// The sizes of a dump's tables; empty where they cannot be read, or were not recorded.
-    pub async fn tables(&mut self, tables: &[Oid]) -> BTreeMap<Oid, TableFacts> {
+    pub async fn tables(&mut self, tables: &[Oid]) -> DatabaseFacts {
         match &mut self.from {
-            From::Server(connection) if !tables.is_empty() => {
+            From::Server(connection) => {
                 let facts = tables::facts(connection, tables).await.unwrap_or_default();
-                self.recording.tables.extend(facts.clone());
+                self.recording.tables.add(facts.clone());
                 facts
             }
-            From::Server(_) => BTreeMap::new(),
             From::Recording { .. } => self.recording.tables.clone(),
         }
     }

@@ -60,6 +60,9 @@ pub struct TableRun {
     pub name: RelationName,
     /// Rows copied, as last seen.
     pub tuples: f64,
+    /// Rows that the catalogs promised then; 0: not known.
+    #[serde(default)]
+    pub promised: f64,
     /// Bytes copied, as last seen.
     pub bytes: f64,
     /// Seconds its COPY took, as far as it was seen.

@@ -3,6 +3,7 @@
 mod backend;
 mod backup_run;
 mod catalog;
+mod facts;
 mod footprint;
 mod lock;
 mod lock_mode;
@@ -14,6 +15,7 @@ mod verdict;
 pub use backend::*;
 pub use backup_run::*;
 pub use catalog::*;
+pub use facts::*;
 pub use footprint::*;
 pub use lock::*;
 pub use lock_mode::*;

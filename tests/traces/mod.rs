@@ -9,10 +9,11 @@
 )]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::backup::{self, Question, TableFacts};
+use pgguard::backup::{End, Watcher, key_of};
 use pgguard::model::{
-    Backend, BackendState, BackupRun, Lock, LockMode, LockTarget, LockedRelation, Oid, Pid,
-    Progress, RelationKind, RelationName, RunKey, RunOutcome, Server, Snapshot, TableRun, Work,
+    Backend, BackendState, BackupRun, ColumnFacts, DatabaseFacts, Lock, LockMode, LockTarget,
+    LockedRelation, Oid, Pid, Progress, RelationKind, RelationName, RunOutcome, Server, Snapshot,
+    TableFacts, TableSample, Work,
 };
 use pgguard::sessions::understand;
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub struct Trace {
     pub name: String,
     head: Value,
     looks: Vec<Snapshot>,
-    facts: BTreeMap<Oid, TableFacts>,
+    facts: DatabaseFacts,
     end: f64,
     succeeded: bool,
 }
@@ -40,6 +41,20 @@ pub enum Known {
     /// Not our estimator: the median past duration less what has passed.
     Naive(Vec<BackupRun>),
 }
+
+/// What the estimator has seen before it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing but this look.
+    OneLook,
+    /// The last three seconds.
+    Attached,
+    /// Everything since the dump began.
+    Watching,
+}
+
+/// Seconds that one who attached has seen.
+const ATTACHED: f64 = 3.0;
 
 /// How an estimator did over one run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -112,7 +127,7 @@ impl Trace {
 
     /// Whether the dump ended well: an aborted one has no end to be right about.
     pub fn completed(&self) -> bool {
-        self.succeeded
+        self.succeeded && self.head["label"]["phase"] != "aborted"
     }
 
     fn begin(&self) -> f64 {
@@ -136,6 +151,31 @@ impl Trace {
         (text(&self.head["db"]), text(&self.head["label"]["mode"]))
     }
 
+    /// Lets the estimator know a few rows of each table, where the folder has `samples_DATABASE.json`
+    /// (`_grown` for runs after the growth).
+    pub fn sample(&mut self, folder: &Path) {
+        let db = self.kind().0;
+        let grown = self.head["label"]["phase"] == "test";
+        let read = |name: String| std::fs::read_to_string(folder.join(name)).ok();
+        let text = grown
+            .then(|| read(format!("samples_{db}_grown.json")))
+            .flatten()
+            .or_else(|| read(format!("samples_{db}.json")));
+        let Some(text) = text else { return };
+        let samples: Value = serde_json::from_str(&text).expect("JSON");
+        for table in &mut self.facts.tables {
+            let Some(sample) = samples["sample"][table.oid.to_string()].as_array() else {
+                continue;
+            };
+            let number = |at: usize| sample[at].as_f64().unwrap_or(0.0);
+            table.sample = Some(TableSample {
+                bytes_per_row: number(0),
+                zlib_seconds_per_row: number(1),
+                rows: number(2),
+            });
+        }
+    }
+
     /// Runs that are history to this one: same database, same mode, marked as history, earlier.
     pub fn past(&self, all: &[Self]) -> Vec<BackupRun> {
         all.iter()
@@ -151,82 +191,59 @@ impl Trace {
 
     /// The run as the history would keep it.
     fn as_run(&self) -> BackupRun {
-        self.seen(&self.looks)
-    }
-
-    /// What these looks saw of it.
-    fn seen(&self, looks: &[Snapshot]) -> BackupRun {
-        let mut tables: BTreeMap<Oid, TableRun> = BTreeMap::new();
-        let mut since: BTreeMap<(Pid, Oid), f64> = BTreeMap::new();
-        for look in looks {
-            let now = seconds(look.taken_at);
-            for progress in &look.progress {
-                let Work::Copy {
-                    relid: Some(oid),
-                    bytes_processed,
-                    tuples_processed,
-                    ..
-                } = progress.work
-                else {
-                    continue;
-                };
-                let Some(facts) = self.facts.get(&oid) else {
-                    continue;
-                };
-                let began = *since.entry((progress.pid, oid)).or_insert_with(|| {
-                    look.backend(progress.pid)
-                        .and_then(|b| b.query_start)
-                        .map_or(now, seconds)
-                });
-                tables.insert(
-                    oid,
-                    TableRun {
-                        name: facts.name.clone(),
-                        tuples: tuples_processed.unwrap_or(0) as f64,
-                        bytes: bytes_processed.unwrap_or(0) as f64,
-                        seconds: now - began + 0.25,
-                        complete: true,
-                    },
-                );
+        let mut watcher = Watcher::default();
+        let mut key = None;
+        for look in &self.looks {
+            let sessions = understand(look);
+            if let Some(session) = sessions.iter().find(|s| s.backup.is_some()) {
+                watcher.look(look, session, &self.facts);
+                key = key.or_else(|| key_of(look, session));
             }
         }
-        let disk: f64 = self.facts.values().map(TableFacts::disk_bytes).sum();
-        BackupRun {
-            key: RunKey {
-                server: String::new(),
-                database: self.kind().0,
-                tool: "pg_dump".into(),
-                user: String::new(),
-                application_name: "pg_dump".into(),
-            },
-            started: time(self.begin()),
-            ended: time(self.end),
-            outcome: RunOutcome::Complete,
-            workers: 0,
-            database_bytes: disk as i64,
-            tables: tables.into_values().collect(),
-            source: "trace".into(),
-        }
+        let end = End {
+            at: time(self.end),
+            outcome: Some(RunOutcome::Complete),
+        };
+        let run = watcher
+            .run(key.expect("a backup"), &self.facts, Some(end))
+            .expect("a begin");
+        if std::env::var_os("ETA_RUN").is_some() { eprintln!("{} {:?}", self.name, run.ended-run.started); for t in &run.tables { eprintln!("  {} t {} p {} b {:.0} s {:.2} {}", t.name, t.tuples, t.promised, t.bytes, t.seconds, t.complete); } }
+        run
     }
 
     /// How well the estimator does with what it knows.
-    pub fn score(&self, known: &Known, watching: bool) -> Score {
+    pub fn score(&self, known: &Known, sight: Sight) -> Score {
         let total = self.duration();
         let (mut error, mut cover, mut answered, mut count) = (0.0, 0.0, 0.0, 0.0);
+        let mut watcher = Watcher::default();
         for (at, look) in self.looks.iter().enumerate() {
             let now = seconds(look.taken_at);
-            let watched = watching.then(|| self.seen(&self.looks[..at]));
             let real = self.end - now;
+            match sight {
+                Sight::Watching => {}
+                Sight::OneLook => watcher = Watcher::default(),
+                Sight::Attached => {
+                    watcher = Watcher::default();
+                    let earlier = self.looks[..at].iter();
+                    for look in earlier.filter(|l| seconds(l.taken_at) > now - ATTACHED) {
+                        self.show(&mut watcher, look);
+                    }
+                }
+            }
+            self.show(&mut watcher, look);
             let told = match known {
                 Known::Naive(past) => Some(naive(past, now - self.begin())),
-                Known::Nothing => self.estimate(look, &[], watched.as_ref()),
-                Known::Runs(past) => self.estimate(look, past, watched.as_ref()),
+                Known::Nothing => self.told(&watcher, &[]),
+                Known::Runs(past) => self.told(&watcher, past),
             };
             count += 1.0;
             if let Some((remaining, earliest, latest)) = told {
+                if std::env::var_os("ETA_TRACE").is_some() {
+                    eprintln!("{} {:5.1} real {real:6.1} said {remaining:6.1} [{earliest:.1} {latest:.1}] {}", self.name, now - self.begin(), watcher.estimate(&self.facts, &[]).map_or(String::new(), |e| e.basis));
+                }
                 answered += 1.0;
                 error += (remaining - real).abs() / total;
-                if (earliest - 1.0..=latest + 1.0).contains(&real) {
+                if (earliest - 0.5..=latest + 0.5).contains(&real) {
                     cover += 1.0;
                 }
             }
@@ -238,21 +255,15 @@ impl Trace {
         }
     }
 
-    fn estimate(
-        &self,
-        look: &Snapshot,
-        past: &[BackupRun],
-        watched: Option<&BackupRun>,
-    ) -> Option<(f64, f64, f64)> {
+    fn show(&self, watcher: &mut Watcher, look: &Snapshot) {
         let sessions = understand(look);
-        let session = sessions.iter().find(|s| s.backup.is_some())?;
-        let told = backup::estimate(&Question {
-            snapshot: look,
-            session,
-            facts: &self.facts,
-            past,
-            watched,
-        })?;
+        if let Some(session) = sessions.iter().find(|s| s.backup.is_some()) {
+            watcher.look(look, session, &self.facts);
+        }
+    }
+
+    fn told(&self, watcher: &Watcher, past: &[BackupRun]) -> Option<(f64, f64, f64)> {
+        let told = watcher.estimate(&self.facts, past)?;
         Some((told.remaining_s?, told.earliest_s?, told.latest_s?))
     }
 }
@@ -275,53 +286,56 @@ fn seconds(time: DateTime<Utc>) -> f64 {
     (time - DateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
-/// The catalog of the head, with the widths that `src/postgres/tables.sql` would give.
-fn facts(head: &Value) -> BTreeMap<Oid, TableFacts> {
+/// The catalog of the head, as `src/postgres/tables.sql` would read it.
+fn facts(head: &Value) -> DatabaseFacts {
     let number = |v: &Value| v.as_f64().unwrap_or(0.0);
-    head["catalog"]
+    let tables = head["catalog"]
         .as_array()
         .expect("a catalog")
         .iter()
         .filter(|t| t["relkind"] == "r")
-        .map(|t| {
-            let columns = t["cols"].as_array().expect("columns");
-            let known = columns.iter().all(|c| c["w"].is_number());
-            let width: f64 = columns.iter().map(column_width).sum();
-            let facts = TableFacts {
-                name: RelationName::new(
-                    t["nspname"].as_str().expect("a name"),
-                    t["relname"].as_str().expect("a name"),
-                ),
-                heap_bytes: number(&t["relpages"]) * 8192.0,
-                toast_bytes: number(&t["toastpages"]) * 8192.0,
-                tuples: number(&t["reltuples"]),
-                columns: columns.len() as f64,
-                row_bytes: (known && !columns.is_empty()).then_some(width),
-            };
-            (t["oid"].as_u64().expect("an oid") as Oid, facts)
+        .map(|t| TableFacts {
+            oid: t["oid"].as_u64().expect("an oid") as Oid,
+            schema: t["nspname"].as_str().expect("a name").into(),
+            relation: t["relname"].as_str().expect("a name").into(),
+            pages: number(&t["relpages"]),
+            toast_pages: number(&t["toastpages"]),
+            tuples: number(&t["reltuples"]),
+            live_tuples: t["n_live_tup"].as_f64().unwrap_or_else(|| live_tuples(t)),
+            heap_bytes: 0.0,
+            columns: t["cols"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|c| ColumnFacts {
+                    type_name: c["t"].as_str().unwrap_or_default().into(),
+                    avg_width: c["w"].as_f64(),
+                    null_frac: number(&c["nf"]),
+                    n_distinct: c["nd"].as_f64(),
+                })
+                .collect(),
+            sample: None,
         })
-        .collect()
+        .collect();
+    DatabaseFacts {
+        tables,
+        ..DatabaseFacts::default()
+    }
 }
 
-fn column_width(column: &Value) -> f64 {
-    let stored = column["w"].as_f64().unwrap_or(0.0);
-    let nulls = column["nf"].as_f64().unwrap_or(0.0);
-    let printed = match column["t"].as_str().unwrap_or_default() {
-        "bytea" => 2.0 * stored + 2.0,
-        "boolean" => 1.0,
-        "smallint" => 4.0,
-        "integer" | "oid" => 7.0,
-        "bigint" | "real" => 9.0,
-        "double precision" => 14.0,
-        "date" => 10.0,
-        "timestamp without time zone" => 26.0,
-        "timestamp with time zone" => 29.0,
-        "uuid" => 36.0,
-        "jsonb" => 1.3 * stored,
-        t if t.starts_with("numeric") => 1.2 * stored,
-        _ => stored,
-    };
-    1.0 + (1.0 - nulls) * printed + 2.0 * nulls
+/// What the cumulative statistics would count, where a recording has sizes only.
+fn live_tuples(table: &Value) -> f64 {
+    let number = |v: &Value| v.as_f64().unwrap_or(0.0);
+    let (pages, tuples, bytes) = (
+        number(&table["relpages"]),
+        number(&table["reltuples"]),
+        number(&table["main"]),
+    );
+    if pages > 0.0 && tuples >= 0.0 {
+        tuples * bytes / (8192.0 * pages)
+    } else {
+        bytes / 80.0
+    }
 }
 
 fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Snapshot {
@@ -342,6 +356,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
             datname: Some(text(&head["db"])),
             usename: Some("postgres".into()),
             application_name: text(&a["application_name"]),
+            client_addr: Some("127.0.0.1".into()),
             backend_start: when(&a["bs"]),
             xact_start: when(&a["xs"]),
             query_start: when(&a["qs"]),

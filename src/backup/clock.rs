@@ -1,0 +1,177 @@
+//! Clocks: measures of work, of which one or the other runs evenly.
+
+use super::buffer::Buffer;
+use super::rows::Amount;
+use super::watcher::{Point, Watcher};
+use crate::model::{BackupRun, CopyStatement, RelationName};
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+/// One measure of work.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    /// In words, for the basis.
+    pub name: &'static str,
+    /// Belief before anything was seen.
+    pub prior: f64,
+    /// Work in each table, in dump order.
+    pub units: Vec<f64>,
+    /// Its units are seconds of a past run: one unit a second is expected.
+    pub is_past: bool,
+    /// Its units are nanoseconds of a processor.
+    pub is_processor_time: bool,
+}
+
+/// All clocks that can be set.
+pub(super) fn clocks(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    past: &[&BackupRun],
+    statements: &[CopyStatement],
+    client_wait: f64,
+) -> Vec<Clock> {
+    let of = |unit: fn(&Amount) -> f64| -> Vec<f64> {
+        amounts.iter().map(|a| if a.skipped { 0.0 } else { unit(a) + 200.0 }).collect()
+    };
+    let server = 1.0 - client_wait;
+    let bytes = of(|a| a.rows * a.row_bytes);
+    let mut clocks = vec![
+        Clock { name: "compression", prior: 0.5, units: of(|a| a.rows * a.row_effort), is_past: false, is_processor_time: true },
+        Clock { name: "disk", prior: 0.2 * server, units: of(|a| a.disk), is_past: false, is_processor_time: false },
+        Clock { name: "cells", prior: 0.2 * server, units: of(|a| a.rows * (a.columns + 2.0)), is_past: false, is_processor_time: false },
+    ];
+    if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
+        clocks.push(Clock { name: "pg_stat_statements", prior: 0.5, units, is_past: false, is_processor_time: false });
+    }
+    let share = 2.0 / past.len().max(1) as f64;
+    for run in past {
+        if let Some(units) = past_units(watcher, amounts, run, &bytes) {
+            clocks.push(Clock { name: "past run", prior: share, units, is_past: true, is_processor_time: false });
+        }
+    }
+    clocks.push(Clock { name: "bytes", prior: 1.0, units: bytes, is_past: false, is_processor_time: false });
+    clocks
+}
+
+/// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;
+/// tables that it did not have at its mean speed in bytes.
+fn past_units(watcher: &Watcher, amounts: &[Amount], run: &BackupRun, bytes: &[f64]) -> Option<Vec<f64>> {
+    let seen: HashMap<&RelationName, (f64, f64)> = run
+        .tables
+        .iter()
+        .filter(|t| t.complete)
+        .map(|t| (&t.name, (t.seconds, t.tuples)))
+        .collect();
+    let units = scaled(watcher, amounts, &seen, bytes)?;
+    // The whole of it took as long as it took, overlaps and pauses included.
+    let total = super::rows::seconds(run.started, run.ended);
+    let counted: f64 = run.tables.iter().map(|t| t.seconds).sum();
+    let factor = if counted > 0.0 { total / counted } else { 1.0 };
+    Some(units.into_iter().map(|u| u * factor).collect())
+}
+
+fn statement_units(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    statements: &[CopyStatement],
+    bytes: &[f64],
+) -> Option<Vec<f64>> {
+    let seen: HashMap<&RelationName, (f64, f64)> =
+        statements.iter().map(|s| (&s.name, (s.seconds, s.rows))).collect();
+    scaled(watcher, amounts, &seen, bytes)
+}
+
+/// Units from seconds and rows by name; `None` where they cover less than half of the bytes.
+fn scaled(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    seen: &HashMap<&RelationName, (f64, f64)>,
+    bytes: &[f64],
+) -> Option<Vec<f64>> {
+    let known: Vec<Option<f64>> = watcher
+        .tables
+        .iter()
+        .zip(amounts)
+        .map(|(table, amount)| {
+            let (seconds, rows) = seen.get(&table.name)?;
+            let growth = if *rows >= 1.0 { (amount.rows / rows).clamp(0.05, 20.0) } else { 1.0 };
+            Some(seconds * growth)
+        })
+        .collect();
+    let (mut spent, mut covered, mut all) = (0.0, 0.0, 0.0);
+    for (known, bytes) in known.iter().zip(bytes) {
+        all += bytes;
+        if let Some(seconds) = known {
+            spent += seconds;
+            covered += bytes;
+        }
+    }
+    if covered < 0.5 * all || spent <= 0.0 {
+        return None;
+    }
+    let rate = spent / covered;
+    Some(known.iter().zip(bytes).map(|(k, b)| k.unwrap_or(b * rate)).collect())
+}
+
+/// Work done at the times of the looks, seconds since `origin`: the first entry is (0, 0).
+pub(super) fn course(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    units: &[f64],
+    origin: DateTime<Utc>,
+    index: &HashMap<u32, usize>,
+    buffer: &Buffer,
+) -> Vec<(f64, f64)> {
+    let mut ends: Vec<(DateTime<Utc>, f64)> = watcher
+        .tables
+        .iter()
+        .zip(units)
+        .filter_map(|(t, u)| t.done_at.map(|at| (at, *u)))
+        .collect();
+    ends.sort_by_key(|e| e.0);
+    let mut course = vec![(0.0, 0.0)];
+    let (mut done, mut next) = (0.0, 0);
+    for (place, point) in watcher.points.iter().enumerate().filter(|(_, p)| p.at > origin) {
+        while next < ends.len() && ends[next].0 <= point.at {
+            done += ends[next].1;
+            next += 1;
+        }
+        if place == 0 {
+            course.extend(before_first(point, done, amounts, units, origin, index, buffer));
+        }
+        let in_flight: f64 = point
+            .copies
+            .iter()
+            .filter_map(|c| index.get(&c.oid).map(|i| (c, *i)))
+            .filter(|(_, i)| watcher.tables[*i].done_at.is_none_or(|at| at > point.at))
+            .map(|(c, i)| units[i] * amounts[i].share(c.tuples) * buffer.delivered(c))
+            .sum();
+        let held: f64 = buffer.draining(point, amounts, index).map(|(i, share)| units[i] * share).sum();
+        let before = course.last().map_or(0.0, |c| c.1);
+        course.push((super::rows::seconds(origin, point.at), (done + in_flight - held).max(0.25 * (done + in_flight)).max(before)));
+    }
+    course
+}
+
+/// The first look alone tells two times: now, and when the youngest COPY began.
+fn before_first(
+    point: &Point,
+    done: f64,
+    amounts: &[Amount],
+    units: &[f64],
+    origin: DateTime<Utc>,
+    index: &HashMap<u32, usize>,
+    buffer: &Buffer,
+) -> Option<(f64, f64)> {
+    let since = point.copies.iter().filter_map(|c| c.since).max()?;
+    if since <= origin || since >= point.at {
+        return None;
+    }
+    let mut work = done;
+    for copy in &point.copies {
+        let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else { continue };
+        let age = super::rows::seconds(start, point.at).max(1e-3);
+        work += units[*i] * amounts[*i].share(copy.tuples) * buffer.delivered(copy) * super::rows::seconds(start, since) / age;
+    }
+    Some((super::rows::seconds(origin, since), work))
+}

