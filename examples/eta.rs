@@ -20,15 +20,51 @@ struct Trial {
 }
 
 const TRIALS: [Trial; 9] = [
-    Trial { title: "one look", runs: |_| Some(Known::Nothing), sight: Sight::OneLook },
-    Trial { title: "attached", runs: |_| Some(Known::Nothing), sight: Sight::Attached },
-    Trial { title: "watching", runs: |_| Some(Known::Nothing), sight: Sight::Watching },
-    Trial { title: "1 run, one", runs: one_run, sight: Sight::OneLook },
-    Trial { title: "1 run, att", runs: one_run, sight: Sight::Attached },
-    Trial { title: "1 run, wat", runs: one_run, sight: Sight::Watching },
-    Trial { title: "all, att", runs: all_runs, sight: Sight::Attached },
-    Trial { title: "all, watch", runs: all_runs, sight: Sight::Watching },
-    Trial { title: "naive", runs: naive, sight: Sight::Watching },
+    Trial {
+        title: "one look",
+        runs: |_| Some(Known::Nothing),
+        sight: Sight::OneLook,
+    },
+    Trial {
+        title: "attached",
+        runs: |_| Some(Known::Nothing),
+        sight: Sight::Attached,
+    },
+    Trial {
+        title: "watching",
+        runs: |_| Some(Known::Nothing),
+        sight: Sight::Watching,
+    },
+    Trial {
+        title: "1 run, one",
+        runs: one_run,
+        sight: Sight::OneLook,
+    },
+    Trial {
+        title: "1 run, att",
+        runs: one_run,
+        sight: Sight::Attached,
+    },
+    Trial {
+        title: "1 run, wat",
+        runs: one_run,
+        sight: Sight::Watching,
+    },
+    Trial {
+        title: "all, att",
+        runs: all_runs,
+        sight: Sight::Attached,
+    },
+    Trial {
+        title: "all, watch",
+        runs: all_runs,
+        sight: Sight::Watching,
+    },
+    Trial {
+        title: "naive",
+        runs: naive,
+        sight: Sight::Watching,
+    },
 ];
 
 fn one_run(past: &[pgguard::model::BackupRun]) -> Option<Known> {

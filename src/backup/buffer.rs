@@ -30,7 +30,10 @@ impl Buffer {
     /// As far as the looks tell.
     pub fn of(watcher: &Watcher, client_wait: f64) -> Self {
         if !watcher.buffered || client_wait < 0.2 {
-            return Self { bytes: 0.0, rate: 1.0 };
+            return Self {
+                bytes: 0.0,
+                rate: 1.0,
+            };
         }
         let slope = slope(watcher);
         let mut leaps: Vec<f64> = first_looks(watcher)
@@ -40,16 +43,30 @@ impl Buffer {
                 None => bytes.min(USUAL),
             })
             .collect();
-        leaps.push(USUAL.min(leaps.iter().copied().fold(f64::INFINITY, f64::min).max(0.5 * USUAL)));
+        leaps.push(
+            USUAL.min(
+                leaps
+                    .iter()
+                    .copied()
+                    .fold(f64::INFINITY, f64::min)
+                    .max(0.5 * USUAL),
+            ),
+        );
         leaps.sort_by(f64::total_cmp);
         let bytes = leaps[leaps.len() / 2];
-        let rate = slope.unwrap_or_else(|| one_look_rate(watcher, bytes)).max(1.0);
+        let rate = slope
+            .unwrap_or_else(|| one_look_rate(watcher, bytes))
+            .max(1.0);
         Self { bytes, rate }
     }
 
     /// Share of a table in flight that the client has read of what was copied.
     pub fn delivered(&self, copy: &CopySeen) -> f64 {
-        if copy.bytes <= 0.0 { 1.0 } else { ((copy.bytes - self.bytes) / copy.bytes).max(0.0) }
+        if copy.bytes <= 0.0 {
+            1.0
+        } else {
+            ((copy.bytes - self.bytes) / copy.bytes).max(0.0)
+        }
     }
 
     /// Share of a table, whose COPY has ended, that still lies in the buffer.
@@ -82,7 +99,9 @@ fn first_looks(watcher: &Watcher) -> Vec<(f64, f64)> {
             seen.entry(copy.oid).or_insert((age, copy.bytes));
         }
     }
-    seen.into_values().filter(|(age, _)| (0.05..5.0).contains(age)).collect()
+    seen.into_values()
+        .filter(|(age, _)| (0.05..5.0).contains(age))
+        .collect()
 }
 
 /// Bytes a second and connection, from how the tables in flight moved between two looks: the leap at
@@ -91,7 +110,9 @@ fn slope(watcher: &Watcher) -> Option<f64> {
     let (mut moved, mut time) = (0.0, 0.0);
     for pair in watcher.points.windows(2) {
         for now in &pair[1].copies {
-            let Some(before) = pair[0].copies.iter().find(|c| c.oid == now.oid) else { continue };
+            let Some(before) = pair[0].copies.iter().find(|c| c.oid == now.oid) else {
+                continue;
+            };
             moved += (now.bytes - before.bytes).max(0.0);
             time += seconds(pair[0].at, pair[1].at);
         }
@@ -104,7 +125,13 @@ fn one_look_rate(watcher: &Watcher, buffer: f64) -> f64 {
         .points
         .iter()
         .flat_map(|p| p.copies.iter().map(move |c| (p, c)))
-        .filter_map(|(p, c)| Some((c.bytes - buffer).max(0.1 * c.bytes) / seconds(c.since?, p.at).max(0.5)))
+        .filter_map(|(p, c)| {
+            Some((c.bytes - buffer).max(0.1 * c.bytes) / seconds(c.since?, p.at).max(0.5))
+        })
         .collect();
-    if rates.is_empty() { 1e6 } else { rates.iter().sum::<f64>() / rates.len() as f64 }
+    if rates.is_empty() {
+        1e6
+    } else {
+        rates.iter().sum::<f64>() / rates.len() as f64
+    }
 }

@@ -31,31 +31,75 @@ pub(super) fn clocks(
     client_wait: f64,
 ) -> Vec<Clock> {
     let of = |unit: fn(&Amount) -> f64| -> Vec<f64> {
-        amounts.iter().map(|a| if a.skipped { 0.0 } else { unit(a) + 200.0 }).collect()
+        amounts
+            .iter()
+            .map(|a| if a.skipped { 0.0 } else { unit(a) + 200.0 })
+            .collect()
     };
     let server = 1.0 - client_wait;
     let bytes = of(|a| a.rows * a.row_bytes);
     let mut clocks = vec![
-        Clock { name: "compression", prior: 0.5, units: of(|a| a.rows * a.row_effort), is_past: false, is_processor_time: true },
-        Clock { name: "disk", prior: 0.2 * server, units: of(|a| a.disk), is_past: false, is_processor_time: false },
-        Clock { name: "cells", prior: 0.2 * server, units: of(|a| a.rows * (a.columns + 2.0)), is_past: false, is_processor_time: false },
+        Clock {
+            name: "compression",
+            prior: 0.5,
+            units: of(|a| a.rows * a.row_effort),
+            is_past: false,
+            is_processor_time: true,
+        },
+        Clock {
+            name: "disk",
+            prior: 0.2 * server,
+            units: of(|a| a.disk),
+            is_past: false,
+            is_processor_time: false,
+        },
+        Clock {
+            name: "cells",
+            prior: 0.2 * server,
+            units: of(|a| a.rows * (a.columns + 2.0)),
+            is_past: false,
+            is_processor_time: false,
+        },
     ];
     if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
-        clocks.push(Clock { name: "pg_stat_statements", prior: 0.5, units, is_past: false, is_processor_time: false });
+        clocks.push(Clock {
+            name: "pg_stat_statements",
+            prior: 0.5,
+            units,
+            is_past: false,
+            is_processor_time: false,
+        });
     }
     let share = 2.0 / past.len().max(1) as f64;
     for run in past {
         if let Some(units) = past_units(watcher, amounts, run, &bytes) {
-            clocks.push(Clock { name: "past run", prior: share, units, is_past: true, is_processor_time: false });
+            clocks.push(Clock {
+                name: "past run",
+                prior: share,
+                units,
+                is_past: true,
+                is_processor_time: false,
+            });
         }
     }
-    clocks.push(Clock { name: "bytes", prior: 1.0, units: bytes, is_past: false, is_processor_time: false });
+    clocks.push(Clock {
+        name: "bytes",
+        prior: 1.0,
+        units: bytes,
+        is_past: false,
+        is_processor_time: false,
+    });
     clocks
 }
 
 /// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;
 /// tables that it did not have at its mean speed in bytes.
-fn past_units(watcher: &Watcher, amounts: &[Amount], run: &BackupRun, bytes: &[f64]) -> Option<Vec<f64>> {
+fn past_units(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    run: &BackupRun,
+    bytes: &[f64],
+) -> Option<Vec<f64>> {
     let seen: HashMap<&RelationName, (f64, f64)> = run
         .tables
         .iter()
@@ -76,8 +120,10 @@ fn statement_units(
     statements: &[CopyStatement],
     bytes: &[f64],
 ) -> Option<Vec<f64>> {
-    let seen: HashMap<&RelationName, (f64, f64)> =
-        statements.iter().map(|s| (&s.name, (s.seconds, s.rows))).collect();
+    let seen: HashMap<&RelationName, (f64, f64)> = statements
+        .iter()
+        .map(|s| (&s.name, (s.seconds, s.rows)))
+        .collect();
     scaled(watcher, amounts, &seen, bytes)
 }
 
@@ -94,7 +140,11 @@ fn scaled(
         .zip(amounts)
         .map(|(table, amount)| {
             let (seconds, rows) = seen.get(&table.name)?;
-            let growth = if *rows >= 1.0 { (amount.rows / rows).clamp(0.05, 20.0) } else { 1.0 };
+            let growth = if *rows >= 1.0 {
+                (amount.rows / rows).clamp(0.05, 20.0)
+            } else {
+                1.0
+            };
             Some(seconds * growth)
         })
         .collect();
@@ -110,7 +160,13 @@ fn scaled(
         return None;
     }
     let rate = spent / covered;
-    Some(known.iter().zip(bytes).map(|(k, b)| k.unwrap_or(b * rate)).collect())
+    Some(
+        known
+            .iter()
+            .zip(bytes)
+            .map(|(k, b)| k.unwrap_or(b * rate))
+            .collect(),
+    )
 }
 
 /// Work done at the times of the looks, seconds since `origin`: the first entry is (0, 0).
@@ -131,13 +187,20 @@ pub(super) fn course(
     ends.sort_by_key(|e| e.0);
     let mut course = vec![(0.0, 0.0)];
     let (mut done, mut next) = (0.0, 0);
-    for (place, point) in watcher.points.iter().enumerate().filter(|(_, p)| p.at > origin) {
+    for (place, point) in watcher
+        .points
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.at > origin)
+    {
         while next < ends.len() && ends[next].0 <= point.at {
             done += ends[next].1;
             next += 1;
         }
         if place == 0 {
-            course.extend(before_first(point, done, amounts, units, origin, index, buffer));
+            course.extend(before_first(
+                point, done, amounts, units, origin, index, buffer,
+            ));
         }
         let in_flight: f64 = point
             .copies
@@ -146,9 +209,17 @@ pub(super) fn course(
             .filter(|(_, i)| watcher.tables[*i].done_at.is_none_or(|at| at > point.at))
             .map(|(c, i)| units[i] * amounts[i].share(c.tuples) * buffer.delivered(c))
             .sum();
-        let held: f64 = buffer.draining(point, amounts, index).map(|(i, share)| units[i] * share).sum();
+        let held: f64 = buffer
+            .draining(point, amounts, index)
+            .map(|(i, share)| units[i] * share)
+            .sum();
         let before = course.last().map_or(0.0, |c| c.1);
-        course.push((super::rows::seconds(origin, point.at), (done + in_flight - held).max(0.25 * (done + in_flight)).max(before)));
+        course.push((
+            super::rows::seconds(origin, point.at),
+            (done + in_flight - held)
+                .max(0.25 * (done + in_flight))
+                .max(before),
+        ));
     }
     course
 }
@@ -169,9 +240,15 @@ fn before_first(
     }
     let mut work = done;
     for copy in &point.copies {
-        let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else { continue };
+        let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else {
+            continue;
+        };
         let age = super::rows::seconds(start, point.at).max(1e-3);
-        work += units[*i] * amounts[*i].share(copy.tuples) * buffer.delivered(copy) * super::rows::seconds(start, since) / age;
+        work += units[*i]
+            * amounts[*i].share(copy.tuples)
+            * buffer.delivered(copy)
+            * super::rows::seconds(start, since)
+            / age;
     }
     Some((super::rows::seconds(origin, since), work))
 }

@@ -75,11 +75,21 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     };
     let guess = match watcher.stage {
         _ if watcher.leaked => None,
-        Stage::Transferring | Stage::Starting | Stage::Finishing => physical_guess(watcher, &mut said),
-        Stage::Copying | Stage::LargeObjects => copying_guess(watcher, facts, &amounts, &past, &mut said),
+        Stage::Transferring | Stage::Starting | Stage::Finishing => {
+            physical_guess(watcher, &mut said)
+        }
+        Stage::Copying | Stage::LargeObjects => {
+            copying_guess(watcher, facts, &amounts, &past, &mut said)
+        }
         _ => None,
     };
-    let guess = guess.or_else(|| if watcher.leaked { None } else { total_guess(&past, elapsed, &mut said) });
+    let guess = guess.or_else(|| {
+        if watcher.leaked {
+            None
+        } else {
+            total_guess(&past, elapsed, &mut said)
+        }
+    });
     match guess {
         Some(guess) => tell(&mut said, guess),
         None => said.unknown = Some(why_unknown(watcher)),
@@ -126,9 +136,16 @@ fn why_unknown(watcher: &Watcher) -> String {
 }
 
 fn copying(watcher: &Watcher) -> Vec<crate::model::RelationName> {
-    let Some(point) = watcher.points.last() else { return Vec::new() };
+    let Some(point) = watcher.points.last() else {
+        return Vec::new();
+    };
     let in_flight: Vec<Oid> = point.copies.iter().map(|c| c.oid).collect();
-    watcher.tables.iter().filter(|t| in_flight.contains(&t.oid)).map(|t| t.name.clone()).collect()
+    watcher
+        .tables
+        .iter()
+        .filter(|t| in_flight.contains(&t.oid))
+        .map(|t| t.name.clone())
+        .collect()
 }
 
 /// One clock's opinion.
@@ -148,36 +165,65 @@ fn copying_guess(
     said: &mut Estimate,
 ) -> Option<Guess> {
     let point = watcher.points.last()?;
-    let index: HashMap<Oid, usize> = watcher.tables.iter().enumerate().map(|(i, t)| (t.oid, i)).collect();
+    let index: HashMap<Oid, usize> = watcher
+        .tables
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (t.oid, i))
+        .collect();
     let origin = origin(watcher)?;
     let wait = client_wait(watcher);
-    let seen = Seen { watcher, amounts, origin, index: &index, wait, buffer: Buffer::of(watcher, wait) };
+    let seen = Seen {
+        watcher,
+        amounts,
+        origin,
+        index: &index,
+        wait,
+        buffer: Buffer::of(watcher, wait),
+    };
     let clocks = clock::clocks(watcher, amounts, past, &facts.statements, wait);
-    let opinions: Vec<Opinion> = clocks
-        .iter()
-        .filter_map(|c| opinion(c, &seen))
-        .collect();
+    let opinions: Vec<Opinion> = clocks.iter().filter_map(|c| opinion(c, &seen)).collect();
     let weight: f64 = opinions.iter().map(|o| o.weight).sum();
     if weight <= 0.0 {
         return None;
     }
     if std::env::var_os("ETA_DEBUG").is_some() {
-        for o in &opinions { eprintln!("   DBG {:5.1} {} rem {:.1} w {:.4} var {:.3} frac {:.3}", seconds(origin, point.at), o.name, o.remaining, o.weight/weight, o.variance, o.fraction); }
+        for o in &opinions {
+            eprintln!(
+                "   DBG {:5.1} {} rem {:.1} w {:.4} var {:.3} frac {:.3}",
+                seconds(origin, point.at),
+                o.name,
+                o.remaining,
+                o.weight / weight,
+                o.variance,
+                o.fraction
+            );
+        }
     }
-    let mean = |of: fn(&Opinion) -> f64| opinions.iter().map(|o| o.weight * of(o)).sum::<f64>() / weight;
+    let mean =
+        |of: fn(&Opinion) -> f64| opinions.iter().map(|o| o.weight * of(o)).sum::<f64>() / weight;
     let log = mean(|o| o.remaining.max(0.05).ln());
     let within = mean(|o| o.variance);
-    let between =
-        opinions.iter().map(|o| o.weight * (o.remaining.max(0.05).ln() - log).powi(2)).sum::<f64>() / weight;
+    let between = opinions
+        .iter()
+        .map(|o| o.weight * (o.remaining.max(0.05).ln() - log).powi(2))
+        .sum::<f64>()
+        / weight;
     let fraction = mean(|o| o.fraction).clamp(0.0, 1.0);
     said.fraction_done = Some(fraction);
     // A leap of the first buffer is no speed yet.
     if seconds(origin, point.at) < 2.0 || fraction < 0.002 {
         return None;
     }
-    let best = opinions.iter().max_by(|a, b| a.weight.total_cmp(&b.weight)).map_or("", |o| o.name);
+    let best = opinions
+        .iter()
+        .max_by(|a, b| a.weight.total_cmp(&b.weight))
+        .map_or("", |o| o.name);
     said.basis = basis(watcher, past.len(), best);
-    Some(Guess { log, variance: within + between })
+    Some(Guess {
+        log,
+        variance: within + between,
+    })
 }
 
 fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
@@ -186,7 +232,11 @@ fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
         1 => "1 past run".into(),
         n => format!("{n} past runs"),
     };
-    format!("{} of {} tables, {runs}; {clock}", watcher.done(), watcher.tables.len())
+    format!(
+        "{} of {} tables, {runs}; {clock}",
+        watcher.done(),
+        watcher.tables.len()
+    )
 }
 
 /// Where copying began: the first COPY that was seen, if that was the dump's first; else its begin.
@@ -201,9 +251,17 @@ fn origin(watcher: &Watcher) -> Option<DateTime<Utc>> {
 }
 
 fn client_wait(watcher: &Watcher) -> f64 {
-    let copying: Vec<f64> =
-        watcher.points.iter().filter(|p| !p.copies.is_empty()).map(|p| p.client_wait).collect();
-    if copying.is_empty() { 0.5 } else { copying.iter().sum::<f64>() / copying.len() as f64 }
+    let copying: Vec<f64> = watcher
+        .points
+        .iter()
+        .filter(|p| !p.copies.is_empty())
+        .map(|p| p.client_wait)
+        .collect();
+    if copying.is_empty() {
+        0.5
+    } else {
+        copying.iter().sum::<f64>() / copying.len() as f64
+    }
 }
 
 /// What the clocks read.
@@ -217,17 +275,30 @@ struct Seen<'a> {
 }
 
 fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
-    let course = clock::course(seen.watcher, seen.amounts, &clock.units, seen.origin, seen.index, &seen.buffer);
+    let course = clock::course(
+        seen.watcher,
+        seen.amounts,
+        &clock.units,
+        seen.origin,
+        seen.index,
+        &seen.buffer,
+    );
     let done = course.last()?.1;
     let total: f64 = clock.units.iter().sum();
     let left = (total - done).max(0.0);
     let pace = pace(&course)?;
     let (log_speed, variance) = believed(clock, pace);
-    let stretch = if seen.watcher.workers > 1 { stretched(clock, seen) } else { 1.0 };
+    let stretch = if seen.watcher.workers > 1 {
+        stretched(clock, seen)
+    } else {
+        1.0
+    };
     Some(Opinion {
         name: clock.name,
         remaining: left / log_speed.exp() * stretch,
-        weight: clock.prior * plausible(clock, pace) * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
+        weight: clock.prior
+            * plausible(clock, pace)
+            * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
         variance,
         fraction: done / total.max(1e-9),
     })
@@ -258,15 +329,25 @@ fn plausible(clock: &Clock, pace: Pace) -> f64 {
 }
 
 fn stretched(clock: &Clock, seen: &Seen) -> f64 {
-    let Some(point) = seen.watcher.points.last() else { return 1.0 };
+    let Some(point) = seen.watcher.points.last() else {
+        return 1.0;
+    };
     let mut flying: HashMap<usize, f64> = point
         .copies
         .iter()
         .filter_map(|c| Some((*seen.index.get(&c.oid)?, c)))
-        .map(|(i, c)| (i, 1.0 - seen.amounts[i].share(c.tuples) * seen.buffer.delivered(c)))
+        .map(|(i, c)| {
+            (
+                i,
+                1.0 - seen.amounts[i].share(c.tuples) * seen.buffer.delivered(c),
+            )
+        })
         .collect();
     flying.extend(seen.buffer.draining(point, seen.amounts, seen.index));
-    let in_flight: Vec<f64> = flying.iter().map(|(i, left)| clock.units[*i] * left).collect();
+    let in_flight: Vec<f64> = flying
+        .iter()
+        .map(|(i, left)| clock.units[*i] * left)
+        .collect();
     let waiting: Vec<f64> = (0..seen.amounts.len())
         .filter(|i| !seen.amounts[*i].done && !flying.contains_key(i))
         .map(|i| clock.units[i])
@@ -283,7 +364,10 @@ fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {
     said.fraction_done = Some((done / total.max(1.0)).clamp(0.0, 1.0));
     said.basis = "bytes sent of bytes in all".into();
     let left = ((total - done) / pace.speed).max(0.05);
-    Some(Guess { log: left.ln(), variance: (pace.unevenness + 0.2) / pace.segments.max(1.0) + 0.02 })
+    Some(Guess {
+        log: left.ln(),
+        variance: (pace.unevenness + 0.2) / pace.segments.max(1.0) + 0.02,
+    })
 }
 
 /// From past durations alone.
@@ -295,5 +379,8 @@ fn total_guess(past: &[&BackupRun], elapsed: f64, said: &mut Estimate) -> Option
         return None;
     }
     said.basis = format!("duration of {} past runs", totals.len());
-    Some(Guess { log: (median - elapsed).ln(), variance: 0.1 })
+    Some(Guess {
+        log: (median - elapsed).ln(),
+        variance: 0.1,
+    })
 }

@@ -16,7 +16,11 @@ pub fn key_of(snapshot: &Snapshot, session: &Session) -> Option<RunKey> {
     let leader = snapshot.backend(session.pid)?;
     let backup = session.backup.as_ref()?;
     Some(RunKey {
-        server: snapshot.server.system_identifier.clone().unwrap_or_default(),
+        server: snapshot
+            .server
+            .system_identifier
+            .clone()
+            .unwrap_or_default(),
         database: leader.datname.clone().unwrap_or_default(),
         tool: backup.tool.word().to_owned(),
         user: leader.usename.clone().unwrap_or_default(),
@@ -35,14 +39,21 @@ pub fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<&'a BackupR
         .collect();
     runs.sort_by_key(|r| std::cmp::Reverse(r.started));
     let names: HashSet<_> = watcher.tables.iter().map(|t| &t.name).collect();
-    runs.into_iter().filter(|r| same_set(&names, r)).take(MOST_RUNS).collect()
+    runs.into_iter()
+        .filter(|r| same_set(&names, r))
+        .take(MOST_RUNS)
+        .collect()
 }
 
 fn same_set(names: &HashSet<&crate::model::RelationName>, run: &BackupRun) -> bool {
     if names.is_empty() && run.tables.is_empty() {
         return true;
     }
-    let common = run.tables.iter().filter(|t| names.contains(&t.name)).count();
+    let common = run
+        .tables
+        .iter()
+        .filter(|t| names.contains(&t.name))
+        .count();
     let united = names.len() + run.tables.len() - common;
     // In a small database one new table is more than a tenth.
     common as f64 >= SAME_SET * united as f64 || (common >= 3 && united - common <= 1)

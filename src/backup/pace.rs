@@ -31,7 +31,11 @@ pub(super) fn pace(course: &[(f64, f64)]) -> Option<Pace> {
     let (mut recent, mut recent_time) = (0.0, 0.0);
     for s in &segments {
         // A pause says little of what follows it.
-        let seconds = if s.units > 0.0 { s.seconds } else { 0.5 * s.seconds };
+        let seconds = if s.units > 0.0 {
+            s.seconds
+        } else {
+            0.5 * s.seconds
+        };
         let weight = (-(now - s.middle) / half_life * std::f64::consts::LN_2).exp();
         all += s.units;
         time += seconds;
@@ -39,9 +43,17 @@ pub(super) fn pace(course: &[(f64, f64)]) -> Option<Pace> {
         recent_time += weight * seconds;
     }
     let mean = all / time;
-    let late = if recent > 0.0 { recent / recent_time } else { mean * 0.1 };
+    let late = if recent > 0.0 {
+        recent / recent_time
+    } else {
+        mean * 0.1
+    };
     let (unevenness, moving) = unevenness(&segments, mean);
-    Some(Pace { speed: (mean * late).sqrt(), unevenness, segments: moving })
+    Some(Pace {
+        speed: (mean * late).sqrt(),
+        unevenness,
+        segments: moving,
+    })
 }
 
 fn segments(course: &[(f64, f64)], length: f64) -> Vec<Segment> {
@@ -50,9 +62,16 @@ fn segments(course: &[(f64, f64)], length: f64) -> Vec<Segment> {
     for (i, point) in course.iter().enumerate().skip(1) {
         let is_last = i + 1 == course.len();
         let seconds = point.0 - from.0;
-        if seconds >= length || (is_last && seconds > 0.3 * length) || (is_last && segments.is_empty()) {
+        if seconds >= length
+            || (is_last && seconds > 0.3 * length)
+            || (is_last && segments.is_empty())
+        {
             if seconds > 0.0 {
-                segments.push(Segment { seconds, units: point.1 - from.1, middle: 0.5 * (point.0 + from.0) });
+                segments.push(Segment {
+                    seconds,
+                    units: point.1 - from.1,
+                    middle: 0.5 * (point.0 + from.0),
+                });
             }
             from = *point;
         }
@@ -71,6 +90,10 @@ fn unevenness(segments: &[Segment], mean: f64) -> (f64, f64) {
         return (0.0, 0.0);
     }
     let centre = moving.iter().map(|m| m.0 * m.1).sum::<f64>() / weight;
-    let variance = moving.iter().map(|m| m.1 * (m.0 - centre).powi(2)).sum::<f64>() / weight;
+    let variance = moving
+        .iter()
+        .map(|m| m.1 * (m.0 - centre).powi(2))
+        .sum::<f64>()
+        / weight;
     (variance, moving.len() as f64)
 }

@@ -5,7 +5,11 @@ use super::watcher::Watcher;
 
 /// Course of (seconds, bytes), and the bytes in all; `None` where nothing is counted.
 pub(super) fn course(watcher: &Watcher) -> Option<(Vec<(f64, f64)>, f64)> {
-    let streaming: Vec<_> = watcher.points.iter().filter_map(|p| p.streamed.map(|s| (p.at, s))).collect();
+    let streaming: Vec<_> = watcher
+        .points
+        .iter()
+        .filter_map(|p| p.streamed.map(|s| (p.at, s)))
+        .collect();
     let (_, (_, total)) = *streaming.last()?;
     let origin = watcher
         .points
@@ -15,6 +19,11 @@ pub(super) fn course(watcher: &Watcher) -> Option<(Vec<(f64, f64)>, f64)> {
         .map(|p| p.at)
         .or(watcher.started)?;
     let mut course = vec![(0.0, 0.0)];
-    course.extend(streaming.iter().filter(|(at, _)| *at > origin).map(|(at, (sent, _))| (seconds(origin, *at), *sent)));
+    course.extend(
+        streaming
+            .iter()
+            .filter(|(at, _)| *at > origin)
+            .map(|(at, (sent, _))| (seconds(origin, *at), *sent)),
+    );
     Some((course, total?))
 }

@@ -19,8 +19,6 @@ pub(super) struct Amount {
     pub done: bool,
     /// Bytes that COPY writes a row: observed, sampled, remembered or guessed.
     pub row_bytes: f64,
-    /// Whether `row_bytes` was observed in this run.
-    pub observed: bool,
     /// Relative time to compress a row.
     pub row_effort: f64,
     /// Columns a row.
@@ -34,7 +32,11 @@ pub(super) struct Amount {
 impl Amount {
     /// Share of its rows that `tuples` are.
     pub fn share(&self, tuples: f64) -> f64 {
-        if self.rows <= 0.0 { 0.0 } else { (tuples / self.rows).clamp(0.0, 1.0) }
+        if self.rows <= 0.0 {
+            0.0
+        } else {
+            (tuples / self.rows).clamp(0.0, 1.0)
+        }
     }
 }
 
@@ -69,7 +71,9 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
     let promised = facts.map_or(0.0, rows_of);
     let guess = match past {
         // What the catalogs promise may be off; by how much it grew since is better known.
-        Some(past) if promised > 0.0 && past.promised > 0.0 => past.tuples * promised / past.promised,
+        Some(past) if promised > 0.0 && past.promised > 0.0 => {
+            past.tuples * promised / past.promised
+        }
         Some(past) => past.tuples.max(promised),
         None if facts.is_none() => seen.pages * 8192.0 / 100.0,
         None => promised,
@@ -86,7 +90,9 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
         sample.map_or(text.bytes, |s| s.bytes_per_row)
     };
     let row_effort = match sample {
-        Some(s) if s.zlib_seconds_per_row > 0.0 => s.zlib_seconds_per_row * 1e9 * row_bytes / s.bytes_per_row.max(1.0),
+        Some(s) if s.zlib_seconds_per_row > 0.0 => {
+            s.zlib_seconds_per_row * 1e9 * row_bytes / s.bytes_per_row.max(1.0)
+        }
         _ => text.effort * (row_bytes / text.bytes.max(1.0)).powf(0.7),
     };
     Amount {
@@ -95,7 +101,6 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
         copied: seen.tuples.min(rows),
         done: seen.done_at.is_some(),
         row_bytes,
-        observed: observed || past.is_some() || sample.is_some(),
         row_effort,
         columns: facts.map_or(5.0, |f| f.columns.len() as f64),
         disk: facts.map_or(seen.pages * 8192.0, disk_of),
@@ -109,8 +114,16 @@ fn disk_of(facts: &TableFacts) -> f64 {
 
 /// Without a catalog: a row of a hundred bytes.
 fn unknown_text(seen: &TableSeen, rows: f64) -> RowText {
-    let stored = if rows > 0.0 { seen.pages * 8192.0 / rows } else { 100.0 };
-    RowText { bytes: stored, effort: stored * 25.0, stored }
+    let stored = if rows > 0.0 {
+        seen.pages * 8192.0 / rows
+    } else {
+        100.0
+    };
+    RowText {
+        bytes: stored,
+        effort: stored * 25.0,
+        stored,
+    }
 }
 
 /// The planner's rule (`estimate_rel_size`, plancat.c): the density of the last analyze times the

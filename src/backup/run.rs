@@ -49,7 +49,11 @@ impl Watcher {
     }
 
     fn outcome(&self, amounts: &[Amount]) -> RunOutcome {
-        if self.is_complete(amounts) { RunOutcome::Complete } else { RunOutcome::Aborted }
+        if self.is_complete(amounts) {
+            RunOutcome::Complete
+        } else {
+            RunOutcome::Aborted
+        }
     }
 
     /// As if one more look had seen everything done.
@@ -67,22 +71,40 @@ impl Watcher {
         }
         let bytes = |a: &Amount| a.rows * a.row_bytes;
         let total: f64 = amounts.iter().map(bytes).sum();
-        let done: f64 = amounts.iter().map(|a| if a.done { bytes(a) } else { a.copied * a.row_bytes }).sum();
-        let last_is_done = self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
+        let done: f64 = amounts
+            .iter()
+            .map(|a| {
+                if a.done {
+                    bytes(a)
+                } else {
+                    a.copied * a.row_bytes
+                }
+            })
+            .sum();
+        let last_is_done =
+            self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
         last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
     }
 
     /// Each table's time: from its begin to the next one's, where both were seen; what lies
     /// between two looks is shared among the tables that fit in, by bytes.
     fn table_runs(&self, amounts: &[Amount]) -> Vec<TableRun> {
-        let spans = if self.workers > 0 { self.parallel_spans() } else { self.serial_spans(amounts) };
+        let spans = if self.workers > 0 {
+            self.parallel_spans()
+        } else {
+            self.serial_spans(amounts)
+        };
         self.tables
             .iter()
             .zip(amounts)
             .zip(spans)
             .map(|((table, amount), seconds)| {
                 let complete = table.done_at.is_some() && seconds.is_some();
-                let rows = if complete { amount.rows.max(table.tuples) } else { table.tuples };
+                let rows = if complete {
+                    amount.rows.max(table.tuples)
+                } else {
+                    table.tuples
+                };
                 TableRun {
                     name: table.name.clone(),
                     tuples: rows,
@@ -98,27 +120,47 @@ impl Watcher {
     fn parallel_spans(&self) -> Vec<Option<f64>> {
         self.tables
             .iter()
-            .map(|t| match (t.copy_start, t.copy_end.or_else(|| likely_end(t))) {
-                (Some(start), Some(end)) => Some(seconds(start, end)),
-                _ => t.done_at.map(|_| 0.05),
-            })
+            .map(
+                |t| match (t.copy_start, t.copy_end.or_else(|| likely_end(t))) {
+                    (Some(start), Some(end)) => Some(seconds(start, end)),
+                    _ => t.done_at.map(|_| 0.05),
+                },
+            )
             .collect()
     }
 
     fn serial_spans(&self, amounts: &[Amount]) -> Vec<Option<f64>> {
         let mut spans = vec![None; self.tables.len()];
-        let seen: Vec<usize> = (0..self.tables.len()).filter(|i| self.tables[*i].copy_start.is_some()).collect();
+        let seen: Vec<usize> = (0..self.tables.len())
+            .filter(|i| self.tables[*i].copy_start.is_some())
+            .collect();
         for (place, &i) in seen.iter().enumerate() {
             let table = &self.tables[i];
-            let (Some(start), Some(last)) = (table.copy_start, table.copy_end.or(table.last_seen)) else { continue };
+            let (Some(start), Some(last)) = (table.copy_start, table.copy_end.or(table.last_seen))
+            else {
+                continue;
+            };
             let next = seen.get(place + 1).copied();
-            let until = next.and_then(|n| self.tables[n].copy_start).or(table.done_at);
-            let (Some(until), true) = (until, table.done_at.is_some()) else { continue };
+            let until = next
+                .and_then(|n| self.tables[n].copy_start)
+                .or(table.done_at);
+            let (Some(until), true) = (until, table.done_at.is_some()) else {
+                continue;
+            };
             let range = i + 1..next.unwrap_or(self.tables.len());
-            share_gap(&mut spans, &self.tables, amounts, i, (start, last, until), range);
+            share_gap(
+                &mut spans,
+                &self.tables,
+                amounts,
+                i,
+                (start, last, until),
+                range,
+            );
         }
         // Watched from the start, the tables before the first COPY that was seen took no time.
-        if self.points.first().is_some_and(|p| p.copies.is_empty() && self.tables.iter().all(|t| t.done_at != Some(p.at))) {
+        if self.points.first().is_some_and(|p| {
+            p.copies.is_empty() && self.tables.iter().all(|t| t.done_at != Some(p.at))
+        }) {
             for span in spans.iter_mut().take(seen.first().copied().unwrap_or(0)) {
                 *span = Some(0.02);
             }
@@ -144,7 +186,11 @@ fn share_gap(
 ) {
     let bytes = |a: &Amount| a.rows * a.row_bytes + 1.0;
     // What is left of it, or still lies in the buffer between server and client.
-    let rest = if tables[i].copy_end.is_some() { bytes(&amounts[i]).min(HELD) } else { bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0 };
+    let rest = if tables[i].copy_end.is_some() {
+        bytes(&amounts[i]).min(HELD)
+    } else {
+        bytes(&amounts[i]) * (1.0 - amounts[i].share(amounts[i].copied)) + 1.0
+    };
     let among: f64 = rest + others.clone().map(|o| bytes(&amounts[o])).sum::<f64>();
     let gap = seconds(last, until);
     spans[i] = Some(seconds(start, last) + gap * rest / among.max(1.0));

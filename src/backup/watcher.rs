@@ -129,13 +129,21 @@ impl Watcher {
     /// Adds one look. `session` is the dump as the snapshot's recognition named it. A look at
     /// another run (another begin) starts afresh; a look older than the last one is left out.
     pub fn look(&mut self, snapshot: &Snapshot, session: &Session, facts: &DatabaseFacts) {
-        let Some(backup) = &session.backup else { return };
-        let Some(leader) = snapshot.backend(session.pid) else { return };
+        let Some(backup) = &session.backup else {
+            return;
+        };
+        let Some(leader) = snapshot.backend(session.pid) else {
+            return;
+        };
         let started = leader.xact_start.or(leader.backend_start);
         if self.started.is_some() && self.started != started {
             *self = Self::default();
         }
-        if self.points.last().is_some_and(|p| p.at >= snapshot.taken_at) {
+        if self
+            .points
+            .last()
+            .is_some_and(|p| p.at >= snapshot.taken_at)
+        {
             return;
         }
         self.started = started;
@@ -146,11 +154,18 @@ impl Watcher {
         self.database = leader.datname.clone().unwrap_or_default();
         self.know_tables(&backup.tables, snapshot, facts);
 
-        let members: Vec<&Backend> = session.members.iter().filter_map(|p| snapshot.backend(*p)).collect();
+        let members: Vec<&Backend> = session
+            .members
+            .iter()
+            .filter_map(|p| snapshot.backend(*p))
+            .collect();
         let mut point = point(snapshot, &members);
         self.stage = stage(snapshot, &members, &point, self.has_begun());
         self.note_copies(&point);
-        point.draining = members.iter().filter_map(|b| self.end_idle_copy(b)).collect();
+        point.draining = members
+            .iter()
+            .filter_map(|b| self.end_idle_copy(b))
+            .collect();
         if self.workers > 0 {
             self.note_worker_locks(snapshot, session, &point);
         } else {
@@ -172,7 +187,9 @@ impl Watcher {
     /// Whether a COPY was seen, or something that only comes after one.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.tables.iter().any(|t| t.copy_start.is_some() || t.done_at.is_some())
+        self.tables
+            .iter()
+            .any(|t| t.copy_start.is_some() || t.done_at.is_some())
     }
 
     /// How many tables are done.
@@ -190,25 +207,40 @@ impl Watcher {
         let named: BTreeMap<Oid, (RelationName, f64)> = facts
             .tables
             .iter()
-            .map(|t| (t.oid, (t.name(), t.pages + self.toast_share() * t.toast_pages)))
+            .map(|t| {
+                (
+                    t.oid,
+                    (t.name(), t.pages + self.toast_share() * t.toast_pages),
+                )
+            })
             .collect();
         for oid in oids.iter().filter(|oid| !known.contains(oid)) {
             let seen = snapshot.relations.get(oid);
             if seen.is_some_and(|r| r.kind != RelationKind::Table) {
                 continue;
             }
-            let Some((name, pages)) = named.get(oid).cloned().or_else(|| {
-                seen.map(|r| (r.name.clone(), r.bytes as f64 / 8192.0))
-            }) else {
+            let Some((name, pages)) = named
+                .get(oid)
+                .cloned()
+                .or_else(|| seen.map(|r| (r.name.clone(), r.bytes as f64 / 8192.0)))
+            else {
                 continue;
             };
             self.tables.push(TableSeen::new(*oid, name, pages));
         }
-        self.tables.sort_by(if self.workers > 0 { order::parallel } else { order::serial });
+        self.tables.sort_by(if self.workers > 0 {
+            order::parallel
+        } else {
+            order::serial
+        });
     }
 
     fn toast_share(&self) -> f64 {
-        if self.version_num >= 150_000 { 1.0 } else { 0.0 }
+        if self.version_num >= 150_000 {
+            1.0
+        } else {
+            0.0
+        }
     }
 
     fn table_mut(&mut self, oid: Oid) -> Option<&mut TableSeen> {
@@ -229,8 +261,12 @@ impl Watcher {
     /// A worker keeps the lock on every table it was given; what it no longer copies is done.
     fn note_worker_locks(&mut self, snapshot: &Snapshot, session: &Session, point: &Point) {
         let in_flight: BTreeSet<Oid> = point.copies.iter().map(|c| c.oid).collect();
-        let workers: BTreeSet<Pid> =
-            session.members.iter().copied().filter(|pid| *pid != session.pid).collect();
+        let workers: BTreeSet<Pid> = session
+            .members
+            .iter()
+            .copied()
+            .filter(|pid| *pid != session.pid)
+            .collect();
         let locked: BTreeSet<Oid> = snapshot
             .locks
             .iter()
@@ -267,7 +303,9 @@ impl Watcher {
         let done = match (in_flight.and_then(place), last.and_then(place)) {
             (Some(at), _) => at,
             (None, Some(at)) => at + 1,
-            (None, None) if self.stage == Stage::LargeObjects && self.has_begun() => self.tables.len(),
+            (None, None) if self.stage == Stage::LargeObjects && self.has_begun() => {
+                self.tables.len()
+            }
             (None, None) => 0,
         };
         for table in &mut self.tables[..done] {
@@ -310,7 +348,12 @@ fn point(snapshot: &Snapshot, members: &[&Backend]) -> Point {
     for backend in members {
         for work in snapshot.progress_of(backend.pid) {
             match work {
-                Work::Copy { relid: Some(oid), bytes_processed, tuples_processed, .. } if *oid != 0 => {
+                Work::Copy {
+                    relid: Some(oid),
+                    bytes_processed,
+                    tuples_processed,
+                    ..
+                } if *oid != 0 => {
                     waiting += f64::from(u8::from(backend.waits_in("Client", "ClientWrite")));
                     copies.push(CopySeen {
                         oid: *oid,
@@ -319,7 +362,11 @@ fn point(snapshot: &Snapshot, members: &[&Backend]) -> Point {
                         since: backend.query_start,
                     });
                 }
-                Work::Basebackup { backup_total, backup_streamed, .. } => {
+                Work::Basebackup {
+                    backup_total,
+                    backup_streamed,
+                    ..
+                } => {
                     streamed = Some((
                         backup_streamed.unwrap_or(0) as f64,
                         backup_total.map(|total| total as f64),
@@ -329,15 +376,28 @@ fn point(snapshot: &Snapshot, members: &[&Backend]) -> Point {
             }
         }
     }
-    let client_wait = if copies.is_empty() { 0.0 } else { waiting / copies.len() as f64 };
-    Point { at: snapshot.taken_at, copies, draining: Vec::new(), client_wait, streamed }
+    let client_wait = if copies.is_empty() {
+        0.0
+    } else {
+        waiting / copies.len() as f64
+    };
+    Point {
+        at: snapshot.taken_at,
+        copies,
+        draining: Vec::new(),
+        client_wait,
+        streamed,
+    }
 }
 
 fn stage(snapshot: &Snapshot, members: &[&Backend], point: &Point, begun: bool) -> Stage {
-    let phase = members.iter().flat_map(|b| snapshot.progress_of(b.pid)).find_map(|work| match work {
-        Work::Basebackup { phase, .. } => Some(phase.clone().unwrap_or_default()),
-        _ => None,
-    });
+    let phase = members
+        .iter()
+        .flat_map(|b| snapshot.progress_of(b.pid))
+        .find_map(|work| match work {
+            Work::Basebackup { phase, .. } => Some(phase.clone().unwrap_or_default()),
+            _ => None,
+        });
     if let Some(phase) = phase {
         return match phase.as_str() {
             "streaming database files" => Stage::Transferring,

@@ -15,7 +15,12 @@ struct TypeText {
 }
 
 const fn text(name: &'static str, bytes: fn(f64) -> f64, width: f64, effort: f64) -> TypeText {
-    TypeText { name, bytes, width, effort }
+    TypeText {
+        name,
+        bytes,
+        width,
+        effort,
+    }
 }
 
 /// The output functions' habits. The first that fits counts; the last fits all.
@@ -43,7 +48,10 @@ const TYPES: [TypeText; 20] = [
 ];
 
 fn habit(type_name: &str) -> &'static TypeText {
-    TYPES.iter().find(|t| type_name.starts_with(t.name)).unwrap_or(&TYPES[TYPES.len() - 1])
+    TYPES
+        .iter()
+        .find(|t| type_name.starts_with(t.name))
+        .unwrap_or(&TYPES[TYPES.len() - 1])
 }
 
 /// What statistics say of a table's row.
@@ -59,7 +67,11 @@ pub(super) struct RowText {
 
 /// Widths of a row, for `rows` rows.
 pub(super) fn row_text(table: &TableFacts, rows: f64) -> RowText {
-    let mut sum = RowText { bytes: 0.0, effort: 0.0, stored: 28.0 };
+    let mut sum = RowText {
+        bytes: 0.0,
+        effort: 0.0,
+        stored: 28.0,
+    };
     for column in &table.columns {
         let kind = habit(&column.type_name);
         let stored = column.avg_width.unwrap_or(kind.width);
@@ -76,7 +88,11 @@ fn written(column: &ColumnFacts, kind: &TypeText, stored: f64, rows: f64) -> f64
     match (kind.name, column.n_distinct) {
         // A counter's digits follow from how many there are.
         ("integer" | "bigint", Some(distinct)) => {
-            let values = if distinct < 0.0 { -distinct * rows } else { distinct };
+            let values = if distinct < 0.0 {
+                -distinct * rows
+            } else {
+                distinct
+            };
             (values.max(1.0).log10() + 0.9).clamp(1.0, 19.0)
         }
         _ => (kind.bytes)(stored).max(1.0),
@@ -87,7 +103,11 @@ fn written(column: &ColumnFacts, kind: &TypeText, stored: f64, rows: f64) -> f64
 fn repetition(column: &ColumnFacts, rows: f64) -> f64 {
     match column.n_distinct {
         Some(distinct) => {
-            let values = if distinct < 0.0 { -distinct * rows } else { distinct };
+            let values = if distinct < 0.0 {
+                -distinct * rows
+            } else {
+                distinct
+            };
             0.25 + 0.75 * (values.max(1.0).log10() / 4.0).min(1.0)
         }
         None => 1.0,

@@ -31,7 +31,8 @@ impl DatabaseFacts {
     pub fn add(&mut self, later: Self) {
         let old = std::mem::replace(self, later);
         let known: std::collections::BTreeSet<Oid> = self.tables.iter().map(|t| t.oid).collect();
-        self.tables.extend(old.tables.into_iter().filter(|t| !known.contains(&t.oid)));
+        self.tables
+            .extend(old.tables.into_iter().filter(|t| !known.contains(&t.oid)));
     }
 }
 

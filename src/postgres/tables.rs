@@ -20,8 +20,14 @@ pub async fn facts(connection: &mut Connection, tables: &[Oid]) -> Result<Databa
         return Ok(found);
     }
     let oids: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    let widths = if tables.len() > WIDTHS_OF { "false" } else { "true" };
-    let question = TABLES.replace("{OIDS}", &format!("{{{}}}", oids.join(","))).replace("{WIDTHS}", widths);
+    let widths = if tables.len() > WIDTHS_OF {
+        "false"
+    } else {
+        "true"
+    };
+    let question = TABLES
+        .replace("{OIDS}", &format!("{{{}}}", oids.join(",")))
+        .replace("{WIDTHS}", widths);
     let encoding = connection.encoding();
     connection
         .ask("read the sizes of the tables", &question, |row| {
@@ -40,7 +46,10 @@ pub async fn facts(connection: &mut Connection, tables: &[Oid]) -> Result<Databa
                 tuples: row.number(5).unwrap_or(-1.0),
                 live_tuples: row.number(6).unwrap_or(0.0),
                 heap_bytes: 0.0,
-                columns: row.text(7, encoding).map(|text| columns(&text)).unwrap_or_default(),
+                columns: row
+                    .text(7, encoding)
+                    .map(|text| columns(&text))
+                    .unwrap_or_default(),
                 sample: None,
             });
         })
@@ -54,11 +63,13 @@ fn columns(text: &str) -> Vec<ColumnFacts> {
     let columns: Vec<Column> = serde_json::from_str(text).unwrap_or_default();
     columns
         .into_iter()
-        .map(|(type_name, avg_width, null_frac, n_distinct)| ColumnFacts {
-            type_name,
-            avg_width,
-            null_frac: null_frac.unwrap_or(0.0),
-            n_distinct,
-        })
+        .map(
+            |(type_name, avg_width, null_frac, n_distinct)| ColumnFacts {
+                type_name,
+                avg_width,
+                null_frac: null_frac.unwrap_or(0.0),
+                n_distinct,
+            },
+        )
         .collect()
 }

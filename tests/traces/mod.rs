@@ -207,7 +207,15 @@ impl Trace {
         let run = watcher
             .run(key.expect("a backup"), &self.facts, Some(end))
             .expect("a begin");
-        if std::env::var_os("ETA_RUN").is_some() { eprintln!("{} {:?}", self.name, run.ended-run.started); for t in &run.tables { eprintln!("  {} t {} p {} b {:.0} s {:.2} {}", t.name, t.tuples, t.promised, t.bytes, t.seconds, t.complete); } }
+        if std::env::var_os("ETA_RUN").is_some() {
+            eprintln!("{} {:?}", self.name, run.ended - run.started);
+            for t in &run.tables {
+                eprintln!(
+                    "  {} t {} p {} b {:.0} s {:.2} {}",
+                    t.name, t.tuples, t.promised, t.bytes, t.seconds, t.complete
+                );
+            }
+        }
         run
     }
 
@@ -239,7 +247,14 @@ impl Trace {
             count += 1.0;
             if let Some((remaining, earliest, latest)) = told {
                 if std::env::var_os("ETA_TRACE").is_some() {
-                    eprintln!("{} {:5.1} real {real:6.1} said {remaining:6.1} [{earliest:.1} {latest:.1}] {}", self.name, now - self.begin(), watcher.estimate(&self.facts, &[]).map_or(String::new(), |e| e.basis));
+                    eprintln!(
+                        "{} {:5.1} real {real:6.1} said {remaining:6.1} [{earliest:.1} {latest:.1}] {}",
+                        self.name,
+                        now - self.begin(),
+                        watcher
+                            .estimate(&self.facts, &[])
+                            .map_or(String::new(), |e| e.basis)
+                    );
                 }
                 answered += 1.0;
                 error += (remaining - real).abs() / total;
