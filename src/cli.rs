@@ -53,7 +53,7 @@ pub enum Command {
     Check(CheckArgs),
     /// End the session that is in the way: shows who it is and what it costs, asks, waits until it is gone.
     Kill(KillArgs),
-    /// Past backup runs, the running one, the next one.
+    /// Past backup runs, the running one, the next one (not built yet).
     Backups(BackupsArgs),
     /// A throw-away server, a real pg_dump, a real migration, the verdict.
     Demo(DemoArgs),
