@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 /// One server's facts.
 pub struct Facts {
     from: From,
+    /// Whether what is read is wanted for a file: a look at a busy server is tens of megabytes.
+    records: bool,
     recording: Recording,
 }
 
@@ -47,12 +49,14 @@ impl Facts {
         if let Some(path) = &record.replay {
             return Ok(Self {
                 from: From::Recording { next_look: looks },
+                records: false,
                 recording: Recording::read(path)?,
             });
         }
         let connection = Connection::open(&target(connect)?, connect.timeout).await?;
         Ok(Self {
             from: From::Server(Box::new(connection)),
+            records: record.record.is_some(),
             recording: Recording::default(),
         })
     }
@@ -93,7 +97,9 @@ impl Facts {
                         catalog::load(session, reach).await
                     })
                     .await?;
-                self.recording.catalog = Some(catalog.clone());
+                if self.records {
+                    self.recording.catalog = Some(catalog.clone());
+                }
                 Ok(catalog)
             }
             From::Recording { .. } => self.recording.catalog.clone().ok_or_else(|| {
@@ -113,7 +119,9 @@ impl Facts {
         match &mut self.from {
             From::Server(connection) => {
                 let snapshot = snapshot::look(connection).await?;
-                self.recording.looks.push(snapshot.clone());
+                if self.records {
+                    self.recording.looks.push(snapshot.clone());
+                }
                 Ok(snapshot)
             }
             From::Recording { next_look } => {
