@@ -122,8 +122,11 @@ SELECT 'types', pg_catalog.json_agg(x)::text FROM (
            t.typelem::int8 AS element, t.typnotnull AS not_null, t.typdefault IS NOT NULL AS has_default,
            t.typstorage AS storage
     FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-    WHERE t.oid = ANY ($3)
-       OR t.oid IN (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0)) x
+    -- One array, for an index scan: joined by OR, a subselect makes it a scan of all types.
+    WHERE t.oid = ANY (ARRAY(
+        SELECT unnest($3::oid[])
+        UNION
+        SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0))) x
 UNION ALL
 SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, n.nspname AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
