@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
 //! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`; of `migration` and `backup` the values that it fills |
-//! | [`history`] | READ: past backup runs | `model` |
+//! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`; of `backup` the watcher; of `postgres` the connection |
 //! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model` |
 //! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |

@@ -1,0 +1,382 @@
+//! Past runs: what is kept of each, and what two observers of one run make together.
+
+use super::History;
+use super::store::{damaged, transaction};
+use super::tables;
+use crate::Result;
+use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, TableRun};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// Which runs; an empty one: all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this server: [`RunKey::server`].
+    pub server: Option<String>,
+    /// Of this database; runs of no database (physical backups) are among them.
+    pub database: Option<String>,
+    /// Of this program.
+    pub tool: Option<String>,
+    /// Not more than this many, the newest.
+    pub limit: Option<u32>,
+    /// Without their tables, which are most of a run.
+    pub without_tables: bool,
+}
+
+/// One row of `backup_run`.
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    server: String,
+    database: String,
+    tool: String,
+    role: String,
+    application_name: String,
+    started: DateTime<Utc>,
+    ended: DateTime<Utc>,
+    outcome: String,
+    workers: i64,
+    database_bytes: i64,
+    source: String,
+    table_set: Option<i64>,
+    figures: Option<Vec<u8>>,
+}
+
+const OUTCOMES: [(RunOutcome, &str); 3] = [
+    (RunOutcome::Running, "running"),
+    (RunOutcome::Complete, "complete"),
+    (RunOutcome::Aborted, "aborted"),
+];
+
+const BY_FILTER: &str = "
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
+       table_set, CASE WHEN $5 THEN NULL ELSE figures END AS figures
+  FROM pgguard.backup_run
+ WHERE ($1 = '' OR server = $1)
+   AND ($2 = '' OR database IN ($2, ''))
+   AND ($3 = '' OR tool = $3)
+ ORDER BY started DESC, server, database, tool, role, application_name
+ LIMIT $4";
+
+const SETS: &str = "SELECT id, names FROM pgguard.table_set WHERE id = $1";
+
+const ONE: &str = "
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
+       table_set, figures
+  FROM pgguard.backup_run
+ WHERE server = $1 AND database = $2 AND tool = $3 AND role = $4 AND application_name = $5 AND started = $6";
+
+const SAVE: &str = "
+INSERT INTO pgguard.backup_run (server, database, tool, role, application_name, started, ended, outcome, workers,
+                                database_bytes, source, table_set, figures)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (server, database, tool, role, application_name, started)
+DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, workers = excluded.workers,
+              database_bytes = excluded.database_bytes, source = excluded.source,
+              table_set = excluded.table_set, figures = excluded.figures";
+
+/// Candidates for an estimate: complete runs of the database, those of the same key first.
+const PAST: &str = "
+SELECT id, coalesce(table_set, 0), role = $4 AND application_name = $5
+  FROM pgguard.backup_run
+ WHERE server = $1 AND database = $2 AND tool = $3 AND outcome = 'complete' AND (workers > 1) = $6
+ ORDER BY CASE WHEN role = $4 AND application_name = $5 THEN 0 ELSE 1 END, started DESC
+ LIMIT 200";
+
+const BY_ID: &str = "
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
+       table_set, figures
+  FROM pgguard.backup_run WHERE id = $1";
+
+/// An estimate looks at no more past runs than this.
+const MOST_PAST: usize = 8;
+
+/// With so many runs of its very key, those of other roles or names tell nothing more.
+const ENOUGH: usize = 3;
+
+type Sets = HashMap<i64, Rc<Vec<RelationName>>>;
+
+impl History {
+    /// The runs of a filter, the newest first.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or is damaged.
+    pub async fn runs(&mut self, filter: &Filter) -> Result<Vec<BackupRun>> {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let mut sets = Sets::new();
+        let rows = transaction!(&mut self.store, |tx, sql| {
+            let rows: Vec<Row> = sqlx::query_as(sql(BY_FILTER))
+                .bind(text(&filter.server))
+                .bind(text(&filter.database))
+                .bind(text(&filter.tool))
+                .bind(i64::from(filter.limit.unwrap_or(u32::MAX)))
+                .bind(filter.without_tables)
+                .fetch_all(&mut **tx)
+                .await?;
+            if !filter.without_tables {
+                for id in rows.iter().filter_map(|row| row.table_set) {
+                    if !sets.contains_key(&id) {
+                        let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                            .bind(id)
+                            .fetch_optional(&mut **tx)
+                            .await?;
+                        know(&mut sets, set);
+                    }
+                }
+            }
+            rows
+        })?;
+        rows.into_iter()
+            .map(|row| run_of(row, &sets, self.place()))
+            .collect()
+    }
+
+    /// Past runs that can tell about a running one: complete, of its database and program, as parallel as
+    /// it, and of a set of tables that `is_same` accepts. Those of its very key, and others where they are few.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or is damaged.
+    pub async fn past(
+        &mut self,
+        key: &RunKey,
+        parallel: bool,
+        is_same: impl Fn(&[RelationName]) -> bool,
+    ) -> Result<Vec<BackupRun>> {
+        let mut sets = Sets::new();
+        let rows = transaction!(&mut self.store, |tx, sql| {
+            let candidates: Vec<(i64, i64, bool)> = sqlx::query_as(sql(PAST))
+                .bind(&key.server)
+                .bind(&key.database)
+                .bind(&key.tool)
+                .bind(&key.user)
+                .bind(&key.application_name)
+                .bind(parallel)
+                .fetch_all(&mut **tx)
+                .await?;
+            let mut same = HashMap::from([(0, is_same(&[]))]);
+            let mut rows: Vec<Row> = Vec::new();
+            for (id, set, exact) in candidates {
+                if rows.len() >= if exact { MOST_PAST } else { ENOUGH } {
+                    break;
+                }
+                let fits = if let Some(fits) = same.get(&set) {
+                    *fits
+                } else {
+                    let found: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                        .bind(set)
+                        .fetch_optional(&mut **tx)
+                        .await?;
+                    know(&mut sets, found);
+                    let fits = sets.get(&set).is_some_and(|names| is_same(names));
+                    same.insert(set, fits);
+                    fits
+                };
+                if fits {
+                    let row = sqlx::query_as(sql(BY_ID))
+                        .bind(id)
+                        .fetch_one(&mut **tx)
+                        .await?;
+                    rows.push(row);
+                }
+            }
+            rows
+        })?;
+        rows.into_iter()
+            .map(|row| run_of(row, &sets, self.place()))
+            .collect()
+    }
+
+    /// Keeps a run. One that is known already is merged with it: see [`merged`].
+    ///
+    /// # Errors
+    /// When the place cannot be written.
+    pub async fn save(&mut self, run: &BackupRun) -> Result<()> {
+        self.save_all(std::slice::from_ref(run)).await.map(|_| ())
+    }
+
+    /// Keeps several runs in one transaction: all or none. How many of them were not known before.
+    pub(super) async fn save_all(&mut self, runs: &[BackupRun]) -> Result<usize> {
+        let place = self.place().to_owned();
+        let new = transaction!(&mut self.store, |tx, sql| {
+            let mut new = 0;
+            for run in runs {
+                let run = to_microseconds(run);
+                let key = &run.key;
+                let known: Option<Row> = sqlx::query_as(sql(ONE))
+                    .bind(&key.server)
+                    .bind(&key.database)
+                    .bind(&key.tool)
+                    .bind(&key.user)
+                    .bind(&key.application_name)
+                    .bind(run.started)
+                    .fetch_optional(&mut **tx)
+                    .await?;
+                let run = match known {
+                    None => {
+                        new += 1;
+                        run
+                    }
+                    Some(row) => {
+                        let mut sets = Sets::new();
+                        if let Some(id) = row.table_set {
+                            let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                                .bind(id)
+                                .fetch_optional(&mut **tx)
+                                .await?;
+                            know(&mut sets, set);
+                        }
+                        // One that is damaged there is written anew.
+                        match run_of(row, &sets, &place) {
+                            Ok(known) => merged(known, run),
+                            Err(_) => run,
+                        }
+                    }
+                };
+                let names = tables::names(&run.tables);
+                let text = tables::names_to_text(&names);
+                let digest = tables::digest(&text);
+                let mut set: Option<i64> = None;
+                if !names.is_empty() {
+                    set = sqlx::query_scalar(sql(
+                        "SELECT id FROM pgguard.table_set WHERE digest = $1 AND names = $2 ORDER BY id LIMIT 1",
+                    ))
+                    .bind(digest)
+                    .bind(&text)
+                    .fetch_optional(&mut **tx)
+                    .await?;
+                    if set.is_none() {
+                        set = sqlx::query_scalar(sql(
+                            "INSERT INTO pgguard.table_set (digest, names) VALUES ($1, $2) RETURNING id",
+                        ))
+                        .bind(digest)
+                        .bind(&text)
+                        .fetch_optional(&mut **tx)
+                        .await?;
+                    }
+                }
+                let key = &run.key;
+                sqlx::query(sql(SAVE))
+                    .bind(&key.server)
+                    .bind(&key.database)
+                    .bind(&key.tool)
+                    .bind(&key.user)
+                    .bind(&key.application_name)
+                    .bind(run.started)
+                    .bind(run.ended)
+                    .bind(word_of(run.outcome))
+                    .bind(i64::from(run.workers))
+                    .bind(run.database_bytes)
+                    .bind(&run.source)
+                    .bind(set)
+                    .bind(tables::pack(&run.tables, &names))
+                    .execute(&mut **tx)
+                    .await?;
+            }
+            new
+        })?;
+        Ok(new)
+    }
+}
+
+fn know(sets: &mut Sets, set: Option<(i64, String)>) {
+    if let Some((id, names)) = set
+        && let Some(names) = tables::names_from_text(&names)
+    {
+        sets.insert(id, Rc::new(names));
+    }
+}
+
+fn word_of(outcome: RunOutcome) -> &'static str {
+    OUTCOMES
+        .iter()
+        .find(|(known, _)| *known == outcome)
+        .map_or("running", |(_, word)| word)
+}
+
+fn run_of(row: Row, sets: &Sets, place: &str) -> Result<BackupRun> {
+    let started = row.started;
+    let wrong = |what: &str| damaged(place, &format!("{what} of the run of {started}"));
+    let outcome = OUTCOMES
+        .iter()
+        .find(|(_, word)| *word == row.outcome)
+        .map(|(outcome, _)| *outcome)
+        .ok_or_else(|| wrong("the outcome"))?;
+    let tables = match (row.table_set, &row.figures) {
+        (None, _) | (_, None) => Vec::new(),
+        (Some(id), Some(figures)) => sets
+            .get(&id)
+            .and_then(|names| tables::unpack(figures, names))
+            .ok_or_else(|| wrong("the tables"))?,
+    };
+    Ok(BackupRun {
+        key: RunKey {
+            server: row.server,
+            database: row.database,
+            tool: row.tool,
+            user: row.role,
+            application_name: row.application_name,
+        },
+        started,
+        ended: row.ended,
+        outcome,
+        workers: u32::try_from(row.workers).unwrap_or(0),
+        database_bytes: row.database_bytes,
+        tables,
+        source: row.source,
+    })
+}
+
+/// The places keep microseconds, as Postgres does: a run is found again by its begin.
+fn to_microseconds(run: &BackupRun) -> BackupRun {
+    BackupRun {
+        started: run.started.trunc_subsecs(6),
+        ended: run.ended.trunc_subsecs(6),
+        ..run.clone()
+    }
+}
+
+/// What two observers of one run know together. Who wrapped it (`record`) knows how it ended; else one
+/// that saw it complete is right, and one that saw it end knows more than one that saw it run. Of two ends
+/// that were seen from outside, the earlier one is nearer. Each table's figures are those of who saw it whole,
+/// or further.
+fn merged(known: BackupRun, new: BackupRun) -> BackupRun {
+    let rank = |run: &BackupRun| {
+        let exact = run.source == "record" && run.outcome != RunOutcome::Running;
+        (
+            exact,
+            run.outcome == RunOutcome::Complete,
+            run.outcome == RunOutcome::Aborted,
+        )
+    };
+    let is_tie = rank(&known) == rank(&new);
+    let (mut better, other) = if rank(&new) > rank(&known) {
+        (new, known)
+    } else {
+        (known, new)
+    };
+    if is_tie {
+        better.ended = if better.outcome == RunOutcome::Running {
+            better.ended.max(other.ended)
+        } else {
+            better.ended.min(other.ended)
+        };
+    }
+    better.workers = better.workers.max(other.workers);
+    if better.database_bytes == 0 {
+        better.database_bytes = other.database_bytes;
+    }
+    let mut others: BTreeMap<RelationName, TableRun> = other
+        .tables
+        .into_iter()
+        .map(|t| (t.name.clone(), t))
+        .collect();
+    for table in &mut better.tables {
+        if let Some(other) = others.remove(&table.name)
+            && (other.complete, other.tuples) > (table.complete, table.tuples)
+        {
+            *table = other;
+        }
+    }
+    better.tables.extend(others.into_values());
+    better
+}
