@@ -5,9 +5,9 @@ use crate::gate::Usage;
 use crate::migration::footprint::Reach;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, DatabaseFacts, Oid, Snapshot};
+use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::postgres::{applied, catalog, snapshot, tables, usage};
+use crate::postgres::{applied, catalog, snapshot, statements, tables, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -59,6 +59,15 @@ impl Facts {
             records: record.record.is_some(),
             recording: Recording::default(),
         })
+    }
+
+    /// The facts of a server that is connected to.
+    pub fn of(connection: Connection) -> Self {
+        Self {
+            from: From::Server(Box::new(connection)),
+            records: false,
+            recording: Recording::default(),
+        }
     }
 
     /// The scripts that are still to run, with what is worth saying about the others.
@@ -144,6 +153,20 @@ impl Facts {
                 facts
             }
             From::Recording { .. } => self.recording.tables.clone(),
+        }
+    }
+
+    /// How long COPYs of tables took, where the server has `pg_stat_statements`; empty where it has not.
+    pub async fn statements(&mut self) -> Vec<CopyStatement> {
+        match &mut self.from {
+            From::Server(connection) => {
+                let copies = statements::copies(connection).await.unwrap_or_default();
+                if self.records {
+                    self.recording.tables.statements.clone_from(&copies);
+                }
+                copies
+            }
+            From::Recording { .. } => self.recording.tables.statements.clone(),
         }
     }
 

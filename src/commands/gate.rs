@@ -1,7 +1,8 @@
 //! `pgguard gate`: would this migration block? One verdict a server, one over all.
 
 use super::facts::Facts;
-use super::{estimates, migrations, screen, stop};
+use super::past::Past;
+use super::{migrations, screen, stop};
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::gate::waiting::{Next, Terms, Waiting};
@@ -34,12 +35,21 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
         config,
         args,
     };
-    let mut subjects: Vec<Subject> = question.targets().into_iter().map(Subject::new).collect();
+    let past = || {
+        let replayed = question.args.record.replay.is_some();
+        Past::new(&question.args.history, &question.config, replayed)
+    };
+    let targets = question.targets().into_iter();
+    let mut subjects: Vec<Subject> = targets.map(|t| Subject::new(t, past())).collect();
     let stop = stop::requested();
     tokio::pin!(stop);
     tokio::select! {
         answer = until_done(&question, &mut subjects) => {
             tell(&question.args, &subjects, color)?;
+            for subject in &mut subjects {
+                subject.past.warn();
+                subject.past.close().await;
+            }
             if let (Some(path), [subject, ..]) = (&question.args.record.record, subjects.as_slice()) {
                 subject.recording.write(path)?;
             }
@@ -66,6 +76,7 @@ struct Subject {
     target: Option<Target>,
     looks: usize,
     recording: Recording,
+    past: Past,
     last: Option<Looked>,
 }
 
@@ -124,6 +135,7 @@ impl Question {
         connect: &ConnectArgs,
         looks: usize,
         first: Option<FirstLook>,
+        past: &mut Past,
     ) -> Result<(Looked, Recording)> {
         let args = &self.args;
         let mut facts = Facts::open(connect, &args.record, looks).await?;
@@ -136,14 +148,7 @@ impl Question {
             allow_opaque: args.allow_opaque,
             asking: args.asking,
             tool: self.tool(),
-            estimates: estimates::of(
-                &mut facts,
-                &snapshot,
-                &sessions,
-                &args.history,
-                &self.config,
-            )
-            .await,
+            estimates: past.estimates(&mut facts, &snapshot, &sessions).await,
             ..Policy::default()
         };
         let footprint = match (args.before, &migration) {
@@ -185,9 +190,10 @@ fn relations(footprint: &Footprint) -> Vec<Oid> {
 }
 
 impl Subject {
-    fn new(target: Option<Target>) -> Self {
+    fn new(target: Option<Target>, past: Past) -> Self {
         Self {
             target,
+            past,
             looks: 0,
             recording: Recording::default(),
             last: None,
@@ -205,7 +211,8 @@ impl Subject {
         if let Some(target) = &self.target {
             connect.dbname = Some(target.url.clone());
         }
-        let mut looked = match question.ask(&connect, self.looks, first).await {
+        let asked = question.ask(&connect, self.looks, first, &mut self.past);
+        let mut looked = match asked.await {
             Ok((looked, recording)) => {
                 self.recording.add(recording);
                 looked

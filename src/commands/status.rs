@@ -1,7 +1,8 @@
 //! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
 use super::facts::Facts;
-use super::{estimates, screen};
+use super::past::Past;
+use super::screen;
 use crate::cli::{Color, Format, StatusArgs};
 use crate::config::Config;
 use crate::model::Role;
@@ -22,19 +23,19 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let snapshot = facts.look().await?;
     let sessions = understand(&snapshot);
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
-    let estimates = estimates::of(
-        &mut facts,
-        &snapshot,
-        &sessions,
+    let mut past = Past::new(
         &args.history,
         &Config::default(),
-    )
-    .await;
+        args.record.replay.is_some(),
+    );
+    let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
     screen::print(&match args.format {
         Format::Text => report::status_text::render(&told, screen::page(color)),
         Format::Json => report::status_json(&told),
     })?;
+    past.warn();
+    past.close().await;
     let recording = facts.finish().await;
     if let Some(path) = &args.record.record {
         recording.write(path)?;

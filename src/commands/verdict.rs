@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::migrations;
+use super::past::Past;
 use crate::Result;
 use crate::cli::{ConnectArgs, MigrationArgs, RecordArgs};
 use crate::gate::{self, FirstLook, Policy};
@@ -25,11 +26,11 @@ pub struct Judged {
 /// Between two looks, where one does not tell whether somebody in front is about to leave.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Judges migrations by one look, or two.
+/// Judges migrations by one look, or two; `past` says when backups end, and learns what was seen.
 ///
 /// # Errors
 /// When they, or the server, cannot be read.
-pub async fn now(connect: &ConnectArgs, paths: &[PathBuf]) -> Result<Judged> {
+pub async fn now(connect: &ConnectArgs, paths: &[PathBuf], past: &mut Past) -> Result<Judged> {
     let args = MigrationArgs::default();
     let sources = migrations::read(paths, &args)?;
     let mut facts = Facts::open(connect, &RecordArgs::default(), 0).await?;
@@ -43,6 +44,7 @@ pub async fn now(connect: &ConnectArgs, paths: &[PathBuf]) -> Result<Judged> {
     loop {
         let snapshot = facts.look().await?;
         let sessions = understand(&snapshot);
+        policy.estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
         let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
         if policy.first_look.is_some() || !verdict.look_again {
             facts.finish().await;

@@ -2,7 +2,8 @@
 
 use super::facts::{self, Facts};
 use super::kill::end::{self, End};
-use super::{estimates, screen, stop};
+use super::past::Past;
+use super::{screen, stop};
 use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
 use crate::kill::Dossier;
@@ -55,8 +56,11 @@ async fn plainly(args: StatusArgs, shown: Shown, interval: Duration, page: Page)
     tokio::pin!(stop);
     let args = Box::new(args);
     let mut facts = None;
+    let mut past = past_of(&args);
     loop {
-        let text = match look(facts.take(), &args).await {
+        let looked = look(facts.take(), &mut past, &args).await;
+        past.warn();
+        let text = match looked {
             Ok((open, look)) => {
                 facts = Some(open);
                 report::status_text::render(&look.report(&shown), page)
@@ -65,14 +69,22 @@ async fn plainly(args: StatusArgs, shown: Shown, interval: Duration, page: Page)
         };
         screen::print(&format!("{text}\n"))?;
         tokio::select! {
-            signal = &mut stop => return Ok(signal.exit_status()),
+            signal = &mut stop => {
+                past.close().await;
+                return Ok(signal.exit_status());
+            }
             () = tokio::time::sleep(interval) => {}
         }
     }
 }
 
+fn past_of(args: &StatusArgs) -> Past {
+    let replayed = args.record.replay.is_some();
+    Past::new(&args.history, &Config::default(), replayed)
+}
+
 /// Looks once more, on the connection that is open or on a new one.
-async fn look(facts: Option<Facts>, args: &StatusArgs) -> Result<(Facts, Look)> {
+async fn look(facts: Option<Facts>, past: &mut Past, args: &StatusArgs) -> Result<(Facts, Look)> {
     let mut facts = match facts {
         Some(facts) => facts,
         None => Facts::open(&args.connect, &args.record, 0).await?,
@@ -80,18 +92,11 @@ async fn look(facts: Option<Facts>, args: &StatusArgs) -> Result<(Facts, Look)> 
     let snapshot = facts.look().await?;
     facts.forget();
     let sessions = crate::sessions::understand(&snapshot);
-    let estimates = estimates::of(
-        &mut facts,
-        &snapshot,
-        &sessions,
-        &args.history,
-        &Config::default(),
-    )
-    .await;
+    let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     Ok((facts, Look::new(snapshot, estimates)))
 }
 
-type Looking = Pin<Box<dyn Future<Output = Result<(Facts, Look)>>>>;
+type Looking = Pin<Box<dyn Future<Output = (Past, Result<(Facts, Look)>)>>>;
 type Ending = Pin<Box<dyn Future<Output = String>>>;
 
 /// The loop between keys, looks and pictures.
@@ -100,12 +105,15 @@ struct Watch {
     screen: Screen,
     interval: Duration,
     facts: Option<Facts>,
+    /// `None` while a look has it.
+    past: Option<Past>,
     next_look: Instant,
 }
 
 impl Watch {
     fn new(args: StatusArgs, shown: Shown, interval: Duration, color: bool) -> Self {
         Self {
+            past: Some(past_of(&args)),
             args: std::rc::Rc::new(args),
             screen: Screen::new(shown, color),
             interval,
@@ -126,10 +134,10 @@ impl Watch {
                 looking = Some(self.begin_look());
             }
             tokio::select! {
-                _ = &mut stop => return Ok(()),
+                _ = &mut stop => return self.leave().await,
                 event = keys.next() => match self.on_event(event) {
                     Wish::None => {}
-                    Wish::Quit => return Ok(()),
+                    Wish::Quit => return self.leave().await,
                     Wish::Look => self.next_look = Instant::now(),
                     Wish::End(_) if ending.is_some() => {
                         self.screen.message = Some("one is being ended already: wait until it is gone".into());
@@ -139,9 +147,9 @@ impl Watch {
                         ending = Some(self.begin_end(dossier));
                     }
                 },
-                looked = async { maybe(&mut looking).await } => {
+                (past, looked) = async { maybe(&mut looking).await } => {
                     looking = None;
-                    self.on_look(looked);
+                    self.on_look(past, looked);
                 }
                 said = async { maybe(&mut ending).await } => {
                     ending = None;
@@ -156,10 +164,26 @@ impl Watch {
 
     fn begin_look(&mut self) -> Looking {
         let (facts, args) = (self.facts.take(), self.args.clone());
-        Box::pin(async move { look(facts, &args).await })
+        let mut past = self.past.take().unwrap_or_else(Past::none);
+        Box::pin(async move {
+            let looked = look(facts, &mut past, &args).await;
+            (past, looked)
+        })
     }
 
-    fn on_look(&mut self, looked: Result<(Facts, Look)>) {
+    /// What was seen last is kept too.
+    async fn leave(&mut self) -> Result<()> {
+        if let Some(past) = &mut self.past {
+            past.close().await;
+        }
+        Ok(())
+    }
+
+    fn on_look(&mut self, mut past: Past, looked: Result<(Facts, Look)>) {
+        if let Some(problem) = past.problem() {
+            self.screen.message = Some(problem);
+        }
+        self.past = Some(past);
         match looked {
             Ok((facts, look)) => {
                 self.facts = Some(facts);

@@ -104,28 +104,32 @@ impl History {
     pub async fn runs(&mut self, filter: &Filter) -> Result<Vec<BackupRun>> {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let mut sets = Sets::new();
-        let rows = transaction!(&mut self.store, |tx, sql| {
-            let rows: Vec<Row> = sqlx::query_as(sql(BY_FILTER))
-                .bind(text(&filter.server))
-                .bind(text(&filter.database))
-                .bind(text(&filter.tool))
-                .bind(i64::from(filter.limit.unwrap_or(u32::MAX)))
-                .bind(filter.without_tables)
-                .fetch_all(&mut **tx)
-                .await?;
-            if !filter.without_tables {
-                for id in rows.iter().filter_map(|row| row.table_set) {
-                    if !sets.contains_key(&id) {
-                        let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                            .bind(id)
-                            .fetch_optional(&mut **tx)
-                            .await?;
-                        know(&mut sets, set);
+        let rows = transaction!(
+            &mut self.store,
+            read | tx,
+            sql | {
+                let rows: Vec<Row> = sqlx::query_as(sql(BY_FILTER))
+                    .bind(text(&filter.server))
+                    .bind(text(&filter.database))
+                    .bind(text(&filter.tool))
+                    .bind(i64::from(filter.limit.unwrap_or(u32::MAX)))
+                    .bind(filter.without_tables)
+                    .fetch_all(&mut **tx)
+                    .await?;
+                if !filter.without_tables {
+                    for id in rows.iter().filter_map(|row| row.table_set) {
+                        if !sets.contains_key(&id) {
+                            let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                                .bind(id)
+                                .fetch_optional(&mut **tx)
+                                .await?;
+                            know(&mut sets, set);
+                        }
                     }
                 }
+                rows
             }
-            rows
-        })?;
+        )?;
         rows.into_iter()
             .map(|row| run_of(row, &sets, self.place()))
             .collect()
@@ -143,44 +147,48 @@ impl History {
         is_same: impl Fn(&[RelationName]) -> bool,
     ) -> Result<Vec<BackupRun>> {
         let mut sets = Sets::new();
-        let rows = transaction!(&mut self.store, |tx, sql| {
-            let candidates: Vec<(i64, i64, bool)> = sqlx::query_as(sql(PAST))
-                .bind(&key.server)
-                .bind(&key.database)
-                .bind(&key.tool)
-                .bind(&key.user)
-                .bind(&key.application_name)
-                .bind(parallel)
-                .fetch_all(&mut **tx)
-                .await?;
-            let mut same = HashMap::from([(0, is_same(&[]))]);
-            let mut rows: Vec<Row> = Vec::new();
-            for (id, set, exact) in candidates {
-                if rows.len() >= if exact { MOST_PAST } else { ENOUGH } {
-                    break;
+        let rows = transaction!(
+            &mut self.store,
+            read | tx,
+            sql | {
+                let candidates: Vec<(i64, i64, bool)> = sqlx::query_as(sql(PAST))
+                    .bind(&key.server)
+                    .bind(&key.database)
+                    .bind(&key.tool)
+                    .bind(&key.user)
+                    .bind(&key.application_name)
+                    .bind(parallel)
+                    .fetch_all(&mut **tx)
+                    .await?;
+                let mut same = HashMap::from([(0, is_same(&[]))]);
+                let mut rows: Vec<Row> = Vec::new();
+                for (id, set, exact) in candidates {
+                    if rows.len() >= if exact { MOST_PAST } else { ENOUGH } {
+                        break;
+                    }
+                    let fits = if let Some(fits) = same.get(&set) {
+                        *fits
+                    } else {
+                        let found: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                            .bind(set)
+                            .fetch_optional(&mut **tx)
+                            .await?;
+                        know(&mut sets, found);
+                        let fits = sets.get(&set).is_some_and(|names| is_same(names));
+                        same.insert(set, fits);
+                        fits
+                    };
+                    if fits {
+                        let row = sqlx::query_as(sql(BY_ID))
+                            .bind(id)
+                            .fetch_one(&mut **tx)
+                            .await?;
+                        rows.push(row);
+                    }
                 }
-                let fits = if let Some(fits) = same.get(&set) {
-                    *fits
-                } else {
-                    let found: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                        .bind(set)
-                        .fetch_optional(&mut **tx)
-                        .await?;
-                    know(&mut sets, found);
-                    let fits = sets.get(&set).is_some_and(|names| is_same(names));
-                    same.insert(set, fits);
-                    fits
-                };
-                if fits {
-                    let row = sqlx::query_as(sql(BY_ID))
-                        .bind(id)
-                        .fetch_one(&mut **tx)
-                        .await?;
-                    rows.push(row);
-                }
+                rows
             }
-            rows
-        })?;
+        )?;
         rows.into_iter()
             .map(|row| run_of(row, &sets, self.place()))
             .collect()
@@ -197,83 +205,87 @@ impl History {
     /// Keeps several runs in one transaction: all or none. How many of them were not known before.
     pub(super) async fn save_all(&mut self, runs: &[BackupRun]) -> Result<usize> {
         let place = self.place().to_owned();
-        let new = transaction!(&mut self.store, |tx, sql| {
-            let mut new = 0;
-            for run in runs {
-                let run = to_microseconds(run);
-                let key = &run.key;
-                let known: Option<Row> = sqlx::query_as(sql(ONE))
-                    .bind(&key.server)
-                    .bind(&key.database)
-                    .bind(&key.tool)
-                    .bind(&key.user)
-                    .bind(&key.application_name)
-                    .bind(run.started)
-                    .fetch_optional(&mut **tx)
-                    .await?;
-                let run = match known {
-                    None => {
-                        new += 1;
-                        run
-                    }
-                    Some(row) => {
-                        let mut sets = Sets::new();
-                        if let Some(id) = row.table_set {
-                            let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                                .bind(id)
-                                .fetch_optional(&mut **tx)
-                                .await?;
-                            know(&mut sets, set);
+        let new = transaction!(
+            &mut self.store,
+            write | tx,
+            sql | {
+                let mut new = 0;
+                for run in runs {
+                    let run = to_microseconds(run);
+                    let key = &run.key;
+                    let known: Option<Row> = sqlx::query_as(sql(ONE))
+                        .bind(&key.server)
+                        .bind(&key.database)
+                        .bind(&key.tool)
+                        .bind(&key.user)
+                        .bind(&key.application_name)
+                        .bind(run.started)
+                        .fetch_optional(&mut **tx)
+                        .await?;
+                    let run = match known {
+                        None => {
+                            new += 1;
+                            run
                         }
-                        // One that is damaged there is written anew.
-                        match run_of(row, &sets, &place) {
-                            Ok(known) => merged(known, run),
-                            Err(_) => run,
+                        Some(row) => {
+                            let mut sets = Sets::new();
+                            if let Some(id) = row.table_set {
+                                let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
+                                    .bind(id)
+                                    .fetch_optional(&mut **tx)
+                                    .await?;
+                                know(&mut sets, set);
+                            }
+                            // One that is damaged there is written anew.
+                            match run_of(row, &sets, &place) {
+                                Ok(known) => merged(known, run),
+                                Err(_) => run,
+                            }
                         }
-                    }
-                };
-                let names = tables::names(&run.tables);
-                let text = tables::names_to_text(&names);
-                let digest = tables::digest(&text);
-                let mut set: Option<i64> = None;
-                if !names.is_empty() {
-                    set = sqlx::query_scalar(sql(
+                    };
+                    let names = tables::names(&run.tables);
+                    let text = tables::names_to_text(&names);
+                    let digest = tables::digest(&text);
+                    let mut set: Option<i64> = None;
+                    if !names.is_empty() {
+                        set = sqlx::query_scalar(sql(
                         "SELECT id FROM pgguard.table_set WHERE digest = $1 AND names = $2 ORDER BY id LIMIT 1",
                     ))
                     .bind(digest)
                     .bind(&text)
                     .fetch_optional(&mut **tx)
                     .await?;
-                    if set.is_none() {
-                        set = sqlx::query_scalar(sql(
+                        if set.is_none() {
+                            set = sqlx::query_scalar(sql(
                             "INSERT INTO pgguard.table_set (digest, names) VALUES ($1, $2) RETURNING id",
                         ))
                         .bind(digest)
                         .bind(&text)
                         .fetch_optional(&mut **tx)
                         .await?;
+                        }
                     }
+                    let key = &run.key;
+                    sqlx::query(sql(SAVE))
+                        .bind(&key.server)
+                        .bind(&key.database)
+                        .bind(&key.tool)
+                        .bind(&key.user)
+                        .bind(&key.application_name)
+                        .bind(run.started)
+                        .bind(run.ended)
+                        .bind(word_of(run.outcome))
+                        .bind(i64::from(run.workers))
+                        .bind(run.database_bytes)
+                        .bind(&run.source)
+                        .bind(set)
+                        .bind(tables::pack(&run.tables, &names))
+                        .execute(&mut **tx)
+                        .await?;
                 }
-                let key = &run.key;
-                sqlx::query(sql(SAVE))
-                    .bind(&key.server)
-                    .bind(&key.database)
-                    .bind(&key.tool)
-                    .bind(&key.user)
-                    .bind(&key.application_name)
-                    .bind(run.started)
-                    .bind(run.ended)
-                    .bind(word_of(run.outcome))
-                    .bind(i64::from(run.workers))
-                    .bind(run.database_bytes)
-                    .bind(&run.source)
-                    .bind(set)
-                    .bind(tables::pack(&run.tables, &names))
-                    .execute(&mut **tx)
-                    .await?;
+                new
             }
-            new
-        })?;
+        )?;
         Ok(new)
     }
 }

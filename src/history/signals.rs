@@ -71,28 +71,32 @@ impl History {
 
     /// How many of them were not known before.
     pub(super) async fn record_signals(&mut self, notes: &[SignalNote]) -> Result<usize> {
-        transaction!(&mut self.store, |tx, sql| {
-            let mut new = 0;
-            for note in notes {
-                new += sqlx::query(sql(RECORD))
-                    .bind(note.at)
-                    .bind(&note.server)
-                    .bind(&note.database)
-                    .bind(note.pid.map(i64::from))
-                    .bind(&note.gid)
-                    .bind(&note.role)
-                    .bind(&note.application_name)
-                    .bind(&note.kind)
-                    .bind(&note.deed)
-                    .bind(&note.asked_by)
-                    .bind(&note.why)
-                    .bind(&note.outcome)
-                    .execute(&mut **tx)
-                    .await?
-                    .rows_affected();
+        transaction!(
+            &mut self.store,
+            write | tx,
+            sql | {
+                let mut new = 0;
+                for note in notes {
+                    new += sqlx::query(sql(RECORD))
+                        .bind(note.at)
+                        .bind(&note.server)
+                        .bind(&note.database)
+                        .bind(note.pid.map(i64::from))
+                        .bind(&note.gid)
+                        .bind(&note.role)
+                        .bind(&note.application_name)
+                        .bind(&note.kind)
+                        .bind(&note.deed)
+                        .bind(&note.asked_by)
+                        .bind(&note.why)
+                        .bind(&note.outcome)
+                        .execute(&mut **tx)
+                        .await?
+                        .rows_affected();
+                }
+                usize::try_from(new).unwrap_or(usize::MAX)
             }
-            usize::try_from(new).unwrap_or(usize::MAX)
-        })
+        )
     }
 
     /// All that were signalled, the newest first.
@@ -100,9 +104,13 @@ impl History {
     /// # Errors
     /// When the place cannot be read.
     pub async fn signals(&mut self) -> Result<Vec<SignalNote>> {
-        transaction!(&mut self.store, |tx, sql| {
-            let notes: Vec<SignalNote> = sqlx::query_as(sql(ALL)).fetch_all(&mut **tx).await?;
-            notes
-        })
+        transaction!(
+            &mut self.store,
+            read | tx,
+            sql | {
+                let notes: Vec<SignalNote> = sqlx::query_as(sql(ALL)).fetch_all(&mut **tx).await?;
+                notes
+            }
+        )
     }
 }

@@ -47,7 +47,17 @@ impl fmt::Debug for Store {
 /// Runs a block in one transaction, on whichever place. In it, `$tx` is the connection and `$sql` makes
 /// the statement that this place takes from one that names the schema.
 macro_rules! transaction {
-    ($store:expr, |$tx:ident, $sql:ident| $block:expr) => {{
+    ($store:expr, read |$tx:ident, $sql:ident| $block:expr) => {
+        transaction!($store, ("BEGIN", "BEGIN READ ONLY"), |$tx, $sql| $block)
+    };
+    ($store:expr, write |$tx:ident, $sql:ident| $block:expr) => {
+        transaction!(
+            $store,
+            ("BEGIN IMMEDIATE", "BEGIN READ WRITE"),
+            |$tx, $sql| $block
+        )
+    };
+    ($store:expr, ($begin_file:expr, $begin_server:expr), |$tx:ident, $sql:ident| $block:expr) => {{
         let store: &mut $crate::history::store::Store = $store;
         let name = store.name().to_owned();
         let done: sqlx::Result<_> = match &mut store.session {
@@ -55,7 +65,7 @@ macro_rules! transaction {
                 let $sql = |text: &str| sqlx::AssertSqlSafe(text.replace("pgguard.", ""));
                 async {
                     let mut transaction =
-                        sqlx::Connection::begin_with(session, "BEGIN IMMEDIATE").await?;
+                        sqlx::Connection::begin_with(session, $begin_file).await?;
                     let $tx = &mut transaction;
                     let out = $block;
                     transaction.commit().await?;
@@ -68,7 +78,7 @@ macro_rules! transaction {
                 let session = connection.session()?;
                 let work = async {
                     let mut transaction =
-                        sqlx::Connection::begin_with(session, "BEGIN READ WRITE").await?;
+                        sqlx::Connection::begin_with(session, $begin_server).await?;
                     let $tx = &mut transaction;
                     let out = $block;
                     transaction.commit().await?;

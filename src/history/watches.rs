@@ -59,13 +59,17 @@ impl History {
     /// # Errors
     /// When the place cannot be read, or is damaged.
     pub async fn watches(&mut self, server: &str) -> Result<Vec<Watch>> {
-        let rows = transaction!(&mut self.store, |tx, sql| {
-            let rows: Vec<Row> = sqlx::query_as(sql(OF_SERVER))
-                .bind(server)
-                .fetch_all(&mut **tx)
-                .await?;
-            rows
-        })?;
+        let rows = transaction!(
+            &mut self.store,
+            read | tx,
+            sql | {
+                let rows: Vec<Row> = sqlx::query_as(sql(OF_SERVER))
+                    .bind(server)
+                    .fetch_all(&mut **tx)
+                    .await?;
+                rows
+            }
+        )?;
         rows.into_iter()
             .map(|row| watch_of(row, self.place()))
             .collect()
@@ -92,28 +96,32 @@ impl History {
     /// # Errors
     /// When the place cannot be written.
     pub async fn observe(&mut self, watches: &[Watch]) -> Result<()> {
-        transaction!(&mut self.store, |tx, sql| {
-            for watch in watches {
-                let (Some(started), Some(seen)) = (watch.watcher.started, watch.watcher.seen())
-                else {
-                    continue;
-                };
-                sqlx::query(sql(KEEP))
-                    .bind(&watch.key.server)
-                    .bind(&watch.key.database)
-                    .bind(&watch.key.tool)
-                    .bind(&watch.key.user)
-                    .bind(&watch.key.application_name)
-                    .bind(started)
-                    .bind(seen)
-                    .bind(watch.instance)
-                    .bind(i64::from(watch.leader.pid))
-                    .bind(watch.leader.backend_start)
-                    .bind(serde_json::to_string(&watch.watcher).unwrap_or_default())
-                    .execute(&mut **tx)
-                    .await?;
+        transaction!(
+            &mut self.store,
+            write | tx,
+            sql | {
+                for watch in watches {
+                    let (Some(started), Some(seen)) = (watch.watcher.started, watch.watcher.seen())
+                    else {
+                        continue;
+                    };
+                    sqlx::query(sql(KEEP))
+                        .bind(&watch.key.server)
+                        .bind(&watch.key.database)
+                        .bind(&watch.key.tool)
+                        .bind(&watch.key.user)
+                        .bind(&watch.key.application_name)
+                        .bind(started)
+                        .bind(seen)
+                        .bind(watch.instance)
+                        .bind(i64::from(watch.leader.pid))
+                        .bind(watch.leader.backend_start)
+                        .bind(serde_json::to_string(&watch.watcher).unwrap_or_default())
+                        .execute(&mut **tx)
+                        .await?;
+                }
             }
-        })
+        )
     }
 
     /// A dump has ended: it becomes a past run, and is watched no more.
@@ -122,17 +130,29 @@ impl History {
     /// When the place cannot be written.
     pub async fn ended(&mut self, watch: &Watch, run: &BackupRun) -> Result<()> {
         self.save(run).await?;
-        transaction!(&mut self.store, |tx, sql| {
-            sqlx::query(sql(FORGET))
-                .bind(&watch.key.server)
-                .bind(&watch.key.database)
-                .bind(&watch.key.tool)
-                .bind(&watch.key.user)
-                .bind(&watch.key.application_name)
-                .bind(watch.watcher.started)
-                .execute(&mut **tx)
-                .await?;
-        })
+        self.forget(watch).await
+    }
+
+    /// Watches a dump no more.
+    ///
+    /// # Errors
+    /// When the place cannot be written.
+    pub async fn forget(&mut self, watch: &Watch) -> Result<()> {
+        transaction!(
+            &mut self.store,
+            write | tx,
+            sql | {
+                sqlx::query(sql(FORGET))
+                    .bind(&watch.key.server)
+                    .bind(&watch.key.database)
+                    .bind(&watch.key.tool)
+                    .bind(&watch.key.user)
+                    .bind(&watch.key.application_name)
+                    .bind(watch.watcher.started)
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        )
     }
 }
 
@@ -169,8 +189,9 @@ impl Watch {
         };
         match (backend.backend_start, self.leader.backend_start) {
             (Some(now), Some(then)) if now != then => Some(true),
-            (Some(_), Some(_)) => {
-                Some(backend.xact_start.is_none() || backend.xact_start != self.watcher.started)
+            // As `Watcher::look` has it: the transaction's begin, or the session's.
+            (Some(start), Some(_)) => {
+                Some(backend.xact_start.or(Some(start)) != self.watcher.started)
             }
             _ => None,
         }

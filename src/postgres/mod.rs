@@ -5,5 +5,6 @@ pub mod catalog;
 pub mod connect;
 pub mod signal;
 pub mod snapshot;
+pub mod statements;
 pub mod tables;
 pub mod usage;

@@ -3,7 +3,7 @@
 use super::{Database, until};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 
@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 /// sessions are in COPY, and nothing moves until [`Dump::finish`] or [`Dump::kill`].
 pub struct Dump {
     child: Child,
-    unread: Option<ChildStdout>,
+    unread: Option<BufReader<ChildStdout>>,
     pids: Vec<i32>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -43,7 +43,7 @@ impl Dump {
             .process_group(0)
             .spawn()
             .expect("pg_dump starts");
-        let mut unread = child.stdout.take().expect("a pipe");
+        let mut unread = BufReader::new(child.stdout.take().expect("a pipe"));
         if let Some(line) = line {
             read_until(&mut unread, line);
         }
@@ -115,6 +115,15 @@ impl Dump {
         (dump.copying(database, "true") == jobs && dump.pids.len() == jobs + 1).then_some(dump)
     }
 
+    /// Reads on up to this table's rows, and then no more.
+    pub fn read_on_to(&mut self, table: &str) {
+        let unread = self
+            .unread
+            .as_mut()
+            .expect("a serial dump that is read from");
+        read_until(unread, &format!("COPY {table} ("));
+    }
+
     fn copying(&self, database: &Database, and: &str) -> usize {
         let count = database.server.sql(
             "postgres",
@@ -174,18 +183,20 @@ impl Drop for Dump {
     }
 }
 
-/// Reads no further than a line that begins so, byte by byte.
-fn read_until(output: &mut ChildStdout, beginning: &str) {
+/// Reads no further than a line that begins so.
+fn read_until(output: &mut BufReader<ChildStdout>, beginning: &str) {
     let mut line = Vec::new();
-    for byte in std::io::BufReader::new(output).bytes() {
-        line.push(byte.expect("pg_dump writes"));
-        if line.ends_with(b"\n") {
-            line.clear();
-        } else if line == beginning.as_bytes() {
+    loop {
+        line.clear();
+        let count = output.read_until(b'\n', &mut line).expect("pg_dump writes");
+        if line.starts_with(beginning.as_bytes()) {
             return;
         }
+        assert!(
+            count > 0,
+            "pg_dump wrote no line that begins with {beginning}"
+        );
     }
-    panic!("pg_dump wrote no line that begins with {beginning}");
 }
 
 /// Whether a program was ended by a signal rather than by itself.

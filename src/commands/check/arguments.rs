@@ -78,9 +78,12 @@ pub struct Arguments {
     /// For the mode migration: files or folders; may be given more than once.
     #[arg(long, value_name = "FILE")]
     pub migration: Vec<PathBuf>,
-    /// For the backup modes: where past runs are kept, a SQLite file or a postgres:// URL.
+    /// Where past backup runs are kept: a SQLite file, or a postgres:// URL [default: $PGGUARD_HISTORY, or the user's state folder].
     #[arg(long, value_name = "WHERE")]
     pub history: Option<String>,
+    /// Neither read nor write past backup runs.
+    #[arg(long, conflicts_with = "history")]
+    pub no_history: bool,
     /// nagios: one line. openmetrics: everything at once, for a textfile collector.
     #[arg(long, value_enum, default_value_t = Form::Nagios)]
     pub format: Form,

@@ -3,16 +3,21 @@
 mod arguments;
 mod watchdog;
 
+use super::facts::Facts;
+use super::past::Past;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
-use crate::cli::ConnectArgs;
-use crate::model::{BackupRun, Snapshot, Verdict};
+use crate::cli::{ConnectArgs, HistoryArgs};
+use crate::config::Config;
+use crate::model::{Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::postgres::snapshot;
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result, report};
 use arguments::{Arguments, Form, Said};
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
+
+/// No check waits longer for the history.
+const MOST_ON_HISTORY: Duration = Duration::from_secs(2);
 
 /// Runs the check by the plugin rules, arguments and panics included: one line on standard output,
 /// exit status 0 to 3. It reads its arguments itself, since theirs are the plugins' habits.
@@ -52,7 +57,7 @@ async fn run(arguments: &Arguments) -> (String, u8) {
                 .unwrap_or_else(|error| failed(arguments, &error));
             told(arguments, &answer)
         }
-        Form::Openmetrics => match look(arguments).await {
+        Form::Openmetrics => match look(arguments, &mut past(arguments)).await {
             Ok(look) => {
                 let sessions = understand(&look.snapshot);
                 let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
@@ -107,16 +112,33 @@ async fn connect(arguments: &Arguments) -> Result<(Connection, Duration)> {
     Ok((connection, started.elapsed()))
 }
 
-async fn look(arguments: &Arguments) -> Result<Look> {
-    let (mut connection, connected_in) = connect(arguments).await?;
+/// Looks, and leaves to the history what was seen of running backups.
+async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
+    let (connection, connected_in) = connect(arguments).await?;
     watchdog::stage("reading pg_stat_activity and pg_locks");
-    let looked = snapshot::look(&mut connection).await;
-    connection.close().await;
+    let mut facts = Facts::of(connection);
+    let looked = facts.look().await;
+    if let Ok(snapshot) = &looked {
+        watchdog::stage("noting what backups do");
+        past.estimates(&mut facts, snapshot, &understand(snapshot))
+            .await;
+    }
+    facts.finish().await;
     watchdog::stage("judging");
     Ok(Look {
         snapshot: looked?,
         connected_in,
     })
+}
+
+/// The history. It may take no more than a part of the time that the check has.
+fn past(arguments: &Arguments) -> Past {
+    let flags = HistoryArgs {
+        history: arguments.history.clone(),
+        no_history: arguments.no_history,
+    };
+    Past::new(&flags, &Config::default(), false)
+        .with_patience(MOST_ON_HISTORY.min(arguments.timeout / 5))
 }
 
 async fn answer(arguments: &Arguments) -> Result<Answer> {
@@ -129,13 +151,18 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
         without: arguments.exclude_role.clone(),
         database: arguments.only_database.clone(),
     };
-    let runs = match mode.needs {
-        Needs::History => past_runs(arguments)?,
-        _ => Vec::new(),
-    };
+    let mut past = past(arguments);
     let (look, verdict) = match mode.needs {
-        Needs::Verdict => verdict(arguments).await?,
-        _ => (look(arguments).await?, None),
+        Needs::Verdict => verdict(arguments, &mut past).await?,
+        _ => (look(arguments, &mut past).await?, None),
+    };
+    let runs = match mode.needs {
+        Needs::History => {
+            watchdog::stage("reading past backup runs");
+            past.runs_of(look.snapshot.server.system_identifier.as_deref())
+                .await?
+        }
+        _ => Vec::new(),
     };
     let sessions = understand(&look.snapshot);
     let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
@@ -145,12 +172,14 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     let mut answer = (mode.answer)(&sight);
     if arguments.verbose >= 3 {
         answer.details.push(how(&look));
+        answer.details.extend(past.problem());
     }
+    past.close().await;
     Ok(answer)
 }
 
 /// The gate's verdict on the migrations, with the look that it is about.
-async fn verdict(arguments: &Arguments) -> Result<(Look, Option<Verdict>)> {
+async fn verdict(arguments: &Arguments, past: &mut Past) -> Result<(Look, Option<Verdict>)> {
     if arguments.migration.is_empty() {
         return Err(Error::Usage(
             "the mode migration needs a file or folder: --migration FILE".into(),
@@ -165,17 +194,12 @@ async fn verdict(arguments: &Arguments) -> Result<(Look, Option<Verdict>)> {
         dbname: arguments.dbname.clone(),
         timeout: arguments.timeout,
     };
-    let judged = super::verdict::now(&connect, &arguments.migration).await?;
+    let judged = super::verdict::now(&connect, &arguments.migration, past).await?;
     let look = Look {
         snapshot: judged.snapshot,
         connected_in: started.elapsed(),
     };
     Ok((look, Some(judged.verdict)))
-}
-
-/// Past backup runs.
-fn past_runs(_arguments: &Arguments) -> Result<Vec<BackupRun>> {
-    Ok(Vec::new())
 }
 
 fn how(look: &Look) -> String {

@@ -4,6 +4,7 @@
 mod consent;
 pub mod end;
 
+use super::past::Past;
 use super::{facts, screen, verdict};
 use crate::cli::{Color, KillArgs};
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
@@ -62,7 +63,8 @@ impl Kill {
 
     /// The true roots in the way of migrations, one after the other.
     async fn blocking(&mut self) -> Result<u8> {
-        let judged = verdict::now(&self.args.connect, &self.args.blocking).await?;
+        let judged =
+            verdict::now(&self.args.connect, &self.args.blocking, &mut Past::none()).await?;
         let graph = WaitGraph::between_sessions(&judged.snapshot, &judged.sessions);
         let roots = roots(&judged.verdict, &graph);
         if roots.is_empty() {

@@ -1,0 +1,414 @@
+//! What past runs tell a command that looks, and what it leaves to those that come after it.
+//!
+//! Each look at a running dump goes on where the last one ended, whoever looked: what was seen is kept in
+//! the history. A dump that is no longer there becomes a past run. None of it may harm the command: what
+//! goes wrong is a note, and it gets so much time and no more.
+
+use super::facts::Facts;
+use crate::backup::{self, End, Watcher};
+use crate::cli::HistoryArgs;
+use crate::config::Config;
+use crate::history::{Filter, History, Place, Watch};
+use crate::model::{
+    BackupRun, BackupTool, DatabaseFacts, Estimate, Pid, RelationName, RunKey, RunOutcome, Session,
+    Snapshot,
+};
+use crate::sessions::Sessions;
+use crate::{Error, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, HashSet};
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// No look waits longer for the history.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After a failure it is left alone for so long.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Who looks each second writes no oftener than this.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Not seen for so long, a dump of another server than the one looked at is given up.
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
+
+/// Two sets of tables that share fewer of their tables have nothing to tell each other.
+const SIMILAR: f64 = 0.7;
+
+/// The history as one command uses it.
+pub struct Past {
+    /// `None`: not wanted.
+    place: Option<Place>,
+    /// It failed: not asked again until then.
+    off_until: Option<Instant>,
+    history: Option<History>,
+    /// The running dumps, as they were seen so far.
+    watches: BTreeMap<(RunKey, DateTime<Utc>), Watch>,
+    /// Past runs by key and number of tables, once read.
+    runs: BTreeMap<(RunKey, usize), Vec<BackupRun>>,
+    /// `pg_stat_statements`, once read: it stands in where there is no past run.
+    statements: Option<Vec<crate::model::CopyStatement>>,
+    last_kept: Option<Instant>,
+    problem: Option<String>,
+    /// What each look may spend on it.
+    patience: Duration,
+}
+
+impl Past {
+    /// The history that the flags and the configuration name. `replayed`: the look is a recording's, which
+    /// tells nothing new and shall answer the same again.
+    pub fn new(args: &HistoryArgs, config: &Config, replayed: bool) -> Self {
+        let mut past = Self::none();
+        if args.no_history || replayed {
+            return past;
+        }
+        let said = args.history.as_deref().or(config.history.as_deref());
+        match Place::of(said) {
+            Ok(place) => past.place = Some(place),
+            // Nobody named one, and there is no home folder: a service's user.
+            Err(_) if said.is_none() => {}
+            Err(error) => past.problem = Some(error.to_string()),
+        }
+        past
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
+        Self {
+            place: None,
+            off_until: None,
+            history: None,
+            watches: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            statements: None,
+            last_kept: None,
+            problem: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Gives it less time.
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// What went wrong since this was last asked.
+    pub fn problem(&mut self) -> Option<String> {
+        self.problem.take()
+    }
+
+    /// Says on standard error what went wrong.
+    pub fn warn(&mut self) {
+        if let Some(problem) = self.problem() {
+            eprintln!("pgguard: note: {problem}");
+        }
+    }
+
+    /// An estimate for each running backup, by its leading pid; and the history is told what was seen.
+    pub async fn estimates(
+        &mut self,
+        facts: &mut Facts,
+        snapshot: &Snapshot,
+        sessions: &Sessions,
+    ) -> BTreeMap<Pid, Estimate> {
+        let running: Vec<&Session> = sessions.iter().filter(|s| s.backup.is_some()).collect();
+        if !running.is_empty() || self.may_know_more() {
+            self.read_watches(snapshot).await;
+        }
+        let mut found = BTreeMap::new();
+        for session in running {
+            if let Some(estimate) = self.estimate(facts, snapshot, session).await {
+                found.insert(session.pid, estimate);
+            }
+        }
+        self.end_those_that_are_over(facts, snapshot).await;
+        self.keep().await;
+        found
+    }
+
+    /// Past runs of a server, for a judgement that needs no tables.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub async fn runs_of(&mut self, server: Option<&str>) -> Result<Vec<BackupRun>> {
+        if let Some(problem) = self.problem() {
+            return Err(Error::Usage(problem));
+        }
+        let Some(place) = self.place.clone().filter(|_| self.may_know_more()) else {
+            return Ok(Vec::new());
+        };
+        let filter = Filter {
+            server: server.map(str::to_owned),
+            without_tables: true,
+            ..Filter::default()
+        };
+        let mut history = match self.history.take() {
+            Some(history) => history,
+            None => within(self.patience, &place, History::open_at(&place)).await?,
+        };
+        let runs = within(self.patience, &place, history.runs(&filter)).await?;
+        self.history = Some(history);
+        Ok(runs)
+    }
+
+    /// Writes what is not written yet, and says goodbye.
+    pub async fn close(&mut self) {
+        self.last_kept = None;
+        self.keep().await;
+        if let Some(history) = self.history.take() {
+            history.close().await;
+        }
+    }
+
+    /// Whether a dump may have been seen running that has ended since. A file that is not there knows none.
+    fn may_know_more(&self) -> bool {
+        match &self.place {
+            Some(Place::File(path)) => path.exists(),
+            Some(Place::Postgres(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Asks the history something; what goes wrong, or takes too long, is a note.
+    async fn ask<T>(&mut self, question: impl AsyncFnOnce(&mut History) -> Result<T>) -> Option<T> {
+        let place = self.place.clone()?;
+        if self.off_until.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let history = self.history.take();
+        let asked = within(self.patience, &place, async {
+            let mut history = match history {
+                Some(history) => history,
+                None => History::open_at(&place).await?,
+            };
+            let answer = question(&mut history).await?;
+            Ok((history, answer))
+        });
+        match asked.await {
+            Ok((history, answer)) => {
+                self.history = Some(history);
+                self.off_until = None;
+                Some(answer)
+            }
+            Err(error) => {
+                // Said once: one that is away for an hour is no news each minute.
+                if self.off_until.replace(Instant::now() + RETRY).is_none() {
+                    self.problem = Some(format!("{error}; going on without past runs"));
+                }
+                None
+            }
+        }
+    }
+
+    /// What others saw of this server's dumps. A process that looks again and again knows its own.
+    async fn read_watches(&mut self, snapshot: &Snapshot) {
+        if self.last_kept.is_some() {
+            return;
+        }
+        let server = snapshot
+            .server
+            .system_identifier
+            .clone()
+            .unwrap_or_default();
+        let watches = self
+            .ask(async |history| history.watches(&server).await)
+            .await;
+        for watch in watches.into_iter().flatten() {
+            if let Some(started) = watch.watcher.started {
+                self.watches.insert((watch.key.clone(), started), watch);
+            }
+        }
+    }
+
+    /// When one backup ends, from this look, those before it and past runs.
+    async fn estimate(
+        &mut self,
+        facts: &mut Facts,
+        snapshot: &Snapshot,
+        session: &Session,
+    ) -> Option<Estimate> {
+        let backup = session.backup.as_ref()?;
+        let leader = snapshot.backend(session.pid)?;
+        let mut tables = facts.tables(&backup.tables).await;
+        let key = backup::key_of(snapshot, session)?;
+        let begun = leader.xact_start.or(leader.backend_start);
+        let mut watch = begun
+            .and_then(|begun| self.watches.remove(&(key.clone(), begun)))
+            .unwrap_or_else(|| Watch {
+                key: key.clone(),
+                leader: leader.identity(),
+                instance: snapshot.server.started_at,
+                watcher: Watcher::default(),
+            });
+        watch.watcher.look(snapshot, session, &tables);
+        let runs = self.runs_for(&key, &watch.watcher).await;
+        if runs.is_empty() {
+            tables.statements = self.statements(facts, snapshot, &watch.watcher).await;
+        }
+        let estimate = watch.watcher.estimate(&tables, &runs);
+        if let Some(begun) = watch
+            .watcher
+            .started
+            .filter(|_| is_a_run(snapshot, session))
+        {
+            self.watches.insert((key, begun), watch);
+        }
+        estimate
+    }
+
+    /// Past runs that can tell about one. They are read once for each set of tables: it grows while a dump
+    /// takes its locks.
+    async fn runs_for(&mut self, key: &RunKey, watcher: &Watcher) -> Vec<BackupRun> {
+        let known = (key.clone(), watcher.tables.len());
+        if let Some(runs) = self.runs.get(&known) {
+            return runs.clone();
+        }
+        let names: HashSet<&RelationName> = watcher.tables.iter().map(|t| &t.name).collect();
+        let parallel = watcher.workers > 1;
+        let runs = self
+            .ask(async |history| {
+                history
+                    .past(key, parallel, |other| are_similar(&names, other))
+                    .await
+            })
+            .await
+            .unwrap_or_default();
+        self.runs.insert(known, runs.clone());
+        runs
+    }
+
+    /// How long the COPYs took that the server itself remembers.
+    async fn statements(
+        &mut self,
+        facts: &mut Facts,
+        snapshot: &Snapshot,
+        watcher: &Watcher,
+    ) -> Vec<crate::model::CopyStatement> {
+        if watcher.tables.is_empty() || watcher.database != snapshot.server.datname {
+            return Vec::new();
+        }
+        if self.statements.is_none() {
+            self.statements = Some(facts.statements().await);
+        }
+        self.statements.clone().unwrap_or_default()
+    }
+
+    /// Dumps that are no longer there become past runs.
+    async fn end_those_that_are_over(&mut self, facts: &mut Facts, snapshot: &Snapshot) {
+        let given_up = |watch: &Watch| {
+            let seen = watch.watcher.seen();
+            seen.is_none_or(|seen| snapshot.taken_at - seen > FORGOTTEN_AFTER)
+        };
+        let over: Vec<_> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| watch.is_over(snapshot).unwrap_or_else(|| given_up(watch)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in over {
+            let Some(watch) = self.watches.remove(&key) else {
+                continue;
+            };
+            let tables = if watch.watcher.database == snapshot.server.datname {
+                let oids: Vec<_> = watch.watcher.tables.iter().map(|t| t.oid).collect();
+                facts.tables(&oids).await
+            } else {
+                DatabaseFacts::default()
+            };
+            let runs = self.runs_for(&watch.key, &watch.watcher).await;
+            let run = past_run(&watch, &tables, &runs, snapshot.taken_at);
+            self.ask(async |history| match &run {
+                Some(run) => history.ended(&watch, run).await,
+                None => history.forget(&watch).await,
+            })
+            .await;
+            self.runs.clear();
+        }
+    }
+
+    /// Leaves what was seen to those that look next.
+    async fn keep(&mut self) {
+        let is_early = self.last_kept.is_some_and(|at| at.elapsed() < KEEP_EVERY);
+        if is_early || self.watches.is_empty() {
+            return;
+        }
+        let watches: Vec<Watch> = self.watches.values().cloned().collect();
+        self.ask(async |history| history.observe(&watches).await)
+            .await;
+        self.last_kept = Some(Instant::now());
+    }
+}
+
+/// Runs something, for so long at most.
+async fn within<T>(
+    patience: Duration,
+    place: &Place,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(patience, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::History {
+            path: place.to_string(),
+            why: format!(
+                "it did not answer within {:.1} s; name another place with --history, or none with --no-history",
+                patience.as_secs_f64()
+            ),
+        }),
+    }
+}
+
+/// Whether a session's begin and end are those of a run: a dump's transaction, or a stream of files. Others
+/// work now and then in a session of theirs.
+fn is_a_run(snapshot: &Snapshot, session: &Session) -> bool {
+    let Some(leader) = snapshot.backend(session.pid) else {
+        return false;
+    };
+    match session.backup.as_ref().map(|b| b.tool) {
+        Some(BackupTool::PgDump | BackupTool::PgDumpall) => leader.xact_start.is_some(),
+        Some(BackupTool::PgBasebackup | BackupTool::Barman) => {
+            leader.backend_start.is_some() && snapshot.progress_of(leader.pid).next().is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether most of the tables are the same. The estimate looks more closely.
+fn are_similar(names: &HashSet<&RelationName>, other: &[RelationName]) -> bool {
+    let common = other.iter().filter(|name| names.contains(name)).count();
+    let united = names.len() + other.len() - common;
+    common as f64 >= SIMILAR * united as f64 || united - common <= 2
+}
+
+/// The run that was watched, now that it is over; `None`: too little of it was seen, a dump of the schema
+/// alone looks the same.
+///
+/// A complete one ended when what was left at the last look was done; of one that vanished is known that it
+/// was there until then.
+fn past_run(
+    watch: &Watch,
+    facts: &DatabaseFacts,
+    past: &[BackupRun],
+    now: DateTime<Utc>,
+) -> Option<BackupRun> {
+    let watcher = &watch.watcher;
+    let seen = watcher.seen()?;
+    let is_physical = watcher.points.iter().any(|p| p.streamed.is_some());
+    if !watcher.has_begun() && !is_physical {
+        return None;
+    }
+    let run = |at| {
+        let end = End { at, outcome: None };
+        watcher.run(watch.key.clone(), facts, Some(end))
+    };
+    if run(now)?.outcome != RunOutcome::Complete {
+        return run(seen);
+    }
+    let left = watcher
+        .estimate(facts, past)
+        .and_then(|e| e.remaining_s)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .and_then(|left| TimeDelta::from_std(left).ok());
+    let expected = left.map_or(seen + (now - seen) / 2, |left| seen + left);
+    run(expected.clamp(seen, now))
+}
