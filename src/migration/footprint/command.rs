@@ -92,10 +92,8 @@ fn known(act: &mut Act, node: &N) -> Step {
             set(act, s);
             Ok(())
         }
-        N::TransactionStmt(s) => {
-            transaction(act, s.kind);
-            Ok(())
-        }
+        // What a ROLLBACK takes back: undo.rs.
+        N::TransactionStmt(_) => Ok(()),
         N::CreateExtensionStmt(s) if s.if_not_exists && act.world.has_extension(&s.extname) => {
             Ok(())
         }
@@ -253,16 +251,15 @@ fn create_schema(act: &mut Act, statement: &pg_query::protobuf::CreateSchemaStmt
     if act.world.schema(&name).is_none() {
         act.world.put_schema(&name);
     }
-    let path = act.world.path();
     let mut inside = vec![name];
-    inside.extend(path.iter().cloned());
-    act.world.set_path(Some(inside));
+    inside.extend(act.world.path());
+    let path = act.world.swap_path(inside);
     let outcome = statement
         .schema_elts
         .iter()
         .filter_map(|e| e.node.as_ref())
         .try_for_each(|e| known(act, e));
-    act.world.set_path(Some(path));
+    act.world.swap_path(path);
     outcome
 }
 
@@ -279,10 +276,14 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
     let is_set = kind == K::VarSetValue;
     let first = values.first().map(|v| v.to_lowercase()).unwrap_or_default();
     match statement.name.as_str() {
-        "search_path" if is_set => act
-            .world
-            .set_path(Some(values.into_iter().filter(|v| !v.is_empty()).collect())),
-        "search_path" => act.world.set_path(None),
+        "search_path" => {
+            let path = is_set.then(|| values.into_iter().filter(|v| !v.is_empty()).collect());
+            if statement.is_local {
+                act.world.set_local_path(path);
+            } else {
+                act.world.set_path(path);
+            }
+        }
         "session_replication_role" => act.world.session.replica = is_set && first == "replica",
         "check_function_bodies" => {
             act.world.session.check_function_bodies =
@@ -294,17 +295,6 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
         }
         _ if kind == K::VarResetAll => act.world.set_path(None),
         _ => {}
-    }
-}
-
-fn transaction(act: &mut Act, kind: i32) {
-    if matches!(
-        TransactionStmtKind::try_from(kind),
-        Ok(TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo)
-    ) {
-        act.notes.push(
-            "what was created or dropped before a ROLLBACK is not taken back here".to_owned(),
-        );
     }
 }
 

@@ -235,17 +235,20 @@ fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
             true
         }
         "set_config" => {
-            if let [key, value, ..] = arguments
+            if let [key, value, local @ ..] = arguments
                 && query::constant(key).as_deref() == Some("search_path")
                 && let Some(value) = query::constant(value)
             {
-                act.world.set_path(Some(
-                    value
-                        .split(',')
-                        .map(|s| s.trim().trim_matches('"').to_owned())
-                        .filter(|s| !s.is_empty())
-                        .collect(),
-                ));
+                let path = value
+                    .split(',')
+                    .map(|s| s.trim().trim_matches('"').to_owned())
+                    .filter(|s| !s.is_empty())
+                    .collect();
+                if local.first().is_some_and(|l| query::is_true(l)) {
+                    act.world.set_local_path(Some(path));
+                } else {
+                    act.world.set_path(Some(path));
+                }
             }
             true
         }

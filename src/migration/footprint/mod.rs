@@ -18,7 +18,7 @@
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER`, `REFRESH MATERIALIZED VIEW` |
 //! | `objects.rs` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
 //!
-//! `world.rs` is the catalog that moves, `act.rs` a statement while its footprint is being told. What
+//! `world.rs` is the catalog that moves, `undo.rs` what ROLLBACK takes back in it, `act.rs` a statement while its footprint is being told. What
 //! cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
 //! what is known is still listed, and nothing is guessed.
 
@@ -40,6 +40,7 @@ mod reach;
 mod rename;
 mod routine;
 mod storage;
+mod undo;
 mod world;
 
 pub use reach::{Reach, reach};
@@ -47,6 +48,7 @@ pub use reach::{Reach, reach};
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Footprint, Statement};
 use act::Act;
+use undo::Undo;
 use world::World;
 
 /// The footprint of a migration on a catalog that [`reach`] asked for.
@@ -55,11 +57,15 @@ use world::World;
 #[must_use]
 pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: i32) -> Footprint {
     let mut world = World::new(catalog, server_version_num);
+    let mut undo = Undo::new(statements);
+    let told = statements.iter().map(|source| {
+        undo.before(&mut world, source);
+        let told = statement(&mut world, source);
+        undo.after(&mut world, source);
+        told
+    });
     Footprint {
-        statements: statements
-            .iter()
-            .map(|s| statement(&mut world, s))
-            .collect(),
+        statements: told.collect(),
     }
 }
 

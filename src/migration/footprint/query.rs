@@ -895,6 +895,14 @@ pub fn integer(tree: &Value) -> Option<i64> {
     integer(find_key(tree, "TypeCast")?.get("arg")?)
 }
 
+/// Whether a tree is the constant `true`.
+#[must_use]
+pub fn is_true(tree: &Value) -> bool {
+    find_key(tree, "AConst")
+        .and_then(|c| c.get("val")?.get("Boolval")?.get("boolval")?.as_bool())
+        .unwrap_or(false)
+}
+
 /// Whether an expression is the constant NULL.
 #[must_use]
 pub fn is_null(node: &Node) -> bool {

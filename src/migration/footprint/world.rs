@@ -135,6 +135,8 @@ pub struct World {
     /// `search_path`, expanded but for schemas that do not exist.
     path: Vec<String>,
     start_path: Vec<String>,
+    /// The path after a transaction that has a SET LOCAL of its own.
+    path_afterwards: Option<Vec<String>>,
     schemas: HashMap<String, Oid>,
     relations: HashMap<Oid, Relation>,
     by_name: HashMap<RelationName, Oid>,
@@ -189,6 +191,7 @@ impl World {
             },
             path: Vec::new(),
             start_path: Vec::new(),
+            path_afterwards: None,
             schemas: catalog
                 .schemas
                 .into_iter()
@@ -279,6 +282,7 @@ impl World {
 
     /// `SET search_path`; `None`: back to what the session began with.
     pub fn set_path(&mut self, path: Option<Vec<String>>) {
+        self.path_afterwards = None;
         self.path = match path {
             None => self.start_path.clone(),
             Some(parts) => parts
@@ -292,6 +296,35 @@ impl World {
                 })
                 .collect(),
         };
+    }
+
+    /// `SET LOCAL search_path`: to the end of the transaction.
+    pub fn set_local_path(&mut self, path: Option<Vec<String>>) {
+        let afterwards = self
+            .path_afterwards
+            .take()
+            .unwrap_or_else(|| self.path.clone());
+        self.set_path(path);
+        self.path_afterwards = Some(afterwards);
+    }
+
+    /// Another path for a while; says the one before.
+    pub fn swap_path(&mut self, path: Vec<String>) -> Vec<String> {
+        std::mem::replace(&mut self.path, path)
+    }
+
+    /// A transaction is over: what was set for it alone goes.
+    pub fn end_transaction(&mut self) {
+        if let Some(path) = self.path_afterwards.take() {
+            self.path = path;
+        }
+    }
+
+    /// Takes back everything since `earlier`; oids are not given twice.
+    pub fn restore(&mut self, earlier: &Self) {
+        let next_oid = self.next_oid;
+        *self = earlier.clone();
+        self.next_oid = next_oid;
     }
 
     /// The path as it is, to come back to it.
