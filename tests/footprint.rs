@@ -30,7 +30,7 @@ fn the_forms_in_the_fixtures_lock_what_is_predicted() {
             "Postgres {major}: {exact} of {all} exact; not so:\n{}",
             wrong.join("\n")
         );
-        assert!(all > 100, "hardly a trial");
+        assert!(all > 100 || std::env::var("ONLY").is_ok(), "hardly a trial");
         assert!(
             exact * 100 >= EXACT * all,
             "Postgres {major}: only {exact} of {all} exact\n{}",

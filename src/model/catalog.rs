@@ -332,6 +332,9 @@ pub struct Constraint {
     /// `conenforced` (18)
     #[serde(default = "yes")]
     pub is_enforced: bool,
+    /// `pg_description` has something about it.
+    #[serde(default)]
+    pub has_comment: bool,
     /// `conbin`: the node tree of a check.
     #[serde(default)]
     pub expression: Option<String>,
@@ -427,6 +430,9 @@ pub struct Policy {
     pub check_range: Vec<RangeEntry>,
     /// `polcmd`: `r`, `a`, `w`, `d` or `*`.
     pub command: char,
+    /// Names of `polroles`; none: for everybody.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// A row of `pg_type`.

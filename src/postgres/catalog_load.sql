@@ -87,6 +87,8 @@ SELECT 'constraints', pg_catalog.json_agg(x)::text FROM (
            k.convalidated AS is_validated, k.connoinherit AS no_inherit, k.conislocal AS is_local,
            k.coninhcount AS inherited, k.condeferrable AS is_deferrable, k.condeferred AS is_deferred,
            coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true) AS is_enforced,
+           EXISTS (SELECT FROM pg_catalog.pg_description d
+                   WHERE d.objoid = k.oid AND d.classoid = 2606 AND d.objsubid = 0) AS has_comment,
            k.conbin::text AS expression
     FROM pg_catalog.pg_constraint k
     WHERE k.oid = ANY ($2)
@@ -112,7 +114,9 @@ SELECT 'rules', pg_catalog.json_agg(x)::text FROM (
 UNION ALL
 SELECT 'policies', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, p.polname AS name, p.polrelid::int8 AS "table", p.polcmd AS command,
-           coalesce(g.range, '[]') AS range, coalesce(h.range, '[]') AS check_range
+           coalesce(g.range, '[]') AS range, coalesce(h.range, '[]') AS check_range,
+           coalesce((SELECT pg_catalog.json_agg(o.rolname) FROM pg_catalog.pg_roles o
+                     WHERE o.oid = ANY (p.polroles)), '[]') AS roles
     FROM pg_catalog.pg_policy p LEFT JOIN ranges g ON g.owner = p.oid::int8
     LEFT JOIN ranges h ON h.owner = -p.oid::int8 WHERE p.polrelid = ANY ($1)) x
 UNION ALL

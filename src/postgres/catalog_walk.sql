@@ -147,6 +147,12 @@ walk (classid, objid, role) AS (
             SELECT 1259::oid, t.typrelid FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typrelid >= 16384
           UNION ALL
             SELECT 1247::oid, t.typbasetype FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typbasetype <> 0
+          UNION ALL
+            SELECT 1247::oid, t.typelem FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typelem >= 16384
+          UNION ALL
+            -- types of columns: their row types are locked with a new column of that type
+            SELECT 1247::oid, a.atttypid FROM pg_catalog.pg_attribute a
+            WHERE w.classid = 1259 AND w.objid >= 16384 AND a.attrelid = w.objid AND a.attnum > 0 AND a.atttypid >= 16384
         ) e
     ) n (classid, objid, role)
 )

@@ -34,6 +34,8 @@ pub struct Altered {
     pub constraints: Vec<Oid>,
     /// Indexes to take away and build again.
     pub indexes: Vec<Oid>,
+    /// Columns whose new type is indexed by other operators.
+    pub other_operators: Vec<i16>,
     /// Extended statistics to take away and add again.
     pub statistics: Vec<Oid>,
     /// Foreign keys to check against all rows.
@@ -441,9 +443,11 @@ fn set_default(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTabl
 /// (`NotNullImpliedByRelConstraints`).
 fn set_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -> Step {
     column_number(act, oid, name)?;
-    // Already so: its children are so too and are not looked at (ATPrepSetNotNull).
+    // Already so: its partitions are so too and are not looked at (ATPrepSetNotNull); since 18 the same
+    // of plain children.
     if act.world.column(oid, name).is_some_and(|c| c.not_null)
         && !unvalidated_not_null(act, oid, name)
+        && (act.version() >= 18 || act.kind(oid) == RelationKind::PartitionedTable)
     {
         return Ok(());
     }
@@ -464,29 +468,41 @@ fn unvalidated_not_null(act: &Act, oid: Oid, name: &str) -> bool {
         .any(|c| c.kind == 'n' && c.columns == [number] && !c.is_validated)
 }
 
-/// `DROP NOT NULL`
+/// `DROP NOT NULL`: since 18 as the constraint that it is, and nothing where there is none
+/// (`ATExecDropNotNull`).
 fn drop_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -> Step {
-    let tree = recursion(act, altering, oid);
-    column_number(act, oid, name)?;
-    for table in tree {
-        let number = act.world.column(table, name).map_or(0, |c| c.number);
-        let gone: Vec<Oid> = act
+    let number = column_number(act, oid, name)?;
+    if act.version() >= 18 {
+        if act.world.column(oid, name).is_some_and(|c| !c.not_null) {
+            return Ok(());
+        }
+        let constraint = act
             .world
             .constraints
-            .of(table)
-            .filter(|c| c.kind == 'n' && c.columns == [number])
-            .map(|c| c.oid)
-            .collect();
-        for constraint in gone {
-            act.world.forget((class::CONSTRAINT, constraint, 0));
+            .of(oid)
+            .find(|c| c.kind == 'n' && c.columns == [number])
+            .cloned();
+        if let Some(constraint) = constraint {
+            if constraint.inherited > 0 {
+                return refuse(format!("constraint {} is inherited", constraint.name));
+            }
+            drop_one_constraint(act, altering, &constraint, false)?;
         }
-        if let Some(r) = act.world.relation_mut(table)
-            && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-        {
-            c.not_null = false;
-        }
+        set_nullable(act, oid, name);
+        return Ok(());
+    }
+    for table in recursion(act, altering, oid) {
+        set_nullable(act, table, name);
     }
     Ok(())
+}
+
+fn set_nullable(act: &mut Act, oid: Oid, name: &str) {
+    if let Some(r) = act.world.relation_mut(oid)
+        && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
+    {
+        c.not_null = false;
+    }
 }
 
 /// `SET STATISTICS`
@@ -630,6 +646,7 @@ pub fn blank_constraint() -> Constraint {
         is_deferrable: false,
         is_deferred: false,
         is_enforced: true,
+        has_comment: false,
         expression: None,
     }
 }

@@ -46,7 +46,8 @@ fn serial_base(name: &TypeName) -> Option<&'static str> {
 }
 
 /// The type's oid as far as it is known; 0: not.
-fn type_of(act: &Act, name: &TypeName) -> Oid {
+#[must_use]
+pub fn type_of(act: &Act, name: &TypeName) -> Oid {
     if let Some(base) = serial_base(name) {
         return act.world.find_type(&[base.to_owned()]).map_or(0, |t| t.oid);
     }
@@ -150,11 +151,12 @@ fn put_raw(
         collation: 0,
     });
     if type_oid >= crate::model::FIRST_NORMAL_OID {
-        let composite = composite_relation(act, type_oid);
-        if act.world.locks_what_is_depended_on() {
-            act.lock(composite, AccessShare, "is the row type of a column");
-        } else {
-            act.touch(composite, AccessShare, "is the row type of a column");
+        for composite in composites(act, type_oid) {
+            if act.world.keeps_row_types() {
+                act.lock(composite, AccessShare, "is the row type of a column");
+            } else {
+                act.touch(composite, AccessShare, "is the row type of a column");
+            }
         }
         act.world.depend(
             (class::RELATION, table, i32::from(number)),
@@ -165,18 +167,32 @@ fn put_raw(
     number
 }
 
-/// The relation of a composite type, of an array of it, or of a domain over it (`CheckAttributeType`);
-/// 0: the type is none of these.
-fn composite_relation(act: &Act, mut oid: Oid) -> Oid {
-    while let Some(t) = act.world.types.get(&oid) {
-        match t.kind {
-            'c' => return t.relation,
-            'd' => oid = t.base,
-            'b' if t.element != 0 => oid = t.element,
-            _ => return 0,
+/// The relations of the composite types in a type: its own, those of its elements, of the type under a
+/// domain, and of its columns (`CheckAttributeType`).
+#[must_use]
+pub fn composites(act: &Act, type_oid: Oid) -> Vec<Oid> {
+    let mut found = Vec::new();
+    let mut types = vec![type_oid];
+    let mut next = 0;
+    while next < types.len() {
+        let inner: Vec<Oid> = match act.world.types.get(&types[next]) {
+            Some(t) if t.kind == 'c' => {
+                found.push(t.relation);
+                let columns = act.world.relation(t.relation).map(|r| &r.columns);
+                columns.into_iter().flatten().map(|c| c.type_oid).collect()
+            }
+            Some(t) if t.kind == 'd' => vec![t.base],
+            Some(t) if t.element != 0 => vec![t.element],
+            _ => Vec::new(),
+        };
+        next += 1;
+        for one in inner {
+            if !types.contains(&one) {
+                types.push(one);
+            }
         }
     }
-    0
+    found
 }
 
 /// Puts a copy of a column into another table.
@@ -194,6 +210,21 @@ pub fn put_copy(act: &mut Act, table: Oid, column: &Column, is_local: bool) {
     );
 }
 
+/// Puts a column of a query's result into a table or view.
+pub fn put_output(act: &mut Act, table: Oid, column: &super::output::Output) {
+    put_raw(
+        act,
+        table,
+        &column.name,
+        column.type_oid,
+        column.type_modifier,
+        false,
+        String::new(),
+        String::new(),
+        true,
+    );
+}
+
 /// Puts a default into the world, with the functions and sequences it needs.
 pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&Node>) {
     let oid = act.world.new_oid();
@@ -206,8 +237,7 @@ pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&N
     if let Some(expression) = expression
         && let Ok(tree) = serde_json::to_value(expression)
     {
-        for sequence in query::sequences_of(act, &tree) {
-            act.depends_on(sequence, "a default comes to use it");
+        for sequence in expression::depends_on(act, &tree, "a default comes to use it") {
             act.world.depend(
                 (class::DEFAULT, oid, 0),
                 (class::RELATION, sequence, 0),
@@ -218,7 +248,8 @@ pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&N
 }
 
 /// `varchar(10)` → 14, `numeric(10,2)` → 655366: as `atttypmod`.
-fn modifier_of(name: &TypeName) -> i32 {
+#[must_use]
+pub fn modifier_of(name: &TypeName) -> i32 {
     let numbers: Vec<i32> = name
         .typmods
         .iter()
@@ -588,17 +619,25 @@ pub fn alter_type(
         };
         let new_type = type_of(act, type_name);
         let new_modifier = modifier_of(type_name);
-        let has_storage = matches!(
+        // A partitioned table has nothing to write, but its indexes are not kept then either.
+        let may_rewrite = matches!(
             act.kind(table),
-            RelationKind::Table | RelationKind::MaterializedView
+            RelationKind::Table | RelationKind::MaterializedView | RelationKind::PartitionedTable
         );
-        if has_storage
+        if may_rewrite
             && let Some(why) =
                 rewrites_on_retype(act, &column, new_type, new_modifier, type_name, def)
         {
             altering.table(table).rewrite = Some(why);
         }
+        if !same_operators(act, column.type_oid, new_type) {
+            altering.table(table).other_operators.push(column.number);
+        }
         depend_on_column(act, altering, table, column.number, false)?;
+        sequences_of_retyped(act, table, column.number);
+        for composite in composites(act, new_type) {
+            act.touch(composite, AccessShare, "is the row type of a column");
+        }
         if let Some(r) = act.world.relation_mut(table)
             && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
         {
@@ -608,6 +647,37 @@ pub fn alter_type(
     }
     typed_tables(act, altering, oid)?;
     Ok(())
+}
+
+/// The sequence of an identity column gets the column's new type (`ATPrepAlterColumnType` makes an ALTER
+/// SEQUENCE); a default is stored anew, with what it depends on.
+fn sequences_of_retyped(act: &mut Act, table: Oid, number: i16) {
+    let of_identity: Vec<Oid> = act
+        .world
+        .below((class::RELATION, table, i32::from(number)))
+        .filter(|d| d.kind == 'i' && act.world.kind(d.oid) == Some(RelationKind::Sequence))
+        .map(|d| d.oid)
+        .collect();
+    for sequence in of_identity {
+        for mode in [ShareRowExclusive, RowExclusive] {
+            act.lock(sequence, mode, "the sequence of the identity column");
+        }
+    }
+    let default = act
+        .world
+        .defaults
+        .of(table)
+        .find(|d| d.column == number)
+        .map(|d| d.oid);
+    let used: Vec<Oid> = default
+        .into_iter()
+        .flat_map(|d| act.world.above((class::DEFAULT, d, 0)))
+        .filter(|d| d.on_class == class::RELATION && d.on_oid != table)
+        .map(|d| d.on_oid)
+        .collect();
+    for relation in used {
+        act.depends_on(relation, "the column's default uses it");
+    }
 }
 
 /// Tables OF a composite type follow it with CASCADE (`ATTypedTableRecursion`).
@@ -776,6 +846,19 @@ fn rewrites_on_retype(
     })
 }
 
+/// Whether two types are indexed by the same operator class (`GetDefaultOpClass`).
+fn same_operators(act: &Act, old: Oid, new: Oid) -> bool {
+    let base = |oid: Oid| {
+        let base = act.world.types.get(&oid).map(|t| base_of(act, t, -1).0);
+        match base {
+            Some("varchar") => Some("text"),
+            Some("cidr") => Some("inet"),
+            other => other,
+        }
+    };
+    old == new || base(old).is_some() && base(old) == base(new)
+}
+
 /// The type under all domains.
 fn base_of<'t>(act: &'t Act, mut t: &'t DataType, mut modifier: i32) -> (&'t str, i32) {
     while t.kind == 'd' {
@@ -887,6 +970,15 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
     if objects.is_empty() {
         return Ok(());
     }
+    for index in &indexes {
+        let altered = altering.table(index.table());
+        if altered.rewrite.is_none() && index.is_reusable(&altered.other_operators) {
+            // CheckIndexCompatible, indexcmds.c
+            act.lock(index.oid(), AccessShare, "is looked at, and kept as it is");
+        } else {
+            altering.table(index.table()).scan = true;
+        }
+    }
     drop::delete(
         act,
         &objects,
@@ -894,7 +986,6 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         "has the retyped column, and is built again",
     )?;
     for index in indexes {
-        altering.table(index.table()).scan = true;
         index.put_back(act);
     }
     for one in statistics {
@@ -906,6 +997,16 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         act.world.statistics.put(one);
     }
     for constraint in constraints {
+        if constraint.has_comment {
+            act.lock(
+                constraint.table,
+                AccessShare,
+                format!("the comment on constraint {} is made again", constraint.name),
+            );
+        }
+        if constraint.is_deferrable && matches!(constraint.kind, 'p' | 'u' | 'x') {
+            index::checked_later(act, constraint.table);
+        }
         match constraint.kind {
             'f' if constraint.is_local => foreign_key::again(act, altering, &constraint)?,
             'c' | 'n' => {

@@ -56,17 +56,7 @@ fn known(act: &mut Act, node: &N) -> Step {
             Ok(())
         }
         N::CreateDomainStmt(s) => {
-            let constrained = s
-                .constraints
-                .iter()
-                .any(|c| matches!(&c.node, Some(N::Constraint(c)) if matches!(c.contype, 2 | 6)));
-            objects::create_type(
-                act,
-                &names::list(&s.domainname),
-                'd',
-                s.type_name.as_ref(),
-                constrained,
-            );
+            objects::domain(act, s);
             Ok(())
         }
         N::AlterDomainStmt(s) => objects::alter_domain(act, s),

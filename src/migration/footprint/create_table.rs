@@ -55,6 +55,7 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
             _ => {}
         }
     }
+    inherited_keys(act, statement, &constraints);
     partition_key(act, statement, oid);
     if let Some(bound) = &statement.partbound
         && let Some(parent) = statement.inh_relations.first().and_then(|n| match &n.node {
@@ -100,6 +101,40 @@ fn parents(act: &mut Act, statement: &CreateStmt, oid: Oid) -> Step {
         inherit_checks(act, parent, oid);
     }
     Ok(())
+}
+
+/// A key on a column that only a parent has: the parents are read to find it
+/// (`transformIndexConstraint`, parse_utilcmd.c).
+fn inherited_keys(act: &mut Act, statement: &CreateStmt, constraints: &[protobuf::Constraint]) {
+    let own: Vec<&str> = statement
+        .table_elts
+        .iter()
+        .filter_map(|e| match &e.node {
+            Some(NodeEnum::ColumnDef(def)) => Some(def.colname.as_str()),
+            _ => None,
+        })
+        .collect();
+    let keys = constraints
+        .iter()
+        .filter(|c| {
+            let kind = ConstrType::try_from(c.contype);
+            matches!(kind, Ok(ConstrType::ConstrPrimary | ConstrType::ConstrUnique))
+        })
+        .flat_map(|c| names::list(&c.keys).into_iter().chain(names::list(&c.including)));
+    for key in keys.filter(|k| !own.contains(&k.as_str())) {
+        for node in &statement.inh_relations {
+            let Some(NodeEnum::RangeVar(range)) = &node.node else {
+                continue;
+            };
+            let Some(parent) = act.world.find(range) else {
+                continue;
+            };
+            act.lock(parent, AccessShare, format!("is looked at for column {key}"));
+            if act.world.column(parent, &key).is_some() {
+                break;
+            }
+        }
+    }
 }
 
 /// Inherited or copied defaults depend on the sequences that the originals use.

@@ -19,6 +19,51 @@ pub fn check(act: &mut Act, table: Oid, expression: &Node) {
         && (has_rows || act.world.relation(table).is_none() || !names_sequence(&tree))
     {
         functions(act, &tree);
+        fields(act, &tree, &|act, column| {
+            act.world.column(table, column).map_or(0, |c| c.type_oid)
+        });
+    }
+}
+
+/// A stored expression that takes a field of a composite value depends on the type's relation
+/// (`find_expr_references_walker`, dependency.c). `type_of`: the type of a column that is named.
+pub fn fields(act: &mut Act, tree: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
+    match tree {
+        Value::Array(items) => items.iter().for_each(|i| fields(act, i, type_of)),
+        Value::Object(object) => {
+            for (key, field) in object {
+                if key == "AIndirection" {
+                    field_of(act, field, type_of);
+                }
+                fields(act, field, type_of);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `(column).field` and `(column[1]).field`.
+fn field_of(act: &mut Act, indirection: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
+    let mut inner = indirection.get("arg");
+    while let Some(deeper) = inner.and_then(|a| query::find_key(a, "AIndirection")) {
+        inner = deeper.get("arg");
+    }
+    let Some(column) = inner
+        .and_then(|a| query::find_key(a, "ColumnRef"))
+        .and_then(|c| query::texts(c.get("fields")?).pop())
+    else {
+        return;
+    };
+    let takes_field = indirection
+        .get("indirection")
+        .is_some_and(|i| !query::texts(i).is_empty());
+    let mut oid = type_of(act, &column);
+    while takes_field && let Some(t) = act.world.types.get(&oid) {
+        if t.kind == 'c' {
+            act.depends_on(t.relation, "an expression takes a field of it");
+            return;
+        }
+        oid = if t.kind == 'd' { t.base } else { t.element };
     }
 }
 
@@ -43,6 +88,17 @@ pub fn functions(act: &mut Act, tree: &Value) {
         }
         _ => {}
     }
+}
+
+/// What an expression that is stored comes to depend on, beside columns of the tables at hand: the
+/// sequences that it names, and the composite types of which it takes a field
+/// (`find_expr_references_walker`, dependency.c). Says the sequences.
+pub fn depends_on(act: &mut Act, tree: &Value, reason: &str) -> Vec<Oid> {
+    let sequences = query::sequences_of(act, tree);
+    for &sequence in &sequences {
+        act.depends_on(sequence, reason);
+    }
+    sequences
 }
 
 /// The columns that an expression names.

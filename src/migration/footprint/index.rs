@@ -265,6 +265,27 @@ impl Remade {
         self.index.table
     }
 
+    /// The index.
+    pub const fn oid(&self) -> Oid {
+        self.index.oid
+    }
+
+    /// Whether its files serve on where the table's rows stay as they are (`CheckIndexCompatible`):
+    /// no expressions, and the same operators on every column.
+    pub fn is_reusable(&self, other_operators: &[i16]) -> bool {
+        let keys = usize::try_from(self.index.key_columns).unwrap_or_default();
+        !self.is_part
+            && self.index.is_valid
+            && self.index.expressions.is_none()
+            && self.index.predicate.is_none()
+            && !self
+                .index
+                .columns
+                .iter()
+                .take(keys)
+                .any(|c| other_operators.contains(c))
+    }
+
     /// Builds it again, with its parts if it is partitioned.
     pub fn put_back(self, act: &mut Act) {
         if self.is_part {
@@ -293,7 +314,15 @@ impl Remade {
                 'u' => ConstrType::ConstrUnique,
                 _ => ConstrType::ConstrExclusion,
             };
-            put_key(act, table, oid, &constraint.name, kind, &shape.columns);
+            put_key(
+                act,
+                table,
+                oid,
+                &constraint.name,
+                kind,
+                &shape.columns,
+                constraint.is_deferrable,
+            );
         }
         if recurses {
             for partition in act.world.children(table) {
@@ -591,7 +620,7 @@ pub fn add_constraint(
     }
     // The constraint first, so that parts on partitions get theirs.
     let index = put(act, oid, &name, &shape);
-    put_key(act, oid, index, &name, kind, &shape.columns);
+    put_key(act, oid, index, &name, kind, &shape.columns, constraint.deferrable);
     if recurses {
         for partition in act.world.children(oid) {
             let found = act
@@ -613,9 +642,21 @@ pub fn add_constraint(
         }
     }
     if !new_table {
+        if constraint.deferrable {
+            checked_later(act, oid);
+        }
         act.works(oid, LockWork::Scan);
     }
     Ok(())
+}
+
+/// A deferrable key is checked by a trigger of its own (`index_constraint_create`).
+pub fn checked_later(act: &mut Act, table: Oid) {
+    act.lock(
+        table,
+        LockMode::ShareRowExclusive,
+        "gets the trigger of a deferrable key",
+    );
 }
 
 fn column_names(act: &Act, oid: Oid, columns: &[i16]) -> String {
@@ -667,7 +708,15 @@ fn partitions_of_new_index(act: &mut Act, altering: &Altering, oid: Oid) {
 }
 
 /// Puts the constraint of an index into the world.
-fn put_key(act: &mut Act, table: Oid, index: Oid, name: &str, kind: ConstrType, columns: &[i16]) {
+fn put_key(
+    act: &mut Act,
+    table: Oid,
+    index: Oid,
+    name: &str,
+    kind: ConstrType,
+    columns: &[i16],
+    is_deferrable: bool,
+) {
     let oid = act.world.new_oid();
     let letter = match kind {
         ConstrType::ConstrPrimary => 'p',
@@ -683,6 +732,7 @@ fn put_key(act: &mut Act, table: Oid, index: Oid, name: &str, kind: ConstrType, 
             table,
             index,
             columns: columns.to_vec(),
+            is_deferrable,
             no_inherit: act.kind(table) != RelationKind::PartitionedTable,
             ..blank_constraint()
         },
@@ -747,7 +797,10 @@ fn use_index(
     if let Some(i) = act.world.indexes.get_mut(index) {
         i.is_primary = kind == ConstrType::ConstrPrimary;
     }
-    put_key(act, oid, index, &name, kind, &columns);
+    put_key(act, oid, index, &name, kind, &columns, constraint.deferrable);
+    if constraint.deferrable {
+        checked_later(act, oid);
+    }
     Ok(())
 }
 

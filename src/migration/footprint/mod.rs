@@ -34,6 +34,7 @@ mod index;
 mod maintenance;
 mod names;
 mod objects;
+mod output;
 mod partition;
 mod query;
 mod reach;

@@ -5,6 +5,7 @@ use super::alter_table;
 use super::drop;
 use super::expression;
 use super::names;
+use super::output;
 use super::query::{self, Stage};
 use super::routine;
 use crate::model::{
@@ -57,10 +58,10 @@ pub fn view(act: &mut Act, statement: &ViewStmt) -> Step {
         Some(_) => return refuse(format!("relation {name} already exists")),
         None => act.create(name, RelationKind::View),
     };
+    put_view_columns(act, oid, &statement.aliases, query);
     if let Some(query) = query {
         put_view_rule(act, oid, query);
     }
-    put_view_columns(act, oid, &statement.aliases, query);
     Ok(())
 }
 
@@ -70,6 +71,10 @@ pub fn put_view_rule(act: &mut Act, oid: Oid, query: &NodeEnum) {
     let mut range = Vec::new();
     collect_range(act, &tree, &mut range);
     let rule = act.world.new_oid();
+    for sequence in expression::depends_on(act, &tree, "the query comes to use it") {
+        act.world
+            .depend((class::RULE, rule, 0), (class::RELATION, sequence, 0), 'n');
+    }
     for entry in &range {
         act.world.depend(
             (class::RULE, rule, 0),
@@ -123,39 +128,18 @@ fn collect_range(act: &Act, tree: &serde_json::Value, range: &mut Vec<RangeEntry
 
 /// Gives a new view or table the columns that its query is seen to have.
 pub fn put_view_columns(act: &mut Act, oid: Oid, aliases: &[Node], query: Option<&NodeEnum>) {
-    let mut columns = names::list(aliases);
-    if let Some(NodeEnum::SelectStmt(select)) = query {
-        for (at, target) in select.target_list.iter().enumerate() {
-            if at < columns.len() {
-                continue;
-            }
-            if let Some(NodeEnum::ResTarget(t)) = &target.node {
-                let name = if t.name.is_empty() {
-                    match t.val.as_ref().and_then(|v| v.node.as_ref()) {
-                        Some(NodeEnum::ColumnRef(c)) => {
-                            names::list(&c.fields).pop().unwrap_or_default()
-                        }
-                        Some(NodeEnum::FuncCall(f)) => {
-                            names::list(&f.funcname).pop().unwrap_or_default()
-                        }
-                        _ => "?column?".to_owned(),
-                    }
-                } else {
-                    t.name.clone()
-                };
-                columns.push(name);
-            }
+    let mut columns = query.map(|q| output::of(act, q)).unwrap_or_default();
+    for (at, name) in names::list(aliases).into_iter().enumerate() {
+        match columns.get_mut(at) {
+            Some(column) => column.name = name,
+            None => columns.push(output::Output::unknown(&name)),
         }
     }
     if let Some(r) = act.world.relation_mut(oid) {
         r.columns.clear();
     }
-    for name in columns {
-        let def = protobuf::ColumnDef {
-            colname: name,
-            ..protobuf::ColumnDef::default()
-        };
-        super::column::put(act, oid, &def, true);
+    for column in columns {
+        super::column::put_output(act, oid, &column);
     }
 }
 
@@ -346,6 +330,9 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     act.lock(oid, AccessExclusive, "gets a rule");
     for action in &statement.actions {
         rule_action(act, action)?;
+        if let Ok(tree) = serde_json::to_value(action) {
+            expression::depends_on(act, &tree, "the rule comes to use it");
+        }
     }
     if let Some(clause) = statement
         .where_clause
@@ -406,6 +393,7 @@ pub fn create_policy(act: &mut Act, statement: &CreatePolicyStmt) -> Step {
         range: Vec::new(),
         check_range: Vec::new(),
         command: '*',
+        roles: super::reach::role_names(&statement.roles),
     });
     act.world
         .depend((class::POLICY, policy, 0), (class::RELATION, oid, 0), 'a');
@@ -520,6 +508,58 @@ pub fn create_type(
     }
 }
 
+/// `CREATE DOMAIN` (`DefineDomain`)
+pub fn domain(act: &mut Act, statement: &protobuf::CreateDomainStmt) {
+    let constraints: Vec<&protobuf::Constraint> = statement
+        .constraints
+        .iter()
+        .filter_map(|c| match &c.node {
+            Some(NodeEnum::Constraint(c)) => Some(c.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let is = |c: &protobuf::Constraint, kind: protobuf::ConstrType| c.contype == kind as i32;
+    let constrained = constraints.iter().any(|c| {
+        is(c, protobuf::ConstrType::ConstrNotnull) || is(c, protobuf::ConstrType::ConstrCheck)
+    });
+    let parts = names::list(&statement.domainname);
+    create_type(act, &parts, 'd', statement.type_name.as_ref(), constrained);
+    let Some(oid) = act.world.find_type(&parts).map(|t| t.oid) else {
+        return;
+    };
+    for constraint in constraints {
+        let Some(expr) = constraint.raw_expr.as_deref() else {
+            continue;
+        };
+        if is(constraint, protobuf::ConstrType::ConstrDefault) {
+            domain_default(act, oid, expr);
+        } else {
+            value_fields(act, expr, oid);
+        }
+    }
+}
+
+/// What a domain's default needs, the columns with it need too.
+fn domain_default(act: &mut Act, domain: Oid, expression: &Node) {
+    let Ok(tree) = serde_json::to_value(expression) else {
+        return;
+    };
+    for sequence in expression::depends_on(act, &tree, "the domain's default comes to use it") {
+        act.world.depend(
+            (class::TYPE, domain, 0),
+            (class::RELATION, sequence, 0),
+            'n',
+        );
+    }
+}
+
+/// Fields of VALUE in a domain's CHECK.
+fn value_fields(act: &mut Act, expression: &Node, domain: Oid) {
+    if let Ok(tree) = serde_json::to_value(expression) {
+        expression::fields(act, &tree, &|_, name| if name == "value" { domain } else { 0 });
+    }
+}
+
 /// `ALTER DOMAIN` (`AlterDomainAddConstraint`, `AlterDomainNotNull`, `AlterDomainValidateConstraint`):
 /// every table with a column of the domain is read with SHARE.
 pub fn alter_domain(act: &mut Act, statement: &AlterDomainStmt) -> Step {
@@ -538,6 +578,10 @@ pub fn alter_domain(act: &mut Act, statement: &AlterDomainStmt) -> Step {
     };
     if let Some(expr) = constraint.and_then(|c| c.raw_expr.as_deref()) {
         expression::check(act, 0, expr);
+        value_fields(act, expr, domain);
+    }
+    if let Some(default) = statement.def.as_deref().filter(|_| statement.subtype == "T") {
+        domain_default(act, domain, default);
     }
     if statement.subtype == "X" {
         let found = act
@@ -788,6 +832,19 @@ pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
     {
         analyse_body(act, text);
     }
+    for parameter in &statement.parameters {
+        if let Some(NodeEnum::FunctionParameter(p)) = &parameter.node
+            && let Some(default) = &p.defexpr
+            && let Ok(tree) = serde_json::to_value(default)
+        {
+            expression::depends_on(act, &tree, "an argument's default comes to use it");
+        }
+    }
+    if let Some(body) = &statement.sql_body
+        && let Ok(tree) = serde_json::to_value(body)
+    {
+        expression::depends_on(act, &tree, "the function comes to use it");
+    }
     put_routine(act, statement, &parts, &language, body);
     Ok(())
 }
@@ -872,8 +929,23 @@ pub fn drop_owned(act: &mut Act, statement: &protobuf::DropOwnedStmt) -> Step {
         .map(|r| (class::RELATION, r.oid, 0))
         .collect();
     objects.sort_unstable();
+    // RemoveRoleFromObjectPolicy, policy.c: a policy for this role alone goes.
+    let policies: Vec<(Oid, Oid, bool)> = act
+        .world
+        .policies
+        .all()
+        .filter(|p| p.roles.iter().any(|r| roles.contains(r)))
+        .map(|p| (p.oid, p.table, p.roles.iter().all(|r| roles.contains(r))))
+        .collect();
+    for (policy, table, goes) in policies {
+        if goes {
+            objects.push((class::POLICY, policy, 0));
+        } else {
+            act.touch(table, AccessExclusive, "one of its policies loses the role");
+        }
+    }
     act.notes
-        .push("privileges and policies of the role on other relations are not listed".to_owned());
+        .push("privileges of the role on other relations are not listed".to_owned());
     drop::delete(
         act,
         &objects,

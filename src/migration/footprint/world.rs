@@ -251,6 +251,13 @@ impl World {
         }) || self.version > 18
     }
 
+    /// Whether the row type of a new column keeps its lock (`CheckAttributeType`, heap.c): with the locks
+    /// on what is depended on, but not since 18. Observed in 15.20; not in 14.23, 16.14, 17.10 and 18.6.
+    #[must_use]
+    pub fn keeps_row_types(&self) -> bool {
+        self.version < 18 && self.locks_what_is_depended_on()
+    }
+
     /// An oid for something new.
     pub fn new_oid(&mut self) -> Oid {
         self.next_oid += 1;
