@@ -1001,7 +1001,10 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
             act.lock(
                 constraint.table,
                 AccessShare,
-                format!("the comment on constraint {} is made again", constraint.name),
+                format!(
+                    "the comment on constraint {} is made again",
+                    constraint.name
+                ),
             );
         }
         if constraint.is_deferrable && matches!(constraint.kind, 'p' | 'u' | 'x') {

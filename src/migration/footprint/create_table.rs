@@ -118,9 +118,16 @@ fn inherited_keys(act: &mut Act, statement: &CreateStmt, constraints: &[protobuf
         .iter()
         .filter(|c| {
             let kind = ConstrType::try_from(c.contype);
-            matches!(kind, Ok(ConstrType::ConstrPrimary | ConstrType::ConstrUnique))
+            matches!(
+                kind,
+                Ok(ConstrType::ConstrPrimary | ConstrType::ConstrUnique)
+            )
         })
-        .flat_map(|c| names::list(&c.keys).into_iter().chain(names::list(&c.including)));
+        .flat_map(|c| {
+            names::list(&c.keys)
+                .into_iter()
+                .chain(names::list(&c.including))
+        });
     for key in keys.filter(|k| !own.contains(&k.as_str())) {
         for node in &statement.inh_relations {
             let Some(NodeEnum::RangeVar(range)) = &node.node else {
@@ -129,7 +136,11 @@ fn inherited_keys(act: &mut Act, statement: &CreateStmt, constraints: &[protobuf
             let Some(parent) = act.world.find(range) else {
                 continue;
             };
-            act.lock(parent, AccessShare, format!("is looked at for column {key}"));
+            act.lock(
+                parent,
+                AccessShare,
+                format!("is looked at for column {key}"),
+            );
             if act.world.column(parent, &key).is_some() {
                 break;
             }

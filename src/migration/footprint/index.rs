@@ -620,7 +620,15 @@ pub fn add_constraint(
     }
     // The constraint first, so that parts on partitions get theirs.
     let index = put(act, oid, &name, &shape);
-    put_key(act, oid, index, &name, kind, &shape.columns, constraint.deferrable);
+    put_key(
+        act,
+        oid,
+        index,
+        &name,
+        kind,
+        &shape.columns,
+        constraint.deferrable,
+    );
     if recurses {
         for partition in act.world.children(oid) {
             let found = act
@@ -797,7 +805,15 @@ fn use_index(
     if let Some(i) = act.world.indexes.get_mut(index) {
         i.is_primary = kind == ConstrType::ConstrPrimary;
     }
-    put_key(act, oid, index, &name, kind, &columns, constraint.deferrable);
+    put_key(
+        act,
+        oid,
+        index,
+        &name,
+        kind,
+        &columns,
+        constraint.deferrable,
+    );
     if constraint.deferrable {
         checked_later(act, oid);
     }

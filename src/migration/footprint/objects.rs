@@ -556,7 +556,9 @@ fn domain_default(act: &mut Act, domain: Oid, expression: &Node) {
 /// Fields of VALUE in a domain's CHECK.
 fn value_fields(act: &mut Act, expression: &Node, domain: Oid) {
     if let Ok(tree) = serde_json::to_value(expression) {
-        expression::fields(act, &tree, &|_, name| if name == "value" { domain } else { 0 });
+        expression::fields(act, &tree, &|_, name| {
+            if name == "value" { domain } else { 0 }
+        });
     }
 }
 
@@ -580,7 +582,11 @@ pub fn alter_domain(act: &mut Act, statement: &AlterDomainStmt) -> Step {
         expression::check(act, 0, expr);
         value_fields(act, expr, domain);
     }
-    if let Some(default) = statement.def.as_deref().filter(|_| statement.subtype == "T") {
+    if let Some(default) = statement
+        .def
+        .as_deref()
+        .filter(|_| statement.subtype == "T")
+    {
         domain_default(act, domain, default);
     }
     if statement.subtype == "X" {

@@ -34,6 +34,7 @@ impl Output {
 }
 
 /// Something in FROM, by the name it goes by.
+#[derive(Clone)]
 struct Source {
     alias: String,
     columns: Vec<Output>,
@@ -56,7 +57,7 @@ fn of_select(act: &Act, select: &SelectStmt, outer: &[Source]) -> Vec<Output> {
         let name = |at: usize| Output::unknown(&format!("column{}", at + 1));
         return (0..row.items.len()).map(name).collect();
     }
-    let with = common_tables(act, select.with_clause.as_ref());
+    let with = common_tables(act, select.with_clause.as_ref(), outer);
     let mut sources = Vec::new();
     for item in &select.from_clause {
         collect(act, item, &with, &mut sources);
@@ -72,8 +73,8 @@ fn of_select(act: &Act, select: &SelectStmt, outer: &[Source]) -> Vec<Output> {
         .collect()
 }
 
-fn common_tables(act: &Act, with: Option<&WithClause>) -> Vec<Source> {
-    let mut found: Vec<Source> = Vec::new();
+fn common_tables(act: &Act, with: Option<&WithClause>, outer: &[Source]) -> Vec<Source> {
+    let mut found = outer.to_vec();
     for node in with.iter().flat_map(|w| &w.ctes) {
         if let Some(NodeEnum::CommonTableExpr(cte)) = &node.node {
             let columns = match cte.ctequery.as_ref().and_then(|q| q.node.as_ref()) {
@@ -114,6 +115,7 @@ fn collect(act: &Act, item: &Node, with: &[Source], sources: &mut Vec<Source>) {
         Some(NodeEnum::RangeVar(range)) => {
             let common = with
                 .iter()
+                .rev()
                 .find(|w| range.schemaname.is_empty() && w.alias == range.relname);
             let columns = match common {
                 Some(common) => common.columns.clone(),
