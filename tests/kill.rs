@@ -410,3 +410,52 @@ fn a_person_is_asked_and_a_backup_is_not_ended_by_reflex() {
     assert_eq!(status, 0, "{said}");
     assert!(!dump.finish().success());
 }
+
+#[test]
+fn a_kill_leaves_a_line_that_says_who_whom_why_and_what_became_of_it() {
+    let shop = common::shop();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("history.sqlite");
+    let history = format!("--history={}", file.display());
+    let mut leaked = shop.session_named("billing");
+    leaked.begin_and_lock("orders", "ACCESS EXCLUSIVE");
+    let mut waiting = shop.session();
+    waiting.start("SELECT count(*) FROM orders");
+    waiting.until_waiting();
+    let pid = leaked.pid().to_string();
+    let another = kill(&shop, &[&pid, &history, "--yes", "1@2026-01-01T00:00:00Z"]);
+    assert_eq!(another.status, 1, "{another}");
+    assert!(!file.exists(), "nothing was done");
+    let killed = kill(&shop, &[&pid, &history, "--yes", &identity(leaked.pid())]);
+    assert_eq!(killed.status, 0, "{killed}");
+
+    shop.sql("BEGIN; CREATE TABLE held (x int); PREPARE TRANSACTION 'orphan'");
+    let prepared = shop.sql("SELECT 'orphan@' || to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM pg_prepared_xacts WHERE database = current_database()");
+    let rolled = kill(
+        &shop,
+        &["--prepared", "orphan", &history, "--yes", &prepared],
+    );
+    assert_eq!(rolled.status, 0, "{rolled}");
+
+    let notes = pgguard::commands::block_on(async {
+        pgguard::history::History::open(file.to_str())
+            .await?
+            .signals()
+            .await
+    })
+    .expect("the history is read");
+    let [second, first] = notes.as_slice() else {
+        panic!("{notes:?}");
+    };
+    assert_eq!(first.pid, Some(leaked.pid()));
+    assert_eq!(first.application_name, "billing");
+    assert_eq!(first.kind, "idle_in_transaction");
+    assert_eq!(first.deed, "terminate the session");
+    assert_eq!(first.outcome, "gone");
+    assert!(first.why.starts_with("it blocked 1 session"), "{first:?}");
+    assert!(first.asked_by.contains(", as role "), "{first:?}");
+    assert_eq!(
+        (second.gid.as_deref(), second.outcome.as_str()),
+        (Some("orphan"), "gone")
+    );
+}

@@ -40,7 +40,11 @@ fn runs_in(file: &Path) -> Vec<BackupRun> {
 /// Three tables that fill every buffer between server and reader, and a last one that fits in: its COPY
 /// is over for the server while its reader is still at it.
 fn database() -> Database {
-    let database = common::database();
+    database_on(common::server())
+}
+
+fn database_on(server: &'static pgguard::throwaway::Server) -> Database {
+    let database = Database::empty(server);
     let fill = "SELECT n, repeat(md5(n::text), 32) FROM generate_series(1,";
     for (table, rows) in [("a", 4000), ("b", 4000), ("c", 4000), ("z", 120)] {
         database.sql(&format!(
@@ -153,4 +157,171 @@ fn a_dump_that_was_killed_is_an_aborted_run() {
     assert_eq!(runs[0].outcome, RunOutcome::Aborted);
     let done: Vec<bool> = runs[0].tables.iter().map(|t| t.complete).collect();
     assert_eq!(done[2..], [false, false], "{runs:?}");
+}
+
+#[test]
+fn many_processes_may_look_at_once_and_leave_one_dump() {
+    let (database, place) = (database(), Place::new());
+    let mut dump = Dump::stalled_in(&database, "public.b");
+    let lookers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = common::pgguard_command();
+            command.args(["status", "-d", &database.url(), &place.flag()]);
+            command.stdout(std::process::Stdio::piped());
+            command.stderr(std::process::Stdio::piped());
+            command.spawn().expect("pgguard starts")
+        })
+        .collect();
+    for looker in lookers {
+        let output = looker.wait_with_output().expect("pgguard ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    }
+    dump.kill();
+    until_gone(&database, dump.pid());
+    status(&database, &place);
+    assert_eq!(place.runs().len(), 1);
+}
+
+#[test]
+fn a_history_that_cannot_be_used_is_a_note_and_changes_no_answer() {
+    let (database, place) = (database(), Place::new());
+    let _dump = Dump::stalled_in(&database, "public.b");
+    std::fs::write(place.file(), "not a database, and somebody's own").expect("written");
+    let url = database.url();
+    for history in [
+        place.flag(),
+        "--history=postgres://127.0.0.1:1/nowhere".into(),
+    ] {
+        let looked = pgguard(["status", "-d", &url, "--format=json", &history]);
+        assert_eq!(looked.status, 0, "{looked}");
+        assert!(estimate(&looked)["phase"].is_string(), "{looked}");
+        assert!(
+            looked.stderr.starts_with("pgguard: note: cannot "),
+            "{looked}"
+        );
+        assert_eq!(looked.stderr.lines().count(), 1, "{looked}");
+
+        let gate = pgguard(["gate", "-d", &url, &history]);
+        assert_eq!(gate.status, 1, "{gate}");
+        assert_eq!(gate.stderr.lines().count(), 1, "{gate}");
+
+        let only = format!("--only-database={}", database.name);
+        let check = pgguard(["check", "-d", &url, "-m", "backup-running", &only, &history]);
+        assert_eq!((check.status, check.stderr.as_str()), (0, ""), "{check}");
+        let missing = pgguard(["check", "-d", &url, "-m", "backup-missing", &only, &history]);
+        assert_eq!(missing.status, 3, "{missing}");
+    }
+    let kept = std::fs::read_to_string(place.file()).expect("read");
+    assert_eq!(kept, "not a database, and somebody's own");
+}
+
+#[test]
+fn a_replay_and_no_history_leave_no_file() {
+    let (database, place) = (database(), Place::new());
+    let _dump = Dump::stalled_in(&database, "public.b");
+    let recording = place.0.path().join("look.json");
+    let (url, recording) = (database.url(), recording.to_str().expect("a path"));
+    let recorded = pgguard(["status", "-d", &url, "--no-history", "--record", recording]);
+    assert_eq!(recorded.status, 0, "{recorded}");
+    let replayed = pgguard(["status", "--replay", recording, &place.flag()]);
+    assert_eq!(replayed.status, 0, "{replayed}");
+    assert!(!place.file().exists(), "nothing new was seen");
+}
+
+#[test]
+fn checks_compare_with_past_runs() {
+    let (database, place) = (database(), Place::new());
+    let only = format!("--only-database={}", database.name);
+    let check = |mode: &str, warning: &str| {
+        let arguments = ["-m", mode, &only, &place.flag(), "-w", warning, "-c", "1d"];
+        pgguard(["check", "-d", &database.url()].iter().chain(&arguments))
+    };
+    let none = check("backup-missing", "1h");
+    assert_eq!(none.status, 3, "{none}");
+    assert!(none.stdout.contains("no complete backup"), "{none}");
+
+    // A monitoring system looks each minute, whatever it asks.
+    watched_dump(&database, || {
+        let looked = check("backup-running", "1h");
+        assert_eq!(looked.status, 0, "{looked}");
+    });
+    let fresh = check("backup-missing", "1h");
+    assert_eq!(fresh.status, 0, "{fresh}");
+    assert!(fresh.stdout.contains("the last complete backup"), "{fresh}");
+    let old = check("backup-missing", "0");
+    assert_eq!(old.status, 1, "{old}");
+
+    let dump = Dump::stalled_in(&database, "public.b");
+    let usual = place.runs()[0].ended - place.runs()[0].started;
+    let longer = usual.num_milliseconds() + 50;
+    let age = format!(
+        "SELECT clock_timestamp() - xact_start > interval '{longer} ms' FROM pg_stat_activity WHERE pid = {}",
+        dump.pid()
+    );
+    until("the dump takes longer than the one before", || {
+        database.sql(&age) == "t"
+    });
+    let over = check("backup-overtime", "0");
+    assert_eq!(over.status, 1, "{over}");
+    assert!(over.stdout.contains("past runs took at most"), "{over}");
+    let tolerated = check("backup-overtime", "1h");
+    assert_eq!(tolerated.status, 0, "{tolerated}");
+}
+
+#[test]
+fn a_postgres_history_takes_part_like_a_file() {
+    let (database, teams) = (database(), common::database());
+    let url = teams.url();
+    block_on(History::init(Some(&url))).expect("created");
+    let flag = format!("--history={url}");
+    watched_dump(&database, || {
+        let looked = pgguard(["status", "-d", &database.url(), &flag]);
+        assert_eq!((looked.status, looked.stderr.as_str()), (0, ""), "{looked}");
+    });
+    let runs = teams.sql("SELECT count(*), min(outcome), max(database) FROM pgguard.backup_run");
+    assert_eq!(runs, format!("1|complete|{}", database.name));
+}
+
+#[test]
+fn without_past_runs_pg_stat_statements_stands_in() {
+    let has_it = "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_stat_statements'";
+    let major = common::majors()
+        .into_iter()
+        .rev()
+        .find(|major| {
+            common::server_of(*major)
+                .sql("postgres", has_it)
+                .as_deref()
+                .ok()
+                == Some("1")
+        })
+        .expect("a server with its contrib modules");
+    let options = pgguard::throwaway::Options::major(major)
+        .setting("shared_preload_libraries", "pg_stat_statements");
+    let server = Box::leak(Box::new(
+        pgguard::throwaway::Server::start(&options).expect("the server starts"),
+    ));
+    let (database, place) = (database_on(server), Place::new());
+    database.sql("CREATE SCHEMA \"My Ext\"; CREATE EXTENSION pg_stat_statements SCHEMA \"My Ext\"");
+    // A dump that nobody looked at.
+    assert!(Dump::stalled_in(&database, "public.a").finish().success());
+    let recording = place.0.path().join("look.json");
+    let _dump = Dump::stalled_in(&database, "public.b");
+    let recording = recording.to_str().expect("a path");
+    let url = database.url();
+    let arguments = ["status", "-d", &url, &place.flag(), "--record", recording];
+    let looked = pgguard(arguments);
+    assert_eq!(looked.status, 0, "{looked}");
+    let text = std::fs::read_to_string(recording).expect("a recording");
+    let recorded: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let statements = recorded["tables"]["statements"]
+        .as_array()
+        .expect("statements");
+    let of_a = statements
+        .iter()
+        .find(|s| s["relation"] == "a")
+        .expect("table a");
+    assert_eq!(of_a["rows"], 4000.0, "{of_a}");
+    assert!(of_a["seconds"].as_f64() > Some(0.0), "{of_a}");
 }

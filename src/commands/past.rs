@@ -8,7 +8,7 @@ use super::facts::Facts;
 use crate::backup::{self, End, Watcher};
 use crate::cli::HistoryArgs;
 use crate::config::Config;
-use crate::history::{Filter, History, Place, Watch};
+use crate::history::{Filter, History, Place, SignalNote, Watch};
 use crate::model::{
     BackupRun, BackupTool, DatabaseFacts, Estimate, Pid, RelationName, RunKey, RunOutcome, Session,
     Snapshot,
@@ -152,6 +152,12 @@ impl Past {
         Ok(runs)
     }
 
+    /// Notes who was signalled.
+    pub async fn note(&mut self, note: &SignalNote) {
+        self.ask(async |history| history.record_signal(note).await)
+            .await;
+    }
+
     /// Writes what is not written yet, and says goodbye.
     pub async fn close(&mut self) {
         self.last_kept = None;
@@ -194,7 +200,7 @@ impl Past {
             Err(error) => {
                 // Said once: one that is away for an hour is no news each minute.
                 if self.off_until.replace(Instant::now() + RETRY).is_none() {
-                    self.problem = Some(format!("{error}; going on without past runs"));
+                    self.problem = Some(format!("{error}; going on without it"));
                 }
                 None
             }

@@ -2,12 +2,14 @@
 
 use super::facts::{self, Facts};
 use super::kill::end::{self, End};
+use super::kill::note;
 use super::past::Past;
 use super::{screen, stop};
 use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
 use crate::kill::Dossier;
 use crate::postgres::connect::Connection;
+use crate::postgres::snapshot;
 use crate::report::{self, Shown, page::Page};
 use crate::watch::{Look, Screen, Wish, draw};
 use crate::{Error, Result};
@@ -224,8 +226,14 @@ impl Watch {
 async fn end_one(args: &StatusArgs, dossier: &Dossier) -> Result<End> {
     let target = facts::target(&args.connect)?;
     let mut connection = Connection::open(&target, args.connect.timeout).await?;
+    let looked = snapshot::look(&mut connection).await;
     let ended = end::end(&mut connection, dossier, &dossier.steps, KILL_WAITS, |_| {}).await;
     connection.close().await;
+    if let (Ok(look), Ok(ended)) = (&looked, &ended) {
+        let note = note::of_session(look, dossier, &dossier.steps, ended, None);
+        // The screen is no place for a note on the note.
+        let _ = note::keep(note, &args.history).await;
+    }
     ended
 }
 

@@ -48,9 +48,26 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Postgres(url) => f.write_str(&crate::config::Target::from_flag(url).name),
+            Self::Postgres(url) => f.write_str(&without_password(url)),
         }
     }
+}
+
+/// A URL that still leads there, for who has the password elsewhere.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let shown = match authority.rsplit_once('@') {
+        Some((who, host)) => format!("{}@{host}", who.split(':').next().unwrap_or_default()),
+        None => authority.to_owned(),
+    };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.contains("password="))
+        .collect();
+    let question = if kept.is_empty() { "" } else { "?" };
+    format!("{scheme}://{shown}{path}{question}{}", kept.join("&"))
 }
 
 fn default_file() -> Result<PathBuf> {
@@ -73,6 +90,11 @@ mod tests {
         let url = "postgresql://u:secret@db1/ops";
         assert_eq!(Place::read(url), Place::Postgres(url.into()));
         assert_eq!(Place::read(url).to_string(), "postgresql://u@db1/ops");
+        let socket = "postgres:///ops?host=/run/pg&password=x&user=u";
+        assert_eq!(
+            Place::read(socket).to_string(),
+            "postgres:///ops?host=/run/pg&user=u"
+        );
         assert_eq!(
             Place::read("sqlite:h.sqlite"),
             Place::File("h.sqlite".into())

@@ -3,10 +3,12 @@
 
 mod consent;
 pub mod end;
+pub mod note;
 
 use super::past::Past;
 use super::{facts, screen, verdict};
 use crate::cli::{Color, KillArgs};
+use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
 use crate::model::{Answer, Pid, PreparedXact, Snapshot};
 use crate::postgres::connect::{Connection, Target};
@@ -119,7 +121,17 @@ impl Kill {
             eprintln!("pgguard: {step}");
         })
         .await?;
-        self.tell(&dossier, &ended)
+        let status = self.tell(&dossier, &ended)?;
+        let why = note::why(&self.args);
+        let note = note::of_session(&looked.snapshot, &dossier, &steps, &ended, why);
+        self.keep(note).await;
+        Ok(status)
+    }
+
+    async fn keep(&self, note: Option<SignalNote>) {
+        if let Some(problem) = note::keep(note, &self.args.history).await {
+            eprintln!("pgguard: note: {problem}");
+        }
     }
 
     /// The steps: what fits, or the one that was asked for.
@@ -206,6 +218,10 @@ impl Kill {
             there.close().await;
             sent?
         };
+        if sent == Sent::Signalled {
+            let note = note::of_prepared(&look, xact, note::why(&self.args));
+            self.keep(Some(note)).await;
+        }
         let (text, status) = match sent {
             Sent::Signalled => (format!("rolled back: {gid}, and its locks are gone"), DONE),
             Sent::NotSignalled | Sent::Changed => (
