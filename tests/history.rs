@@ -254,7 +254,7 @@ fn past_runs_of_the_same_tables_and_of_its_key_come_first() {
         let past = block_on(history.past(&key(), false, same)).expect("past");
         assert_eq!(past, [run(2), run(1), run(0)]);
         let past = block_on(history.past(&key(), true, same)).expect("past");
-        assert_eq!(past, [parallel.clone()]);
+        assert_eq!(past, std::slice::from_ref(&parallel));
     }
 }
 
@@ -294,7 +294,7 @@ fn what_two_observers_saw_of_one_run_is_one_run() {
             }
             assert_eq!(
                 all(&mut history),
-                [both.clone()],
+                std::slice::from_ref(both),
                 "case {number}, turn {turn}"
             );
         }
