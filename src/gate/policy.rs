@@ -62,10 +62,11 @@ impl FirstLook {
     /// The transactions of a snapshot.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
+        // A process's locks come together, so few of them are looked at twice.
         let virtual_xacts = snapshot
             .locks
-            .iter()
-            .map(|lock| (lock.pid, lock.virtualtransaction.clone()))
+            .chunk_by(|a, b| a.pid == b.pid && a.virtualtransaction == b.virtualtransaction)
+            .map(|locks| (locks[0].pid, locks[0].virtualtransaction.clone()))
             .collect();
         let xacts = snapshot
             .backends

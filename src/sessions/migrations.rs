@@ -21,14 +21,12 @@ pub struct Found {
 /// Whether a backend changes the schema: it runs DDL, or its open transaction's last statement was
 /// some and it still holds the lock that DDL takes.
 pub fn changes_schema(backend: &Backend, index: &Index<'_>) -> bool {
-    if query_text::kind(&backend.query) != Kind::SchemaChange || !backend.is_client() {
-        return false;
-    }
-    match backend.state {
+    let at_work = match backend.state {
         Some(BackendState::Active) => true,
-        Some(state) if state.is_idle_in_transaction() => strongest(backend, index).is_some(),
-        _ => false,
-    }
+        Some(state) => state.is_idle_in_transaction() && strongest(backend, index).is_some(),
+        None => false,
+    };
+    at_work && backend.is_client() && query_text::kind(&backend.query) == Kind::SchemaChange
 }
 
 /// Whether it holds a lock that a migration tool takes for the length of a run.

@@ -15,8 +15,16 @@ pub fn heads(text: &str) -> Vec<Vec<String>> {
     let mut statements = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        if let Some(after) = skipped(rest) {
+    loop {
+        // Most of a long statement comes after the words that count: on to what may end it or hide its end.
+        if words.len() == WORDS {
+            rest = &rest[to_next_mark(rest)..];
+        }
+        let Some(first) = rest.chars().next() else {
+            break;
+        };
+        let quoted = matches!(first, '-' | '/' | '\'' | '"' | '$');
+        if let Some(after) = quoted.then(|| skipped(rest)).flatten() {
             if first == '"' && words.len() < WORDS {
                 words.push(
                     rest[1..rest.len() - after.len()]
@@ -50,6 +58,21 @@ pub fn heads(text: &str) -> Vec<Vec<String>> {
         statements.push(words);
     }
     statements
+}
+
+/// How far it is to a `;`, or to what may begin a comment, a string or a dollar quote; a `$` inside a word
+/// begins none (`dolq_start` and `ident_cont` in `scan.l`).
+fn to_next_mark(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_word =
+        |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || !byte.is_ascii();
+    (0..bytes.len())
+        .find(|&at| match bytes[at] {
+            b';' | b'-' | b'/' | b'\'' | b'"' => true,
+            b'$' => at == 0 || !(is_word(bytes[at - 1]) || bytes[at - 1] == b'$'),
+            _ => false,
+        })
+        .unwrap_or(bytes.len())
 }
 
 /// The text after a comment, string, quoted identifier or dollar-quoted body, if it begins with one.

@@ -120,9 +120,12 @@ impl Locks {
     /// All of them, each with its virtual transaction. A process has one at a time, and holds its own
     /// `virtualxid` lock while it has; one that holds a lock between transactions has none to fill in.
     pub fn finish(mut self) -> Vec<Lock> {
-        for lock in &mut self.locks {
-            let known = lock.pid.and_then(|pid| self.virtual_of.get(&pid));
-            if let Some(known) = known.filter(|_| lock.virtualtransaction.is_empty()) {
+        // A row unfolds into locks of one process: it is looked up once for all of them.
+        for locks in self.locks.chunk_by_mut(|a, b| a.pid == b.pid) {
+            let Some(known) = locks[0].pid.and_then(|pid| self.virtual_of.get(&pid)) else {
+                continue;
+            };
+            for lock in locks.iter_mut().filter(|l| l.virtualtransaction.is_empty()) {
                 lock.virtualtransaction.clone_from(known);
             }
         }
