@@ -92,6 +92,50 @@ fn text(node: &Node) -> Option<&str> {
     }
 }
 
+/// Whether a PL/pgSQL body runs every statement that stands in it, once and in order, as far as none fails:
+/// no condition, no loop, nothing put together as text, and no handler that does anything.
+#[must_use]
+pub fn is_straight(body: &str) -> bool {
+    RETURNS
+        .iter()
+        .find_map(|returns| tree_of(body, &[], returns))
+        .and_then(|tree| {
+            Some(is_straight_statement(
+                tree.get(0)?.get("PLpgSQL_function")?.get("action")?,
+            ))
+        })
+        .unwrap_or(false)
+}
+
+/// Levels of RAISE from which it ends what runs (`ERROR`, elog.h).
+const ERROR: i64 = 21;
+
+fn is_straight_statement(statement: &Value) -> bool {
+    let Some((kind, content)) = statement.as_object().and_then(|o| o.iter().next()) else {
+        return false;
+    };
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    match kind.as_str() {
+        "PLpgSQL_stmt_execsql" | "PLpgSQL_stmt_return" => true,
+        "PLpgSQL_stmt_raise" => content["elog_level"].as_i64().is_some_and(|l| l < ERROR),
+        "PLpgSQL_stmt_block" => {
+            let handlers = list(
+                &content["exceptions"]["PLpgSQL_exception_block"],
+                "exc_list",
+            );
+            list(content, "body").iter().all(is_straight_statement)
+                && handlers
+                    .iter()
+                    .all(|h| list(&h["PLpgSQL_exception"], "action").iter().all(is_raise))
+        }
+        _ => false,
+    }
+}
+
+fn is_raise(statement: &Value) -> bool {
+    statement.get("PLpgSQL_stmt_raise").is_some() && is_straight_statement(statement)
+}
+
 /// What a body may return decides which RETURN it may have, and nothing that is asked here.
 const RETURNS: [&str; 4] = ["void", "text", "record", "SETOF record"];
 
@@ -101,6 +145,12 @@ const TRIGGER: &str = "new record; old record; tg_name text; tg_when text; tg_le
 
 /// The body in a header of our own, since the parser knows no types but its own, and no trigger's variables.
 fn of_plpgsql(body: &str, arguments: &[String], returns: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    collect(&tree_of(body, arguments, returns)?, false, &mut found);
+    Some(found)
+}
+
+fn tree_of(body: &str, arguments: &[String], returns: &str) -> Option<Value> {
     let parameters: Vec<String> = arguments
         .iter()
         .enumerate()
@@ -117,12 +167,9 @@ fn of_plpgsql(body: &str, arguments: &[String], returns: &str) -> Option<Vec<Str
         "CREATE FUNCTION f({}) RETURNS {returns} LANGUAGE plpgsql AS $pgguard_body$ DECLARE {TRIGGER} BEGIN {body}; END $pgguard_body$",
         parameters.join(", ")
     );
-    let tree = std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
+    std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
         .ok()?
-        .ok()?;
-    let mut found = Vec::new();
-    collect(&tree, false, &mut found);
-    Some(found)
+        .ok()
 }
 
 /// Statements whose query is an expression, and its value what they run.
@@ -254,6 +301,32 @@ mod tests {
                 "DELETE FROM p",
             ]
         );
+    }
+
+    #[test]
+    fn a_straight_body_runs_all_that_stands_in_it() {
+        for (body, expected) in [
+            ("BEGIN ALTER TABLE a ADD b int; END", true),
+            (
+                "BEGIN CREATE TYPE t AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END",
+                true,
+            ),
+            (
+                "BEGIN DROP TABLE a; EXCEPTION WHEN others THEN RAISE NOTICE 'x'; END",
+                true,
+            ),
+            (
+                "BEGIN DROP TABLE a; EXCEPTION WHEN others THEN DROP TABLE b; END",
+                false,
+            ),
+            ("BEGIN IF x THEN DROP TABLE a; END IF; END", false),
+            ("BEGIN EXECUTE 'DROP TABLE a'; END", false),
+            ("BEGIN PERFORM f(); END", false),
+            ("BEGIN RAISE EXCEPTION 'x'; DROP TABLE a; END", false),
+            ("no such thing", false),
+        ] {
+            assert_eq!(is_straight(body), expected, "{body}");
+        }
     }
 
     #[test]

@@ -483,6 +483,12 @@ pub struct Routine {
     /// Argument types as Postgres names them, for overloads.
     #[serde(default)]
     pub signature: Vec<Oid>,
+    /// `proargnames`
+    #[serde(default)]
+    pub argument_names: Vec<String>,
+    /// `prorettype`; 0: not known.
+    #[serde(default)]
+    pub returns: Oid,
     /// `prosrc`, for languages whose body is text.
     #[serde(default)]
     pub body: Option<String>,
@@ -525,6 +531,9 @@ pub struct EventTrigger {
     /// `evttags`; empty: all.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// `evtfoid`; 0: not known.
+    #[serde(default)]
+    pub function: Oid,
 }
 
 /// A row of `pg_depend`.

@@ -136,6 +136,7 @@ SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, n.nspname AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
            p.provolatile AS volatility, p.pronargs AS arguments,
            coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
+           coalesce(p.proargnames, '{}') AS argument_names, p.prorettype::int8 AS returns,
            CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -154,7 +155,7 @@ SELECT 'publications', pg_catalog.json_agg(x)::text FROM (
     WHERE r.prrelid = ANY ($1) OR p.pubname = ANY ($7)) x
 UNION ALL
 SELECT 'event_triggers', pg_catalog.json_agg(x)::text FROM (
-    SELECT e.evtname AS name, e.evtevent AS event, coalesce(e.evttags, '{}') AS tags
+    SELECT e.evtname AS name, e.evtevent AS event, coalesce(e.evttags, '{}') AS tags, e.evtfoid::int8 AS function
     FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled IN ('O', 'A')) x
 UNION ALL
 SELECT 'objects', pg_catalog.json_agg(x)::text FROM (

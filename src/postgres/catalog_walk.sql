@@ -19,6 +19,8 @@ seed (classid, objid, role) AS (
     SELECT 1255::oid, p.oid, CASE WHEN $3 AND p.oid >= 16384 THEN 'r' ELSE 'p' END
     FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($1) AND p.oid >= 16384
   UNION
+    SELECT 1255::oid, e.evtfoid, 'p' FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled IN ('O', 'A')
+  UNION
     SELECT 3381::oid, s.oid, 'r' FROM pg_catalog.pg_statistic_ext s WHERE s.stxname = ANY ($1)
   UNION
     SELECT 2615::oid, n.oid, 'r' FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($4)
@@ -149,6 +151,8 @@ walk (classid, objid, role) AS (
             SELECT 1247::oid, t.typbasetype FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typbasetype <> 0
           UNION ALL
             SELECT 1247::oid, t.typelem FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typelem >= 16384
+          UNION ALL
+            SELECT 1247::oid, p.prorettype FROM pg_catalog.pg_proc p WHERE w.classid = 1255 AND p.oid = w.objid AND p.prorettype >= 16384
           UNION ALL
             -- types of columns: their row types are locked with a new column of that type
             SELECT 1247::oid, a.atttypid FROM pg_catalog.pg_attribute a

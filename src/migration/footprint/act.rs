@@ -44,6 +44,8 @@ pub struct Act<'a> {
     /// Things worth knowing.
     pub notes: Vec<String>,
     opaque: Option<String>,
+    /// How deep in bodies that call bodies.
+    pub depth: u8,
     /// NOWAIT or SKIP LOCKED is in force for the locks asked for now.
     pub nowait: bool,
 }
@@ -64,6 +66,7 @@ impl<'a> Act<'a> {
             advisory: Vec::new(),
             notes: Vec::new(),
             opaque: None,
+            depth: 0,
             nowait: false,
         }
     }
@@ -126,6 +129,28 @@ impl<'a> Act<'a> {
             oid: Some(oid),
             ..request
         });
+    }
+
+    /// How many locks have been asked for.
+    #[must_use]
+    pub const fn requests(&self) -> usize {
+        self.locks.len()
+    }
+
+    /// Locks asked for since then are not kept: the subtransaction that took them fails.
+    pub fn let_go_since(&mut self, first: usize) {
+        for request in self.locks.iter_mut().skip(first) {
+            request.transient = true;
+            if let Some(oid) = request.oid {
+                self.held.remove(&(oid, request.mode));
+            }
+        }
+        let since = self.place.iter().filter(|(_, at)| **at >= first);
+        let moved: Vec<_> = since.map(|(key, at)| (*key, *at)).collect();
+        for ((oid, mode, transient), at) in moved {
+            self.place.remove(&(oid, mode, transient));
+            self.place.insert((oid, mode, true), at);
+        }
     }
 
     /// Something new comes to depend on a relation (`recordDependencyOn`).

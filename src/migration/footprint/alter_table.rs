@@ -179,14 +179,26 @@ pub fn alter_table(act: &mut Act, statement: &AlterTableStmt) -> Step {
         tables: BTreeMap::new(),
         recurse: range.inh,
     };
+    for cmd in cmds.iter().filter(|c| kind_of(c) == T::AtAlterColumnType) {
+        column::retype_identity(act, oid, &cmd.name);
+    }
     // `wqueue` passes: what drops and changes types comes before what adds (AT_PASS_…).
     let mut ordered: Vec<&AlterTableCmd> = cmds;
     ordered.sort_by_key(|c| pass(c));
-    for cmd in ordered {
+    let (first, later) = ordered.split_at(ordered.partition_point(|c| pass(c) <= ALTER_TYPE));
+    for cmd in first {
+        subcommand(act, &mut altering, oid, cmd)?;
+    }
+    // ATPostAlterTypeCleanup comes before what is added.
+    column::rebuild(act, &mut altering)?;
+    for cmd in later {
         subcommand(act, &mut altering, oid, cmd)?;
     }
     finish(act, &mut altering)
 }
+
+/// The pass that retypes columns.
+const ALTER_TYPE: u8 = 1;
 
 /// `AlterTablePass`, tablecmds.c.
 fn pass(cmd: &AlterTableCmd) -> u8 {
@@ -196,7 +208,9 @@ fn pass(cmd: &AlterTableCmd) -> u8 {
         | T::AtDropNotNull
         | T::AtDropExpression
         | T::AtDropIdentity => 0,
-        T::AtAlterColumnType => 1,
+        T::AtColumnDefault if cmd.def.is_none() => 0,
+        T::AtAlterColumnType => ALTER_TYPE,
+        T::AtSetExpression => 2,
         T::AtAddColumn => 3,
         T::AtAddConstraint | T::AtSetNotNull => match constraint_of(cmd).map(|c| c.contype) {
             Some(t) if t == ConstrType::ConstrForeign as i32 => 6,

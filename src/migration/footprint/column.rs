@@ -151,13 +151,7 @@ fn put_raw(
         collation: 0,
     });
     if type_oid >= crate::model::FIRST_NORMAL_OID {
-        for composite in composites(act, type_oid) {
-            if act.world.keeps_row_types() {
-                act.lock(composite, AccessShare, "is the row type of a column");
-            } else {
-                act.touch(composite, AccessShare, "is the row type of a column");
-            }
-        }
+        look_at_row_types(act, type_oid);
         act.world.depend(
             (class::RELATION, table, i32::from(number)),
             (class::TYPE, type_oid, 0),
@@ -165,6 +159,17 @@ fn put_raw(
         );
     }
     number
+}
+
+/// The row types in the type of a new column are opened (`CheckAttributeType`, heap.c).
+pub fn look_at_row_types(act: &mut Act, type_oid: Oid) {
+    for composite in composites(act, type_oid) {
+        if act.world.keeps_row_types() {
+            act.lock(composite, AccessShare, "is the row type of a column");
+        } else {
+            act.touch(composite, AccessShare, "is the row type of a column");
+        }
+    }
 }
 
 /// The relations of the composite types in a type: its own, those of its elements, of the type under a
@@ -336,7 +341,7 @@ pub fn add(
             expression::check(act, oid, expr);
         }
     }
-    for table in alter_table::recursion(act, altering, oid) {
+    for table in tables_to_add_to(act, altering, oid, &def.colname) {
         let number = if act.world.column(table, &def.colname).is_none() {
             put(act, table, def, table == oid)
         } else {
@@ -379,6 +384,32 @@ pub fn add(
         }
     }
     Ok(())
+}
+
+/// A child that has the column already is opened, those below it are not (`ATExecAddColumn`).
+fn tables_to_add_to(act: &mut Act, altering: &Altering, oid: Oid, name: &str) -> Vec<Oid> {
+    let mut found = vec![oid];
+    if altering.recurse {
+        let mut next = 0;
+        while next < found.len() {
+            let table = found[next];
+            next += 1;
+            if table != oid && act.world.column(table, name).is_some() {
+                continue;
+            }
+            for child in act.world.children(table) {
+                act.lock(
+                    child,
+                    altering.mode,
+                    format!("a child of {}, which gets a column", act.shown(table)),
+                );
+                if !found.contains(&child) {
+                    found.push(child);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Whether the column's definition says a default of any kind, NULL included
@@ -635,9 +666,7 @@ pub fn alter_type(
         }
         depend_on_column(act, altering, table, column.number, false)?;
         sequences_of_retyped(act, table, column.number);
-        for composite in composites(act, new_type) {
-            act.touch(composite, AccessShare, "is the row type of a column");
-        }
+        look_at_row_types(act, new_type);
         if let Some(r) = act.world.relation_mut(table)
             && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
         {
@@ -649,20 +678,30 @@ pub fn alter_type(
     Ok(())
 }
 
-/// The sequence of an identity column gets the column's new type (`ATPrepAlterColumnType` makes an ALTER
-/// SEQUENCE); a default is stored anew, with what it depends on.
-fn sequences_of_retyped(act: &mut Act, table: Oid, number: i16) {
-    let of_identity: Vec<Oid> = act
-        .world
-        .below((class::RELATION, table, i32::from(number)))
-        .filter(|d| d.kind == 'i' && act.world.kind(d.oid) == Some(RelationKind::Sequence))
-        .map(|d| d.oid)
-        .collect();
-    for sequence in of_identity {
-        for mode in [ShareRowExclusive, RowExclusive] {
-            act.lock(sequence, mode, "the sequence of the identity column");
+/// Before all passes: the sequence of an identity column gets the column's new type (`ATParseTransformCmd`
+/// makes an ALTER SEQUENCE of it).
+pub fn retype_identity(act: &mut Act, oid: Oid, name: &str) {
+    let tables = act.world.tree(oid);
+    for table in tables {
+        let Some(number) = act.world.column(table, name).map(|c| c.number) else {
+            continue;
+        };
+        let of_identity: Vec<Oid> = act
+            .world
+            .below((class::RELATION, table, i32::from(number)))
+            .filter(|d| d.kind == 'i' && act.world.kind(d.oid) == Some(RelationKind::Sequence))
+            .map(|d| d.oid)
+            .collect();
+        for sequence in of_identity {
+            for mode in [ShareRowExclusive, RowExclusive] {
+                act.lock(sequence, mode, "the sequence of the identity column");
+            }
         }
     }
+}
+
+/// A default is stored anew with its column's type, with what it depends on.
+fn sequences_of_retyped(act: &mut Act, table: Oid, number: i16) {
     let default = act
         .world
         .defaults
@@ -937,6 +976,11 @@ fn is_plain_cast(using: &Node, column: &str) -> bool {
 /// come back with new oids.
 pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
     let noted: Vec<Altered> = altering.tables.values().cloned().collect();
+    for altered in altering.tables.values_mut() {
+        altered.constraints.clear();
+        altered.indexes.clear();
+        altered.statistics.clear();
+    }
     let constraints: Vec<Constraint> = noted
         .iter()
         .flat_map(|a| &a.constraints)
@@ -997,7 +1041,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         act.world.statistics.put(one);
     }
     for constraint in constraints {
-        if constraint.has_comment {
+        if constraint.has_comment && constraint.is_local {
             act.lock(
                 constraint.table,
                 AccessShare,

@@ -1,7 +1,9 @@
 //! Which file knows which command, and the command's tag.
 
 use super::act::{Act, Step};
-use super::{alter_table, create_table, drop, index, maintenance, names, objects, query, rename};
+use super::{
+    alter_table, body, create_table, drop, index, maintenance, names, objects, query, rename,
+};
 use crate::model::RelationKind;
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{ObjectType, TransactionStmtKind};
@@ -74,6 +76,11 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::DeleteStmt(_)
         | N::MergeStmt(_) => query::run(act, node, Stage::Executed),
         N::CopyStmt(s) => query::copy(act, s),
+        N::DoStmt(s) => body::run_do(act, s),
+        N::CallStmt(s) => {
+            body::call(act, s);
+            Ok(())
+        }
         N::ExplainStmt(s) => explain(act, s),
         N::PrepareStmt(s) => inner(act, s.query.as_deref(), Stage::Rewritten),
         N::DeclareCursorStmt(s) => inner(act, s.query.as_deref(), Stage::Planned),
@@ -101,8 +108,6 @@ fn known(act: &mut Act, node: &N) -> Step {
 /// Commands that run code which cannot be seen.
 fn opaque(node: &N) -> Option<&'static str> {
     Some(match node {
-        N::DoStmt(_) => "DO runs code of its own",
-        N::CallStmt(_) => "CALL runs code of its own",
         N::ExecuteStmt(_) => "EXECUTE runs a statement prepared elsewhere",
         N::FetchStmt(_) => "FETCH runs a query declared elsewhere",
         N::CreateExtensionStmt(_) | N::AlterExtensionStmt(_) => {
@@ -316,19 +321,24 @@ fn event_triggers(act: &mut Act, node: &N) {
         return;
     }
     let tag = tag(node);
-    let found = act
+    let found: Vec<_> = act
         .world
         .event_triggers
         .iter()
-        .find(|e| match e.event.as_str() {
+        .filter(|e| match e.event.as_str() {
             "sql_drop" => tag.starts_with("DROP") || tag.starts_with("ALTER"),
             "table_rewrite" => tag.starts_with("ALTER"),
             "login" => false,
             _ => true,
         } && (e.tags.is_empty() || e.tags.iter().any(|t| *t == tag)))
-        .map(|e| e.name.clone());
-    if let Some(name) = found {
-        act.opaque(format!("event trigger {name} runs code of its own"));
+        .map(|e| (e.name.clone(), e.function))
+        .collect();
+    for (name, function) in found {
+        body::of_trigger(
+            act,
+            function,
+            format!("event trigger {name} runs code of its own"),
+        );
     }
 }
 

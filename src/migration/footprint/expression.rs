@@ -1,9 +1,10 @@
 //! Expressions: which columns they name, and what the functions in them do.
 
 use super::act::Act;
+use super::body;
 use super::names;
 use super::query;
-use super::routine;
+
 use crate::model::{AdvisoryRequest, LockMode, Oid};
 use pg_query::protobuf::Node;
 use serde_json::Value;
@@ -98,7 +99,55 @@ pub fn depends_on(act: &mut Act, tree: &Value, reason: &str) -> Vec<Oid> {
     for &sequence in &sequences {
         act.depends_on(sequence, reason);
     }
+    for relation in rows_of_functions(act, tree) {
+        act.depends_on(relation, "rows of its type come from a function");
+    }
     sequences
+}
+
+/// The relations of the row types that functions in FROM give.
+fn rows_of_functions(act: &Act, tree: &Value) -> Vec<Oid> {
+    match tree {
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|i| rows_of_functions(act, i))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(key, field)| {
+                let mut found = rows_of_functions(act, field);
+                if key == "RangeFunction" {
+                    found.extend(row_types_called(act, field));
+                }
+                found
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn row_types_called(act: &Act, tree: &Value) -> Vec<Oid> {
+    match tree {
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|i| row_types_called(act, i))
+            .collect(),
+        Value::Object(fields) => match fields.get("FuncCall") {
+            Some(call) => {
+                let name = call.get("funcname").map(query::texts).unwrap_or_default();
+                let routines = act.world.find_routines(&name);
+                let types = routines
+                    .iter()
+                    .filter_map(|r| act.world.types.get(&r.returns));
+                types.map(|t| t.relation).filter(|r| *r != 0).collect()
+            }
+            None => fields
+                .values()
+                .flat_map(|f| row_types_called(act, f))
+                .collect(),
+        },
+        _ => Vec::new(),
+    }
 }
 
 /// The columns that an expression names.
@@ -272,10 +321,7 @@ pub fn call(act: &mut Act, call: &Value) {
         return;
     }
     for routine in &found {
-        if let Some(why) = routine::why_opaque(act.world, routine) {
-            act.opaque(why);
-            return;
-        }
+        body::of_routine(act, routine);
     }
 }
 

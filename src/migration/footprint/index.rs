@@ -71,6 +71,7 @@ pub fn create(act: &mut Act, statement: &IndexStmt) -> Step {
         .chain(statement.where_clause.as_deref())
     {
         expression::check(act, table, node);
+        super::column::look_at_row_types(act, super::output::type_of(act, node));
     }
     let shape = shape_of(act, table, statement)?;
     let name = if statement.idxname.is_empty() {
@@ -645,6 +646,11 @@ pub fn add_constraint(
                 None => {
                     clone_tree(act, index, partition);
                     act.works(partition, LockWork::Scan);
+                    if constraint.deferrable {
+                        for part in act.world.tree(partition) {
+                            checked_later(act, part);
+                        }
+                    }
                 }
             }
         }

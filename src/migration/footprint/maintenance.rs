@@ -1,6 +1,7 @@
 //! `TRUNCATE`, `LOCK TABLE`, `VACUUM`, `ANALYZE`, `CLUSTER`.
 
 use super::act::{Act, Step, refuse};
+use super::query;
 use super::storage;
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
@@ -66,12 +67,7 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
     while next < tables.len() {
         let table = tables[next];
         next += 1;
-        let referencing: Vec<_> = act
-            .world
-            .referencing(table)
-            .map(|c| (c.table, c.name.clone()))
-            .collect();
-        for (other, key) in referencing {
+        for (other, key) in referencing(act, table) {
             if tables.contains(&other) {
                 continue;
             }
@@ -106,12 +102,34 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
             }
         }
     }
+    for &table in &tables {
+        query::triggers(act, table, query::ON_TRUNCATE);
+    }
     for table in tables {
         if act.kind(table) == RelationKind::Table {
             empty(act, table);
         }
     }
     Ok(())
+}
+
+/// The tables with a foreign key to a table, or to the partitioned table that a key to this partition
+/// belongs to (`heap_truncate_find_FKs`, heap.c).
+fn referencing(act: &Act, table: Oid) -> Vec<(Oid, String)> {
+    let mut referenced = vec![table];
+    for mut key in act.world.referencing(table) {
+        while let Some(parent) = act.world.constraints.get(key.parent) {
+            key = parent;
+        }
+        if !referenced.contains(&key.referenced) {
+            referenced.push(key.referenced);
+        }
+    }
+    referenced
+        .iter()
+        .flat_map(|r| act.world.referencing(*r))
+        .map(|c| (c.table, c.name.clone()))
+        .collect()
 }
 
 /// New files for a table: its indexes are built on nothing (`reindex_relation`).

@@ -16,6 +16,7 @@
 //! | `drop.rs` | every `DROP`: the walk along `pg_depend` |
 //! | `query.rs` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER`, `REFRESH MATERIALIZED VIEW` |
+//! | `body.rs` | `DO`, `CALL`, and what functions and triggers run |
 //! | `objects.rs` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
 //!
 //! `world.rs` is the catalog that moves, `undo.rs` what ROLLBACK takes back in it, `act.rs` a statement while its footprint is being told. What
@@ -24,6 +25,7 @@
 
 mod act;
 mod alter_table;
+mod body;
 mod column;
 mod command;
 mod create_table;

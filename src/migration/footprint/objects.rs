@@ -830,7 +830,7 @@ pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
     let body = routine::body_of(statement);
     if let Some(tree) = &statement.sql_body {
         if let Some(node) = &tree.node {
-            let _ = query::run(act, node, Stage::Parsed);
+            let _ = query::run(act, node, Stage::Rewritten);
         }
     } else if language == "sql"
         && act.world.session.check_function_bodies
@@ -863,15 +863,20 @@ fn analyse_body(act: &mut Act, text: &str) {
         let Some(node) = statement.stmt.as_ref().and_then(|s| s.node.as_ref()) else {
             continue;
         };
-        if matches!(
-            node,
+        // transformStmt, analyze.c: of utility statements, those with a query in them.
+        let query = match node {
             NodeEnum::SelectStmt(_)
-                | NodeEnum::InsertStmt(_)
-                | NodeEnum::UpdateStmt(_)
-                | NodeEnum::DeleteStmt(_)
-                | NodeEnum::MergeStmt(_)
-        ) {
-            let _ = query::run(act, node, Stage::Rewritten);
+            | NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_) => Some(node),
+            NodeEnum::DeclareCursorStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            NodeEnum::ExplainStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            NodeEnum::CreateTableAsStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            _ => None,
+        };
+        if let Some(query) = query {
+            let _ = query::run(act, query, Stage::Rewritten);
         }
     }
 }
@@ -906,6 +911,18 @@ fn put_routine(
         .first()
         .copied()
         .unwrap_or_else(|| act.world.new_oid());
+    let returns = statement
+        .return_type
+        .as_ref()
+        .map_or(0, |t| super::column::type_of(act, t));
+    let argument_names = statement
+        .parameters
+        .iter()
+        .filter_map(|p| match &p.node {
+            Some(NodeEnum::FunctionParameter(p)) => Some(p.name.clone()),
+            _ => None,
+        })
+        .collect();
     act.world.routines.insert(
         oid,
         Routine {
@@ -917,6 +934,8 @@ fn put_routine(
             volatility: routine::volatility(&statement.options),
             arguments: i16::try_from(statement.parameters.len()).unwrap_or(0),
             signature: Vec::new(),
+            argument_names,
+            returns,
             body,
         },
     );

@@ -166,9 +166,9 @@ fn of_target(act: &Act, target: &ResTarget, sources: &[Source]) -> Vec<Output> {
             vec![one]
         }
         Some(NodeEnum::FuncCall(call)) => {
-            vec![Output::unknown(
-                &names::list(&call.funcname).pop().unwrap_or_default(),
-            )]
+            let mut one = Output::unknown(&names::list(&call.funcname).pop().unwrap_or_default());
+            one.type_oid = target.val.as_ref().map_or(0, |v| type_of(act, v));
+            vec![one]
         }
         Some(NodeEnum::CoalesceExpr(_)) => vec![Output::unknown("coalesce")],
         Some(NodeEnum::CaseExpr(_)) => vec![Output::unknown("case")],
@@ -180,6 +180,26 @@ fn of_target(act: &Act, target: &ResTarget, sources: &[Source]) -> Vec<Output> {
         one.name.clone_from(&target.name);
     }
     columns
+}
+
+/// The type of a cast, or of what a user's function gives; 0: not known.
+#[must_use]
+pub fn type_of(act: &Act, expression: &Node) -> Oid {
+    match &expression.node {
+        Some(NodeEnum::IndexElem(element)) => {
+            element.expr.as_ref().map_or(0, |expr| type_of(act, expr))
+        }
+        Some(NodeEnum::TypeCast(cast)) => cast
+            .type_name
+            .as_ref()
+            .map_or(0, |name| column::type_of(act, name)),
+        Some(NodeEnum::FuncCall(call)) => act
+            .world
+            .find_routines(&names::list(&call.funcname))
+            .first()
+            .map_or(0, |r| r.returns),
+        _ => 0,
+    }
 }
 
 fn cast_name(cast: &pg_query::protobuf::TypeCast) -> String {

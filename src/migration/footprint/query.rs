@@ -386,6 +386,7 @@ fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
     let shown = act.shown(oid);
     match act.kind(oid) {
         RelationKind::View => {
+            called_by_view(act, oid);
             let entries = view_range(act, oid);
             let others = entries.iter().filter(|e| e.relation != oid).count();
             for entry in entries {
@@ -426,6 +427,21 @@ fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
             }
         }
         _ => {}
+    }
+}
+
+/// Functions that a view's query calls.
+fn called_by_view(act: &mut Act, oid: Oid) {
+    let called: Vec<_> = act
+        .world
+        .rules
+        .of(oid)
+        .flat_map(|r| act.world.above((class::RULE, r.oid, 0)))
+        .filter(|d| d.on_class == class::PROC)
+        .filter_map(|d| act.world.routines.get(&d.on_oid).cloned())
+        .collect();
+    for one in called {
+        super::body::of_routine(act, &one);
     }
 }
 
@@ -546,6 +562,31 @@ const ON_INSERT: i16 = 4;
 const ON_DELETE: i16 = 8;
 const ON_UPDATE: i16 = 16;
 
+/// TRUNCATE.
+pub const ON_TRUNCATE: i16 = 32;
+
+/// The user's triggers that an event fires (`TriggerEnabled`, trigger.c).
+pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
+    let replica = act.world.session.replica;
+    let fires = |t: &crate::model::Trigger| match t.enabled {
+        'A' => true,
+        'D' => false,
+        'R' => replica,
+        _ => !replica,
+    };
+    let fired: Vec<(String, Oid)> = act
+        .world
+        .triggers
+        .of(oid)
+        .filter(|t| !t.is_internal && t.events & event != 0 && fires(t))
+        .map(|t| (t.name.clone(), t.function))
+        .collect();
+    for (name, function) in fired {
+        let why = format!("trigger {name} of {} runs code of its own", act.shown(oid));
+        super::body::of_trigger(act, function, why);
+    }
+}
+
 /// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
 fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let event = match deed {
@@ -563,25 +604,7 @@ fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     if act.world.rules.of(oid).any(|r| r.event != '1') {
         act.opaque(format!("rules of {} rewrite the statement", act.shown(oid)));
     }
-    let fires = |t: &crate::model::Trigger, replica: bool| match t.enabled {
-        'A' => true,
-        'D' => false,
-        'R' => replica,
-        _ => !replica,
-    };
-    let replica = act.world.session.replica;
-    let user = act
-        .world
-        .triggers
-        .of(oid)
-        .find(|t| !t.is_internal && t.events & event != 0 && fires(t, replica))
-        .map(|t| t.name.clone());
-    if let Some(name) = user {
-        act.opaque(format!(
-            "trigger {name} of {} runs code of its own",
-            act.shown(oid)
-        ));
-    }
+    triggers(act, oid, event);
     if act.kind(oid) == RelationKind::PartitionedTable && deed == Deed::Insert {
         let leaves: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
         for leaf in leaves {
@@ -592,7 +615,7 @@ fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
             act.shown(oid)
         ));
     }
-    if !replica {
+    if !act.world.session.replica {
         references(act, oid, deed, set);
     }
 }

@@ -22,7 +22,9 @@ pub fn language(options: &[Node]) -> Option<String> {
     option(options, "language").into_iter().next()
 }
 
-fn option(options: &[Node], name: &str) -> Vec<String> {
+/// The strings of an option.
+#[must_use]
+pub fn option(options: &[Node], name: &str) -> Vec<String> {
     options
         .iter()
         .filter_map(|o| match &o.node {

@@ -55,6 +55,9 @@ pub fn set_persistence(
     if act.relation(oid)?.persistence == persistence {
         return Ok(());
     }
+    if act.kind(oid) == RelationKind::Sequence {
+        act.lock(oid, LockMode::RowExclusive, "is stored otherwise");
+    }
     let altered = altering.table(oid);
     altered.rewrite = Some("its persistence changes".to_owned());
     altered.persistence = Some(persistence);
@@ -155,6 +158,15 @@ pub fn written_anew(act: &mut Act, oid: Oid, why: &str) {
             AccessExclusive,
             format!("is built again with {table}: {why}"),
         );
+    }
+    // make_new_heap: its columns are checked like those of any new table.
+    let types: Vec<Oid> = act
+        .world
+        .relation(oid)
+        .map(|r| r.columns.iter().map(|c| c.type_oid).collect())
+        .unwrap_or_default();
+    for type_oid in types {
+        super::column::look_at_row_types(act, type_oid);
     }
 }
 
