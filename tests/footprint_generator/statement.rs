@@ -397,7 +397,7 @@ fn alter_other(tape: &mut Tape, found: &Found) -> String {
                 _ => format!("TABLE {table}"),
             }
         ),
-        _ => format!("ALTER SCHEMA public RENAME TO fresh"),
+        _ => "ALTER SCHEMA public RENAME TO fresh".to_owned(),
     }
 }
 
