@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use std::path::{Path, PathBuf};
 
 /// Of a hundred statements, so many are predicted exactly, on every version. What is not is printed.
-const EXACT: usize = 97;
+const EXACT: usize = 99;
 
 #[test]
 fn the_forms_in_the_fixtures_lock_what_is_predicted() {
@@ -59,7 +59,11 @@ async fn try_forms(file: &Path, database: &Database) -> Told {
     let mut told = Told::default();
     for statement in cut(forms) {
         let said = predicted(&mut looker, &statement).await;
-        let Ok(held) = locked(&mut runner, &statement.sql, &before, false).await else {
+        // A session of its own: what an earlier statement left in its caches would hide locks.
+        let mut own = connect(database).await;
+        let held = locked(&mut own, &statement.sql, &before, false).await;
+        own.close().await.expect("the session ends");
+        let Ok(held) = held else {
             continue;
         };
         match judge(&said, &held, &before) {

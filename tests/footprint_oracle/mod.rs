@@ -1,6 +1,8 @@
 //! A real server as the judge of footprints: what is predicted for a statement just before it runs is
 //! compared with the rows of `pg_locks` once it has run.
 
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
 use pgguard::migration::footprint;
 use pgguard::migration::statement::{Script, SourceStatement, TransactionHabit, statements};
 use pgguard::model::{LockMode, Oid, Statement};

@@ -805,15 +805,9 @@ fn cluster_on(act: &mut Act, altering: &Altering, oid: Oid, name: &str) -> Step 
 }
 
 /// `ENABLE/DISABLE TRIGGER`: row triggers of a partitioned table are cloned on its partitions
-/// (`EnableDisableTrigger`, trigger.c); before 15 every partition is opened.
+/// (`EnableDisableTrigger`, trigger.c; in 14 since a late minor, seen in 14.23).
 fn triggers(act: &mut Act, altering: &Altering, oid: Oid, kind: T, name: &str) -> Step {
     if act.kind(oid) != RelationKind::PartitionedTable {
-        return Ok(());
-    }
-    if act.version() < 15 {
-        if altering.recurse {
-            lock_tree(act, oid, altering.mode);
-        }
         return Ok(());
     }
     let all = matches!(

@@ -644,7 +644,8 @@ pub fn alter_type(
     let Some(type_name) = &def.type_name else {
         return Ok(());
     };
-    for table in tables {
+    let typed = typed_tables(act, altering, oid)?;
+    for table in tables.into_iter().chain(typed) {
         let Some(column) = act.world.column(table, name).cloned() else {
             continue;
         };
@@ -674,7 +675,6 @@ pub fn alter_type(
             c.type_modifier = new_modifier;
         }
     }
-    typed_tables(act, altering, oid)?;
     Ok(())
 }
 

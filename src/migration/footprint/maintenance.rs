@@ -373,6 +373,8 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
 
 /// `analyze_rel`: the table, a sample of its children, its indexes.
 fn analyze(act: &mut Act, oid: Oid, with_children: bool) {
+    // expand_vacuum_rel
+    act.touch(oid, AccessShare, "is looked up");
     act.lock(oid, ShareUpdateExclusive, "is analyzed");
     analyze_indexes(act, oid);
     if !with_children {

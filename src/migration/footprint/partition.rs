@@ -283,8 +283,8 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
             act.shown(parent)
         ));
     }
-    let has_keys = act.world.foreign_keys(child).any(|k| k.parent != 0);
-    if act.version() >= 18 || has_keys {
+    // DetachPartitionFinalize; in the older majors since a late minor (seen in 14.23, 15.20, 16.14, 17.10).
+    if !cmd.concurrent {
         for below in act.world.tree(child).into_iter().skip(1) {
             act.lock(
                 below,
@@ -322,12 +322,14 @@ fn detach_concurrently(act: &mut Act, parent: Oid, child: Oid) -> Step {
         name,
         mode: AccessExclusive,
     });
-    let name = act.relation(child)?.name.clone();
-    act.phases.push(WaitPhase::ThenLock {
-        oid: act.world.created_in(child).is_none().then_some(child),
-        name,
-        mode: AccessExclusive,
-    });
+    for table in act.world.tree(child) {
+        let name = act.relation(table)?.name.clone();
+        act.phases.push(WaitPhase::ThenLock {
+            oid: act.world.created_in(table).is_none().then_some(table),
+            name,
+            mode: AccessExclusive,
+        });
+    }
     part(act, parent, child)
 }
 

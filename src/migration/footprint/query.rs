@@ -533,6 +533,12 @@ pub fn scan(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason
             format!("a child of {}, which {reason}", act.shown(oid))
         };
         act.lock(table, mode, why.clone());
+        // RelationGetPartitionQual for what is both a partition and partitioned (plancat.c).
+        if act.kind(table) == RelationKind::PartitionedTable
+            && let Some(parent) = act.world.partition_parent(table)
+        {
+            partition_bounds(act, parent);
+        }
         if act.kind(table) != RelationKind::PartitionedTable || act.version() >= 16 {
             indexes(
                 act,
@@ -540,6 +546,17 @@ pub fn scan(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason
                 mode,
                 &format!("an index of {}, which {reason}", act.shown(table)),
             );
+        }
+    }
+}
+
+/// The parents of a partition, for its bounds (`generate_partition_qual`, partcache.c).
+fn partition_bounds(act: &mut Act, mut parent: Oid) {
+    loop {
+        act.lock(parent, AccessShare, "has its partition's bounds");
+        match act.world.partition_parent(parent) {
+            Some(next) => parent = next,
+            None => return,
         }
     }
 }
@@ -605,6 +622,13 @@ fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         act.opaque(format!("rules of {} rewrite the statement", act.shown(oid)));
     }
     triggers(act, oid, event);
+    // ExecPartitionCheck
+    if deed != Deed::Delete
+        && act.kind(oid) != RelationKind::PartitionedTable
+        && let Some(parent) = act.world.partition_parent(oid)
+    {
+        partition_bounds(act, parent);
+    }
     if act.kind(oid) == RelationKind::PartitionedTable && deed == Deed::Insert {
         let leaves: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
         for leaf in leaves {
