@@ -166,6 +166,13 @@ impl<'a> Act<'a> {
         *entry = (*entry).max(work);
     }
 
+    /// The same for a table and its partitions.
+    pub fn works_on_tree(&mut self, oid: Oid, work: LockWork) {
+        for table in self.world.tree(oid) {
+            self.works(table, work);
+        }
+    }
+
     /// The mode held already, strongest.
     #[must_use]
     pub fn holds(&self, oid: Oid, mode: LockMode) -> bool {

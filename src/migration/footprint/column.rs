@@ -914,8 +914,6 @@ fn base_of<'t>(act: &'t Act, mut t: &'t DataType, mut modifier: i32) -> (&'t str
 const BINARY: &[(&str, &str)] = &[
     ("varchar", "text"),
     ("text", "varchar"),
-    ("bpchar", "text"),
-    ("bpchar", "varchar"),
     ("cidr", "inet"),
     ("bit", "varbit"),
     ("varbit", "bit"),
@@ -945,7 +943,8 @@ fn binary_compatible(act: &Act, old: &str, new: &str) -> bool {
 
 /// Whether the new length or precision holds all that the old one held (the types' support functions).
 fn widens(new: &str, old: &str, from: i32, to: i32) -> bool {
-    if from == to && new == old {
+    // No modifier is no coercion.
+    if new == old && (from == to || to == -1) {
         return true;
     }
     match new {

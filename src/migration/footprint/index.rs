@@ -227,7 +227,7 @@ fn build(act: &mut Act, table: Oid, name: &str, shape: &Shape, recurses: bool) -
                 Some(found) => bond(act, index, found, partition),
                 None => {
                     clone_tree(act, index, partition);
-                    act.works(partition, LockWork::Scan);
+                    act.works_on_tree(partition, LockWork::Scan);
                 }
             }
         }
@@ -645,7 +645,7 @@ pub fn add_constraint(
                 }
                 None => {
                     clone_tree(act, index, partition);
-                    act.works(partition, LockWork::Scan);
+                    act.works_on_tree(partition, LockWork::Scan);
                     if constraint.deferrable {
                         for part in act.world.tree(partition) {
                             checked_later(act, part);

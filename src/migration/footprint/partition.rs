@@ -44,7 +44,7 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
                 "a partition of the default partition, which is read",
             );
         }
-        act.works(default, LockWork::Scan);
+        act.works_on_tree(default, LockWork::Scan);
     }
     for ancestor in act.world.ancestors(parent) {
         act.lock(
@@ -72,7 +72,7 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
         }
     }
     clone_foreign_keys(act, altering, parent, child, true)?;
-    act.works(child, LockWork::Scan);
+    act.works_on_tree(child, LockWork::Scan);
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
                 }
                 act.lock(index, ShareUpdateExclusive, "gets a partition's index");
                 super::index::clone_tree(act, index, child);
-                act.works(child, LockWork::Scan);
+                act.works_on_tree(child, LockWork::Scan);
             }
         }
     }
@@ -301,7 +301,7 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
             Share,
             format!("references {} by {}", act.shown(parent), key.name),
         );
-        act.works(key.table, LockWork::Scan);
+        act.works_on_tree(key.table, LockWork::Scan);
         let reason = "is read for rows that reference the partition";
         super::query::scan(act, key.table, AccessShare, true, reason);
         super::query::scan(act, child, AccessShare, true, reason);
@@ -448,7 +448,7 @@ pub fn create_of(
                 "a partition of the default partition, which is read",
             );
         }
-        act.works(default, LockWork::Scan);
+        act.works_on_tree(default, LockWork::Scan);
     }
     join(act, parent, child, is_default);
     let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
