@@ -53,7 +53,7 @@ pub enum Command {
     Check(CheckArgs),
     /// End the session that is in the way: shows who it is and what it costs, asks, waits until it is gone.
     Kill(KillArgs),
-    /// Past backup runs, the running one, the next one (not built yet).
+    /// Past backup runs, the running one, the next one; records, exports and imports them.
     Backups(BackupsArgs),
     /// A throw-away server, a real pg_dump, a real migration, the verdict.
     Demo(DemoArgs),
@@ -348,6 +348,12 @@ pub struct BackupsArgs {
     /// Where past runs are kept.
     #[command(flatten)]
     pub history: HistoryArgs,
+    /// A TOML file with the place of the history and the backup's schedule ([[backup]] with cron, tz, expect).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show no more than this many past runs.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub last: u32,
     /// Output form.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -13,7 +13,9 @@
 //! expect = "5h"
 //! ```
 
+use crate::backup::schedule::{Line, NextBackup};
 use crate::{Error, Result};
+use chrono::Utc;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +53,22 @@ pub struct BackupWindow {
     /// How long it is expected to take, where no past runs tell.
     #[serde(default, with = "humantime_option")]
     pub expect: Option<Duration>,
+}
+
+impl Config {
+    /// The lines of the backups' scheduler.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        self.backup
+            .iter()
+            .map(|window| Line {
+                cron: window.cron.clone(),
+                tz: window.tz.clone(),
+                expect: window.expect,
+                from: "the configuration".into(),
+            })
+            .collect()
+    }
 }
 
 /// Words that begin a `key=value` string rather than a name
@@ -108,7 +126,7 @@ fn without_password(url: &str) -> String {
 /// Reads the file.
 ///
 /// # Errors
-/// When it cannot be read, or says something that is not known.
+/// When it cannot be read, says something that is not known, or a backup's line makes no sense.
 pub fn read(path: &Path) -> Result<Config> {
     let file = |why: String| Error::File {
         what: "read",
@@ -116,7 +134,12 @@ pub fn read(path: &Path) -> Result<Config> {
         why,
     };
     let text = std::fs::read_to_string(path).map_err(|error| file(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| file(error.to_string()))
+    let config: Config = toml::from_str(&text).map_err(|error| file(error.to_string()))?;
+    for line in config.lines() {
+        NextBackup::by_line(&line, &[], Utc::now())
+            .map_err(|why| file(format!("[[backup]]: {why}")))?;
+    }
+    Ok(config)
 }
 
 /// Durations as people write them: `5h`, `90m`.

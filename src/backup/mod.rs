@@ -22,6 +22,7 @@ mod pace;
 mod physical;
 mod rows;
 mod run;
+pub mod schedule;
 mod watcher;
 mod width;
 

@@ -2,7 +2,9 @@
 
 use super::facts::Facts;
 use super::past::Past;
+use super::schedulers;
 use super::{migrations, screen, stop};
+use crate::backup::schedule::NextBackup;
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::gate::waiting::{Next, Terms, Waiting};
@@ -10,7 +12,7 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Doubt, Footprint, Oid, Snapshot, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Oid, Role, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -170,6 +172,11 @@ impl Question {
         verdict
             .warnings
             .splice(0..0, migration.into_iter().flat_map(|(_, notes)| notes));
+        if args.before.is_none() && args.record.replay.is_none() {
+            let runs_already = sessions.in_role(Role::Backup).next().is_some();
+            let warning = self.next_backup(past, &snapshot, runs_already).await;
+            verdict.warnings.extend(warning);
+        }
         let looked = Looked {
             footprint,
             verdict,
@@ -179,6 +186,25 @@ impl Question {
             snapshot: Some(snapshot),
         };
         Ok((looked, facts.finish().await))
+    }
+}
+
+impl Question {
+    /// What is worth saying of the backup that comes next; one that is due may be the one that runs.
+    async fn next_backup(
+        &self,
+        past: &mut Past,
+        snapshot: &Snapshot,
+        runs_already: bool,
+    ) -> Option<String> {
+        let now = snapshot.taken_at;
+        let server = snapshot.server.system_identifier.as_deref();
+        // Its failure was said when the estimates were asked for.
+        let runs = past.runs_of(server).await.unwrap_or_default();
+        let local = past.place().map_or_else(Vec::new, |_| schedulers::lines());
+        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, &local, now);
+        next.filter(|next| next.starts > now || !runs_already)?
+            .warning(now)
     }
 }
 

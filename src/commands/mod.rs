@@ -10,6 +10,7 @@ mod gate;
 pub mod kill;
 mod migrations;
 mod past;
+mod schedulers;
 mod screen;
 mod status;
 mod stop;

@@ -10,13 +10,13 @@ use crate::cli::HistoryArgs;
 use crate::config::Config;
 use crate::history::{Filter, History, Place, SignalNote, Watch};
 use crate::model::{
-    BackupRun, BackupTool, DatabaseFacts, Estimate, Pid, RelationName, RunKey, RunOutcome, Session,
-    Snapshot,
+    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Pid, RelationName, RunKey,
+    RunOutcome, Session, Snapshot,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,11 @@ impl Past {
         self
     }
 
+    /// Where the history is, as it may be shown; `None`: not wanted.
+    pub fn place(&self) -> Option<String> {
+        self.place.as_ref().map(ToString::to_string)
+    }
+
     /// What went wrong since this was last asked.
     pub fn problem(&mut self) -> Option<String> {
         self.problem.take()
@@ -150,6 +155,51 @@ impl Past {
         let runs = within(self.patience, &place, history.runs(&filter)).await?;
         self.history = Some(history);
         Ok(runs)
+    }
+
+    /// Puts down a run whose end is known exactly. What was never seen of it is left open: its tables.
+    pub async fn record(
+        &mut self,
+        facts: Option<&mut Facts>,
+        seen: &Snapshot,
+        recorded: &Recorded<'_>,
+    ) {
+        let end = End {
+            at: recorded.at,
+            outcome: Some(recorded.outcome),
+        };
+        let watched: Vec<_> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| recorded.own.contains(&watch.leader))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let watches: Vec<Watch> = watched
+            .iter()
+            .filter_map(|key| self.watches.remove(key))
+            .collect();
+        let oids: Vec<_> = watches
+            .iter()
+            .filter(|watch| watch.watcher.database == seen.server.datname)
+            .flat_map(|watch| watch.watcher.tables.iter().map(|t| t.oid))
+            .collect();
+        let tables = match facts {
+            Some(facts) => facts.tables(&oids).await,
+            None => DatabaseFacts::default(),
+        };
+        let mut is_known = false;
+        for watch in &watches {
+            if let Some(mut run) = watch.watcher.run(watch.key.clone(), &tables, Some(end)) {
+                run.source = "record".into();
+                is_known = true;
+                self.ask(async |history| history.ended(watch, &run).await)
+                    .await;
+            }
+        }
+        if !is_known {
+            let run = recorded.without_a_look(seen);
+            self.ask(async |history| history.save(&run).await).await;
+        }
     }
 
     /// Notes who was signalled.
@@ -343,6 +393,48 @@ impl Past {
         self.ask(async |history| history.observe(&watches).await)
             .await;
         self.last_kept = Some(Instant::now());
+    }
+}
+
+/// A run that a command was wrapped around.
+pub struct Recorded<'a> {
+    /// The backends that led it.
+    pub own: &'a BTreeSet<BackendIdentity>,
+    /// When the command began, by the server's clock.
+    pub begun: DateTime<Utc>,
+    /// When it ended, by the server's clock.
+    pub at: DateTime<Utc>,
+    /// How.
+    pub outcome: RunOutcome,
+    /// The program, without its folder.
+    pub program: &'a str,
+    /// The database that it was told to dump.
+    pub database: Option<String>,
+}
+
+impl Recorded<'_> {
+    /// The run, where none of its sessions was seen: it took less than a moment.
+    fn without_a_look(&self, seen: &Snapshot) -> BackupRun {
+        let server = &seen.server;
+        BackupRun {
+            key: RunKey {
+                server: server.system_identifier.clone().unwrap_or_default(),
+                database: self
+                    .database
+                    .clone()
+                    .unwrap_or_else(|| server.datname.clone()),
+                tool: self.program.to_owned(),
+                user: server.user.clone(),
+                application_name: self.program.to_owned(),
+            },
+            started: self.begun,
+            ended: self.at,
+            outcome: self.outcome,
+            workers: 0,
+            database_bytes: 0,
+            tables: Vec::new(),
+            source: "record".into(),
+        }
     }
 }
 

@@ -88,7 +88,7 @@ fn one(footprint: &Footprint, statement: &Statement, page: Page) -> String {
 fn request(lock: &LockRequest) -> String {
     let size = lock
         .bytes
-        .map_or_else(String::new, |bytes| format!(" {}", size(bytes)));
+        .map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
     let work = match lock.work {
         LockWork::Instant => String::new(),
         LockWork::Scan => format!(", reads all of it{size}"),
@@ -142,7 +142,7 @@ fn held(footprint: &Footprint, statement: &Statement) -> Option<String> {
 
 /// `12 MB`, as `pg_size_pretty` rounds.
 #[expect(clippy::cast_precision_loss, reason = "rounded to three digits")]
-fn size(bytes: i64) -> String {
+pub fn size(bytes: i64) -> String {
     const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
@@ -151,8 +151,8 @@ fn size(bytes: i64) -> String {
         unit += 1;
     }
     if value < 10.0 && unit > 0 {
-        format!("({value:.1} {})", UNITS[unit])
+        format!("{value:.1} {}", UNITS[unit])
     } else {
-        format!("({value:.0} {})", UNITS[unit])
+        format!("{value:.0} {}", UNITS[unit])
     }
 }

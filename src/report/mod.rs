@@ -1,5 +1,8 @@
 //! TELL. One file a form, all from the same values.
 
+mod backups;
+mod backups_json;
+mod backups_text;
 mod explain_json;
 mod explain_text;
 mod gate_findings;
@@ -20,6 +23,9 @@ mod status_tests;
 pub mod status_text;
 pub mod status_words;
 
+pub use backups::{BackupsReport, RunningBackup};
+pub use backups_json::backups_json;
+pub use backups_text::render as backups_text;
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
 pub use gate_findings::GateView;

@@ -1,0 +1,167 @@
+//! The lines of this machine's schedulers that start a backup: cron's tables and systemd's timers.
+//!
+//! They tell only where they run: a backup that another machine starts stands in the configuration, or in
+//! the past runs.
+
+use crate::backup::schedule::Line;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Programs that make backups.
+const PROGRAMS: [&str; 7] = [
+    "pg_dump",
+    "pg_dumpall",
+    "pg_basebackup",
+    "pgbackrest",
+    "barman",
+    "wal-g",
+    "pgguard backups record",
+];
+
+/// Tables of the system; their sixth field is the user that the command runs as.
+const SYSTEM_TABLES: [&str; 2] = ["/etc/crontab", "/etc/cron.d"];
+
+/// Lines that start a backup, of every scheduler that can be read.
+pub fn lines() -> Vec<Line> {
+    let zone = zone();
+    let mut lines = Vec::new();
+    if let Some(table) = output("crontab", &["-l"]) {
+        lines.extend(of_crontab(&table, "crontab -l", &zone));
+    }
+    for path in SYSTEM_TABLES.map(Path::new) {
+        let files = match std::fs::read_dir(path) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(_) => vec![path.to_owned()],
+        };
+        for file in files {
+            if let Ok(bytes) = std::fs::read(&file) {
+                let table = String::from_utf8_lossy(&bytes);
+                lines.extend(of_crontab(&table, &file.display().to_string(), &zone));
+            }
+        }
+    }
+    lines.extend(timers());
+    lines
+}
+
+/// Lines of a crontab(5) whose command makes a backup. `CRON_TZ` changes the zone of those below it.
+fn of_crontab(table: &str, from: &str, zone: &str) -> Vec<Line> {
+    let mut zone = zone.to_owned();
+    let mut lines = Vec::new();
+    for line in table.lines().map(str::trim) {
+        if let Some(named) = line.strip_prefix("CRON_TZ=") {
+            named.trim_matches(['"', '\'', ' ']).clone_into(&mut zone);
+        }
+        if line.starts_with('#') || !starts_backup(line) {
+            continue;
+        }
+        let fields = if line.starts_with('@') { 1 } else { 5 };
+        let cron: Vec<&str> = line.split_whitespace().take(fields).collect();
+        // `@reboot` tells no time.
+        if cron.len() == fields && cron[0] != "@reboot" && !cron[0].contains('=') {
+            lines.push(Line {
+                cron: cron.join(" "),
+                tz: Some(zone.clone()),
+                expect: None,
+                from: from.to_owned(),
+            });
+        }
+    }
+    lines
+}
+
+/// A program's name without its folder.
+pub fn program_name(path: &str) -> String {
+    let name = Path::new(path).file_name();
+    name.map_or_else(
+        || path.to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+/// Whether a program is known to make backups.
+pub fn is_backup_program(name: &str) -> bool {
+    PROGRAMS.contains(&name)
+}
+
+fn starts_backup(command: &str) -> bool {
+    PROGRAMS.iter().any(|program| command.contains(program))
+}
+
+/// systemd's timers whose unit's name or command makes a backup; when they elapse stands in the answer.
+fn timers() -> Vec<Line> {
+    let Some(listed) = output(
+        "systemctl",
+        &["list-timers", "--all", "--output=json", "--no-pager"],
+    ) else {
+        return Vec::new();
+    };
+    let Ok(serde_json::Value::Array(timers)) = serde_json::from_str(&listed) else {
+        return Vec::new();
+    };
+    timers
+        .iter()
+        .filter_map(|timer| {
+            let unit = timer.get("activates")?.as_str()?;
+            let command = output(
+                "systemctl",
+                &["show", "--property=ExecStart", "--value", unit],
+            )?;
+            let micros = timer.get("next")?.as_i64().filter(|&next| next > 0)?;
+            let next = chrono::DateTime::from_timestamp_micros(micros)?;
+            (starts_backup(unit) || starts_backup(&command)).then(|| Line {
+                cron: next.format("%-M %-H %-d %-m *").to_string(),
+                tz: None,
+                expect: None,
+                from: format!("systemd's timer of {unit}"),
+            })
+        })
+        .collect()
+}
+
+/// This machine's time zone, as cron reads its tables.
+fn zone() -> String {
+    let named = std::env::var("TZ").ok().filter(|zone| !zone.is_empty());
+    let written = || std::fs::read_to_string("/etc/timezone").ok();
+    let linked = || {
+        let path = std::fs::read_link("/etc/localtime").ok()?;
+        let path = path.to_str()?.to_owned();
+        path.split_once("zoneinfo/")
+            .map(|(_, zone)| zone.to_owned())
+    };
+    named.or_else(linked).or_else(written).map_or_else(
+        || "UTC".into(),
+        |zone| zone.trim().trim_start_matches(':').to_owned(),
+    )
+}
+
+/// What a program prints; `None`: it is not there, or fails.
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let done = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    done.status
+        .success()
+        .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_start_a_backup_are_found_in_a_crontab() {
+        let table = "MAILTO=root\n# 0 1 * * * pg_dump old\n0 15 * * * postgres pg_dump -Fc shop > /backup/shop\n\
+                     */5 * * * * www php cron.php\nCRON_TZ=\"Europe/Berlin\"\n@daily pgguard backups record -- backup.sh\n\
+                     @reboot pg_basebackup\n";
+        let found = of_crontab(table, "/etc/cron.d/backup", "UTC");
+        let found: Vec<_> = found
+            .iter()
+            .map(|line| (line.cron.as_str(), line.tz.as_deref().unwrap()))
+            .collect();
+        assert_eq!(found, [("0 15 * * *", "UTC"), ("@daily", "Europe/Berlin")]);
+    }
+}
