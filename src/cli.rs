@@ -66,6 +66,16 @@ pub enum Command {
     Man,
 }
 
+/// A span as people write it.
+///
+/// # Errors
+/// What is wrong with it, and how it should read.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| {
+        format!("{error}; a number with its unit is meant, such as 30s, 5m or 1h30m")
+    })
+}
+
 /// How to reach the server: libpq's flags.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
@@ -83,7 +93,7 @@ pub struct ConnectArgs {
     #[arg(short = 'd', long = "dbname", value_name = "DATABASE")]
     pub dbname: Option<String>,
     /// Give up after this long, in all.
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub timeout: Duration,
 }
 
@@ -139,7 +149,7 @@ pub struct StatusArgs {
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
     /// A live screen, refreshed this often.
-    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
     pub watch: Option<Duration>,
     /// Where past backup runs are kept.
     #[command(flatten)]
@@ -197,19 +207,19 @@ pub struct GateArgs {
     #[arg(long, value_enum, default_value_t = GateFormat::Text)]
     pub format: GateFormat,
     /// Wait up to this long until it is clear.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
     /// With --wait: clear in so many looks in a row.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "wait")]
     pub stable: u32,
     /// With --wait: how often to look.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub interval: Duration,
     /// A blocker counts when it outlives this.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub patience: Duration,
     /// Where it would block, watch the tables this long to count how often they are used.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub count_uses: Option<Duration>,
     /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
     #[arg(long)]
@@ -325,7 +335,7 @@ pub struct KillArgs {
     #[arg(long)]
     pub terminate: bool,
     /// How long to wait until it is gone.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub wait: Duration,
     /// How to reach the server.
     #[command(flatten)]

@@ -1,9 +1,9 @@
 //! `pgguard completions` and `pgguard man`: what the command line says of itself.
 
+use super::screen;
 use crate::cli::Cli;
 use crate::{Error, Result};
-use clap::CommandFactory;
-use std::io::{self, Write};
+use clap::{Command, CommandFactory};
 
 /// Prints the completions for a shell.
 ///
@@ -20,29 +20,31 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8> {
 /// # Errors
 /// When standard output cannot be written.
 pub fn man() -> Result<u8> {
-    let command = Cli::command();
+    let mut command = Cli::command();
+    // What holds for all commands, such as which flag is help, reaches those below only when it is built.
+    command.build();
     let mut text = Vec::new();
-    render(&clap_mangen::Man::new(command.clone()), &mut text)?;
-    for sub in command.get_subcommands() {
-        let named = sub.clone().name(format!("pgguard-{}", sub.get_name()));
-        render(&clap_mangen::Man::new(named), &mut text)?;
-    }
+    pages(&command, "pgguard", &mut text)?;
     print(&text)
 }
 
-fn render(page: &clap_mangen::Man, text: &mut Vec<u8>) -> Result<()> {
-    page.render(text).map_err(unwritable)
+/// The page of a command, and of all below it.
+fn pages(command: &Command, name: &str, text: &mut Vec<u8>) -> Result<()> {
+    let named = command.clone().name(name.to_owned());
+    clap_mangen::Man::new(named)
+        .render(text)
+        .map_err(|error| Error::File {
+            what: "write",
+            path: "the man page".into(),
+            why: error.to_string(),
+        })?;
+    for below in command.get_subcommands() {
+        pages(below, &format!("{name}-{}", below.get_name()), text)?;
+    }
+    Ok(())
 }
 
 fn print(text: &[u8]) -> Result<u8> {
-    io::stdout().write_all(text).map_err(unwritable)?;
+    screen::print(&String::from_utf8_lossy(text))?;
     Ok(0)
-}
-
-fn unwritable(error: io::Error) -> Error {
-    Error::File {
-        what: "write",
-        path: "standard output".into(),
-        why: error.to_string(),
-    }
 }

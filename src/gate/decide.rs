@@ -105,10 +105,16 @@ fn seen_once(policy: &Policy) -> Doubt {
 
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     let why = statement.opaque.as_ref()?;
+    // Only what no parser understands has no command.
+    let help = if statement.command.is_empty() {
+        "mend it: a server is likely to refuse it too, and the migration would stop there"
+    } else {
+        "read it, and let it through with --allow-opaque"
+    };
     Some(Doubt {
         statement: Some(index),
         what: format!("not everything that it locks can be known: {why}"),
-        help: "read it, and let it through with --allow-opaque".into(),
+        help: help.into(),
         lasting: true,
     })
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 /// `pgguard check`, as a monitoring system calls it.
 #[derive(Debug, Clone, Parser)]
 #[command(
+    bin_name = "pgguard check",
     name = "pgguard check",
     version,
     disable_help_flag = true,
@@ -67,7 +68,7 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "STATE")]
     pub connect_fail: Option<ConnectFail>,
     /// For the mode blocked: a wait counts from this on.
-    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = crate::cli::duration)]
     pub counts_from: Duration,
     /// Leave sessions of this role out, such as backup; may be given more than once.
     #[arg(long, value_name = "ROLE", value_parser = role)]
@@ -219,7 +220,7 @@ fn role(text: &str) -> Result<Role, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let duration = match text.parse::<f64>() {
         Ok(number) => Duration::try_from_secs_f64(number).map_err(|e| e.to_string())?,
-        Err(_) => humantime::parse_duration(text).map_err(|e| e.to_string())?,
+        Err(_) => crate::cli::duration(text)?,
     };
     if duration.is_zero() {
         return Err("it must be more than 0".into());
