@@ -152,6 +152,8 @@ walk (classid, objid, role) AS (
           UNION ALL
             SELECT 1247::oid, t.typelem FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typelem >= 16384
           UNION ALL
+            SELECT 1247::oid, t.typarray FROM pg_catalog.pg_type t WHERE w.classid = 1247 AND t.oid = w.objid AND t.typarray >= 16384
+          UNION ALL
             SELECT 1247::oid, p.prorettype FROM pg_catalog.pg_proc p WHERE w.classid = 1255 AND p.oid = w.objid AND p.prorettype >= 16384
           UNION ALL
             -- types of columns: their row types are locked with a new column of that type

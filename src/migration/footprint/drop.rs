@@ -355,7 +355,12 @@ fn drop_relations(act: &mut Act, statement: &DropStmt, form: ObjectType, cascade
             if statement.missing_ok {
                 continue;
             }
-            return act.missing(&range);
+            let refused = act.missing(&range);
+            // Another session's temporary table: if this session has one too, the names after it count.
+            if act.world.is_foreign_temporary(&range.relname) {
+                continue;
+            }
+            return refused;
         };
         let kind = act.kind(oid);
         if !accepts(form, kind) {

@@ -33,8 +33,10 @@ pub fn fields(act: &mut Act, tree: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) 
         Value::Array(items) => items.iter().for_each(|i| fields(act, i, type_of)),
         Value::Object(object) => {
             for (key, field) in object {
-                if key == "AIndirection" {
-                    field_of(act, field, type_of);
+                match key.as_str() {
+                    "AIndirection" => field_of(act, field, type_of),
+                    "ResTarget" => field_set(act, field, type_of),
+                    _ => {}
                 }
                 fields(act, field, type_of);
             }
@@ -55,13 +57,32 @@ fn field_of(act: &mut Act, indirection: &Value, type_of: &dyn Fn(&Act, &str) -> 
     else {
         return;
     };
-    let takes_field = indirection
-        .get("indirection")
-        .is_some_and(|i| !query::texts(i).is_empty());
-    let mut oid = type_of(act, &column);
-    while takes_field && let Some(t) = act.world.types.get(&oid) {
+    if has_field(indirection) {
+        let oid = type_of(act, &column);
+        depends_on_fields(act, oid);
+    }
+}
+
+/// `SET column.field = …`, `INSERT INTO t (column.field)`
+fn field_set(act: &mut Act, target: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
+    if let Some(column) = target.get("name").and_then(Value::as_str)
+        && has_field(target)
+    {
+        let oid = type_of(act, column);
+        depends_on_fields(act, oid);
+    }
+}
+
+fn has_field(tree: &Value) -> bool {
+    tree.get("indirection")
+        .is_some_and(|i| !query::texts(i).is_empty())
+}
+
+/// The composite type in a type.
+fn depends_on_fields(act: &mut Act, mut oid: Oid) {
+    while let Some(t) = act.world.types.get(&oid) {
         if t.kind == 'c' {
-            act.depends_on(t.relation, "an expression takes a field of it");
+            act.depends_on(t.relation, "an expression uses a field of it");
             return;
         }
         oid = if t.kind == 'd' { t.base } else { t.element };

@@ -332,6 +332,7 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
         rule_action(act, action)?;
         if let Ok(tree) = serde_json::to_value(action) {
             expression::depends_on(act, &tree, "the rule comes to use it");
+            expression::fields(act, &tree, &|act, column| type_in(act, &tree, column));
         }
     }
     if let Some(clause) = statement
@@ -360,6 +361,22 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     act.world
         .depend((class::RULE, rule, 0), (class::RELATION, oid, 0), 'a');
     Ok(())
+}
+
+/// The type of a column of any relation that a tree names; 0: no such column.
+fn type_in(act: &Act, tree: &serde_json::Value, column: &str) -> Oid {
+    let mut range = Vec::new();
+    collect_range(act, tree, &mut range);
+    let target = query::targets(tree);
+    let targets = target
+        .iter()
+        .filter_map(|name| act.world.find_name("", name));
+    range
+        .iter()
+        .map(|entry| entry.relation)
+        .chain(targets)
+        .find_map(|relation| act.world.column(relation, column))
+        .map_or(0, |c| c.type_oid)
 }
 
 fn rule_action(act: &mut Act, action: &Node) -> Step {

@@ -857,6 +857,24 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
 
 // ---- reading trees --------------------------------------------------------------------------------
 
+/// The names of the tables that a tree writes to.
+#[must_use]
+pub fn targets(tree: &Value) -> Vec<String> {
+    match tree {
+        Value::Array(items) => items.iter().flat_map(targets).collect(),
+        Value::Object(fields) => {
+            let own = fields
+                .get("relation")
+                .and_then(|r| r.get("relname")?.as_str())
+                .map(str::to_owned);
+            own.into_iter()
+                .chain(fields.values().flat_map(targets))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The strings of a list of string nodes.
 #[must_use]
 pub fn texts(list: &Value) -> Vec<String> {
