@@ -65,6 +65,10 @@ CREATE INDEX widths_v10 ON widths (v10);
 INSERT INTO widths (v10, t, c, n82, n, i, nn, vb, b4, ts, ts3, tz, tm3, iv, iv3, net, net2, j, ar, en) SELECT 'v', 't', 'c', 1, 1, n, n, b'1', b'1111', now(), now(), now(), now()::time, '1 day', '1 day', '10.0.0.0/8', '10.0.0.0/8', '{}', '{a}', 'a' FROM generate_series(1, 3) n;
 CREATE TABLE has_posint (p posint, q longish);
 INSERT INTO has_posint VALUES (1, 'a');
+CREATE PROCEDURE note(t text) LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (t); END';
+CREATE FUNCTION noting() RETURNS int LANGUAGE sql AS 'INSERT INTO log VALUES (''x''); SELECT 1';
+CREATE TABLE logged (a int);
+CREATE TRIGGER tr AFTER INSERT ON logged FOR EACH ROW EXECUTE FUNCTION write_log();
 -- forms
 CREATE TABLE n (q c);
 CREATE TABLE n (q c[]);
@@ -253,3 +257,7 @@ ALTER DOMAIN posint SET NOT NULL;
 ALTER TABLE has_posint ALTER p TYPE int;
 ALTER TABLE has_posint ALTER q TYPE text;
 ALTER TABLE has_posint ALTER q TYPE varchar(5);
+CALL note('x');
+SELECT noting();
+INSERT INTO logged VALUES (1);
+DO $$ BEGIN PERFORM noting(); END $$;

@@ -3,7 +3,8 @@
 //! Two queries: the first walks from the names in the migration to every object whose locks they can
 //! touch (`catalog_walk.sql`), the second brings those objects' rows (`catalog_load.sql`). Both read
 //! catalog tables by index only, so the cost follows the migration's reach and not the database's size,
-//! and neither opens a user relation.
+//! and neither opens a user relation. Where functions run, what their bodies name is reached the same
+//! way, once more.
 
 use crate::migration::footprint::Reach;
 use crate::model::{Catalog, Oid, class};
@@ -34,7 +35,11 @@ pub async fn load(connection: &mut PgConnection, reach: &Reach) -> Result<Catalo
         .await
         .map_err(failed)?;
     let walked = walk(&mut transaction, reach).await?;
-    let catalog = rows(&mut transaction, reach, &walked).await?;
+    let mut catalog = rows(&mut transaction, reach, &walked).await?;
+    if let Some(further) = reach.into_code(&catalog) {
+        let walked = walk(&mut transaction, &further).await?;
+        catalog = rows(&mut transaction, &further, &walked).await?;
+    }
     transaction.rollback().await.map_err(failed)?;
     Ok(catalog)
 }

@@ -5,6 +5,7 @@
 //! meant, which lock it gets) is decided later, on the catalog.
 
 use crate::migration::statement::{Body, SourceStatement};
+use crate::model::{Catalog, Routine};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DropBehavior, ObjectType};
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub struct Reach {
     pub follows_objects: bool,
     /// Every relation of the database (`VACUUM`, `REINDEX DATABASE`).
     pub everything: bool,
+    /// Functions and triggers run: what their bodies name counts too, see [`Reach::into_code`].
+    pub runs_code: bool,
 }
 
 /// What the statements can reach.
@@ -44,6 +47,19 @@ impl Reach {
     pub fn add(&mut self, node: &NodeEnum) {
         self.add_names(node);
         self.add_scope(node);
+    }
+
+    /// What the bodies of functions in a first catalog reach beyond it; `None`: nothing.
+    #[must_use]
+    pub fn into_code(&self, catalog: &Catalog) -> Option<Self> {
+        let runs = |r: &&Routine| {
+            self.runs_code || catalog.event_triggers.iter().any(|e| e.function == r.oid)
+        };
+        let mut further = self.clone();
+        for routine in catalog.routines.iter().filter(runs) {
+            further.add_words(routine.body.as_deref().unwrap_or_default());
+        }
+        (further.names.len() > self.names.len()).then_some(further)
     }
 
     fn add_names(&mut self, node: &NodeEnum) {
@@ -115,6 +131,20 @@ impl Reach {
     }
 
     fn add_scope(&mut self, node: &NodeEnum) {
+        self.runs_code |= matches!(
+            node,
+            NodeEnum::SelectStmt(_)
+                | NodeEnum::InsertStmt(_)
+                | NodeEnum::UpdateStmt(_)
+                | NodeEnum::DeleteStmt(_)
+                | NodeEnum::MergeStmt(_)
+                | NodeEnum::CopyStmt(_)
+                | NodeEnum::TruncateStmt(_)
+                | NodeEnum::CreateTableAsStmt(_)
+                | NodeEnum::RefreshMatViewStmt(_)
+                | NodeEnum::CallStmt(_)
+                | NodeEnum::DoStmt(_)
+        );
         match node {
             NodeEnum::TruncateStmt(s) => {
                 self.follows_references |= s.behavior == DropBehavior::DropCascade as i32;
