@@ -220,7 +220,11 @@ fn line(screen: &Screen, row: &Row, widths: &[usize; 7], under_cursor: bool) -> 
     let cells = [
         // A dumb eye sees the cursor too.
         format!("{}{}", if under_cursor { ">" } else { " " }, row.pid),
-        row.role.clone(),
+        // Where it does not fit, the role without what is in its parentheses.
+        match row.role.split_once(" (") {
+            Some((role, _)) if row.role.len() >= widths[1] => role.to_owned(),
+            _ => row.role.clone(),
+        },
         row.lasts.clone(),
         row.in_transaction.clone(),
         row.blocks.clone(),
