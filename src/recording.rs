@@ -1,6 +1,7 @@
 //! A recording: what one command read from a server, so that the same command can run again without it.
 //! Incidents become fixtures.
 
+use crate::migration::source::applied::Applied;
 use crate::model::{Catalog, DatabaseFacts, Snapshot};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct Recording {
     /// The catalog behind the migration, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<Catalog>,
+    /// What was applied of each source that was named, in order; empty: everything counts as pending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<Applied>,
     /// The looks, in order; the last two of a long wait.
     #[serde(default)]
     pub looks: Vec<Snapshot>,
@@ -30,6 +34,7 @@ impl Default for Recording {
         Self {
             version: VERSION,
             catalog: None,
+            applied: Vec::new(),
             looks: Vec::new(),
             tables: DatabaseFacts::default(),
         }
@@ -41,6 +46,9 @@ impl Recording {
     /// make a verdict, and what a long wait saw before is of no use.
     pub fn add(&mut self, later: Self) {
         self.catalog = later.catalog.or(self.catalog.take());
+        if !later.applied.is_empty() {
+            self.applied = later.applied;
+        }
         self.looks.extend(later.looks);
         self.tables.add(later.tables);
         let old = self.looks.len().saturating_sub(2);

@@ -3,6 +3,7 @@
 use crate::cli::{ConnectArgs, RecordArgs};
 use crate::gate::Usage;
 use crate::migration::footprint::Reach;
+use crate::migration::source::applied::Applied;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
 use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
@@ -81,14 +82,34 @@ impl Facts {
         all: bool,
     ) -> Result<(Vec<Script>, Vec<String>)> {
         let sources = match &mut self.from {
-            From::Server(connection) if !all => {
-                connection
+            _ if all => sources,
+            From::Server(connection) => {
+                let limits = connection.limits();
+                let before = if self.records {
+                    sources.clone()
+                } else {
+                    Vec::new()
+                };
+                let left = connection
                     .within_deadline("reading which migrations are applied", async |session| {
-                        applied::only_pending(session, sources, options).await
+                        applied::only_pending(session, sources, options, &limits).await
                     })
-                    .await?
+                    .await?;
+                self.recording.applied = before
+                    .iter()
+                    .zip(&left)
+                    .map(|(before, after)| Applied::between(before, after, options))
+                    .collect::<Result<_>>()?;
+                left
             }
-            _ => sources,
+            From::Recording { .. } => sources
+                .into_iter()
+                .enumerate()
+                .map(|(at, source)| match self.recording.applied.get(at) {
+                    Some(applied) => applied.left_of(&source, options),
+                    None => Ok(source),
+                })
+                .collect::<Result<_>>()?,
         };
         let notes = sources.iter().flat_map(|s| s.notes.clone()).collect();
         Ok((crate::migration::source::scripts(sources), notes))
@@ -101,9 +122,10 @@ impl Facts {
     pub async fn catalog(&mut self, reach: &Reach) -> Result<Catalog> {
         match &mut self.from {
             From::Server(connection) => {
+                let limits = connection.limits();
                 let catalog = connection
                     .within_deadline("reading the catalog", async |session| {
-                        catalog::load(session, reach).await
+                        catalog::load(session, reach, &limits).await
                     })
                     .await?;
                 if self.records {

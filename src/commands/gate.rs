@@ -12,7 +12,7 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Doubt, Footprint, Oid, Role, Snapshot, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Oid, Role, SessionSettings, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -118,7 +118,7 @@ impl Question {
     }
 
     /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
-    async fn footprint(&self, facts: &mut Facts) -> Result<Option<(Footprint, Vec<String>)>> {
+    async fn footprint(&self, facts: &mut Facts) -> Result<Option<Asked>> {
         if self.sources.is_empty() {
             return Ok(None);
         }
@@ -128,7 +128,11 @@ impl Question {
             .await?;
         let statements = statements(&scripts);
         let catalog = facts.catalog(&footprint::reach(&statements)).await?;
-        Ok(Some((footprint::of(&statements, catalog, 0), notes)))
+        Ok(Some(Asked {
+            session: catalog.session.clone(),
+            footprint: footprint::of(&statements, catalog, 0),
+            notes,
+        }))
     }
 
     /// Connects, reads, decides, and says goodbye.
@@ -151,10 +155,15 @@ impl Question {
             asking: args.asking,
             tool: self.tool(),
             estimates: past.estimates(&mut facts, &snapshot, &sessions).await,
+            doubts: migration
+                .as_ref()
+                .and_then(|asked| gate::pooler::doubt(&snapshot.server, &asked.session))
+                .into_iter()
+                .collect(),
             ..Policy::default()
         };
         let footprint = match (args.before, &migration) {
-            (None, Some((footprint, _))) => Some(footprint.clone()),
+            (None, Some(asked)) => Some(asked.footprint.clone()),
             (None, None) => Some(gate::strictest(&snapshot)),
             (Some(Before::Backup), _) => None,
         };
@@ -171,7 +180,7 @@ impl Question {
         };
         verdict
             .warnings
-            .splice(0..0, migration.into_iter().flat_map(|(_, notes)| notes));
+            .splice(0..0, migration.into_iter().flat_map(|asked| asked.notes));
         if args.before.is_none() && args.record.replay.is_none() {
             let runs_already = sessions.in_role(Role::Backup).next().is_some();
             let warning = self.next_backup(past, &snapshot, runs_already).await;
@@ -206,6 +215,15 @@ impl Question {
         next.filter(|next| next.starts > now || !runs_already)?
             .warning(now)
     }
+}
+
+/// What is asked about.
+struct Asked {
+    footprint: Footprint,
+    /// Worth telling about the files.
+    notes: Vec<String>,
+    /// The session that read the catalog.
+    session: SessionSettings,
 }
 
 /// The relations that a migration asks for.

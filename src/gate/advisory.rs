@@ -1,9 +1,9 @@
 //! Advisory locks: migration tools take one so that two runs do not meet.
 
-use super::blocker::Owner;
 use super::clearing::{self, Weight};
 use super::statement::Judge;
 use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget, Wait, WaitKind};
+use crate::sessions::queue::Queue;
 use crate::sessions::tools::bigint_key;
 
 /// Adds the waits for the advisory locks that a statement takes.
@@ -17,17 +17,14 @@ pub fn judge(judge: &mut Judge) {
 pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>) {
     let scene = judge.scene;
     let server = &scene.snapshot.server;
-    let in_front = scene.snapshot.locks.iter().filter(|lock| {
-        is_on(lock, request, server.datid)
-            && mode(request).conflicts_with(lock.mode)
-            && lock.pid != Some(server.own_pid)
-            && Some(scene.party(lock)) != scene.asker()
-    });
-    for lock in in_front {
-        let owner = Owner {
-            party: scene.party(lock),
-            lock: Some(lock),
-        };
+    let locks = scene.snapshot.locks.iter();
+    let rows: Vec<&Lock> = locks
+        .filter(|lock| is_on(lock, request, server.datid) && lock.pid != Some(server.own_pid))
+        .collect();
+    let queue = Queue::new(&rows, |lock| scene.party(lock));
+    let front = queue.front(mode(request), scene.asker(), &[]);
+    for claim in front.holders.iter().chain(&front.waiters) {
+        let (owner, lock) = (super::statement::owner(claim), claim.lock);
         let weight = clearing::weight(scene, owner, lock.granted, request.nowait, judge.timeouts);
         let mut blocker = owner.describe(scene);
         let whose = tool.map_or_else(String::new, |name| format!(" ({name}'s migration lock)"));

@@ -71,6 +71,9 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
                     transient: false,
                     own: false,
                     nowait: false,
+                    only_after: None,
+                    possible: false,
+                    rows: None,
                     bytes: None,
                 },
             )

@@ -6,6 +6,7 @@ use crate::model::{
 };
 use crate::sessions::prevents_wraparound;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
 
 /// One owner of locks or of an old snapshot, as the snapshot shows it.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +102,21 @@ impl<'a> Owner<'a> {
                 if first.saw_xact(b.pid, born, began))
         });
         Some(same_xact || virtual_xact.is_some_and(|id| first.saw_virtual_xact(pid, id)))
+    }
+
+    /// Several owners in words, each once: `pid 12, prepared transaction gid`. `None`: there is none.
+    #[must_use]
+    pub fn names(owners: impl Iterator<Item = Self>, scene: &Scene<'a>) -> Option<String> {
+        let one = |owner: Self| {
+            let blocker = owner.describe(scene);
+            blocker.gid.map_or_else(
+                || format!("pid {}", blocker.pid.unwrap_or_default()),
+                |gid| format!("prepared transaction {gid}"),
+            )
+        };
+        let names: BTreeSet<String> = owners.map(one).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// The blocker, in words.

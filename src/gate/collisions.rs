@@ -5,7 +5,7 @@ use super::advisory;
 use super::scene::Scene;
 use super::statement::Judge;
 use crate::model::{
-    AdvisoryRequest, Footprint, LockMode, LockRequest, LockTarget, LockWork, Snapshot,
+    AdvisoryRequest, Footprint, LockMode, LockRequest, LockTarget, LockWork, RowWait, Snapshot,
 };
 use crate::sessions::tools::{self, TOOLS, Tool};
 use std::borrow::Cow;
@@ -67,6 +67,9 @@ fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
             transient: true,
             own: false,
             nowait: false,
+            only_after: None,
+            possible: false,
+            rows: Some(RowWait::Locked),
             bytes: None,
         })
         .collect()

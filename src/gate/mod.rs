@@ -1,7 +1,7 @@
 //! DECIDE. Footprint × snapshot → verdict: would it wait, behind whom, and who would pile up behind it.
 //!
-//! Three things make a statement wait, and each has its file. The **queue** for a relation lock
-//! ([`queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
+//! Three things make a statement wait. The **queue** for a relation lock
+//! ([`crate::sessions::queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
 //! transactions a CONCURRENTLY form waits for without queueing. And **old snapshots** of the whole
 //! database ([`old_snapshots`]), whatever they read.
 //!
@@ -16,6 +16,7 @@ mod advisory;
 pub mod before_backup;
 mod behind;
 mod blocker;
+mod catalog_rows;
 mod clearing;
 mod collisions;
 mod decide;
@@ -23,7 +24,7 @@ mod held;
 mod notes;
 mod old_snapshots;
 mod policy;
-pub mod queue;
+pub mod pooler;
 mod rows;
 pub mod scene;
 pub mod standby;

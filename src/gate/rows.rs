@@ -2,43 +2,40 @@
 //! somebody waits for it, so that a wait cannot be told in advance; that there is none can.
 
 use super::blocker::Owner;
+use super::catalog_rows;
 use super::clearing::{self, Weight};
 use super::held::Held;
 use super::statement::Judge;
-use crate::model::{LockMode, RelationKind, RelationName, Statement, WaitPhase};
+use crate::model::{FIRST_NORMAL_OID, LockMode, Oid, RelationName, RowWait};
 
-/// Commands that lock rows; others that ask for the same modes (`LOCK TABLE`, `PREPARE`) touch none.
-const LOCK_ROWS: [&str; 9] = [
-    "INSERT", "UPDATE", "DELETE", "MERGE", "SELECT", "COPY", "EXECUTE", "FETCH", "EXPLAIN",
-];
-
-/// Whether a statement locks rows: it says so, or its command does.
-#[must_use]
-pub fn are_locked_by(statement: &Statement) -> bool {
-    LOCK_ROWS.contains(&statement.command.as_str()) || statement.phases.contains(&WaitPhase::Rows)
-}
-
-/// Doubts a statement that writes rows where another open transaction may have locked some.
+/// Doubts a statement that may meet rows which another open transaction has written or locked.
 ///
 /// Who locked or wrote a row of a table keeps ROW SHARE or ROW EXCLUSIVE on it to the end of its
 /// transaction, and has a transaction id. Whoever has only one of both has locked no row.
 pub fn judge(judge: &mut Judge, held: &Held) {
-    let tables: Vec<(Option<u32>, RelationName)> = judge
+    let tables: Vec<(Option<Oid>, RelationName, RowWait)> = judge
         .statement
         .locks
         .iter()
-        .filter(|l| !l.own && is_of_rows(l.mode) && has_rows(l.kind))
-        .map(|l| (l.oid, l.name.clone()))
+        .filter(|l| !l.own)
+        .filter_map(|l| Some((l.oid, l.name.clone(), l.rows?)))
         .collect();
-    for (oid, name) in tables {
+    for (oid, name, wait) in tables {
         let Some(oid) = oid.or_else(|| judge.scene.oid_of(&name)) else {
             continue;
         };
-        if let Some(pids) = who_may_have_locked_rows(judge, oid, held) {
+        let who = if oid < FIRST_NORMAL_OID {
+            catalog_rows::writers(judge)
+        } else {
+            who_may_be_met(judge, oid, wait, held)
+        };
+        if let Some(who) = who {
+            let what = match wait {
+                RowWait::Written => "has written rows of it",
+                RowWait::Locked => "wrote or locked rows of it",
+            };
             judge.doubt(
-                format!(
-                    "rows of {name} may be locked: {pids} wrote or locked rows of it and is still open"
-                ),
+                format!("rows of {name} may be locked: {who} {what} and is still open"),
                 "look again once that transaction is over; which rows it locked, no view shows",
                 false,
             );
@@ -46,44 +43,40 @@ pub fn judge(judge: &mut Judge, held: &Held) {
     }
 }
 
-fn who_may_have_locked_rows(judge: &Judge, oid: u32, held: &Held) -> Option<String> {
+fn who_may_be_met(judge: &Judge, oid: Oid, wait: RowWait, held: &Held) -> Option<String> {
     let scene = judge.scene;
     let will_hold = held.modes_on(oid);
-    let mut who: Vec<String> = scene
+    let owners = scene
         .queue(oid)
         .holders()
         .iter()
-        .filter(|c| is_of_rows(c.mode()) && Some(c.party) != scene.asker())
+        .filter(|c| has_met(wait, c.mode()) && Some(c.party) != scene.asker())
         .filter(|c| !will_hold.iter().any(|m| m.conflicts_with(c.mode())))
         .map(|c| Owner {
             party: c.party,
             lock: Some(c.lock),
         })
-        .filter(|owner| owner.backend(scene).is_none_or(|b| b.backend_xid.is_some()))
-        .filter(|owner| {
-            clearing::weight(scene, *owner, false, false, judge.timeouts) == Weight::Counts
-                || scene.policy.first_look.is_none()
-        })
-        .map(|owner| {
-            let blocker = owner.describe(scene);
-            blocker.gid.map_or_else(
-                || format!("pid {}", blocker.pid.unwrap_or_default()),
-                |gid| format!("prepared transaction {gid}"),
-            )
-        })
-        .collect();
-    who.sort();
-    who.dedup();
-    (!who.is_empty()).then(|| who.join(", "))
+        .filter(|owner| has_xid(judge, owner) && lasts(judge, owner));
+    Owner::names(owners, scene)
 }
 
-const fn is_of_rows(mode: LockMode) -> bool {
-    matches!(mode, LockMode::RowShare | LockMode::RowExclusive)
+/// Whether an owner has a transaction id: without one it has written and locked no row.
+pub fn has_xid(judge: &Judge, owner: &Owner) -> bool {
+    let backend = owner.backend(judge.scene);
+    backend.is_none_or(|b| b.backend_xid.is_some())
 }
 
-const fn has_rows(kind: RelationKind) -> bool {
-    matches!(
-        kind,
-        RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView
-    )
+/// Whether an owner is there for longer than the patience, or has not been looked at twice yet.
+pub fn lasts(judge: &Judge, owner: &Owner) -> bool {
+    let scene = judge.scene;
+    clearing::weight(scene, *owner, false, false, judge.timeouts) == Weight::Counts
+        || scene.policy.first_look.is_none()
+}
+
+/// Whether who holds this mode may have done to rows what is waited for.
+const fn has_met(wait: RowWait, mode: LockMode) -> bool {
+    match wait {
+        RowWait::Written => matches!(mode, LockMode::RowExclusive),
+        RowWait::Locked => matches!(mode, LockMode::RowShare | LockMode::RowExclusive),
+    }
 }

@@ -1,9 +1,9 @@
 //! One look, indexed for questions: who is this lock's owner, who holds and waits on that relation.
 
 use super::Policy;
-use super::queue::RelationQueue;
 use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
 use crate::sessions::Sessions;
+use crate::sessions::queue::Queue;
 use std::collections::{HashMap, HashSet};
 
 /// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
@@ -25,8 +25,8 @@ pub struct Scene<'a> {
     backends: HashMap<Pid, &'a Backend>,
     sessions: &'a Sessions,
     virtual_xacts: HashMap<Pid, &'a str>,
-    queues: HashMap<Oid, RelationQueue<'a>>,
-    nobody: RelationQueue<'a>,
+    queues: HashMap<Oid, Queue<'a, Party<'a>>>,
+    nobody: Queue<'a, Party<'a>>,
 }
 
 impl<'a> Scene<'a> {
@@ -50,9 +50,11 @@ impl<'a> Scene<'a> {
                 .filter_map(|lock| Some((lock.pid?, lock.virtualtransaction.as_str())))
                 .collect(),
             queues: HashMap::new(),
-            nobody: RelationQueue::default(),
+            nobody: Queue::default(),
         };
-        scene.queues = scene.queues_of(&scene.relations_of(footprint));
+        let mut oids = scene.relations_of(footprint);
+        oids.extend(super::catalog_rows::CATALOGS);
+        scene.queues = scene.queues_of(&oids);
         scene
     }
 
@@ -70,13 +72,13 @@ impl<'a> Scene<'a> {
                 WaitPhase::Lockers { oid, name, .. } | WaitPhase::ThenLock { oid, name, .. } => {
                     oid.or_else(|| self.oid_of(name))
                 }
-                WaitPhase::Snapshots | WaitPhase::Rows => None,
+                WaitPhase::Snapshots => None,
             }));
         }
         oids
     }
 
-    fn queues_of(&self, oids: &HashSet<Oid>) -> HashMap<Oid, RelationQueue<'a>> {
+    fn queues_of(&self, oids: &HashSet<Oid>) -> HashMap<Oid, Queue<'a, Party<'a>>> {
         let datid = self.snapshot.server.datid;
         let mut rows: HashMap<Oid, Vec<&'a Lock>> = HashMap::new();
         for lock in &self.snapshot.locks {
@@ -91,13 +93,13 @@ impl<'a> Scene<'a> {
             }
         }
         rows.into_iter()
-            .map(|(oid, locks)| (oid, RelationQueue::new(&locks, |lock| self.party(lock))))
+            .map(|(oid, locks)| (oid, Queue::new(&locks, |lock| self.party(lock))))
             .collect()
     }
 
     /// Who has or wants a relation.
     #[must_use]
-    pub fn queue(&self, oid: Oid) -> &RelationQueue<'a> {
+    pub fn queue(&self, oid: Oid) -> &Queue<'a, Party<'a>> {
         self.queues.get(&oid).unwrap_or(&self.nobody)
     }
 

@@ -2,11 +2,11 @@
 
 use super::behind;
 use super::blocker::Owner;
+use super::catalog_rows;
 use super::clearing::{self, Weight};
 use super::held::{Held, HeldLock};
 use super::notes;
 use super::old_snapshots::{self, Awaited};
-use super::queue::Claim;
 use super::rows;
 use super::scene::{Party, Scene};
 use super::timeouts::Timeouts;
@@ -14,9 +14,10 @@ use crate::model::{
     Clears, ClearsBy, Doubt, LockMode, LockRequest, Oid, RelationName, Statement, StatementVerdict,
     Wait, WaitKind, WaitPhase,
 };
+use crate::sessions::queue::Claim;
 use chrono::TimeDelta;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// Judges one statement of a migration.
 pub struct Judge<'j, 'a> {
@@ -34,6 +35,8 @@ pub struct Judge<'j, 'a> {
     pub doubts: Vec<Doubt>,
     /// What the migration holds as it comes to the first wait that counts; `None`: there is none.
     pub meanwhile: Option<Vec<HeldLock>>,
+    /// What a `SKIP_LOCKED` statement passes over.
+    skipped: HashSet<Oid>,
     /// Where in the verdict each blocker's wait on a relation stands.
     places: HashMap<(Option<Oid>, Party<'a>), usize>,
 }
@@ -64,6 +67,7 @@ impl<'j, 'a> Judge<'j, 'a> {
             },
             doubts: Vec::new(),
             meanwhile: None,
+            skipped: HashSet::new(),
             places: HashMap::new(),
         }
     }
@@ -78,9 +82,8 @@ impl<'j, 'a> Judge<'j, 'a> {
             self.phase(phase, held);
             self.note_what_it_holds(held);
         }
-        if rows::are_locked_by(self.statement) {
-            rows::judge(&mut self, held);
-        }
+        rows::judge(&mut self, held);
+        catalog_rows::judge(&mut self);
         super::advisory::judge(&mut self);
         self.note_what_it_holds(held);
         self.verdict.behind = behind::of(&self);
@@ -90,12 +93,18 @@ impl<'j, 'a> Judge<'j, 'a> {
     }
 
     fn request(&mut self, request: &LockRequest, held: &mut Held) {
-        if request.own {
+        let skipped = request
+            .only_after
+            .is_some_and(|oid| self.skipped.contains(&oid));
+        if request.own || skipped {
             return;
         }
         let Some(oid) = self.oid(request.oid, &request.name, held) else {
             return;
         };
+        if request.possible {
+            return self.possible(oid, request, &held.modes_on(oid));
+        }
         self.lock(
             oid,
             &request.name,
@@ -104,6 +113,9 @@ impl<'j, 'a> Judge<'j, 'a> {
             held.modes_on(oid),
         );
         self.note_what_it_holds(held);
+        if self.skipped.contains(&oid) && request.nowait {
+            return;
+        }
         held.add(oid, request, self.statement);
     }
 
@@ -134,11 +146,34 @@ impl<'j, 'a> Judge<'j, 'a> {
         } else {
             queue.front(mode, asker, &will_hold)
         };
+        if nowait && !front.is_empty() {
+            self.skipped.insert(oid);
+        }
         for claim in &front.holders {
             self.meet(owner(claim), asked, WaitKind::Lock, front.deadlock);
         }
         for claim in &front.waiters {
             self.meet(owner(claim), asked, WaitKind::Queue, front.deadlock);
+        }
+    }
+
+    /// A lock that it may never ask for: who is in front makes a doubt, no wait.
+    fn possible(&mut self, oid: Oid, request: &LockRequest, will_hold: &[LockMode]) {
+        let scene = self.scene;
+        let front = scene
+            .queue(oid)
+            .front(request.mode, scene.asker(), will_hold);
+        let in_front = front.holders.iter().chain(&front.waiters);
+        let who = in_front.map(owner).filter(|owner| rows::lasts(self, owner));
+        if let Some(who) = Owner::names(who, scene) {
+            self.doubt(
+                format!(
+                    "it may need {} on {} ({}), and {who} is in front",
+                    request.mode, request.name, request.reason
+                ),
+                "look again once that transaction is over; what the statement reaches, only its rows tell",
+                false,
+            );
         }
     }
 
@@ -155,8 +190,6 @@ impl<'j, 'a> Judge<'j, 'a> {
                 }
             }
             WaitPhase::Snapshots => self.snapshots(),
-            // Judged with the row modes, once.
-            WaitPhase::Rows => {}
         }
     }
 
@@ -307,7 +340,8 @@ impl<'j, 'a> Judge<'j, 'a> {
     }
 }
 
-fn owner<'a>(claim: &Claim<'a>) -> Owner<'a> {
+/// Whose claim it is.
+pub fn owner<'a>(claim: &Claim<'a, Party<'a>>) -> Owner<'a> {
     Owner {
         party: claim.party,
         lock: Some(claim.lock),

@@ -32,6 +32,9 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             transient: false,
             own: false,
             nowait: false,
+            only_after: None,
+            possible: false,
+            rows: None,
             bytes: Some(relation.bytes),
         })
         .collect();

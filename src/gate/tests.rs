@@ -4,8 +4,8 @@ use super::*;
 use crate::model::{
     AdvisoryRequest, Answer, Backend, BackendState, Backup, BackupTool, Certainty, ClearsBy,
     Footprint, Lock, LockMode, LockRequest, LockTarget, LockWork, LockedRelation, Oid, Pid,
-    PreparedXact, Progress, RelationKind, RelationName, Role, Server, Session, Snapshot, Statement,
-    Verdict, Wait, WaitKind, WaitPhase, Work,
+    PreparedXact, Progress, RelationKind, RelationName, Role, RowWait, Server, Session, Snapshot,
+    Statement, Verdict, Wait, WaitKind, WaitPhase, Work,
 };
 use crate::sessions::Sessions;
 use LockMode::*;
@@ -156,6 +156,9 @@ fn request(oid: Oid, mode: LockMode) -> LockRequest {
         transient: false,
         own: false,
         nowait: false,
+        only_after: None,
+        possible: false,
+        rows: None,
         bytes: None,
     }
 }
@@ -565,8 +568,10 @@ fn a_relation_that_nobody_knows_is_a_doubt_and_one_that_the_migration_makes_is_n
 fn rows_may_be_locked_only_by_who_has_a_transaction_id_and_a_row_mode() {
     let update = || Statement {
         command: "UPDATE".into(),
-        phases: vec![WaitPhase::Rows],
-        ..statement(vec![request(ORDERS, RowExclusive)])
+        ..statement(vec![LockRequest {
+            rows: Some(RowWait::Locked),
+            ..request(ORDERS, RowExclusive)
+        }])
     };
     for (mode, xid, expected) in [
         (AccessShare, Some(700), Answer::Clear),

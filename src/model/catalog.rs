@@ -108,6 +108,9 @@ pub struct SessionSettings {
     pub user: String,
     /// `search_path` as it is set, not expanded.
     pub search_path: String,
+    /// `search_path` as the session began, where a pooler shares it with others who may have changed it.
+    #[serde(default)]
+    pub own_search_path: Option<String>,
     /// Whether `TimeZone` keeps UTC, which makes `timestamptz` → `timestamp` free.
     pub utc: bool,
     /// `check_function_bodies`

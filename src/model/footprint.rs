@@ -75,9 +75,31 @@ pub struct LockRequest {
     /// `NOWAIT`, `SKIP LOCKED` or a conditional lock: it fails or skips instead of waiting.
     #[serde(default)]
     pub nowait: bool,
+    /// Asked for only where the conditional lock on that relation was granted: what is skipped is not
+    /// looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_after: Option<Oid>,
+    /// Whether it is asked for hangs on what no catalog tells: one of several like it (the partition that
+    /// a row belongs to).
+    #[serde(default)]
+    pub possible: bool,
+    /// Which rows of others the statement would wait for; `None`: it touches none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowWait>,
     /// Size of the relation's main storage in bytes (`relpages` × 8 KiB), where known: how much a scan reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
+}
+
+/// Whose rows a statement waits for when it meets them. A weaker wait comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowWait {
+    /// Rows that others have written and not committed: a unique index must know whether they stay
+    /// (`_bt_check_unique`, `check_exclusion_or_unique_constraint`).
+    Written,
+    /// Rows that others have written or locked (`heap_lock_tuple`, `heap_update`, `heap_delete`).
+    Locked,
 }
 
 /// How long a statement works on a relation, by kind.
@@ -120,18 +142,15 @@ pub enum WaitPhase {
         /// The mode.
         mode: LockMode,
     },
-    /// Rows that others may have locked (`transactionid`): cannot be told in advance.
-    Rows,
 }
 
 impl WaitPhase {
-    /// The word in JSON's `waits_for`: `lockers`, `snapshots` or `rows`; a queued lock has none.
+    /// The word in JSON's `waits_for`: `lockers` or `snapshots`; a queued lock has none.
     #[must_use]
     pub const fn word(&self) -> Option<&'static str> {
         match self {
             Self::Lockers { .. } => Some("lockers"),
             Self::Snapshots => Some("snapshots"),
-            Self::Rows => Some("rows"),
             Self::ThenLock { .. } => None,
         }
     }

@@ -31,6 +31,8 @@ struct Found {
     is_locked: bool,
 }
 
+/// `limits` begin each transaction ([`Connection::limits`](super::connect::Connection::limits)).
+///
 /// What is left of each folder after the migrations that its tool has applied to this database. Files and standard
 /// input stay as they are. A folder that could be several tools' is read again as that one whose table is there.
 ///
@@ -40,11 +42,12 @@ pub async fn only_pending(
     connection: &mut PgConnection,
     sources: Vec<Source>,
     options: &ReadOptions,
+    limits: &str,
 ) -> Result<Vec<Source>> {
     let mut left = Vec::with_capacity(sources.len());
     for source in sources {
         left.push(if source.is_folder {
-            one(connection, source, options).await?
+            one(connection, source, options, limits).await?
         } else {
             source
         });
@@ -56,13 +59,14 @@ async fn one(
     connection: &mut PgConnection,
     source: Source,
     options: &ReadOptions,
+    limits: &str,
 ) -> Result<Source> {
     let tools: Vec<&'static Tool> = source
         .tool
         .into_iter()
         .chain(source.look_alikes.iter().copied())
         .collect();
-    let tables = tables(connection, &tools).await?;
+    let tables = tables(connection, &tools, limits).await?;
     let mut reading = source.clone();
     for tool in tools {
         let is_first = source.tool.is_some_and(|first| first.name == tool.name);
@@ -104,7 +108,21 @@ async fn one(
     Ok(reading)
 }
 
-async fn tables(connection: &mut PgConnection, tools: &[&Tool]) -> Result<Vec<Found>> {
+async fn tables(
+    connection: &mut PgConnection,
+    tools: &[&Tool],
+    limits: &str,
+) -> Result<Vec<Found>> {
+    let failed = |error: sqlx::Error| Error::Server {
+        what: "look for the tool's version table".to_owned(),
+        why: error.to_string(),
+        help: "--all looks at all migrations without it".to_owned(),
+    };
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limits.to_owned()))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
     let names: Vec<&str> = tools
         .iter()
         .map(|tool| tool.version_table.relation)
@@ -112,13 +130,11 @@ async fn tables(connection: &mut PgConnection, tools: &[&Tool]) -> Result<Vec<Fo
     let found = sqlx::query_as(TABLES)
         .bind(names)
         .persistent(false)
-        .fetch_all(connection)
-        .await;
-    found.map_err(|error| Error::Server {
-        what: "look for the tool's version table".to_owned(),
-        why: error.to_string(),
-        help: "--all looks at all migrations without it".to_owned(),
-    })
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    transaction.rollback().await.map_err(failed)?;
+    Ok(found)
 }
 
 /// The table of a tool: on the search path, or the only one of its kind. An error says why it cannot be told or read.

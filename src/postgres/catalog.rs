@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnection;
 use sqlx::postgres::types::Oid as PgOid;
-use sqlx::{Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 const WALK: &str = include_str!("catalog_walk.sql");
 const LOAD: &str = include_str!("catalog_load.sql");
@@ -24,13 +24,14 @@ const PLANNER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin
                        SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; SET LOCAL jit = off; \
                        SET LOCAL work_mem = '256kB'";
 
-/// Loads the catalog for what a migration can reach.
+/// Loads the catalog for what a migration can reach, in one transaction that begins with `limits`
+/// ([`Connection::limits`](super::connect::Connection::limits)): a pooler's session has none of ours.
 ///
 /// # Errors
 /// When the server fails one of the two queries, or says something that cannot be read.
-pub async fn load(connection: &mut PgConnection, reach: &Reach) -> Result<Catalog> {
+pub async fn load(connection: &mut PgConnection, reach: &Reach, limits: &str) -> Result<Catalog> {
     let mut transaction = connection.begin().await.map_err(failed)?;
-    sqlx::raw_sql(PLANNER)
+    sqlx::raw_sql(AssertSqlSafe(format!("{limits}{PLANNER}")))
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;

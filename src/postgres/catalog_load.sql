@@ -23,6 +23,10 @@ SELECT 'session' AS part, pg_catalog.row_to_json(x)::text AS body FROM (
     SELECT pg_catalog.current_setting('server_version_num')::int AS server_version_num,
            pg_catalog.current_database()::text AS database, current_user::text AS "user",
            pg_catalog.current_setting('search_path') AS search_path,
+           -- Only in a session that a pooler shares: the view costs a millisecond.
+           CASE WHEN coalesce(pg_catalog.current_setting('pgguard.direct', true), '') = ''
+                THEN (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path')
+            END AS own_search_path,
            pg_catalog.current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT', 'UCT', 'Zulu', 'Universal', 'Etc/UCT', 'Etc/GMT') AS utc,
            pg_catalog.current_setting('check_function_bodies')::bool AS check_function_bodies,
            pg_catalog.current_setting('session_replication_role') = 'replica' AS replica,

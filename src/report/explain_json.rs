@@ -51,6 +51,9 @@ fn waits_for(statement: &Statement) -> Vec<&'static str> {
         .iter()
         .filter_map(WaitPhase::word)
         .collect();
+    if statement.locks.iter().any(|lock| lock.rows.is_some()) {
+        words.push("rows");
+    }
     let mut seen = Vec::new();
     words.retain(|word| {
         let new = !seen.contains(word);
@@ -73,6 +76,7 @@ fn lock(lock: &LockRequest) -> Value {
         "transient": lock.transient,
         "own": lock.own,
         "nowait": lock.nowait,
+        "possible": lock.possible,
         "bytes": lock.bytes,
     })
 }

@@ -52,6 +52,9 @@ fn one(footprint: &Footprint, statement: &Statement, page: Page) -> String {
         out += &page.labelled("locks", &request(lock));
     }
     let mut awaits: Vec<String> = statement.phases.iter().map(awaited).collect();
+    if statement.locks.iter().any(|lock| lock.rows.is_some()) {
+        awaits.push("rows that others have written or locked, where it meets any".into());
+    }
     awaits.dedup();
     for text in awaits {
         out += &page.labelled("waits for", &text);
@@ -96,6 +99,7 @@ fn request(lock: &LockRequest) -> String {
     };
     let how = match (lock.own, lock.transient, lock.nowait) {
         (true, _, _) => "new: nobody else has it".to_owned(),
+        _ if lock.possible => format!("may be asked for; keeps out {}", lock.mode.keeps_out()),
         (_, true, _) => format!("keeps out {}, for a moment", lock.mode.keeps_out()),
         (_, _, true) => format!("keeps out {}, does not wait", lock.mode.keeps_out()),
         _ => format!("keeps out {}", lock.mode.keeps_out()),
@@ -119,7 +123,6 @@ fn awaited(phase: &WaitPhase) -> String {
                 .into()
         }
         WaitPhase::ThenLock { name, mode, .. } => format!("then {mode} on {name}, in the queue"),
-        WaitPhase::Rows => "rows that others have locked, where there are any".into(),
     })
 }
 

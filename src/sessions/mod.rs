@@ -10,6 +10,7 @@ mod groups;
 mod index;
 mod migrations;
 pub mod query_text;
+pub mod queue;
 mod reach;
 mod roles;
 #[cfg(test)]

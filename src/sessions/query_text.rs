@@ -12,12 +12,18 @@ const WORDS: usize = 6;
 /// not mistaken for code (`scan.l`: comments nest, a dollar quote ends only with its own tag).
 #[must_use]
 pub fn heads(text: &str) -> Vec<Vec<String>> {
+    words(text, WORDS)
+}
+
+/// The same, with so many words of each.
+#[must_use]
+pub fn words(text: &str, most: usize) -> Vec<Vec<String>> {
     let mut statements = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut rest = text;
     loop {
         // Most of a long statement comes after the words that count: on to what may end it or hide its end.
-        if words.len() == WORDS {
+        if words.len() == most {
             rest = &rest[to_next_mark(rest)..];
         }
         let Some(first) = rest.chars().next() else {
@@ -25,7 +31,7 @@ pub fn heads(text: &str) -> Vec<Vec<String>> {
         };
         let quoted = matches!(first, '-' | '/' | '\'' | '"' | '$');
         if let Some(after) = quoted.then(|| skipped(rest)).flatten() {
-            if first == '"' && words.len() < WORDS {
+            if first == '"' && words.len() < most {
                 words.push(
                     rest[1..rest.len() - after.len()]
                         .trim_end_matches('"')
@@ -42,7 +48,7 @@ pub fn heads(text: &str) -> Vec<Vec<String>> {
             let end = rest
                 .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.' || c == '$'))
                 .unwrap_or(rest.len());
-            if words.len() < WORDS {
+            if words.len() < most {
                 words.push(rest[..end].to_uppercase());
             }
             rest = &rest[end..];

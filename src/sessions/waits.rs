@@ -2,13 +2,11 @@
 //!
 //! A waiter has two kinds of blockers. *Hard* ones hold a mode that conflicts with the one it asks for.
 //! *Soft* ones only wait themselves, but stand in front of it in the queue with a conflicting request:
-//! a plain SELECT waits behind an ALTER TABLE that waits behind a dump. Sources: `LockCheckConflicts` and
-//! `JoinWaitQueue` (`ProcSleep` before 18) in lock.c and proc.c; `GetBlockerStatusData` and
-//! `pg_blocking_pids`, whose answer this one equals, prepared transactions named instead of pid 0.
-//!
-//! `pg_locks` has no queue order. `waitstart` gives the order of arrival; who already holds a lock on
-//! the thing is put before the first waiter that must wait for it, as the server does.
+//! a plain SELECT waits behind an ALTER TABLE that waits behind a dump. The rule is in [`super::queue`];
+//! the answer equals that of `pg_blocking_pids` (`GetBlockerStatusData`), prepared transactions named
+//! instead of pid 0.
 
+use super::queue::{Front, Queue};
 use super::{Sessions, reach};
 use crate::model::{Lock, LockMode, LockTarget, Pid, Role, Snapshot};
 use chrono::{DateTime, Utc};
@@ -113,7 +111,7 @@ impl WaitGraph {
         let names = Names::new(snapshot, leaders);
         let mut graph = Self::default();
         for queue in queues(snapshot, &names) {
-            for waiter in queue.waiters() {
+            for waiter in waiters_of(&queue) {
                 graph.add(waiter);
             }
         }
@@ -327,106 +325,68 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A thing that somebody waits for, with all its rows.
-struct Queue<'a> {
-    target: &'a LockTarget,
-    held: Vec<(Party, LockMode)>,
-    /// In the order in which the server would wake them.
-    waiting: Vec<(Party, &'a Lock)>,
-}
-
-/// The things that somebody waits for; the many that nobody does are passed over.
-fn queues<'a>(snapshot: &'a Snapshot, names: &Names<'_>) -> Vec<Queue<'a>> {
+/// The queues of the things that somebody waits for; the many that nobody does are passed over.
+fn queues<'a>(snapshot: &'a Snapshot, names: &Names<'_>) -> Vec<Queue<'a, Party>> {
     let wanted: HashSet<&LockTarget> = snapshot
         .locks
         .iter()
         .filter(|lock| !lock.granted)
         .map(|lock| &lock.target)
         .collect();
-    let mut queues: BTreeMap<&LockTarget, Queue<'_>> = BTreeMap::new();
+    let mut rows: BTreeMap<&LockTarget, Vec<&'a Lock>> = BTreeMap::new();
     if wanted.is_empty() {
         return Vec::new();
     }
-    for lock in snapshot.locks.iter().filter(|l| wanted.contains(&l.target)) {
-        let queue = queues.entry(&lock.target).or_insert_with(|| Queue {
-            target: &lock.target,
-            held: Vec::new(),
-            waiting: Vec::new(),
-        });
-        if lock.granted {
-            queue.held.push((names.of(lock), lock.mode));
-        } else if lock.pid.is_some() {
-            queue.waiting.push((names.of(lock), lock));
+    // Who has no process waits for nothing.
+    let is_real = |lock: &&Lock| lock.granted || lock.pid.is_some();
+    for lock in snapshot.locks.iter().filter(is_real) {
+        if wanted.contains(&lock.target) {
+            rows.entry(&lock.target).or_default().push(lock);
         }
     }
-    let mut queues: Vec<Queue<'_>> = queues.into_values().collect();
-    for queue in &mut queues {
-        queue.put_in_order();
-    }
-    queues
+    rows.into_values()
+        .map(|rows| Queue::new(&rows, |lock| names.of(lock)))
+        .collect()
 }
 
-impl Queue<'_> {
-    /// By arrival, then those that hold something here before the first that must wait for them
-    /// (`JoinWaitQueue`, proc.c).
-    fn put_in_order(&mut self) {
-        let mut arrivals = std::mem::take(&mut self.waiting);
-        arrivals.sort_by_key(|(_, lock)| (lock.waitstart.is_none(), lock.waitstart, lock.pid));
-        let mut held: HashMap<&Party, Vec<LockMode>> = HashMap::new();
-        for (party, mode) in &self.held {
-            held.entry(party).or_default().push(*mode);
-        }
-        let mut order: Vec<(Party, &Lock)> = Vec::with_capacity(arrivals.len());
-        for (party, lock) in arrivals {
-            let at = held.get(&party).and_then(|mine| {
-                order.iter().position(|(other, waiting)| {
-                    *other != party && mine.iter().any(|mode| mode.conflicts_with(waiting.mode))
-                })
-            });
-            order.insert(at.unwrap_or(order.len()), (party, lock));
-        }
-        self.waiting = order;
-    }
-
-    fn waiters(&self) -> impl Iterator<Item = Waiter> {
-        self.waiting
-            .iter()
-            .enumerate()
-            .filter_map(|(at, (party, lock))| {
-                Some(Waiter {
-                    pid: party.pid()?,
-                    target: self.target.clone(),
-                    mode: lock.mode,
-                    since: lock.waitstart,
-                    in_front: self.in_front(at, party, lock.mode),
-                })
+fn waiters_of(queue: &Queue<'_, Party>) -> impl Iterator<Item = Waiter> {
+    queue
+        .waiters()
+        .iter()
+        .enumerate()
+        .filter_map(|(at, claim)| {
+            Some(Waiter {
+                pid: claim.party.pid()?,
+                target: claim.lock.target.clone(),
+                mode: claim.mode(),
+                since: claim.lock.waitstart,
+                in_front: once_each(&queue.front_of_waiter(at)),
             })
-    }
+        })
+}
 
-    fn in_front(&self, at: usize, party: &Party, mode: LockMode) -> Vec<InFront> {
-        let mut hard: BTreeMap<&Party, LockMode> = BTreeMap::new();
-        for (other, held) in &self.held {
-            if other != party && held.conflicts_with(mode) {
-                let strongest = hard.entry(other).or_insert(*held);
-                *strongest = (*strongest).max(*held);
-            }
-        }
-        let mut soft: BTreeMap<&Party, LockMode> = BTreeMap::new();
-        for (other, ahead) in &self.waiting[..at] {
-            if other != party && !hard.contains_key(other) && ahead.mode.conflicts_with(mode) {
-                soft.entry(other).or_insert(ahead.mode);
-            }
-        }
-        let row = |granted| {
-            move |(party, mode): (&Party, LockMode)| InFront {
-                party: party.clone(),
-                granted,
-                mode,
-            }
-        };
-        hard.into_iter()
-            .map(row(true))
-            .chain(soft.into_iter().map(row(false)))
-            .collect()
+/// Everyone in front once: a holder with its strongest mode, others with the first that they wait for.
+fn once_each(front: &Front<'_, Party>) -> Vec<InFront> {
+    let mut hard: BTreeMap<&Party, LockMode> = BTreeMap::new();
+    for claim in &front.holders {
+        let strongest = hard.entry(&claim.party).or_insert(claim.mode());
+        *strongest = (*strongest).max(claim.mode());
     }
+    let mut soft: BTreeMap<&Party, LockMode> = BTreeMap::new();
+    for claim in &front.waiters {
+        if !hard.contains_key(&claim.party) {
+            soft.entry(&claim.party).or_insert(claim.mode());
+        }
+    }
+    let row = |granted| {
+        move |(party, mode): (&Party, LockMode)| InFront {
+            party: party.clone(),
+            granted,
+            mode,
+        }
+    };
+    hard.into_iter()
+        .map(row(true))
+        .chain(soft.into_iter().map(row(false)))
+        .collect()
 }

@@ -47,7 +47,7 @@ pub fn cut(text: &str) -> Vec<SourceStatement> {
 /// What pgguard predicts for one statement now, as the `looker` sees the catalog.
 pub async fn predicted(looker: &mut PgConnection, statement: &SourceStatement) -> Statement {
     let reach = footprint::reach(std::slice::from_ref(statement));
-    let catalog = pgguard::postgres::catalog::load(looker, &reach)
+    let catalog = pgguard::postgres::catalog::load(looker, &reach, "")
         .await
         .expect("the catalog loads");
     let mut inside = statement.clone();

@@ -162,6 +162,9 @@ impl Scene {
                 transient: false,
                 own: false,
                 nowait,
+                only_after: None,
+                possible: false,
+                rows: None,
                 bytes: None,
             })
             .collect();

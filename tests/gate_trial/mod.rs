@@ -107,7 +107,7 @@ pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Sai
     };
     let statements = statements(&[script]);
     let session = connection.session().expect("an open session");
-    let catalog = catalog::load(session, &reach(&statements))
+    let catalog = catalog::load(session, &reach(&statements), "")
         .await
         .expect("the catalog can be read");
     let snapshot = look(connection).await.expect("a look");

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::migration::statement::SourceStatement;
 use crate::model::{
     AdvisoryRequest, LockMode, LockRequest, LockWork, Oid, Relation, RelationKind, RelationName,
-    Statement, WaitPhase,
+    RowWait, Statement, WaitPhase,
 };
 use pg_query::protobuf::RangeVar;
 use std::collections::{HashMap, HashSet};
@@ -48,6 +48,11 @@ pub struct Act<'a> {
     pub depth: u8,
     /// NOWAIT or SKIP LOCKED is in force for the locks asked for now.
     pub nowait: bool,
+    /// The locks asked for now are asked for only if that relation's conditional lock was granted.
+    pub only_after: Option<Oid>,
+    /// Whether the locks asked for now are asked for at all cannot be told.
+    pub possible: bool,
+    rows: HashMap<Oid, RowWait>,
 }
 
 impl<'a> Act<'a> {
@@ -68,6 +73,9 @@ impl<'a> Act<'a> {
             opaque: None,
             depth: 0,
             nowait: false,
+            only_after: None,
+            possible: false,
+            rows: HashMap::new(),
         }
     }
 
@@ -94,16 +102,22 @@ impl<'a> Act<'a> {
 
     fn request(&mut self, oid: Oid, mode: LockMode, transient: bool, reason: String) {
         // Nobody can be in the way of a lock on what the statement itself makes.
-        if oid == 0 || World::is_catalog(oid) || self.made.contains(&oid) {
+        if oid == 0 || self.made.contains(&oid) {
+            return;
+        }
+        // Every statement reads the catalogs; who names one to do more than that locks it like a table.
+        if World::is_catalog(oid) && (mode == LockMode::AccessShare || !self.named.contains(&oid)) {
             return;
         }
         // Kept after having been transient: one request, kept.
         if !transient && let Some(at) = self.place.remove(&(oid, mode, true)) {
             self.locks[at].transient = false;
+            self.locks[at].possible &= self.possible;
             self.place.insert((oid, mode, false), at);
             return;
         }
-        if self.place.contains_key(&(oid, mode, transient)) {
+        if let Some(&at) = self.place.get(&(oid, mode, transient)) {
+            self.locks[at].possible &= self.possible;
             return;
         }
         let Some(relation) = self.world.relation(oid) else {
@@ -121,6 +135,9 @@ impl<'a> Act<'a> {
             transient,
             own: created == Some(self.source.transaction),
             nowait: self.nowait,
+            only_after: self.only_after,
+            possible: self.possible,
+            rows: None,
             bytes: (created.is_none() && relation.bytes > 0).then_some(relation.bytes),
         };
         self.place.insert((oid, mode, transient), self.locks.len());
@@ -171,6 +188,12 @@ impl<'a> Act<'a> {
         for table in self.world.tree(oid) {
             self.works(table, work);
         }
+    }
+
+    /// Says which rows of others it waits for when it meets them in a relation: the strongest counts.
+    pub fn meets_rows(&mut self, oid: Oid, wait: RowWait) {
+        let entry = self.rows.entry(oid).or_insert(wait);
+        *entry = (*entry).max(wait);
     }
 
     /// The mode held already, strongest.
@@ -263,6 +286,9 @@ impl<'a> Act<'a> {
             request.named = self.named.contains(&oid);
             if let Some(work) = self.work.get(&oid) {
                 request.work = *work;
+            }
+            if matches!(request.mode, LockMode::RowShare | LockMode::RowExclusive) {
+                request.rows = self.rows.get(&oid).copied();
             }
             if self.world.created_in(oid).is_some() {
                 request.oid = None;

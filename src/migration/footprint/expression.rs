@@ -262,7 +262,7 @@ fn any_call(tree: &Value, claim: &dyn Fn(&[String]) -> bool) -> bool {
 
 /// Built-in functions that open or lock a relation whose name or oid is computed
 /// (ruleutils.c, dbsize.c, xml.c, genfile.c …): what they lock depends on the rows.
-const LOCKING: &[&str] = &[
+pub const LOCKING: &[&str] = &[
     "pg_get_viewdef",
     "pg_get_indexdef",
     "pg_get_ruledef",
@@ -439,9 +439,10 @@ fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
             (b.cast_unsigned() & 0xffff_ffff) as u32,
             2,
         ),
+        // It gives up at once whatever the key is.
+        _ if name.contains("try") => return,
         _ => {
-            act.notes
-                .push(format!("{name}(): its key is computed and cannot be told"));
+            act.opaque(format!("{name}(): its key is computed and cannot be told"));
             return;
         }
     };

@@ -360,9 +360,11 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
         );
         for relation in [table, toast] {
             let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
-            for index in indexes {
-                act.lock(index, RowExclusive, "loses entries of dead rows");
-            }
+            unless_skipped(act, relation, |act| {
+                for index in indexes {
+                    act.lock(index, RowExclusive, "loses entries of dead rows");
+                }
+            });
         }
         act.works(table, LockWork::Scan);
     }
@@ -371,12 +373,24 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
     }
 }
 
+/// SKIP LOCKED is for the relation itself: what is looked into afterwards is waited for.
+fn unless_skipped(act: &mut Act, relation: Oid, work: impl FnOnce(&mut Act)) {
+    if !act.nowait {
+        return work(act);
+    }
+    act.nowait = false;
+    let outer = act.only_after.replace(relation);
+    work(act);
+    act.only_after = outer;
+    act.nowait = true;
+}
+
 /// `analyze_rel`: the table, a sample of its children, its indexes.
 fn analyze(act: &mut Act, oid: Oid, with_children: bool) {
     // expand_vacuum_rel
     act.touch(oid, AccessShare, "is looked up");
     act.lock(oid, ShareUpdateExclusive, "is analyzed");
-    analyze_indexes(act, oid);
+    unless_skipped(act, oid, |act| analyze_indexes(act, oid));
     if !with_children {
         return;
     }
@@ -384,19 +398,22 @@ fn analyze(act: &mut Act, oid: Oid, with_children: bool) {
     let each = act.kind(oid) == RelationKind::PartitionedTable || act.version() >= 18;
     for child in act.world.tree(oid).into_iter().skip(1) {
         let why = format!("a child of {shown}: a sample is read");
-        if act.kind(child) == RelationKind::PartitionedTable {
-            // acquire_inherited_sample_rows lets it go: it has no rows.
-            act.touch(child, AccessShare, why);
-        } else {
-            act.lock(child, AccessShare, why);
-        }
+        // acquire_inherited_sample_rows lets a partitioned one go: it has no rows.
+        let has_rows = act.kind(child) != RelationKind::PartitionedTable;
+        unless_skipped(act, oid, |act| {
+            if has_rows {
+                act.lock(child, AccessShare, why);
+            } else {
+                act.touch(child, AccessShare, why);
+            }
+        });
         if each {
             act.lock(
                 child,
                 ShareUpdateExclusive,
                 format!("a child of {shown}, is analyzed too"),
             );
-            analyze_indexes(act, child);
+            unless_skipped(act, child, |act| analyze_indexes(act, child));
         }
     }
 }

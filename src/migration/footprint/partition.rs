@@ -308,6 +308,11 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
         act.lock(parent, AccessShare, "has the partition's bounds");
     }
     if cmd.concurrent {
+        // MarkInheritDetached: one at a time.
+        if let Some(pending) = act.world.pending_detach(parent) {
+            let shown = act.shown(pending);
+            return refuse(format!("partition {shown} is already pending detach"));
+        }
         return detach_concurrently(act, parent, child);
     }
     part(act, parent, child)

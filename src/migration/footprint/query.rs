@@ -8,7 +8,7 @@
 use super::act::{Act, Step};
 use super::expression;
 use super::names;
-use crate::model::{Constraint, LockMode, Oid, RangeEntry, RelationKind, class};
+use crate::model::{Constraint, LockMode, Oid, RangeEntry, RelationKind, RowWait, class};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, Node, RangeVar};
 use serde_json::Value;
@@ -46,6 +46,8 @@ struct Use {
     deed: Deed,
     /// Columns that an UPDATE sets.
     columns: Vec<String>,
+    /// Passes over rows that others have locked: SKIP LOCKED.
+    skips_rows: bool,
 }
 
 /// What is known while a tree is walked.
@@ -55,6 +57,8 @@ struct Scope {
     tables: Vec<String>,
     /// Aliases that FOR UPDATE and its kin lock; `Some` of nothing: all.
     locked: Option<Vec<String>>,
+    /// With SKIP LOCKED.
+    skips_rows: bool,
 }
 
 /// A walk over one query.
@@ -150,6 +154,7 @@ impl Walk<'_, '_> {
                 (_, Some(names)) => Some(names),
                 (outer, None) => outer.clone(),
             },
+            skips_rows: skips_rows(select.get("locking_clause")),
             ..inner.clone()
         };
         let plain = Scope {
@@ -251,6 +256,7 @@ impl Walk<'_, '_> {
             with_children: range.inh,
             deed: Deed::Read,
             columns: Vec::new(),
+            skips_rows: scope.skips_rows,
         });
         Ok(())
     }
@@ -268,6 +274,7 @@ impl Walk<'_, '_> {
             with_children: range.inh,
             deed,
             columns: columns_set(statement),
+            skips_rows: false,
         });
         Ok(Some(oid))
     }
@@ -297,6 +304,7 @@ impl Walk<'_, '_> {
                     with_children: false,
                     deed: Deed::Update,
                     columns: columns_set(conflict),
+                    skips_rows: false,
                 });
             }
             self.visit(conflict, &inner)?;
@@ -370,6 +378,9 @@ impl Walk<'_, '_> {
             return;
         }
         for one in &uses {
+            if one.deed != Deed::Insert && !one.skips_rows {
+                meets_locked_rows(act, one.oid, one.with_children, 0);
+            }
             executed(act, one.oid, one.deed, &one.columns);
         }
         for insert in inserts {
@@ -604,6 +615,42 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
     }
 }
 
+/// The rows that are changed or locked may be those of others, in every table that is scanned.
+fn meets_locked_rows(act: &mut Act, oid: Oid, with_children: bool, depth: u8) {
+    if act.kind(oid) == RelationKind::View && depth < 30 {
+        for entry in view_range(act, oid) {
+            if entry.relation != oid {
+                meets_locked_rows(act, entry.relation, entry.with_children, depth + 1);
+            }
+        }
+        return;
+    }
+    let tables = if with_children {
+        act.world.tree(oid)
+    } else {
+        vec![oid]
+    };
+    for table in tables {
+        act.meets_rows(table, RowWait::Locked);
+    }
+}
+
+/// A unique index must know whether the rows that others have written stay.
+fn meets_written_rows(act: &mut Act, oid: Oid) {
+    let has_to_know = |table: Oid| {
+        let mut indexes = act.world.indexes.of(table);
+        indexes.any(|index| index.is_unique || index.is_exclusion)
+    };
+    let mut tables: Vec<Oid> = match act.kind(oid) {
+        RelationKind::View => view_range(act, oid).iter().map(|e| e.relation).collect(),
+        _ => act.world.tree(oid),
+    };
+    tables.retain(|table| has_to_know(*table));
+    for table in tables {
+        act.meets_rows(table, RowWait::Written);
+    }
+}
+
 /// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
 fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let event = match deed {
@@ -629,19 +676,33 @@ fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     {
         partition_bounds(act, parent);
     }
-    if act.kind(oid) == RelationKind::PartitionedTable && deed == Deed::Insert {
-        let leaves: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
-        for leaf in leaves {
-            act.touch(leaf, RowExclusive, "the partition that the rows belong to");
+    if deed == Deed::Insert {
+        meets_written_rows(act, oid);
+        if act.kind(oid) == RelationKind::PartitionedTable {
+            possible_partitions(act, oid);
         }
-        act.opaque(format!(
-            "which partitions of {} get rows cannot be told",
-            act.shown(oid)
-        ));
     }
     if !act.world.session.replica {
         references(act, oid, deed, set);
     }
+}
+
+/// New rows of a partitioned table go to some of its partitions (`ExecFindPartition`); to which, only their
+/// values tell.
+fn possible_partitions(act: &mut Act, oid: Oid) {
+    let below: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
+    let outer = std::mem::replace(&mut act.possible, true);
+    for partition in below {
+        act.touch(
+            partition,
+            RowExclusive,
+            "a partition that the rows may belong to",
+        );
+        if act.kind(partition) != RelationKind::PartitionedTable {
+            executed(act, partition, Deed::Insert, &[]);
+        }
+    }
+    act.possible = outer;
 }
 
 /// Foreign keys (ri_triggers.c): a new row looks up what it references; a row that goes is looked for
@@ -652,9 +713,15 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         .filter_map(|name| act.world.column(oid, name).map(|c| c.number))
         .collect();
     let touches = |columns: &[i16]| columns.iter().any(|c| numbers.contains(c));
+    // A copy for a partition of the referenced table has no trigger here (addFkRecurseReferenced).
+    let is_a_copy = |key: &Constraint| {
+        let original = act.world.constraints.get(key.parent);
+        original.is_some_and(|original| original.table == oid)
+    };
     let own: Vec<Constraint> = act
         .world
         .foreign_keys(oid)
+        .filter(|k| !is_a_copy(k))
         .filter(|k| deed == Deed::Insert || deed == Deed::Update && touches(&k.columns))
         .cloned()
         .collect();
@@ -662,6 +729,7 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         let reason = format!("is looked up for foreign key {}", key.name);
         let with_children = act.kind(key.referenced) == RelationKind::PartitionedTable;
         scan(act, key.referenced, RowShare, with_children, &reason);
+        meets_locked_rows(act, key.referenced, with_children, 0);
     }
     let pointing: Vec<Constraint> = act
         .world
@@ -687,6 +755,7 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         key.on_update
     };
     let with_children = act.kind(key.table) == RelationKind::PartitionedTable;
+    meets_locked_rows(act, key.table, with_children, 0);
     if !matches!(action, 'c' | 'n' | 'd') {
         // ri_restrict: with NO ACTION the key may have come back meanwhile.
         if action == 'a' {
@@ -1050,6 +1119,19 @@ fn locked_names(clause: Option<&Value>) -> Option<Vec<String>> {
     Some(names)
 }
 
+/// Whether every locking clause says SKIP LOCKED (`LOCK_WAIT_SKIP`).
+fn skips_rows(clause: Option<&Value>) -> bool {
+    let clauses = clause.and_then(Value::as_array);
+    clauses.is_some_and(|clauses| {
+        clauses.iter().all(|clause| {
+            find_key(clause, "LockingClause")
+                .and_then(|c| c.get("wait_policy"))
+                .and_then(Value::as_i64)
+                == Some(2)
+        })
+    })
+}
+
 /// A relation that a stored query reads, as if it stood in the query at hand.
 pub fn read_through(act: &mut Act, oid: Oid, with_children: bool, reason: &str) {
     act.lock(oid, AccessShare, reason);
@@ -1069,7 +1151,7 @@ pub fn run_rule_action(act: &mut Act, node: &NodeEnum) -> Step {
     };
     let scope = Scope {
         tables: vec!["old".to_owned(), "new".to_owned()],
-        locked: None,
+        ..Scope::default()
     };
     walk.visit(&serde_json::json!({ "node": tree }), &scope)
 }

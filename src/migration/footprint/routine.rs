@@ -59,7 +59,7 @@ const TOUCHING: &[&str] = &[
     "regclass", "into", "query", "cursor", "%rowtype",
 ];
 
-/// Whether a body only computes.
+/// Whether a body only computes: it names no relation and calls nothing that locks.
 fn is_harmless(world: &World, body: &str, depth: usize) -> bool {
     let text = body.to_lowercase();
     let mut words = text
@@ -71,6 +71,8 @@ fn is_harmless(world: &World, body: &str, depth: usize) -> bool {
     }
     words.all(|word| {
         !TOUCHING.contains(&word)
+            && !word.contains("advisory")
+            && !super::expression::LOCKING.contains(&word)
             && world.routines.values().filter(|r| r.name == word).all(|r| {
                 COMPILED.contains(&r.language.as_str())
                     || is_harmless(world, r.body.as_deref().unwrap_or_default(), depth + 1)

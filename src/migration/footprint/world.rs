@@ -565,13 +565,21 @@ impl World {
         }
     }
 
-    /// Its children, in oid order (`find_inheritance_children`).
+    /// Its children, in oid order (`find_inheritance_children`: one that is half detached is none).
     #[must_use]
     pub fn children(&self, oid: Oid) -> Vec<Oid> {
-        self.children
-            .get(&oid)
-            .map(|list| list.iter().map(|b| b.child).collect())
-            .unwrap_or_default()
+        let bonds = self.children.get(&oid).into_iter().flatten();
+        bonds
+            .filter(|b| !b.detach_pending)
+            .map(|b| b.child)
+            .collect()
+    }
+
+    /// The partition that DETACH … CONCURRENTLY has half detached from it.
+    #[must_use]
+    pub fn pending_detach(&self, oid: Oid) -> Option<Oid> {
+        let mut bonds = self.children.get(&oid).into_iter().flatten();
+        bonds.find(|b| b.detach_pending).map(|b| b.child)
     }
 
     /// Its parents.

@@ -1,7 +1,10 @@
 //! What a tool has applied already, by its version table: which rows mean what. Reading it is `postgres::applied`'s.
 
-use super::Source;
 use super::name::natural;
+use super::tool::Tool;
+use super::{ReadOptions, Source, read_as};
+use crate::Result;
+use serde::{Deserialize, Serialize};
 
 /// Where a tool records what it has applied.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,58 @@ pub struct Row {
     pub is_finished: bool,
     /// Of a repeatable migration.
     pub checksum: Option<String>,
+}
+
+/// What a version table said of one source, for a recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Whose layout it turned out to have.
+    pub tool: Option<String>,
+    /// The migrations that were applied, as the tool's version table knows them.
+    pub ids: Vec<String>,
+    /// What was worth telling.
+    pub notes: Vec<String>,
+}
+
+impl Applied {
+    /// What was left out of a source.
+    ///
+    /// # Errors
+    /// When it cannot be read again as the tool's that it turned out to be.
+    pub fn between(before: &Source, after: &Source, options: &ReadOptions) -> Result<Self> {
+        let tool = after.tool.map(|tool| tool.name.to_owned());
+        let all = as_the_tools(before, tool.as_deref(), options)?.migrations;
+        let is_left = |id: &str| after.migrations.iter().any(|left| left.id == id);
+        let ids = all.into_iter().map(|migration| migration.id);
+        Ok(Self {
+            tool,
+            ids: ids.filter(|id| !is_left(id)).collect(),
+            notes: after.notes.clone(),
+        })
+    }
+
+    /// What is left of the source, as it was when this was recorded.
+    ///
+    /// # Errors
+    /// As [`Applied::between`].
+    pub fn left_of(&self, source: &Source, options: &ReadOptions) -> Result<Source> {
+        let mut source = as_the_tools(source, self.tool.as_deref(), options)?;
+        source
+            .migrations
+            .retain(|migration| !self.ids.contains(&migration.id));
+        source.notes.clone_from(&self.notes);
+        Ok(source)
+    }
+}
+
+/// The source, read again where it is another tool's than its layout said.
+fn as_the_tools(source: &Source, tool: Option<&str>, options: &ReadOptions) -> Result<Source> {
+    match tool {
+        Some(name) if source.tool.is_none_or(|tool| tool.name != name) => {
+            read_as(source, Tool::named(name)?, options)
+        }
+        _ => Ok(source.clone()),
+    }
 }
 
 /// What is left of a source after its applied migrations, with notes on those that failed. Only a folder is

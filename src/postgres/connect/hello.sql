@@ -16,11 +16,15 @@ SELECT current_setting('server_version_num') AS hello,
   FROM pg_database d
  WHERE d.datname = current_database();
 
--- What a migration's session would begin with: read before the limits of ours are set.
+-- What a migration's session would begin with: read before the limits of ours are set. In a session that
+-- a pooler shares, an earlier client may have set them for itself; what the session began with is kept.
 SELECT name AS setting,
-       (extract(epoch FROM current_setting(name, true)::interval) * 1000)::bigint
+       CASE WHEN current_setting('pgguard.direct', true) = '$nonce'
+            THEN (extract(epoch FROM current_setting(name, true)::interval) * 1000)::bigint
+            ELSE (SELECT reset_val::bigint FROM pg_settings AS s WHERE s.name = one.name)
+        END
   FROM unnest(ARRAY['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
-                    'transaction_timeout', 'deadlock_timeout']) AS name
+                    'transaction_timeout', 'deadlock_timeout']) AS one (name)
  WHERE current_setting(name, true) IS NOT NULL;
 
 -- For the whole session only where it is ours alone: a pooler would hand these limits to its next client.

@@ -108,6 +108,12 @@ impl Connection {
         self.block_size
     }
 
+    /// The limits that a transaction of ours begins with: see [`limits`].
+    #[must_use]
+    pub fn limits(&self) -> String {
+        limits(self.deadline)
+    }
+
     /// Where it leads, for messages: never with the password.
     #[must_use]
     pub fn target(&self) -> &str {
@@ -130,7 +136,7 @@ impl Connection {
         statements: &str,
         mut each: impl FnMut(&Row<'_>),
     ) -> Result<()> {
-        let message = format!("{}{statements}", limits(self.deadline));
+        let message = format!("{}{statements}", self.limits());
         let (what, target, user) = (
             what.to_owned(),
             self.target.clone(),

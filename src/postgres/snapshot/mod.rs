@@ -58,6 +58,13 @@ pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
             reading.take(row);
         })
         .await?;
+    if reading.is_elsewhere {
+        return Err(Error::Server {
+            what: "look at the server".into(),
+            why: "a pooler led to another server than a moment before".into(),
+            help: "connect to the server itself, past the pooler".into(),
+        });
+    }
     let mut snapshot = reading.finish();
     snapshot.relations = relations(connection, &snapshot).await?;
     Ok(snapshot)
@@ -69,6 +76,8 @@ struct Reading {
     locks: Locks,
     own: Encoding,
     query_size: usize,
+    /// Another server answers than at the beginning of the session.
+    is_elsewhere: bool,
 }
 
 impl Reading {
@@ -87,6 +96,7 @@ impl Reading {
             locks: Locks::new(connection.server().datid),
             own: connection.encoding(),
             query_size: connection.query_size(),
+            is_elsewhere: false,
         }
     }
 
@@ -112,6 +122,8 @@ impl Reading {
         server.own_pid = row.number(1).unwrap_or(server.own_pid);
         server.in_recovery = row.flag(2).unwrap_or(server.in_recovery);
         server.sees_all = row.flag(3).unwrap_or(server.sees_all);
+        self.is_elsewhere = server.pooled
+            && matches!((row.time(4), server.started_at), (Some(now), Some(then)) if now != then);
     }
 
     fn finish(mut self) -> Snapshot {

@@ -2,4 +2,5 @@
 SELECT clock_timestamp() AS moment,
        pg_backend_pid(),
        pg_is_in_recovery(),
-       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+       pg_postmaster_start_time()

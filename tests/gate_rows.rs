@@ -1,0 +1,338 @@
+//! Waits that stand between the lock modes: for rows, for rows of the catalogs, for partitions that a row may
+//! belong to, for what a statement skips. The gate speaks first, the server decides.
+
+mod common;
+mod gate_trial;
+
+use common::Database;
+use gate_trial::{Did, agree, at_once, gate, gate_with, run, waits};
+use pgguard::gate::Policy;
+use pgguard::model::Answer::{self, CannotTell, Clear, WouldBlock};
+
+const SCHEMA: &str = "
+CREATE TABLE plain (a int);
+INSERT INTO plain VALUES (1);
+CREATE TABLE keyed (id int PRIMARY KEY, v int);
+INSERT INTO keyed VALUES (1, 1), (2, 2);
+CREATE TABLE child (id int REFERENCES keyed);
+CREATE TABLE stamped (v int);
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'begin new.v := 1; return new; end';
+CREATE TRIGGER stamp BEFORE INSERT ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TABLE par (k int) PARTITION BY LIST (k);
+CREATE TABLE par1 PARTITION OF par FOR VALUES IN (1);
+CREATE TABLE par2 PARTITION OF par FOR VALUES IN (2);
+CREATE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select pg_advisory_xact_lock($1); select 1';
+";
+
+fn shop(major: u32) -> Database {
+    let database = Database::empty(common::server_of(major));
+    database.sql(SCHEMA);
+    database
+}
+
+/// What an open transaction has done, what is asked, what the gate says, and whether the server waits.
+type Case = (&'static str, &'static str, Answer, bool);
+
+/// Whether a row waits, only the rows tell: a doubt stands before both.
+const ROWS: &[Case] = &[
+    (
+        "INSERT INTO plain VALUES (2)",
+        "INSERT INTO plain VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "INSERT INTO plain VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "INSERT INTO keyed VALUES (3)",
+        "INSERT INTO keyed VALUES (3)",
+        CannotTell,
+        true,
+    ),
+    (
+        "INSERT INTO keyed VALUES (3)",
+        "INSERT INTO keyed VALUES (4)",
+        CannotTell,
+        false,
+    ),
+    (
+        "SELECT FROM keyed FOR UPDATE",
+        "INSERT INTO keyed VALUES (5)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT FROM keyed FOR UPDATE",
+        "UPDATE keyed SET v = 3 WHERE id = 1",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM keyed",
+        "UPDATE keyed SET v = 3 WHERE id = 1",
+        Clear,
+        false,
+    ),
+    (
+        "DELETE FROM keyed WHERE id = 2",
+        "INSERT INTO child VALUES (2)",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "SELECT FROM plain FOR UPDATE",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "SELECT FROM plain FOR UPDATE SKIP LOCKED",
+        Clear,
+        false,
+    ),
+    (
+        "UPDATE plain SET a = 2",
+        "EXPLAIN UPDATE plain SET a = 2",
+        Clear,
+        false,
+    ),
+    (
+        "UPDATE plain SET a = 2",
+        "EXPLAIN (ANALYZE) UPDATE plain SET a = 2",
+        CannotTell,
+        true,
+    ),
+    (
+        "INSERT INTO stamped VALUES (1)",
+        "INSERT INTO stamped VALUES (1)",
+        Clear,
+        false,
+    ),
+];
+
+/// Partitions that a row may belong to, and what is skipped.
+const PARTITIONS: &[Case] = &[
+    (
+        "SELECT FROM par",
+        "INSERT INTO par VALUES (1)",
+        Clear,
+        false,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "INSERT INTO par VALUES (1)",
+        CannotTell,
+        true,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        CannotTell,
+        false,
+    ),
+    (
+        "LOCK par IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "ANALYZE (SKIP_LOCKED) par",
+        Clear,
+        false,
+    ),
+    ("LOCK par1", "ANALYZE (SKIP_LOCKED) par", WouldBlock, true),
+    ("LOCK par1", "VACUUM (SKIP_LOCKED) par", Clear, false),
+    (
+        "LOCK par1",
+        "VACUUM (ANALYZE, SKIP_LOCKED) par",
+        WouldBlock,
+        true,
+    ),
+    ("LOCK par", "ANALYZE (SKIP_LOCKED) par", Clear, false),
+    (
+        "LOCK par",
+        "VACUUM (ANALYZE, SKIP_LOCKED) par",
+        Clear,
+        false,
+    ),
+];
+
+/// Locks whose key is computed, here or in a function.
+const COMPUTED_KEYS: &[Case] = &[
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(7)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(8)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(a + 6) FROM plain",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_lock(a + 6) FROM plain",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT lock_it(7)",
+        CannotTell,
+        true,
+    ),
+];
+
+#[test]
+fn rows_of_others_are_a_doubt_only_where_they_can_be_waited_for() {
+    judged(ROWS);
+}
+
+#[test]
+fn only_the_partitions_that_may_get_a_row_are_asked_for_and_what_is_skipped_is_not() {
+    judged(PARTITIONS);
+}
+
+#[test]
+fn an_advisory_lock_with_a_computed_key_cannot_be_told() {
+    judged(COMPUTED_KEYS);
+}
+
+fn judged(cases: &[Case]) {
+    for major in common::majors() {
+        for (holder, asked, answer, waits) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            assert_eq!(said.answer(), *answer, "{context}");
+            let mut other = database.session();
+            let did = run(&mut other, asked);
+            assert_eq!(matches!(did, Did::Waited(_)), *waits, "{context}{did:?}");
+            if *waits {
+                session.exec("ROLLBACK; SELECT pg_advisory_unlock_all()");
+                let _ = other.join();
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_has_an_advisory_lock_gets_it_again_although_others_wait_for_it() {
+    for major in common::majors() {
+        let database = shop(major);
+        let mut holder = database.session();
+        holder.exec("SELECT pg_advisory_lock(7)");
+        let mut waiter = database.session();
+        waiter.start("SELECT pg_advisory_lock(7)");
+        waiter.until_waiting();
+        let policy = Policy {
+            asking: Some(holder.pid()),
+            ..at_once()
+        };
+        let said = gate_with(&database, "SELECT pg_advisory_lock(7)", &policy);
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+        holder.exec("SELECT pg_advisory_lock(7)");
+        holder.exec("SELECT pg_advisory_unlock_all()");
+        waiter.join().expect("it gets the lock");
+    }
+}
+
+#[test]
+fn a_partition_that_is_half_detached_is_none_any_more_and_keeps_another_from_going() {
+    for major in common::majors() {
+        let database = shop(major);
+        let mut reader = database.session();
+        reader.exec("BEGIN; SELECT FROM par");
+        let mut detaching = database.session();
+        let sql = "ALTER TABLE par DETACH PARTITION par1 CONCURRENTLY";
+        assert_eq!(waits(&mut detaching, sql), [reader.pid()].into());
+        database.sql(&format!("SELECT pg_cancel_backend({})", detaching.pid()));
+        detaching.join().unwrap_err();
+        let said = agree(
+            &database,
+            "ALTER TABLE par DETACH PARTITION par2 CONCURRENTLY",
+        );
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+
+        reader.exec("COMMIT");
+        reader.exec("BEGIN; LOCK par1");
+        let said = agree(&database, "UPDATE par SET k = 2 WHERE k = 2");
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+    }
+}
+
+/// Rows of the catalogs: `pg_locks` does not show who wrote them, the last statement may.
+#[test]
+fn an_uncommitted_schema_change_of_the_same_object_is_never_a_green_light() {
+    let cases = [
+        (
+            "GRANT SELECT ON plain TO public",
+            "GRANT UPDATE ON plain TO public",
+        ),
+        (
+            "GRANT SELECT ON plain TO public",
+            "ALTER TABLE plain ADD PRIMARY KEY (a)",
+        ),
+        ("CREATE TABLE fresh (a int)", "CREATE TABLE fresh (a int)"),
+        (
+            "CREATE OR REPLACE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select 2'",
+            "CREATE OR REPLACE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select 3'",
+        ),
+        (
+            "SELECT FROM pg_class WHERE relname = 'plain' FOR UPDATE",
+            "GRANT SELECT ON plain TO public",
+        ),
+        (
+            "GRANT SELECT ON plain TO public",
+            "SELECT FROM pg_class WHERE relname = 'plain' FOR UPDATE",
+        ),
+    ];
+    for major in common::majors() {
+        let mut waited = 0;
+        for (holder, asked) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            assert_ne!(said.answer(), Clear, "{context}");
+            let elsewhere = gate(&database, "GRANT SELECT ON keyed TO public");
+            let expected = if holder.contains("FOR UPDATE") {
+                CannotTell
+            } else {
+                Clear
+            };
+            assert_eq!(
+                elsewhere.answer(),
+                expected,
+                "{context}{}",
+                elsewhere.text()
+            );
+            let mut other = database.session();
+            if let Did::Waited(_) = run(&mut other, asked) {
+                waited += 1;
+                session.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+        // Minor versions differ in one of them.
+        assert!(waited >= 5, "on {major} {waited} waited");
+    }
+}
