@@ -2,16 +2,15 @@
 
 mod common;
 
-use common::{Database, database, until};
+use common::{Database, Pooler, database, until};
 use pgguard::postgres::connect::{Connection, Environment, Flags, Target};
 use pgguard::throwaway::{Options, Server};
 use pgguard::{Error, Result};
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -532,70 +531,6 @@ fn a_deadline_covers_a_server_that_never_answers() {
     );
 }
 
-/// A pgbouncer in front of a server; ended when dropped.
-struct Pooler {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Pooler {
-    fn start(server: &Server, more: &str) -> Option<Self> {
-        let program = [
-            "/usr/sbin/pgbouncer",
-            "/usr/bin/pgbouncer",
-            "/opt/homebrew/bin/pgbouncer",
-        ]
-        .into_iter()
-        .find(|path| Path::new(path).exists());
-        let Some(program) = program else {
-            println!("skipped: pgbouncer is not installed (Debian: apt-get install pgbouncer)");
-            return None;
-        };
-        let folder = tempfile::tempdir_in("/tmp").unwrap();
-        let owner = fs::metadata(server.data_dir()).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
-        let settings = format!(
-            "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n{more}\n",
-            server.socket_dir().display(),
-            server.port()
-        );
-        let file = written(folder.path().join("pgbouncer.ini"), &settings, 0o644);
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new(program);
-        // It refuses to run as root; the server's account may also enter the socket's folder.
-        if nix::unistd::geteuid().is_root() {
-            command.uid(owner.uid()).gid(owner.gid());
-        }
-        let child = command
-            .args(["-q", &file])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let pooler = Self {
-            child,
-            port,
-            _folder: folder,
-        };
-        until("pgbouncer takes connections", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        Some(pooler)
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
     let here = database();
@@ -605,7 +540,8 @@ fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
         };
         let text = format!(
             "host=127.0.0.1 port={} user=postgres dbname={}",
-            pooler.port, here.name
+            pooler.port(),
+            here.name
         );
         let target = Target::resolve(&flags(&text), &bare()).unwrap();
         run(async {

@@ -232,6 +232,48 @@ fn a_recording_gives_the_same_verdict_without_the_server() {
 }
 
 #[test]
+fn a_recording_knows_which_migrations_were_applied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let migrations = folder.path().join("migrations");
+    std::fs::create_dir(&migrations).expect("a folder");
+    for (name, sql) in [
+        (
+            "20260101000000_first.sql",
+            "ALTER TABLE items ADD COLUMN note text;",
+        ),
+        (
+            "20260102000000_second.sql",
+            "ALTER TABLE orders ADD COLUMN note text;",
+        ),
+    ] {
+        let text = format!("-- migrate:up\n{sql}\n\n-- migrate:down\n");
+        std::fs::write(migrations.join(name), text).expect("a file");
+    }
+    let migrations = migrations.to_str().expect("a path of text");
+    let file = folder.path().join("incident.json");
+    let file = file.to_str().expect("a path of text");
+    let live = {
+        let shop = shop();
+        shop.sql(
+            "CREATE TABLE items (a int); \
+             CREATE TABLE schema_migrations (version varchar PRIMARY KEY); \
+             INSERT INTO schema_migrations VALUES ('20260101000000')",
+        );
+        // Only the migration that is applied already would wait.
+        let mut reader = shop.session();
+        reader.begin_and_lock("items", "ACCESS SHARE");
+        let url = shop.url();
+        let with = ["gate", "-d", &url, "--patience", "0s"];
+        let all = pgguard(with.into_iter().chain(["--all", migrations]));
+        assert_eq!(all.status, 1, "{all}");
+        pgguard(with.into_iter().chain(["--record", file, migrations]))
+    };
+    assert_eq!(live.status, 0, "{live}");
+    let again = pgguard(["gate", "--replay", file, "--patience", "0s", migrations]);
+    assert_eq!((again.status, &again.stdout), (live.status, &live.stdout));
+}
+
+#[test]
 fn before_a_backup_the_question_is_turned_round() {
     let shop = shop();
     let url = shop.url();

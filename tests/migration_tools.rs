@@ -52,7 +52,7 @@ fn pending_in(database: &Database, url: &str, folder: &Path, tool: Option<&str>)
     };
     runtime.block_on(async {
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        only_pending(&mut connection, read, &options)
+        only_pending(&mut connection, read, &options, "")
             .await
             .unwrap()
             .remove(0)

@@ -20,12 +20,14 @@
 
 mod database;
 mod dump;
+mod pooler;
 mod program;
 mod session;
 mod standby;
 
 pub use database::Database;
 pub use dump::Dump;
+pub use pooler::Pooler;
 pub use program::{Outcome, pgguard, pgguard_command, pgguard_with_input};
 pub use session::Session;
 pub use standby::Standby;
