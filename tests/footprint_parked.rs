@@ -205,7 +205,7 @@ async fn predicted(database: &Database, sql: &str) -> (Statement, BTreeMap<Oid, 
         .expect("connects");
     let statement = cut(sql).remove(0);
     let reach = footprint::reach(std::slice::from_ref(&statement));
-    let catalog = pgguard::postgres::catalog::load(&mut connection, &reach)
+    let catalog = pgguard::postgres::catalog::load(&mut connection, &reach, "")
         .await
         .expect("the catalog loads");
     let before = relations(&mut connection).await;
@@ -231,7 +231,7 @@ fn expected(said: &Statement, hold: &Hold) -> bool {
         | WaitPhase::ThenLock {
             name, mode: waited, ..
         } => name.relation == relation && waited.conflicts_with(mode),
-        WaitPhase::Snapshots | WaitPhase::Rows => false,
+        WaitPhase::Snapshots => false,
     });
     by_lock || by_phase
 }
