@@ -16,8 +16,8 @@ pub(super) struct Clock {
     pub prior: f64,
     /// Work in each table, in dump order.
     pub units: Vec<f64>,
-    /// Its units are seconds of a past run: one unit a second is expected.
-    pub is_past: bool,
+    /// Units a second to expect, from past runs.
+    pub expected: Option<f64>,
     /// Its units are nanoseconds of a processor.
     pub is_processor_time: bool,
 }
@@ -43,21 +43,21 @@ pub(super) fn clocks(
             name: "compression",
             prior: 0.5,
             units: of(|a| a.rows * a.row_effort),
-            is_past: false,
+            expected: None,
             is_processor_time: true,
         },
         Clock {
             name: "disk",
             prior: 0.2 * server,
             units: of(|a| a.disk),
-            is_past: false,
+            expected: None,
             is_processor_time: false,
         },
         Clock {
             name: "cells",
             prior: 0.2 * server,
             units: of(|a| a.rows * (a.columns + 2.0)),
-            is_past: false,
+            expected: None,
             is_processor_time: false,
         },
     ];
@@ -66,7 +66,7 @@ pub(super) fn clocks(
             name: "pg_stat_statements",
             prior: 0.5,
             units,
-            is_past: false,
+            expected: None,
             is_processor_time: false,
         });
     }
@@ -77,7 +77,7 @@ pub(super) fn clocks(
                 name: "past run",
                 prior: share,
                 units,
-                is_past: true,
+                expected: Some(1.0),
                 is_processor_time: false,
             });
         }
@@ -86,10 +86,54 @@ pub(super) fn clocks(
         name: "bytes",
         prior: 1.0,
         units: bytes,
-        is_past: false,
+        expected: None,
         is_processor_time: false,
     });
+    for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
+        clock.expected = usual_speed(watcher, amounts, &clock.units, past);
+    }
     clocks
+}
+
+/// Units a second of past runs: the units of now, scaled back to the rows of then, by the run's whole
+/// duration; the median of the runs.
+fn usual_speed(
+    watcher: &Watcher,
+    amounts: &[Amount],
+    units: &[f64],
+    past: &[&BackupRun],
+) -> Option<f64> {
+    let mut speeds: Vec<f64> = past
+        .iter()
+        .map(|run| {
+            let rows: HashMap<&RelationName, f64> = run
+                .tables
+                .iter()
+                .filter(|t| t.complete)
+                .map(|t| (&t.name, t.tuples))
+                .collect();
+            let then: f64 = watcher
+                .tables
+                .iter()
+                .zip(amounts)
+                .zip(units)
+                .filter_map(|((table, amount), unit)| {
+                    let rows = rows.get(&table.name)?;
+                    Some(
+                        unit * if amount.rows >= 1.0 {
+                            (rows / amount.rows).clamp(0.05, 20.0)
+                        } else {
+                            1.0
+                        },
+                    )
+                })
+                .sum();
+            then / super::rows::seconds(run.started, run.ended).max(0.1)
+        })
+        .filter(|speed| *speed > 0.0)
+        .collect();
+    speeds.sort_by(f64::total_cmp);
+    speeds.get(speeds.len() / 2).copied()
 }
 
 /// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;

@@ -187,19 +187,6 @@ fn copying_guess(
     if weight <= 0.0 {
         return None;
     }
-    if std::env::var_os("ETA_DEBUG").is_some() {
-        for o in &opinions {
-            eprintln!(
-                "   DBG {:5.1} {} rem {:.1} w {:.4} var {:.3} frac {:.3}",
-                seconds(origin, point.at),
-                o.name,
-                o.remaining,
-                o.weight / weight,
-                o.variance,
-                o.fraction
-            );
-        }
-    }
     let mean =
         |of: fn(&Opinion) -> f64| opinions.iter().map(|o| o.weight * of(o)).sum::<f64>() / weight;
     let log = mean(|o| o.remaining.max(0.05).ln());
@@ -304,18 +291,21 @@ fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
     })
 }
 
-/// The speed to expect, and its variance: a past run's clock is expected to run at one unit a
-/// second until this run shows otherwise; a much slower or faster run is believed soon.
+/// The speed to expect, and its variance: that of past runs until this run shows otherwise; a much
+/// slower or faster run is believed soon.
 fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
     let seen = pace.speed.ln();
     let n = pace.segments.max(1.0);
     let variance = (pace.unevenness + 0.2) / n + 0.02;
-    if !clock.is_past {
+    let Some(expected) = clock.expected.map(f64::ln) else {
         return (seen, variance);
-    }
-    let prior = 0.09 + 0.5 * seen * seen;
+    };
+    let prior = 0.04 + 0.5 * (seen - expected).powi(2);
     let precision = 1.0 / variance + 1.0 / prior;
-    ((seen / variance) / precision, 1.0 / precision)
+    (
+        (seen / variance + expected / prior) / precision,
+        1.0 / precision,
+    )
 }
 
 /// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it

@@ -58,13 +58,11 @@ pub(super) fn amounts(
     memory: &HashMap<RelationName, TableRun>,
 ) -> Vec<Amount> {
     let by_oid: HashMap<Oid, &TableFacts> = facts.tables.iter().map(|t| (t.oid, t)).collect();
-    let mut amounts: Vec<Amount> = watcher
+    watcher
         .tables
         .iter()
         .map(|t| amount(t, by_oid.get(&t.oid).copied(), memory.get(&t.name)))
-        .collect();
-    correct_unseen(&watcher.tables, &mut amounts);
-    amounts
+        .collect()
 }
 
 fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>) -> Amount {
@@ -165,7 +163,3 @@ fn most_rows(seen: &TableSeen) -> Option<f64> {
 pub(super) fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     ((to - from).num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6).max(0.0)
 }
-
-/// Where statistics were wrong on the rows that were seen, they are likely wrong the same way on
-/// the others, half as much.
-fn correct_unseen(_tables: &[TableSeen], _amounts: &mut [Amount]) {}

@@ -204,19 +204,9 @@ impl Trace {
             at: time(self.end),
             outcome: Some(RunOutcome::Complete),
         };
-        let run = watcher
+        watcher
             .run(key.expect("a backup"), &self.facts, Some(end))
-            .expect("a begin");
-        if std::env::var_os("ETA_RUN").is_some() {
-            eprintln!("{} {:?}", self.name, run.ended - run.started);
-            for t in &run.tables {
-                eprintln!(
-                    "  {} t {} p {} b {:.0} s {:.2} {}",
-                    t.name, t.tuples, t.promised, t.bytes, t.seconds, t.complete
-                );
-            }
-        }
-        run
+            .expect("a begin")
     }
 
     /// How well the estimator does with what it knows.
