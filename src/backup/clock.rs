@@ -90,50 +90,80 @@ pub(super) fn clocks(
         is_processor_time: false,
     });
     for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
-        clock.expected = usual_speed(watcher, amounts, &clock.units, past);
+        let usual = usual(watcher, amounts, &clock.units, past);
+        clock.expected = usual.map(|u| u.speed);
+        clock.prior *= usual.map_or(1.0, |u| (-3.0 * u.unevenness).exp());
     }
     clocks
 }
 
-/// Units a second of past runs: the units of now, scaled back to the rows of then, by the run's whole
-/// duration; the median of the runs.
-fn usual_speed(
+/// How a clock ran in a past run.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    /// Units a second.
+    speed: f64,
+    /// Variance of the logarithm of the speed from table to table.
+    unevenness: f64,
+}
+
+/// How the clock ran in past runs: the units of now, scaled back to the rows of then; the run in the
+/// middle.
+fn usual(
     watcher: &Watcher,
     amounts: &[Amount],
     units: &[f64],
     past: &[&BackupRun],
-) -> Option<f64> {
-    let mut speeds: Vec<f64> = past
+) -> Option<Usual> {
+    let mut runs: Vec<Usual> = past
         .iter()
-        .map(|run| {
-            let rows: HashMap<&RelationName, f64> = run
+        .filter_map(|run| {
+            let seen: HashMap<&RelationName, (f64, f64)> = run
                 .tables
                 .iter()
                 .filter(|t| t.complete)
-                .map(|t| (&t.name, t.tuples))
+                .map(|t| (&t.name, (t.tuples, t.seconds)))
                 .collect();
-            let then: f64 = watcher
+            let then: Vec<(f64, f64)> = watcher
                 .tables
                 .iter()
                 .zip(amounts)
                 .zip(units)
                 .filter_map(|((table, amount), unit)| {
-                    let rows = rows.get(&table.name)?;
-                    Some(
-                        unit * if amount.rows >= 1.0 {
-                            (rows / amount.rows).clamp(0.05, 20.0)
-                        } else {
-                            1.0
-                        },
-                    )
+                    let (rows, seconds) = seen.get(&table.name)?;
+                    let shrunk = if amount.rows >= 1.0 {
+                        (rows / amount.rows).clamp(0.05, 20.0)
+                    } else {
+                        1.0
+                    };
+                    Some((unit * shrunk, *seconds))
                 })
-                .sum();
-            then / super::rows::seconds(run.started, run.ended).max(0.1)
+                .collect();
+            let done: f64 = then.iter().map(|t| t.0).sum();
+            let speed = done / super::rows::seconds(run.started, run.ended).max(0.1);
+            (speed > 0.0).then(|| Usual {
+                speed,
+                unevenness: unevenness(&then),
+            })
         })
-        .filter(|speed| *speed > 0.0)
         .collect();
-    speeds.sort_by(f64::total_cmp);
-    speeds.get(speeds.len() / 2).copied()
+    runs.sort_by(|a, b| a.speed.total_cmp(&b.speed));
+    runs.get(runs.len() / 2).copied()
+}
+
+/// Variance of the logarithm of units a second, by seconds; what took no time says nothing.
+fn unevenness(tables: &[(f64, f64)]) -> f64 {
+    let mut sums = [0.0; 3];
+    for (units, seconds) in tables.iter().filter(|t| t.0 > 0.0 && t.1 > 0.2) {
+        let log = (units / seconds).ln();
+        sums[0] += seconds;
+        sums[1] += seconds * log;
+        sums[2] += seconds * log * log;
+    }
+    if sums[0] <= 0.0 {
+        return 0.0;
+    }
+    let mean = sums[1] / sums[0];
+    (sums[2] / sums[0] - mean * mean).max(0.0)
 }
 
 /// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;

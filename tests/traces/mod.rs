@@ -131,9 +131,11 @@ impl Trace {
     }
 
     fn begin(&self) -> f64 {
-        self.looks.first().map_or(self.end, |look| {
-            seconds(look.backends[0].xact_start.expect("a transaction"))
-        })
+        let begun = |look: &Snapshot| look.backends.iter().filter_map(|b| b.xact_start).min();
+        self.looks
+            .iter()
+            .find_map(begun)
+            .map_or(self.end, seconds)
     }
 
     /// Seconds from the dump's transaction to its end.
