@@ -47,6 +47,13 @@ pub(super) fn clocks(
             is_processor_time: true,
         },
         Clock {
+            name: "compressed bytes",
+            prior: 0.3,
+            units: of(|a| a.rows * a.row_packed),
+            expected: None,
+            is_processor_time: false,
+        },
+        Clock {
             name: "disk",
             prior: 0.2 * server,
             units: of(|a| a.disk),

@@ -261,6 +261,44 @@ struct Seen<'a> {
     buffer: Buffer,
 }
 
+impl Seen<'_> {
+    /// The stretch of the course before the first look, of which only the end was seen: until when,
+    /// in seconds, and how far off the work in it may be (variance of its logarithm).
+    fn unseen(&self, clock: &Clock) -> Option<(f64, f64)> {
+        let first = self.watcher.points.first()?;
+        let since = first.copies.iter().filter_map(|c| c.since).max();
+        let until = seconds(self.origin, since.unwrap_or(first.at).min(first.at));
+        let before = |at: Option<DateTime<Utc>>| at == Some(first.at);
+        let (mut all, mut doubt) = (0.0, 0.0);
+        for (i, table) in self.watcher.tables.iter().enumerate() {
+            if before(table.done_at) {
+                all += clock.units[i];
+                doubt += clock.units[i].powi(2) * self.amounts[i].doubt;
+            }
+        }
+        (until > 0.5 && all > 0.0).then(|| (until, doubt / (all * all)))
+    }
+
+    /// How far off the work may be that remains: variance of its logarithm.
+    fn doubt(&self, clock: &Clock) -> f64 {
+        let (mut all, mut doubt) = (0.0, 0.0);
+        for (amount, units) in self.amounts.iter().zip(&clock.units) {
+            if !amount.done {
+                let left = units * (1.0 - amount.share(amount.copied));
+                all += left;
+                doubt += left * left * amount.doubt;
+            }
+        }
+        doubt / (all * all).max(1e-9)
+    }
+}
+
+/// The variance of what is to come: over a long time an uneven pace evens out.
+fn to_come(pace: Pace, remaining: f64) -> f64 {
+    let length = pace.length.max(0.1);
+    (pace.unevenness + 0.02) * length / (length + remaining)
+}
+
 fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
     let course = clock::course(
         seen.watcher,
@@ -273,16 +311,18 @@ fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
     let done = course.last()?.1;
     let total: f64 = clock.units.iter().sum();
     let left = (total - done).max(0.0);
-    let pace = pace(&course)?;
+    let pace = pace(&course, seen.unseen(clock))?;
     let (log_speed, variance) = believed(clock, pace);
     let stretch = if seen.watcher.workers > 1 {
         stretched(clock, seen)
     } else {
         1.0
     };
+    let remaining = left / log_speed.exp() * stretch;
+    let variance = variance + seen.doubt(clock) + to_come(pace, remaining);
     Some(Opinion {
         name: clock.name,
-        remaining: left / log_speed.exp() * stretch,
+        remaining,
         weight: clock.prior
             * plausible(clock, pace)
             * (-2.0 * pace.unevenness * pace.segments.min(12.0)).exp(),
@@ -299,8 +339,7 @@ const ALIKE: [(f64, f64); 2] = [(0.7, 0.0225), (0.3, 0.64)];
 /// slower or faster run is believed soon.
 fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
     let seen = pace.speed.ln();
-    let n = pace.segments.max(1.0);
-    let variance = (pace.unevenness + 0.2) / n + 0.02;
+    let variance = pace.variance + 0.02;
     let Some(expected) = clock.expected.map(f64::ln) else {
         return (seen, variance);
     };
@@ -361,13 +400,13 @@ fn stretched(clock: &Clock, seen: &Seen) -> f64 {
 fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {
     let (course, total) = physical::course(watcher)?;
     let done = course.last()?.1;
-    let pace = pace(&course)?;
+    let pace = pace(&course, None)?;
     said.fraction_done = Some((done / total.max(1.0)).clamp(0.0, 1.0));
     said.basis = "bytes sent of bytes in all".into();
     let left = ((total - done) / pace.speed).max(0.05);
     Some(Guess {
         log: left.ln(),
-        variance: (pace.unevenness + 0.2) / pace.segments.max(1.0) + 0.02,
+        variance: pace.variance + 0.02 + to_come(pace, left),
     })
 }
 

@@ -9,6 +9,10 @@ pub(super) struct Pace {
     pub unevenness: f64,
     /// Segments that moved.
     pub segments: f64,
+    /// Variance of the logarithm of the speed as it is known.
+    pub variance: f64,
+    /// Seconds a segment.
+    pub length: f64,
 }
 
 /// One stretch of time: seconds, units, and when its middle was.
@@ -19,13 +23,52 @@ struct Segment {
     middle: f64,
 }
 
-/// The pace of a course of (seconds, units), from its beginning to its last entry.
-pub(super) fn pace(course: &[(f64, f64)]) -> Option<Pace> {
+/// The pace of a course of (seconds, units), from its beginning to its last entry. `unseen`: until
+/// when, in seconds, it is only inferred, and the variance of the logarithm of the work in there.
+pub(super) fn pace(course: &[(f64, f64)], unseen: Option<(f64, f64)>) -> Option<Pace> {
     let (now, total) = *course.last()?;
     if now <= 0.0 || total <= 0.0 {
         return None;
     }
-    let segments = segments(course, (now / 14.0).max(2.0));
+    let Some((until, doubt)) = unseen else {
+        return seen_pace(course);
+    };
+    let place = course.iter().rposition(|c| c.0 <= until + 0.01).unwrap_or(0);
+    let (from, done) = course[place];
+    let rest: Vec<(f64, f64)> = course[place..]
+        .iter()
+        .map(|(at, units)| (at - from, units - done))
+        .collect();
+    let Some(seen) = seen_pace(&rest) else {
+        return seen_pace(course).map(|pace| Pace {
+            variance: pace.variance + doubt,
+            ..pace
+        });
+    };
+    if place == 0 || done <= 0.0 {
+        return Some(seen);
+    }
+    // Two witnesses: the work before the first look, and what was seen since.
+    let before = (done / from).ln();
+    let weight = 1.0 / (doubt + 0.2 / (from / 2.0).clamp(1.0, 10.0));
+    let now = 1.0 / seen.variance;
+    let log = (before * weight + seen.speed.ln() * now) / (weight + now);
+    let off = before - seen.speed.ln();
+    Some(Pace {
+        speed: log.exp(),
+        variance: (1.0 + 0.5 * off * off * weight * now / (weight + now)) / (weight + now),
+        segments: seen.segments + 1.0,
+        ..seen
+    })
+}
+
+fn seen_pace(course: &[(f64, f64)]) -> Option<Pace> {
+    let (now, total) = *course.last()?;
+    if now <= 0.0 || total <= 0.0 {
+        return None;
+    }
+    let length = (now / 14.0).max(2.0);
+    let segments = segments(course, length);
     let half_life = (0.45 * now).max(8.0);
     let (mut all, mut time) = (0.0, 0.0);
     let (mut recent, mut recent_time) = (0.0, 0.0);
@@ -53,6 +96,9 @@ pub(super) fn pace(course: &[(f64, f64)]) -> Option<Pace> {
         speed: (mean * late).sqrt(),
         unevenness,
         segments: moving,
+        // Less than two seconds are worth less than one segment.
+        variance: (unevenness + 0.2) / moving.max(1.0).min((now / 2.0).max(0.05)),
+        length,
     })
 }
 

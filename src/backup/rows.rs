@@ -19,8 +19,12 @@ pub(super) struct Amount {
     pub done: bool,
     /// Bytes that COPY writes a row: observed, sampled, remembered or guessed.
     pub row_bytes: f64,
+    /// Variance of the logarithm of what a table holds, as far as `rows` and `row_bytes` are guesses.
+    pub doubt: f64,
     /// Relative time to compress a row.
     pub row_effort: f64,
+    /// Bytes a row, compressed.
+    pub row_packed: f64,
     /// Columns a row.
     pub columns: f64,
     /// Bytes on disk, TOAST included.
@@ -87,6 +91,13 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
     } else {
         sample.map_or(text.bytes, |s| s.bytes_per_row)
     };
+    let doubt = if observed {
+        0.005
+    } else if past.is_some_and(|p| p.bytes > 0.0) || sample.is_some() {
+        0.02
+    } else {
+        facts.map_or(1.0, |f| doubt(f, &text))
+    };
     let row_effort = match sample {
         Some(s) if s.zlib_seconds_per_row > 0.0 => {
             s.zlib_seconds_per_row * 1e9 * row_bytes / s.bytes_per_row.max(1.0)
@@ -99,7 +110,9 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
         copied: seen.tuples.min(rows),
         done: seen.done_at.is_some(),
         row_bytes,
+        doubt,
         row_effort,
+        row_packed: row_bytes * text.packed / text.bytes.max(1.0),
         columns: facts.map_or(5.0, |f| f.columns.len() as f64),
         disk: facts.map_or(seen.pages * 8192.0, disk_of),
         skipped: false,
@@ -108,6 +121,19 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
 
 fn disk_of(facts: &TableFacts) -> f64 {
     facts.heap_bytes.max(facts.pages * 8192.0) + facts.toast_pages * 8192.0
+}
+
+/// How far off statistics may be. Values out of line may be compressed, tenfold and more; so may wide
+/// rows within the page (rows over 2 kB, `TOAST_TUPLE_THRESHOLD`); unanalyzed tables tell little.
+fn doubt(facts: &TableFacts, text: &RowText) -> f64 {
+    let known = facts.columns.iter().all(|c| c.avg_width.is_some());
+    let statistics = if known && facts.tuples >= 0.0 {
+        0.04
+    } else {
+        0.5
+    };
+    let wide = if text.stored > 150.0 { 0.15 } else { 0.0 };
+    statistics + wide + 1.2 * text.toasted / text.bytes.max(1.0)
 }
 
 /// Without a catalog: a row of a hundred bytes.
@@ -120,6 +146,8 @@ fn unknown_text(seen: &TableSeen, rows: f64) -> RowText {
     RowText {
         bytes: stored,
         effort: stored * 25.0,
+        packed: stored * 0.35,
+        toasted: 0.0,
         stored,
     }
 }

@@ -61,6 +61,10 @@ pub(super) struct RowText {
     pub bytes: f64,
     /// Relative time to compress it: bytes × effort.
     pub effort: f64,
+    /// Bytes that are left of it when compressed.
+    pub packed: f64,
+    /// Bytes of values that lie out of line.
+    pub toasted: f64,
     /// Bytes on disk, with its header and line pointer.
     pub stored: f64,
 }
@@ -70,6 +74,8 @@ pub(super) fn row_text(table: &TableFacts, rows: f64) -> RowText {
     let mut sum = RowText {
         bytes: 0.0,
         effort: 0.0,
+        packed: 0.0,
+        toasted: 0.0,
         stored: 28.0,
     };
     for column in &table.columns {
@@ -79,6 +85,9 @@ pub(super) fn row_text(table: &TableFacts, rows: f64) -> RowText {
         let written = present * written(column, kind, stored, rows) + (1.0 - present) * 2.0 + 1.0;
         sum.bytes += written;
         sum.effort += written * kind.effort * repetition(column, rows);
+        // What takes long to compress is what leaves much: half of a random number in digits,
+        // little of blanks.
+        sum.packed += written * (kind.effort / 90.0) * repetition(column, rows);
         sum.stored += present * stored;
     }
     with_toast(sum, table, rows)
@@ -123,6 +132,8 @@ fn with_toast(mut row: RowText, table: &TableFacts, rows: f64) -> RowText {
         let bytes = toasted * if hex { 1.95 } else { 1.8 };
         row.bytes += bytes;
         row.effort += bytes * if hex { 42.0 } else { 15.0 };
+        row.packed += bytes * if hex { 0.5 } else { 0.1 };
+        row.toasted = bytes;
     }
     row
 }
