@@ -18,6 +18,8 @@ pub(super) struct Clock {
     pub units: Vec<f64>,
     /// Units a second to expect, from past runs.
     pub expected: Option<f64>,
+    /// Units a byte of the whole dump.
+    pub units_a_byte: f64,
     /// Its units are nanoseconds of a processor.
     pub is_processor_time: bool,
 }
@@ -44,6 +46,7 @@ pub(super) fn clocks(
             prior: 0.5,
             units: of(|a| a.rows * a.row_effort),
             expected: None,
+            units_a_byte: 1.0,
             is_processor_time: true,
         },
         Clock {
@@ -51,6 +54,7 @@ pub(super) fn clocks(
             prior: 0.3,
             units: of(|a| a.rows * a.row_packed),
             expected: None,
+            units_a_byte: 1.0,
             is_processor_time: false,
         },
         Clock {
@@ -58,6 +62,7 @@ pub(super) fn clocks(
             prior: 0.2 * server,
             units: of(|a| a.disk),
             expected: None,
+            units_a_byte: 1.0,
             is_processor_time: false,
         },
         Clock {
@@ -65,6 +70,7 @@ pub(super) fn clocks(
             prior: 0.2 * server,
             units: of(|a| a.rows * (a.columns + 2.0)),
             expected: None,
+            units_a_byte: 1.0,
             is_processor_time: false,
         },
     ];
@@ -74,9 +80,11 @@ pub(super) fn clocks(
             prior: 0.5,
             units,
             expected: None,
+            units_a_byte: 1.0,
             is_processor_time: false,
         });
     }
+    let total = bytes.iter().sum::<f64>().max(1.0);
     let share = 2.0 / past.len().max(1) as f64;
     for run in past {
         if let Some(units) = past_units(watcher, amounts, run, &bytes) {
@@ -85,6 +93,7 @@ pub(super) fn clocks(
                 prior: share,
                 units,
                 expected: Some(1.0),
+                units_a_byte: 1.0,
                 is_processor_time: false,
             });
         }
@@ -94,8 +103,12 @@ pub(super) fn clocks(
         prior: 1.0,
         units: bytes,
         expected: None,
+        units_a_byte: 1.0,
         is_processor_time: false,
     });
+    for clock in &mut clocks {
+        clock.units_a_byte = clock.units.iter().sum::<f64>() / total;
+    }
     for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
         let usual = usual(watcher, amounts, &clock.units, past);
         clock.expected = usual.map(|u| u.speed);

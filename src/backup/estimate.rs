@@ -15,6 +15,9 @@ use std::collections::HashMap;
 /// 80 % of a normal distribution lie within so many standard deviations.
 const EIGHTY: f64 = 1.2816;
 
+/// An interval from an eighth to the eightfold is no figure to tell.
+const MOST_VARIANCE: f64 = 2.63;
+
 /// A log-normal guess at the seconds that remain.
 #[derive(Debug, Clone, Copy)]
 struct Guess {
@@ -207,10 +210,8 @@ fn copying_guess(
         .max_by(|a, b| a.weight.total_cmp(&b.weight))
         .map_or("", |o| o.name);
     said.basis = basis(watcher, past.len(), best);
-    Some(Guess {
-        log,
-        variance: within + between,
-    })
+    let variance = within + between;
+    (variance < MOST_VARIANCE).then_some(Guess { log, variance })
 }
 
 fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
@@ -335,13 +336,21 @@ fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
 /// logarithm of the speed, against past runs).
 const ALIKE: [(f64, f64); 2] = [(0.7, 0.0225), (0.3, 0.64)];
 
+/// Where nothing else is known: bytes a second of a dump, and the variance of its logarithm.
+const ANY_DUMP: (f64, f64) = (1e7, 2.25);
+
 /// The speed to expect, and its variance: that of past runs until this run shows otherwise; a much
 /// slower or faster run is believed soon.
 fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
     let seen = pace.speed.ln();
     let variance = pace.variance + 0.02;
     let Some(expected) = clock.expected.map(f64::ln) else {
-        return (seen, variance);
+        let sum = ANY_DUMP.1 + variance;
+        let usual = (ANY_DUMP.0 * clock.units_a_byte).ln();
+        return (
+            (seen * ANY_DUMP.1 + usual * variance) / sum,
+            ANY_DUMP.1 * variance / sum,
+        );
     };
     let off = seen - expected;
     let mut sums = [0.0; 3];

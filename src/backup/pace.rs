@@ -33,7 +33,10 @@ pub(super) fn pace(course: &[(f64, f64)], unseen: Option<(f64, f64)>) -> Option<
     let Some((until, doubt)) = unseen else {
         return seen_pace(course);
     };
-    let place = course.iter().rposition(|c| c.0 <= until + 0.01).unwrap_or(0);
+    let place = course
+        .iter()
+        .rposition(|c| c.0 <= until + 0.01)
+        .unwrap_or(0);
     let (from, done) = course[place];
     let rest: Vec<(f64, f64)> = course[place..]
         .iter()
@@ -50,14 +53,20 @@ pub(super) fn pace(course: &[(f64, f64)], unseen: Option<(f64, f64)>) -> Option<
     }
     // Two witnesses: the work before the first look, and what was seen since.
     let before = (done / from).ln();
-    let weight = 1.0 / (doubt + 0.2 / (from / 2.0).clamp(1.0, 10.0));
-    let now = 1.0 / seen.variance;
-    let log = (before * weight + seen.speed.ln() * now) / (weight + now);
     let off = before - seen.speed.ln();
+    // Much slower than what was seen since: then that work was more than statistics knew.
+    let doubt = doubt + if off < 0.0 { 0.5 * off * off } else { 0.0 };
+    let weight = 1.0 / (doubt + 0.2 / (from / 2.0).clamp(1.0, 10.0));
+    let now_weight = 1.0 / seen.variance;
+    let log = (before * weight + seen.speed.ln() * now_weight) / (weight + now_weight);
+    let share = from / now;
+    let surprise = (off * off - doubt - seen.variance).max(0.0) * share * (1.0 - share);
     Some(Pace {
         speed: log.exp(),
-        variance: (1.0 + 0.5 * off * off * weight * now / (weight + now)) / (weight + now),
+        variance: (1.0 + 0.5 * off * off * weight * now_weight / (weight + now_weight))
+            / (weight + now_weight),
         segments: seen.segments + 1.0,
+        unevenness: seen.unevenness + surprise,
         ..seen
     })
 }

@@ -124,7 +124,7 @@ fn disk_of(facts: &TableFacts) -> f64 {
 }
 
 /// How far off statistics may be. Values out of line may be compressed, tenfold and more; so may wide
-/// rows within the page (rows over 2 kB, `TOAST_TUPLE_THRESHOLD`); unanalyzed tables tell little.
+/// values within the page (of rows over 2 kB, `TOAST_TUPLE_THRESHOLD`); unanalyzed tables tell little.
 fn doubt(facts: &TableFacts, text: &RowText) -> f64 {
     let known = facts.columns.iter().all(|c| c.avg_width.is_some());
     let statistics = if known && facts.tuples >= 0.0 {
@@ -132,7 +132,7 @@ fn doubt(facts: &TableFacts, text: &RowText) -> f64 {
     } else {
         0.5
     };
-    let wide = if text.stored > 150.0 { 0.15 } else { 0.0 };
+    let wide = if text.wide { 0.6 } else { 0.0 };
     statistics + wide + 1.2 * text.toasted / text.bytes.max(1.0)
 }
 
@@ -148,6 +148,7 @@ fn unknown_text(seen: &TableSeen, rows: f64) -> RowText {
         effort: stored * 25.0,
         packed: stored * 0.35,
         toasted: 0.0,
+        wide: false,
         stored,
     }
 }

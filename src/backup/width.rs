@@ -65,6 +65,8 @@ pub(super) struct RowText {
     pub packed: f64,
     /// Bytes of values that lie out of line.
     pub toasted: f64,
+    /// A value of variable length is wide enough that it may be compressed in its place.
+    pub wide: bool,
     /// Bytes on disk, with its header and line pointer.
     pub stored: f64,
 }
@@ -76,6 +78,7 @@ pub(super) fn row_text(table: &TableFacts, rows: f64) -> RowText {
         effort: 0.0,
         packed: 0.0,
         toasted: 0.0,
+        wide: false,
         stored: 28.0,
     };
     for column in &table.columns {
@@ -89,6 +92,7 @@ pub(super) fn row_text(table: &TableFacts, rows: f64) -> RowText {
         // little of blanks.
         sum.packed += written * (kind.effort / 90.0) * repetition(column, rows);
         sum.stored += present * stored;
+        sum.wide |= stored > 100.0;
     }
     with_toast(sum, table, rows)
 }

@@ -132,10 +132,7 @@ impl Trace {
 
     fn begin(&self) -> f64 {
         let begun = |look: &Snapshot| look.backends.iter().filter_map(|b| b.xact_start).min();
-        self.looks
-            .iter()
-            .find_map(begun)
-            .map_or(self.end, seconds)
+        self.looks.iter().find_map(begun).map_or(self.end, seconds)
     }
 
     /// Seconds from the dump's transaction to its end.
