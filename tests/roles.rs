@@ -79,7 +79,11 @@ fn backups<'a>(sessions: &'a Sessions, snapshot: &Snapshot, database: &Database)
 }
 
 fn bulky() -> Database {
-    let database = common::database();
+    bulky_on(common::server())
+}
+
+fn bulky_on(server: &'static Server) -> Database {
+    let database = Database::empty(server);
     database.sql(
         "CREATE TABLE bulky AS SELECT repeat('x', 900) AS body FROM generate_series(1, 20000);
          CREATE TABLE small (id serial PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM small",
@@ -108,15 +112,19 @@ fn tables(snapshot: &Snapshot, seen: &Seen) -> Vec<String> {
 }
 
 #[test]
-fn a_serial_dump_in_each_of_its_forms_is_a_backup() {
-    for arguments in [
+fn a_serial_dump_in_each_of_its_forms_is_a_backup_on_every_major() {
+    let forms = [
         &[][..],
         &["-Fc", "-Z0"],
         &["--inserts"],
         &["-t", "bulky"],
         &["--data-only"],
-    ] {
-        let database = bulky();
+    ];
+    for (major, arguments) in common::majors()
+        .into_iter()
+        .flat_map(|major| forms.map(|form| (major, form)))
+    {
+        let database = bulky_on(common::server_of(major));
         let mut command = database.server.command("pg_dump");
         // Under another name, as PGAPPNAME allows: the structure has to tell.
         command
@@ -124,34 +132,42 @@ fn a_serial_dump_in_each_of_its_forms_is_a_backup() {
             .args(arguments)
             .env("PGAPPNAME", "nightly");
         let _dump = Program::start(&mut command);
-        let (snapshot, seen) = look_until(&database, "a dump for certain", |seen| {
-            seen.role == Role::Backup && seen.certainty == Certainty::Certain
-        });
-        let backup = seen.backup.clone().expect("a backup");
-        assert_eq!(
-            (backup.tool, backup.workers, backup.leaked),
-            (BackupTool::PgDump, 0, false),
-            "{arguments:?}"
-        );
-        assert!(backup.blocks_ddl);
         let all = if arguments.contains(&"-t") {
             vec!["bulky"]
         } else {
             vec!["bulky", "small"]
         };
-        assert_eq!(tables(&snapshot, &seen), all, "{arguments:?}");
+        // It is known before it has all its locks.
+        let (snapshot, seen) = look_until(&database, "a dump for certain", |seen| {
+            let locked = seen.backup.as_ref().map(|backup| backup.tables.len());
+            seen.certainty == Certainty::Certain && locked == Some(all.len())
+        });
+        assert_eq!(seen.role, Role::Backup);
+        let backup = seen.backup.clone().expect("a backup");
+        assert_eq!(
+            (backup.tool, backup.workers, backup.leaked),
+            (BackupTool::PgDump, 0, false),
+            "{major} {arguments:?}"
+        );
+        assert!(backup.blocks_ddl);
+        assert_eq!(tables(&snapshot, &seen), all, "{major} {arguments:?}");
     }
 }
 
 #[test]
-fn a_schema_only_dump_is_a_backup() {
-    let database = bulky();
+fn a_schema_only_dump_is_a_backup_on_every_major() {
+    for major in common::majors() {
+        a_schema_only_dump_is_a_backup(&bulky_on(common::server_of(major)));
+    }
+}
+
+fn a_schema_only_dump_is_a_backup(database: &Database) {
     for number in 0..20 {
         database.sql(&format!(
             "DO $$ BEGIN FOR i IN 1..100 LOOP EXECUTE format('CREATE TABLE t_{number}_%s (id int, body text)', i); END LOOP; END $$"
         ));
     }
-    let mut observer = Observer::of(&database);
+    let mut observer = Observer::of(database);
     // Again and again until a look falls into one of them: it takes well under a second.
     let mut dump = None;
     let mut found = None;
@@ -168,7 +184,7 @@ fn a_schema_only_dump_is_a_backup() {
         let ended = running.child.try_wait().expect("a status").is_some();
         let snapshot = observer.look();
         let sessions = understand(&snapshot);
-        found = backups(&sessions, &snapshot, &database)
+        found = backups(&sessions, &snapshot, database)
             .into_iter()
             .find(|seen| {
                 seen.certainty >= Certainty::Likely
@@ -187,17 +203,20 @@ fn a_schema_only_dump_is_a_backup() {
 }
 
 #[test]
-fn a_parallel_dump_is_one_backup() {
-    let database = common::database();
-    let dump = Dump::stalled_parallel(&database, 2);
-    let (_, seen) = the_backup(&database);
-    assert_eq!(seen.members, dump.pids());
-    assert_eq!((seen.pid, seen.certainty), (dump.pid(), Certainty::Certain));
-    let backup = seen.backup.expect("a backup");
-    assert_eq!(
-        (backup.tool, backup.workers, backup.leaked),
-        (BackupTool::PgDump, 2, false)
-    );
+fn a_parallel_dump_is_one_backup_on_every_major() {
+    for major in common::majors() {
+        let database = Database::empty(common::server_of(major));
+        let dump = Dump::stalled_parallel(&database, 2);
+        let (_, seen) = the_backup(&database);
+        assert_eq!(seen.members, dump.pids(), "{major}");
+        assert_eq!((seen.pid, seen.certainty), (dump.pid(), Certainty::Certain));
+        let backup = seen.backup.expect("a backup");
+        assert_eq!(
+            (backup.tool, backup.workers, backup.leaked),
+            (BackupTool::PgDump, 2, false),
+            "{major}"
+        );
+    }
 }
 
 #[test]
@@ -219,9 +238,20 @@ fn a_dump_that_waits_for_a_table_is_a_backup_already() {
 }
 
 #[test]
-fn a_dumpall_is_one_backup_with_the_dump_that_it_runs() {
-    let server = Server::start(&Options::default()).expect("the server starts");
-    let server: &'static Server = Box::leak(Box::new(server));
+fn a_dumpall_is_one_backup_with_the_dump_that_it_runs_on_every_major() {
+    for major in common::majors() {
+        a_dumpall_is_one_backup(own_server(Options::major(major)));
+    }
+}
+
+/// A server of one test alone: what is looked at is not one database.
+fn own_server(options: Options) -> &'static Server {
+    Box::leak(Box::new(
+        Server::start(&options).expect("the server starts"),
+    ))
+}
+
+fn a_dumpall_is_one_backup(server: &'static Server) {
     let database = Database::empty(server);
     database.sql(
         "CREATE TABLE bulky AS SELECT repeat('x', 900) AS body FROM generate_series(1, 20000)",
@@ -239,9 +269,13 @@ fn a_dumpall_is_one_backup_with_the_dump_that_it_runs() {
 }
 
 #[test]
-fn a_base_backup_is_one_backup_that_blocks_nothing() {
-    let server = Server::start(&Options::default()).expect("the server starts");
-    let server: &'static Server = Box::leak(Box::new(server));
+fn a_base_backup_is_one_backup_that_blocks_nothing_on_every_major() {
+    for major in common::majors() {
+        a_base_backup_blocks_nothing(own_server(Options::major(major)));
+    }
+}
+
+fn a_base_backup_blocks_nothing(server: &'static Server) {
     let database = Database::empty(server);
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = server.command("pg_basebackup");
@@ -261,8 +295,13 @@ fn a_base_backup_is_one_backup_that_blocks_nothing() {
 }
 
 #[test]
-fn what_only_looks_like_a_backup_is_none() {
-    let database = bulky();
+fn what_only_looks_like_a_backup_is_none_on_any_major() {
+    for major in common::majors() {
+        what_only_looks_like_a_backup_is_none(&bulky_on(common::server_of(major)));
+    }
+}
+
+fn what_only_looks_like_a_backup_is_none(database: &Database) {
     let mut exports: Vec<Program> = Vec::new();
     for copy in [
         "\\copy bulky TO STDOUT",
@@ -281,9 +320,9 @@ fn what_only_looks_like_a_backup_is_none() {
     // And a session that calls itself pg_dump and writes.
     let mut liar = database.session_named("pg_dump");
     liar.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO small DEFAULT VALUES");
-    let snapshot = Observer::of(&database).look();
+    let snapshot = Observer::of(database).look();
     let sessions = understand(&snapshot);
-    assert!(backups(&sessions, &snapshot, &database).is_empty());
+    assert!(backups(&sessions, &snapshot, database).is_empty());
     let exporting = sessions
         .iter()
         .filter(|seen| seen.detail.as_deref() == Some("data export (COPY)"));
@@ -362,11 +401,15 @@ fn an_autovacuum_worker_does_maintenance() {
 }
 
 #[test]
-fn a_subscriptions_first_copy_is_replication() {
-    let options = Options::default().setting("wal_level", "logical");
-    let server: &'static Server = Box::leak(Box::new(
-        Server::start(&options).expect("the server starts"),
-    ));
+fn a_subscriptions_first_copy_is_replication_on_every_major() {
+    for major in common::majors() {
+        a_subscriptions_first_copy_is_replication(own_server(
+            Options::major(major).setting("wal_level", "logical"),
+        ));
+    }
+}
+
+fn a_subscriptions_first_copy_is_replication(server: &'static Server) {
     let (source, target) = (Database::empty(server), Database::empty(server));
     source.sql("CREATE TABLE bulky (body text); CREATE PUBLICATION p FOR TABLE bulky");
     source.sql("INSERT INTO bulky SELECT repeat('x', 900) FROM generate_series(1, 20000)");
