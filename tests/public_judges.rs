@@ -1,5 +1,5 @@
 //! Public implementations judge what pgguard reads and writes: nagiosplugin the ranges, prometheus_client
-//! the OpenMetrics text. `PGGUARD_TEST_PYTHON` names a Python that has them
+//! the OpenMetrics text, jsonschema SARIF, junitparser JUnit. `PGGUARD_TEST_PYTHON` names a Python that has them
 //! (`pip install nagiosplugin prometheus_client`); where the packages are missing, the test says so and
 //! passes, unless that variable is set.
 
@@ -137,4 +137,92 @@ fn open_metrics_are_read_by_prometheus_own_parser() {
     let down = pgguard(["check", "-H", "/nowhere", "--format", "openmetrics"]);
     let parsed = python("prometheus_client", PARSE, &down.stdout).expect("a parser");
     assert_eq!(parsed.trim(), "gauge pgguard_up [] 0.0");
+}
+
+/// Judges a report by the schema that npm's `@microsoft/jest-sarif` brings.
+const SARIF: &str = "
+import json, sys, jsonschema
+report = json.load(sys.stdin)
+schema = json.load(open(report.pop('schema file')))
+for error in jsonschema.Draft7Validator(schema).iter_errors(report['report']):
+    print(error.json_path, error.message[:200])
+";
+
+const JUNIT: &str = "
+import sys, junitparser
+report = junitparser.JUnitXml.fromstring(sys.stdin.read().encode())
+print(report.tests, report.failures, report.errors)
+for suite in report:
+    for case in suite:
+        print(' '.join(type(one).__name__ for one in case.result))
+";
+
+/// Whether Python has a package. These two come with no set-up of ours: where they are missing, that is said.
+fn python_has(package: &str) -> bool {
+    let name = std::env::var("PGGUARD_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let asked = Command::new(&name)
+        .args(["-c", &format!("import {package}")])
+        .stderr(Stdio::null())
+        .status();
+    let has = asked.is_ok_and(|status| status.success());
+    if !has {
+        println!("skipped: {name} has no {package}");
+    }
+    has
+}
+
+/// A gate's report on a statement that would wait and one that cannot be told.
+fn gate_report(format: &str) -> String {
+    let shop = common::shop();
+    let mut reader = shop.session();
+    reader.begin_and_lock("orders", "ACCESS SHARE");
+    let sql = "ALTER TABLE orders ADD COLUMN note text;\nDO 'begin execute a; end';\n";
+    let url = shop.url();
+    let arguments = [
+        "gate",
+        "-d",
+        &url,
+        "-",
+        "--patience",
+        "0s",
+        "--format",
+        format,
+    ];
+    let told = common::pgguard_with_input(arguments, sql);
+    assert_eq!(told.status, 1, "{told}");
+    told.stdout
+}
+
+#[test]
+fn sarif_is_valid_by_the_published_schema() {
+    let tools = std::env::var_os("PGGUARD_TOOLS").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/tools"),
+        Into::into,
+    );
+    let schema =
+        tools.join("node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
+    if !schema.exists() {
+        println!(
+            "skipped: npm install --prefix .cache/tools @microsoft/jest-sarif brings the schema"
+        );
+        return;
+    }
+    if !python_has("jsonschema") {
+        return;
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&gate_report("sarif")).expect("a report in JSON");
+    let results = report["runs"][0]["results"].as_array();
+    assert!(results.is_some_and(|list| list.len() >= 2), "{report:#}");
+    let input = serde_json::json!({"schema file": schema, "report": report});
+    let faults = python("jsonschema", SARIF, &input.to_string());
+    assert_eq!(faults.as_deref(), Some(""), "{report:#}");
+}
+
+#[test]
+fn junit_is_read_by_junitparser() {
+    if python_has("junitparser") {
+        let read = python("junitparser", JUNIT, &gate_report("junit"));
+        assert_eq!(read.as_deref(), Some("2 1 1\nFailure\nError\n"));
+    }
 }
