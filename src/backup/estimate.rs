@@ -364,7 +364,8 @@ fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
         sums[2] += weight * (mean * mean + left);
     }
     let mean = sums[1] / sums[0];
-    (mean, (sums[2] / sums[0] - mean * mean).max(0.0))
+    // Whatever differs from day to day in one table and not in the others comes on top.
+    (mean, (sums[2] / sums[0] - mean * mean).max(0.0) + 0.02)
 }
 
 /// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it
