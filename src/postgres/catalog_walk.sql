@@ -23,6 +23,10 @@ seed (classid, objid, role) AS (
   UNION
     SELECT 3381::oid, s.oid, 'r' FROM pg_catalog.pg_statistic_ext s WHERE s.stxname = ANY ($1)
   UNION
+    -- the tables of a publication: those that fall out of a new list are locked too
+    SELECT 1259::oid, r.prrelid, 'p' FROM pg_catalog.pg_publication p
+    JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid WHERE p.pubname = ANY ($1)
+  UNION
     SELECT 2615::oid, n.oid, 'r' FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($4)
   UNION
     SELECT o.classid, o.objid, 'r' FROM (

@@ -465,10 +465,20 @@ fn set_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) ->
     {
         return Ok(());
     }
+    lock_partitions_that_must_know(act, altering, oid);
     for table in recursion(act, altering, oid) {
         column::require_not_null(act, altering, table, name);
     }
     Ok(())
+}
+
+/// With ONLY, the partitions are looked at whether they have it already (`ATPrepSetNotNull`:
+/// `AT_CheckNotNull`, until 17).
+pub fn lock_partitions_that_must_know(act: &mut Act, altering: &Altering, oid: Oid) {
+    let is_partitioned = act.kind(oid) == RelationKind::PartitionedTable;
+    if !altering.recurse && is_partitioned && act.version() < 18 {
+        lock_tree(act, oid, altering.mode);
+    }
 }
 
 /// Whether the column's NOT NULL constraint is there but not validated (18).

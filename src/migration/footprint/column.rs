@@ -1054,7 +1054,10 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
             index::checked_later(act, constraint.table);
         }
         match constraint.kind {
-            'f' if constraint.is_local => foreign_key::again(act, altering, &constraint)?,
+            'f' if constraint.is_local => {
+                let checks = checks_again(&noted, altering, &constraint);
+                foreign_key::again(act, altering, &constraint, checks)?;
+            }
             'c' | 'n' => {
                 altering.table(constraint.table).scan = true;
                 alter_table::put_constraint(act, constraint);
@@ -1063,4 +1066,19 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         }
     }
     Ok(())
+}
+
+/// Whether a foreign key that is made again is checked again (`TryReuseForeignKey`, and `old_check_ok` in
+/// `ATAddForeignKeyConstraint`): when a table is written anew for it, or other operators compare its columns.
+fn checks_again(noted: &[Altered], altering: &mut Altering, key: &Constraint) -> bool {
+    let rewritten = noted
+        .iter()
+        .any(|a| a.constraints.contains(&key.oid) && a.rewrite.is_some());
+    let mut compares_otherwise = |table: Oid, columns: &[i16]| {
+        let other = &altering.table(table).other_operators;
+        columns.iter().any(|c| other.contains(c))
+    };
+    let otherwise = compares_otherwise(key.table, &key.columns)
+        || compares_otherwise(key.referenced, &key.referenced_columns);
+    rewritten || otherwise || altering.table(key.table).rewrite.is_some()
 }

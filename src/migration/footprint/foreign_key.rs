@@ -100,7 +100,9 @@ pub fn add(
 /// each trigger and the other side; a clone on a partition has triggers on its own side only.
 fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
     let why = format!("gets the triggers of foreign key {}", constraint.name);
-    if checks {
+    // Until 14 a partitioned table has no triggers that check.
+    let is_partitioned = act.kind(constraint.table) == RelationKind::PartitionedTable;
+    if checks && (act.version() >= 15 || !is_partitioned) {
         act.lock(constraint.table, ShareRowExclusive, why.clone());
         act.lock(constraint.referenced, AccessShare, why.clone());
     }
@@ -156,7 +158,7 @@ fn recurse_referenced(act: &mut Act, constraint: &Constraint) {
 }
 
 /// The action triggers on every partition of the referenced table.
-fn referenced_partitions(act: &mut Act, constraint: &Constraint) {
+pub fn referenced_partitions(act: &mut Act, constraint: &Constraint) {
     let is_partitioned = act.kind(constraint.referenced) == RelationKind::PartitionedTable;
     let partitions = if is_partitioned {
         act.world.tree(constraint.referenced)
@@ -259,6 +261,58 @@ pub fn clone_referenced(act: &mut Act, key: &Constraint, child: Oid) {
     referenced_partitions(act, &clone);
 }
 
+/// Makes a partition's own foreign key a part of its parent's, if it has one alike
+/// (`tryAttachPartitionForeignKey`): its action triggers go, and its clones for partitions of the
+/// referenced table.
+pub fn merge(act: &mut Act, key: &Constraint, partition: Oid) -> Step<bool> {
+    let columns = same_columns(act, key.table, &key.columns, partition);
+    let own = act
+        .world
+        .foreign_keys(partition)
+        .find(|k| {
+            k.parent == 0
+                && k.is_validated
+                && k.referenced == key.referenced
+                && k.columns == columns
+                && k.referenced_columns == key.referenced_columns
+                && k.is_deferrable == key.is_deferrable
+                && k.is_deferred == key.is_deferred
+                && k.on_update == key.on_update
+                && k.on_delete == key.on_delete
+        })
+        .map(|k| k.oid);
+    let Some(own) = own else {
+        return Ok(false);
+    };
+    let why = "loses the triggers of a foreign key that is merged";
+    // Until 14 a partitioned table has no triggers that act either.
+    if act.version() >= 15 || act.kind(key.referenced) != RelationKind::PartitionedTable {
+        act.lock(key.referenced, AccessExclusive, why);
+    }
+    let clones: Vec<_> = act
+        .world
+        .constraints
+        .all()
+        .filter(|c| c.parent == own && c.table == partition)
+        .map(|c| (class::CONSTRAINT, c.oid, 0))
+        .collect();
+    for &(of, clone, _) in &clones {
+        act.world.undepend((of, clone), (of, own));
+    }
+    super::drop::delete(act, &clones, false, why)?;
+    if let Some(c) = act.world.constraints.get_mut(own) {
+        c.parent = key.oid;
+        c.inherited = 1;
+        c.is_local = false;
+    }
+    act.world.depend(
+        (class::CONSTRAINT, own, 0),
+        (class::CONSTRAINT, key.oid, 0),
+        'P',
+    );
+    Ok(true)
+}
+
 /// The numbers of the same columns in another table.
 fn same_columns(act: &Act, table: Oid, columns: &[i16], other: Oid) -> Vec<i16> {
     columns
@@ -283,11 +337,15 @@ fn recurse_referencing(
                 act.shown(constraint.table)
             );
             act.lock(partition, mode, reason);
+            if merge(act, constraint, partition)? {
+                continue;
+            }
             let oid = act.world.new_oid();
             let child = Constraint {
                 oid,
                 parent: constraint.oid,
                 table: partition,
+                columns: same_columns(act, constraint.table, &constraint.columns, partition),
                 inherited: 1,
                 is_local: false,
                 ..constraint.clone()
@@ -379,24 +437,33 @@ pub fn alter(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableC
             format!("is referenced by {name}"),
         );
     }
-    let clones: Vec<Constraint> = act
-        .world
-        .constraints
-        .all()
-        .filter(|c| c.parent == constraint.oid)
-        .cloned()
-        .collect();
-    for clone in clones {
-        let reason = format!("a partition with a clone of {name}");
-        if clone.table != oid {
-            act.lock(clone.table, altering.mode, reason);
+    // ATExecAlterConstrRecurse
+    let mut work = vec![constraint.oid];
+    while let Some(parent) = work.pop() {
+        let clones: Vec<(Oid, Oid)> = act
+            .world
+            .constraints
+            .all()
+            .filter(|c| c.parent == parent)
+            .map(|c| (c.oid, c.table))
+            .collect();
+        for (clone, table) in clones {
+            let reason = format!("has a clone of {name}");
+            act.lock(table, altering.mode, reason);
+            work.push(clone);
         }
     }
     Ok(())
 }
 
-/// Made again after a change of type: `ATAddForeignKeyConstraint` on the same columns.
-pub fn again(act: &mut Act, altering: &mut Altering, constraint: &Constraint) -> Step {
+/// Made again after a change of type: `ATAddForeignKeyConstraint` on the same columns; `checks`: its rows
+/// are read once more (`TryReuseForeignKey` did not keep what it knew).
+pub fn again(
+    act: &mut Act,
+    altering: &mut Altering,
+    constraint: &Constraint,
+    checks: bool,
+) -> Step {
     let reason = format!("has foreign key {}, which is made again", constraint.name);
     act.lock(constraint.table, AccessExclusive, reason.clone());
     act.lock(constraint.referenced, ShareRowExclusive, reason);
@@ -408,7 +475,8 @@ pub fn again(act: &mut Act, altering: &mut Altering, constraint: &Constraint) ->
     };
     recurse_referenced(act, &template);
     let mode = altering.mode;
-    recurse_referencing(act, altering, mode, &template, constraint.is_validated)
+    let checks = checks && constraint.is_validated;
+    recurse_referencing(act, altering, mode, &template, checks)
 }
 
 fn numbers(act: &Act, oid: Oid, columns: &[String]) -> Step<Vec<i16>> {

@@ -594,6 +594,13 @@ pub fn add_constraint(
     }
     if !new_table {
         act.lock(oid, Share, "gets an index");
+        // ATPrepAddPrimaryKey (18): with ONLY, children are asked whether they have NOT NULL already.
+        if is_primary && !altering.recurse && act.version() >= 18 {
+            for child in act.world.children(oid) {
+                let reason = format!("a child of {}, which gets a primary key", act.shown(oid));
+                act.lock(child, altering.mode, reason);
+            }
+        }
         if is_primary {
             require_not_null(act, altering, oid, &keys);
         }
@@ -695,6 +702,7 @@ fn require_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, keys: &[St
     if lacking.is_empty() {
         return;
     }
+    alter_table::lock_partitions_that_must_know(act, altering, oid);
     let tables = if altering.recurse {
         alter_table::lock_tree(act, oid, altering.mode)
     } else {

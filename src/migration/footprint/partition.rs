@@ -61,14 +61,20 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
     );
     match_indexes(act, parent, child);
     // CloneRowTriggersToPartition
-    if act
+    let row_triggers: Vec<Oid> = act
         .world
         .triggers
         .of(parent)
-        .any(|t| t.events & 1 != 0 && !t.is_internal)
-    {
+        .filter(|t| t.events & 1 != 0 && !t.is_internal)
+        .map(|t| t.referenced)
+        .collect();
+    for referenced in row_triggers {
         for below in act.world.tree(child) {
             act.lock(below, ShareRowExclusive, "gets its parent's row triggers");
+        }
+        // A constraint trigger's FROM.
+        if referenced != 0 {
+            act.lock(referenced, AccessShare, "a constraint trigger names it");
         }
     }
     clone_foreign_keys(act, altering, parent, child, true)?;
@@ -117,10 +123,11 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
                 act.shown(parent)
             ),
         );
-        let alike = on_child
-            .iter()
-            .copied()
-            .find(|&c| act.world.parents(c).is_empty() && super::index::alike(act, index, c));
+        let alike = on_child.iter().copied().find(|&c| {
+            act.world.parents(c).is_empty()
+                && act.world.indexes.get(c).is_some_and(|i| i.is_valid)
+                && super::index::alike(act, index, c)
+        });
         match alike {
             Some(found) => {
                 act.lock(index, ShareUpdateExclusive, "gets a partition's index");
@@ -152,7 +159,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
     }
 }
 
-/// `CloneForeignKeyConstraints`: those that point at the parent, then the parent's own.
+/// `CloneForeignKeyConstraints`: the parent's own, and those that point at it.
 pub fn clone_foreign_keys(
     act: &mut Act,
     altering: &mut Altering,
@@ -167,17 +174,6 @@ pub fn clone_foreign_keys(
             .get(key.parent)
             .is_none_or(|p| same(p) != same(key))
     };
-    let pointing: Vec<Constraint> = act
-        .world
-        .referencing(parent)
-        .filter(|k| is_top(act, k, |c| c.referenced))
-        .cloned()
-        .collect();
-    for key in pointing {
-        let reason = format!("references {} by {}", act.shown(parent), key.name);
-        act.lock(key.table, ShareRowExclusive, reason);
-        super::foreign_key::clone_referenced(act, &key, child);
-    }
     let own: Vec<Constraint> = act
         .world
         .foreign_keys(parent)
@@ -185,23 +181,27 @@ pub fn clone_foreign_keys(
         .cloned()
         .collect();
     for key in own {
+        // CloneFkReferencing
         let reason = format!("is referenced by {} of {}", key.name, act.shown(parent));
-        act.lock(key.referenced, ShareRowExclusive, reason);
-        let alike = attaching
-            && act
-                .world
-                .foreign_keys(child)
-                .any(|k| k.referenced == key.referenced && k.parent == 0);
-        if alike {
-            // tryAttachPartitionForeignKey: the partition's own action triggers go.
-            act.lock(
-                key.referenced,
-                AccessExclusive,
-                "loses the triggers of a foreign key that is merged",
-            );
-        } else {
+        for referenced in act.world.tree(key.referenced) {
+            act.lock(referenced, ShareRowExclusive, reason.clone());
+        }
+        if !attaching || !super::foreign_key::merge(act, &key, child)? {
             super::foreign_key::clone_referencing(act, altering, &key, child, attaching)?;
         }
+    }
+    let pointing: Vec<Constraint> = act
+        .world
+        .referencing(parent)
+        .filter(|k| is_top(act, k, |c| c.referenced))
+        .cloned()
+        .collect();
+    for key in pointing {
+        if act.version() >= 15 {
+            let reason = format!("references {} by {}", act.shown(parent), key.name);
+            act.lock(key.table, ShareRowExclusive, reason);
+        }
+        super::foreign_key::clone_referenced(act, &key, child);
     }
     Ok(())
 }
@@ -250,8 +250,38 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
             (class::RELATION, table, 0),
             'S',
         );
+        validate_index(act, parent);
     }
     Ok(())
+}
+
+/// `validatePartitionedIndex`: with a valid part on every partition an index is valid itself; then the one
+/// above it may be so too.
+fn validate_index(act: &mut Act, mut index: Oid) {
+    while let Some(table) = act.world.indexes.get(index).map(|i| i.table) {
+        let parts = act.world.children(index);
+        let valid = |&part: &Oid| act.world.indexes.get(part).is_some_and(|i| i.is_valid);
+        if parts.iter().filter(|p| valid(p)).count() != act.world.children(table).len() {
+            return;
+        }
+        if let Some(i) = act.world.indexes.get_mut(index) {
+            i.is_valid = true;
+        }
+        let Some(&above) = act.world.parents(index).first() else {
+            return;
+        };
+        let reason = "a part of the index becomes valid: it may be so too";
+        let of = act.world.indexes.get(above).map_or(0, |i| i.table);
+        for relation in [above, of] {
+            // Kept in 15.20; let go at once in 14.23, 16.14, 17.10 and 18.6.
+            if act.version() == 15 {
+                act.lock(relation, AccessExclusive, reason);
+            } else {
+                act.touch(relation, AccessExclusive, reason);
+            }
+        }
+        index = above;
+    }
 }
 
 /// `DETACH PARTITION` (`ATExecDetachPartition`).
@@ -351,24 +381,33 @@ pub fn finalize(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
 
 /// `DetachPartitionFinalize`: triggers and keys that came with the parent go.
 fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
+    act.world.remove_inheritance(child, parent);
+    act.world
+        .undepend((class::RELATION, child), (class::RELATION, parent));
     let own: Vec<Constraint> = act
         .world
         .foreign_keys(child)
-        .filter(|k| k.parent != 0)
+        .filter(|k| {
+            let parent = act.world.constraints.get(k.parent);
+            k.parent != 0 && parent.is_none_or(|p| p.table != child)
+        })
         .cloned()
         .collect();
     for key in own {
-        // Since the minors of late 2024: the action triggers are made again on the referenced side.
-        act.lock(
-            key.referenced,
-            ShareRowExclusive,
-            format!("is referenced by {} of the partition", key.name),
-        );
-        act.lock(
-            child,
-            AccessShare,
-            format!("keeps foreign key {} for itself", key.name),
-        );
+        // Since 15, with the minors of late 2024: the action triggers are made again on the referenced side.
+        let acts = act.version() >= 15;
+        if acts {
+            act.lock(
+                key.referenced,
+                ShareRowExclusive,
+                format!("is referenced by {} of the partition", key.name),
+            );
+            act.lock(
+                child,
+                AccessShare,
+                format!("keeps foreign key {} for itself", key.name),
+            );
+        }
         if let Some(c) = act.world.constraints.get_mut(key.oid) {
             c.parent = 0;
             c.inherited = 0;
@@ -378,6 +417,9 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
             (class::CONSTRAINT, key.oid),
             (class::CONSTRAINT, key.parent),
         );
+        if acts {
+            super::foreign_key::referenced_partitions(act, &key);
+        }
     }
     // Foreign keys that point at the partition because they point at its parent.
     let pointing: Vec<Constraint> = act
@@ -415,9 +457,6 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
             'a',
         );
     }
-    act.world.remove_inheritance(child, parent);
-    act.world
-        .undepend((class::RELATION, child), (class::RELATION, parent));
     if let Some(r) = act.world.relation_mut(child) {
         r.is_partition = false;
         r.is_default_partition = false;
