@@ -394,8 +394,10 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
         .cloned()
         .collect();
     for key in own {
-        // Since 15, with the minors of late 2024: the action triggers are made again on the referenced side.
-        let acts = act.version() >= 15;
+        // With the minors of late 2024 the action triggers are made again on the referenced side; 14.23 does so
+        // only where that is a plain table.
+        let acts =
+            act.version() >= 15 || act.kind(key.referenced) != RelationKind::PartitionedTable;
         if acts {
             act.lock(
                 key.referenced,
