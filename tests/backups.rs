@@ -227,6 +227,22 @@ fn neither_a_history_nor_a_server_is_needed_for_the_dump() {
 }
 
 #[test]
+fn words_that_nobody_can_read_change_no_status() {
+    let folder = tempfile::tempdir().unwrap();
+    for (command, status) in [("exit 0", 0), ("exit 4", 4)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let ended = pgguard_command()
+            .args(["backups", "record", "-h", "/nowhere", "--", "sh", "-c"])
+            .arg(command)
+            .env("PGGUARD_HISTORY", folder.path().join("history.sqlite"))
+            .stderr(full.unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(ended.code(), Some(status), "{command}");
+    }
+}
+
+#[test]
 fn a_history_is_carried_to_another_place() {
     let desk = Desk::new();
     assert!(

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
             } else {
                 "check that it may be executed"
             };
-            eprintln!("pgguard: cannot run {}: {error}; {help}", command[0]);
+            say(&format!("cannot run {}: {error}; {help}", command[0]));
             return if missing { NOT_FOUND } else { NOT_EXECUTABLE };
         }
     };
@@ -67,12 +67,18 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
     let (status, outcome) = match ended {
         Ok(status) => (passed_on(status), outcome(status)),
         Err(error) => {
-            eprintln!("pgguard: cannot tell how {} ended: {error}", command[0]);
+            say(&format!("cannot tell how {} ended: {error}", command[0]));
             return NOT_EXECUTABLE;
         }
     };
     observer.finish(outcome).await;
     status
+}
+
+/// A line to standard error, if anybody can read it: `eprintln!` would panic on a full disk or a closed pipe,
+/// and the panic's status would stand in for the command's.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "pgguard: {line}");
 }
 
 fn outcome(status: ExitStatus) -> RunOutcome {
@@ -239,7 +245,9 @@ impl Observer {
             )),
         };
         if let Some(problem) = problem {
-            eprintln!("pgguard: note: this run of {program} is not recorded exactly: {problem}");
+            say(&format!(
+                "note: this run of {program} is not recorded exactly: {problem}"
+            ));
         }
     }
 
