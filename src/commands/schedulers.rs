@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Programs that make backups.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "pg_dump",
     "pg_dumpall",
     "pg_basebackup",
     "pgbackrest",
     "barman",
     "wal-g",
+    "pg_probackup",
     "pgguard backups record",
 ];
 
@@ -84,11 +85,17 @@ pub fn is_backup_program(name: &str) -> bool {
     PROGRAMS.contains(&name)
 }
 
+/// Whether a command runs a program that makes backups, in any folder: as a word, not in the name of a file.
 fn starts_backup(command: &str) -> bool {
-    PROGRAMS.iter().any(|program| command.contains(program))
+    let words = command.split(|c: char| c.is_whitespace() || ";|&('\"=".contains(c));
+    let names: Vec<&str> = words.filter_map(|word| word.rsplit('/').next()).collect();
+    PROGRAMS
+        .iter()
+        .map(|program| program.split(' ').collect::<Vec<_>>())
+        .any(|program| names.windows(program.len()).any(|words| words == program))
 }
 
-/// systemd's timers whose unit's name or command makes a backup; when they elapse stands in the answer.
+/// systemd's timers whose unit runs a backup; when they elapse stands in the answer.
 fn timers() -> Vec<Line> {
     let Some(listed) = output(
         "systemctl",
@@ -109,7 +116,7 @@ fn timers() -> Vec<Line> {
             )?;
             let micros = timer.get("next")?.as_i64().filter(|&next| next > 0)?;
             let next = chrono::DateTime::from_timestamp_micros(micros)?;
-            (starts_backup(unit) || starts_backup(&command)).then(|| Line {
+            starts_backup(&command).then(|| Line {
                 cron: next.format("%-M %-H %-d %-m *").to_string(),
                 tz: None,
                 expect: None,
@@ -156,7 +163,8 @@ mod tests {
     fn lines_that_start_a_backup_are_found_in_a_crontab() {
         let table = "MAILTO=root\n# 0 1 * * * pg_dump old\n0 15 * * * postgres pg_dump -Fc shop > /backup/shop\n\
                      */5 * * * * www php cron.php\nCRON_TZ=\"Europe/Berlin\"\n@daily pgguard backups record -- backup.sh\n\
-                     @reboot pg_basebackup\n";
+                     @reboot pg_basebackup\n\
+                     0 3 * * * root find /backup/pg_dump.old -delete\n";
         let found = of_crontab(table, "/etc/cron.d/backup", "UTC");
         let found: Vec<_> = found
             .iter()

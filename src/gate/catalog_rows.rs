@@ -61,7 +61,8 @@ const NO_SCHEMA_CHANGE: &[&str] = &[
 
 /// Doubts a schema change where another open transaction shows signs of the same catalog rows.
 pub fn judge(judge: &mut Judge) {
-    if NO_SCHEMA_CHANGE.contains(&judge.statement.command.as_str()) {
+    let command = judge.statement.command.as_str();
+    if NO_SCHEMA_CHANGE.contains(&command) && !may_change_schema_inside(judge) {
         return;
     }
     if let Some(who) = lockers(judge) {
@@ -82,6 +83,19 @@ pub fn judge(judge: &mut Judge) {
             "look again once that transaction is over; which rows of the catalogs it wrote, no view shows",
             false,
         );
+    }
+}
+
+/// Whether a body may change the schema: that of CALL is not at hand, that of DO is its text.
+fn may_change_schema_inside(judge: &Judge) -> bool {
+    let says = |verb: &&str| {
+        let text = judge.statement.sql.to_uppercase();
+        text.contains(*verb)
+    };
+    match judge.statement.command.as_str() {
+        "CALL" => true,
+        "DO" => VERBS.iter().any(|verb| says(&verb)),
+        _ => false,
     }
 }
 
@@ -120,6 +134,8 @@ fn changers_of_the_same(judge: &Judge) -> Option<String> {
     let named = judge.statement.locks.iter().filter(|lock| lock.named);
     ours.names
         .extend(named.map(|lock| lock.name.relation.to_uppercase()));
+    // Which objects a body changes is not sought: any.
+    ours.all |= may_change_schema_inside(judge);
     if judge.statement.command == "VACUUM" {
         // vac_update_datfrozenxid writes the database's row.
         ours.names

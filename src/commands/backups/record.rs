@@ -40,6 +40,8 @@ const NOT_EXECUTABLE: u8 = 126;
 
 /// Runs the command; the status is the command's own, and 128 and the number of a signal that ended it.
 pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String]) -> u8 {
+    // Before there is a child: none of them shall end this and leave the child behind.
+    let mut signals = Signals::caught();
     let spawned = Command::new(&command[0]).args(&command[1..]).spawn();
     let mut child = match spawned {
         Ok(child) => child,
@@ -55,7 +57,6 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
         }
     };
     let id = child.id().and_then(|id| i32::try_from(id).ok());
-    let mut signals = Signals::caught();
     let mut observer = Observer::new(connect, history, command);
     let ended = loop {
         tokio::select! {
