@@ -88,13 +88,12 @@ pub fn judge(judge: &mut Judge) {
 
 /// Whether a body may change the schema: that of CALL is not at hand, that of DO is its text.
 fn may_change_schema_inside(judge: &Judge) -> bool {
-    let says = |verb: &&str| {
-        let text = judge.statement.sql.to_uppercase();
-        text.contains(*verb)
-    };
     match judge.statement.command.as_str() {
         "CALL" => true,
-        "DO" => VERBS.iter().any(|verb| says(&verb)),
+        "DO" => {
+            let text = judge.statement.sql.to_uppercase();
+            VERBS.iter().any(|verb| text.contains(verb))
+        }
         _ => false,
     }
 }
