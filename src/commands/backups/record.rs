@@ -154,6 +154,8 @@ struct Observer {
     connect: ConnectArgs,
     /// The program, without its folder.
     program: String,
+    /// The one database that the command says it dumps.
+    database: Option<String>,
     past: Past,
     facts: Option<Facts>,
     spawned: DateTime<Utc>,
@@ -170,7 +172,10 @@ struct Observer {
 impl Observer {
     fn new(connect: &ConnectArgs, history: &HistoryArgs, command: &[String]) -> Self {
         let program = program_name(&command[0]);
+        let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]).dbname;
+        let is_name = |name: &String| program == "pg_dump" && !name.contains(['/', '=']);
         Self {
+            database: said.filter(is_name),
             connect: as_the_command_connects(connect, &program, &command[1..]),
             past: Past::new(history, &Config::default(), false),
             program,
@@ -227,8 +232,10 @@ impl Observer {
         let clocks = snapshot.taken_at - Utc::now();
         let begun = self.spawned + clocks - SLACK;
         let named = backup.tool.word() == self.program || !is_backup_program(&self.program);
+        let is_of = |name: &String| leader.datname.as_ref() == Some(name);
         let same_client = |own: &Backend| own.client_addr == leader.client_addr;
         named
+            && self.database.as_ref().is_none_or(is_of)
             && own.is_none_or(same_client)
             && leader.backend_start.is_some_and(|start| start >= begun)
     }
@@ -267,14 +274,13 @@ impl Observer {
         } else {
             ended
         };
-        let database = self.connect.dbname.clone();
         let recorded = Recorded {
             own: &self.own,
             at,
             outcome,
             begun: at - (ended - self.spawned),
             program: &self.program,
-            database: database.filter(|name| !name.contains(['/', '='])),
+            database: self.database.clone(),
         };
         if self.ambiguous && self.own.is_empty() {
             self.past.close().await;
