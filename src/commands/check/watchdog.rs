@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -70,6 +71,7 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Watches from a thread of its own: it also ends a check that computes or waits for a name server.
 pub fn watch(timeout: Duration) {
     let limit = timeout.saturating_add(GRACE);
+    let (ready, is_ready) = mpsc::channel();
     let _ = std::thread::Builder::new()
         .name("watchdog".into())
         .spawn(move || {
@@ -77,19 +79,24 @@ pub fn watch(timeout: Duration) {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => runtime.block_on(until_it_is_over(limit)),
+                Ok(runtime) => runtime.block_on(until_it_is_over(limit, ready)),
                 Err(_) => std::thread::sleep(limit),
             }
             last_word(&timed_out(timeout));
         });
+    // A signal that comes before its handler would end the check without a word.
+    let _ = is_ready.recv_timeout(GRACE);
 }
 
-/// Returns when the time is up; a signal ends the process.
-async fn until_it_is_over(timeout: Duration) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+/// Returns when the time is up; a signal ends the process. Tells when it would notice one.
+async fn until_it_is_over(timeout: Duration, ready: Sender<()>) {
+    let handlers = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
-    ) else {
+    );
+    // Nobody hears it any more: the check went on without.
+    let _ = ready.send(());
+    let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
         return tokio::time::sleep(timeout).await;
     };
     let name = tokio::select! {
