@@ -208,8 +208,7 @@ impl Question {
     ) -> Option<String> {
         let now = snapshot.taken_at;
         let server = snapshot.server.system_identifier.as_deref();
-        // Its failure was said when the estimates were asked for.
-        let runs = past.runs_of(server).await.unwrap_or_default();
+        let runs = past.runs_if_any(server).await;
         let local = past.place().map_or_else(Vec::new, |_| schedulers::lines());
         let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, &local, now);
         next.filter(|next| next.starts > now || !runs_already)?

@@ -202,6 +202,22 @@ impl Past {
         }
     }
 
+    /// The same for a command that goes on without: what goes wrong is a note.
+    pub async fn runs_if_any(&mut self, server: Option<&str>) -> Vec<BackupRun> {
+        let is_off = self.off_until.is_some_and(|until| Instant::now() < until);
+        if is_off || self.problem.is_some() {
+            return Vec::new();
+        }
+        match self.runs_of(server).await {
+            Ok(runs) => runs,
+            Err(error) => {
+                self.off_until = Some(Instant::now() + RETRY);
+                self.problem = Some(format!("{error}; going on without it"));
+                Vec::new()
+            }
+        }
+    }
+
     /// Notes who was signalled.
     pub async fn note(&mut self, note: &SignalNote) {
         self.ask(async |history| history.record_signal(note).await)
