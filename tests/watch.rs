@@ -173,12 +173,13 @@ fn a_backup_is_ended_only_by_its_words_and_an_idle_transaction_by_y() {
     terminal.until_shows("billing");
     terminal.choose(dump.pid());
     terminal.keys(&["K"]);
-    let asked = terminal.until_shows("to do it:");
-    assert!(
-        asked.contains(&format!("end backup {}", dump.pid())),
-        "{asked}"
-    );
-    assert!(asked.contains("must be run again"), "{asked}");
+    // Where its lines break depends on how long the figures in them are.
+    let words = format!("end backup {}", dump.pid());
+    terminal.until("the question with its cost", |text| {
+        let flat = text.replace('│', " ");
+        let flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+        flat.contains("to do it:") && flat.contains(&words) && flat.contains("must be run again")
+    });
     terminal.keys(&["y", "Enter"]);
     terminal.until_shows("not confirmed: nothing was done");
     assert!(dump.is_running());
