@@ -188,6 +188,9 @@ fn a_signal_reaches_the_dump_which_is_gone_then() {
         until("it was looked at", || {
             desk.history().exists() && !desk.own("running").is_empty()
         });
+        let before = desk
+            .database
+            .sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')");
         kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
         let status = child.wait().unwrap();
         assert!(
@@ -199,6 +202,11 @@ fn a_signal_reaches_the_dump_which_is_gone_then() {
         assert_eq!(runs.len(), 1, "{runs:?}");
         assert_eq!(runs[0]["outcome"], "aborted");
         assert_eq!(runs[0]["source"], "record");
+        // Its end, and not the last look before it.
+        assert!(
+            runs[0]["ended"].as_str().unwrap() >= before.trim(),
+            "{before}: {runs:?}"
+        );
     }
 }
 

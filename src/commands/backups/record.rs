@@ -162,6 +162,8 @@ struct Observer {
     pause: Duration,
     /// The last look that was understood.
     seen: Option<Snapshot>,
+    /// How far the server's clock was ahead of ours at that look.
+    clocks: TimeDelta,
     /// The backups that the command has, or had.
     own: BTreeSet<BackendIdentity>,
     /// Others of its kind began at the same time: which is whose cannot be told.
@@ -183,6 +185,7 @@ impl Observer {
             spawned: Utc::now(),
             pause: FIRST_LOOK,
             seen: None,
+            clocks: TimeDelta::zero(),
             own: BTreeSet::new(),
             ambiguous: false,
             problem: None,
@@ -205,6 +208,7 @@ impl Observer {
             None => Facts::open(&self.connect, &RecordArgs::default(), 0).await?,
         };
         let snapshot = facts.look().await?;
+        self.clocks = snapshot.taken_at - Utc::now();
         let sessions = understand(&snapshot);
         let mut found: Vec<BackendIdentity> = sessions
             .iter()
@@ -229,8 +233,7 @@ impl Observer {
             return false;
         };
         let own = snapshot.backend(snapshot.server.own_pid);
-        let clocks = snapshot.taken_at - Utc::now();
-        let begun = self.spawned + clocks - SLACK;
+        let begun = self.spawned + self.clocks - SLACK;
         let named = backup.tool.word() == self.program || !is_backup_program(&self.program);
         let is_of = |name: &String| leader.datname.as_ref() == Some(name);
         let same_client = |own: &Backend| own.client_addr == leader.client_addr;
@@ -268,9 +271,8 @@ impl Observer {
             return Some(error.to_string());
         }
         let seen = self.seen.take()?;
-        let clocks = seen.taken_at - Utc::now();
-        let at = if clocks.abs() > SLACK {
-            ended + clocks
+        let at = if self.clocks.abs() > SLACK {
+            ended + self.clocks
         } else {
             ended
         };
