@@ -77,12 +77,12 @@ impl NextBackup {
     }
 
     /// The next one: as the configuration's lines say, else as past runs began, else by the lines of the
-    /// schedulers that can be seen; and what is wrong with lines.
+    /// schedulers that can be seen, which are asked only then; and what is wrong with lines.
     #[must_use]
     pub fn earliest(
         configured: &[Line],
         runs: &[BackupRun],
-        seen: &[Line],
+        seen: impl FnOnce() -> Vec<Line>,
         now: DateTime<Utc>,
     ) -> (Option<Self>, Vec<String>) {
         let mut wrong = Vec::new();
@@ -96,7 +96,7 @@ impl NextBackup {
         };
         let next = by_lines(configured)
             .or_else(|| Self::by_past(runs, now))
-            .or_else(|| by_lines(seen));
+            .or_else(|| by_lines(&seen()));
         (next, wrong)
     }
 

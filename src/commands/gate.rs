@@ -196,9 +196,7 @@ impl Question {
         };
         Ok((looked, facts.finish().await))
     }
-}
 
-impl Question {
     /// What is worth saying of the backup that comes next; one that is due may be the one that runs.
     async fn next_backup(
         &self,
@@ -209,8 +207,8 @@ impl Question {
         let now = snapshot.taken_at;
         let server = snapshot.server.system_identifier.as_deref();
         let runs = past.runs_if_any(server).await;
-        let local = past.place().map_or_else(Vec::new, |_| schedulers::lines());
-        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, &local, now);
+        let local = || past.place().map_or_else(Vec::new, |_| schedulers::lines());
+        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, local, now);
         next.filter(|next| next.starts > now || !runs_already)?
             .warning(now)
     }

@@ -143,11 +143,7 @@ impl Past {
         let Some(place) = self.place.clone().filter(|_| self.may_know_more()) else {
             return Ok(Vec::new());
         };
-        let filter = Filter {
-            server: server.map(str::to_owned),
-            without_tables: true,
-            ..Filter::default()
-        };
+        let filter = all_of(server);
         let mut history = match self.history.take() {
             Some(history) => history,
             None => within(self.patience, &place, History::open_at(&place)).await?,
@@ -204,18 +200,13 @@ impl Past {
 
     /// The same for a command that goes on without: what goes wrong is a note.
     pub async fn runs_if_any(&mut self, server: Option<&str>) -> Vec<BackupRun> {
-        let is_off = self.off_until.is_some_and(|until| Instant::now() < until);
-        if is_off || self.problem.is_some() {
+        if !self.may_know_more() {
             return Vec::new();
         }
-        match self.runs_of(server).await {
-            Ok(runs) => runs,
-            Err(error) => {
-                self.off_until = Some(Instant::now() + RETRY);
-                self.problem = Some(format!("{error}; going on without it"));
-                Vec::new()
-            }
-        }
+        let filter = all_of(server);
+        self.ask(async |history| history.runs(&filter).await)
+            .await
+            .unwrap_or_default()
     }
 
     /// Notes who was signalled.
@@ -409,6 +400,15 @@ impl Past {
         self.ask(async |history| history.observe(&watches).await)
             .await;
         self.last_kept = Some(Instant::now());
+    }
+}
+
+/// All runs of a server, without their tables.
+fn all_of(server: Option<&str>) -> Filter {
+    Filter {
+        server: server.map(str::to_owned),
+        without_tables: true,
+        ..Filter::default()
     }
 }
 
