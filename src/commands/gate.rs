@@ -20,6 +20,7 @@ use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 /// Runs the command.
@@ -145,9 +146,14 @@ impl Question {
     ) -> Result<(Looked, Recording)> {
         let args = &self.args;
         let mut facts = Facts::open(connect, &args.record, looks).await?;
-        let migration = self.footprint(&mut facts).await?;
         let snapshot = facts.look().await?;
-        let sessions = understand(&snapshot);
+        // While the server reads its catalog for the footprint, this machine works out who is who.
+        let work = tokio::task::spawn_blocking(move || {
+            let sessions = understand(&snapshot);
+            (snapshot, sessions)
+        });
+        let migration = self.footprint(&mut facts).await?;
+        let (snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
         let mut policy = Policy {
             patience: span(args.patience),
             first_look: first,

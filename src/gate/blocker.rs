@@ -95,7 +95,7 @@ impl<'a> Owner<'a> {
         let pid = self.process();
         let virtual_xact = self
             .lock
-            .map(|lock| lock.virtualtransaction.as_str())
+            .map(|lock| &*lock.virtualtransaction)
             .or_else(|| scene.virtual_xact(pid?));
         let same_xact = self.backend(scene).is_some_and(|b| {
             matches!((b.backend_start, b.xact_start), (Some(born), Some(began))

@@ -3,6 +3,7 @@
 use crate::model::{Doubt, Estimate, Oid, Pid, Snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How a gate judges, and what it knows from elsewhere.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ pub struct Usage {
 /// The transactions that an earlier look saw: who is in both has outlived the time between.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FirstLook {
-    virtual_xacts: BTreeSet<(Option<Pid>, String)>,
+    virtual_xacts: BTreeSet<(Option<Pid>, Arc<str>)>,
     xacts: BTreeSet<(Pid, DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -84,7 +85,7 @@ impl FirstLook {
     #[must_use]
     pub fn saw_virtual_xact(&self, pid: Option<Pid>, virtualtransaction: &str) -> bool {
         self.virtual_xacts
-            .contains(&(pid, virtualtransaction.to_owned()))
+            .contains(&(pid, virtualtransaction.into()))
     }
 
     /// Whether the transaction that this process began at `xact_start` was there.

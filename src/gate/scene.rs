@@ -4,7 +4,7 @@ use super::Policy;
 use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
 use crate::sessions::Sessions;
 use crate::sessions::queue::Queue;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
 /// or a prepared transaction, which has no process.
@@ -47,7 +47,7 @@ impl<'a> Scene<'a> {
                 .locks
                 .iter()
                 .filter(|lock| matches!(lock.target, LockTarget::VirtualXid { .. }) && lock.granted)
-                .filter_map(|lock| Some((lock.pid?, lock.virtualtransaction.as_str())))
+                .filter_map(|lock| Some((lock.pid?, &*lock.virtualtransaction)))
                 .collect(),
             queues: HashMap::new(),
             nobody: Queue::default(),
@@ -59,8 +59,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Every oid that the footprint asks for, also where it only knows the name.
-    fn relations_of(&self, footprint: &Footprint) -> HashSet<Oid> {
-        let mut oids = HashSet::new();
+    fn relations_of(&self, footprint: &Footprint) -> BTreeSet<Oid> {
+        let mut oids = BTreeSet::new();
         for statement in &footprint.statements {
             oids.extend(
                 statement
@@ -78,7 +78,7 @@ impl<'a> Scene<'a> {
         oids
     }
 
-    fn queues_of(&self, oids: &HashSet<Oid>) -> HashMap<Oid, Queue<'a, Party<'a>>> {
+    fn queues_of(&self, oids: &BTreeSet<Oid>) -> HashMap<Oid, Queue<'a, Party<'a>>> {
         let datid = self.snapshot.server.datid;
         let mut rows: HashMap<Oid, Vec<&'a Lock>> = HashMap::new();
         for lock in &self.snapshot.locks {

@@ -95,7 +95,7 @@ impl Stage {
                 relation: oid,
             },
             pid,
-            virtualtransaction: format!("{}/7", pid.unwrap_or_default()),
+            virtualtransaction: format!("{}/7", pid.unwrap_or_default()).into(),
             mode,
             granted,
             waitstart: (!granted).then(|| now() + TimeDelta::milliseconds(order)),

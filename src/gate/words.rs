@@ -29,10 +29,18 @@ pub fn setting(milliseconds: i64) -> String {
 /// A statement on one line, cut to so many characters.
 #[must_use]
 pub fn one_line(text: &str, limit: usize) -> String {
-    cut(
-        &text.split_whitespace().collect::<Vec<_>>().join(" "),
-        limit,
-    )
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        // A character has four bytes at most: what follows is cut away. A query can be 64 KiB long.
+        if line.len() > 4 * limit {
+            break;
+        }
+    }
+    cut(&line, limit)
 }
 
 /// A line, cut to so many characters.

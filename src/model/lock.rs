@@ -3,6 +3,7 @@
 use super::{LockMode, Oid, Pid};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a lock is on: `pg_locks.locktype` with the columns that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,8 +74,9 @@ pub struct Lock {
     pub target: LockTarget,
     /// Holder's or waiter's process; `None`: a prepared transaction.
     pub pid: Option<Pid>,
-    /// Its virtual transaction: the only thing that joins a prepared transaction's locks.
-    pub virtualtransaction: String,
+    /// Its virtual transaction: the only thing that joins a prepared transaction's locks. Shared, since a
+    /// process can hold hundreds of locks.
+    pub virtualtransaction: Arc<str>,
     /// Mode held or asked for.
     pub mode: LockMode,
     /// Held (true) or waited for.

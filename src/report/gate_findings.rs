@@ -483,8 +483,11 @@ fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
         if !text.is_empty() && !advice.contains(&text) {
             advice.push(text);
         }
+        // Hundreds may be in the way.
+        if advice.len() == MOST_BLOCKERS {
+            break;
+        }
     }
-    advice.truncate(MOST_BLOCKERS);
     advice
 }
 

@@ -20,14 +20,18 @@ impl<'a> Index<'a> {
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let mut granted: HashMap<Pid, Vec<&Lock>> = HashMap::new();
         let mut awaited: HashMap<Pid, Vec<&Lock>> = HashMap::new();
-        for lock in &snapshot.locks {
-            let rows = if lock.granted {
+        // A process's locks come together: it is looked up once for many of them.
+        for locks in snapshot
+            .locks
+            .chunk_by(|a, b| a.pid == b.pid && a.granted == b.granted)
+        {
+            let rows = if locks[0].granted {
                 &mut granted
             } else {
                 &mut awaited
             };
-            if let Some(pid) = lock.pid {
-                rows.entry(pid).or_default().push(lock);
+            if let Some(pid) = locks[0].pid {
+                rows.entry(pid).or_default().extend(locks);
             }
         }
         let mut work: HashMap<Pid, Vec<&Work>> = HashMap::new();

@@ -118,7 +118,7 @@ impl Scene {
         self.0.locks.push(Lock {
             target,
             pid,
-            virtualtransaction: pid.map_or("9/9".into(), |pid| format!("{pid}/1")),
+            virtualtransaction: pid.map_or_else(|| "9/9".into(), |pid| format!("{pid}/1").into()),
             mode,
             granted: waits.is_none(),
             waitstart: waits.map(|seconds| noon() - TimeDelta::seconds(seconds)),

@@ -289,7 +289,7 @@ impl<'a> Names<'a> {
             .filter(|lock| lock.pid.is_none())
             .filter_map(|lock| match lock.target {
                 LockTarget::TransactionId { transactionid } => {
-                    Some((lock.virtualtransaction.as_str(), *gids.get(&transactionid)?))
+                    Some((&*lock.virtualtransaction, *gids.get(&transactionid)?))
                 }
                 _ => None,
             })
@@ -311,7 +311,7 @@ impl<'a> Names<'a> {
             Some(pid) => Party::Pid(self.group(pid)),
             None => Party::Prepared(
                 self.prepared
-                    .get(lock.virtualtransaction.as_str())
+                    .get(&*lock.virtualtransaction)
                     .copied()
                     .unwrap_or(&lock.virtualtransaction)
                     .to_owned(),

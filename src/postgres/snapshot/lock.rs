@@ -6,13 +6,14 @@ use crate::postgres::connect::time;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Locks as they come, and what is filled in at the end.
 pub struct Locks {
     own_database: Oid,
     locks: Vec<Lock>,
     /// Virtual transactions, sent once a process and not with each of its locks.
-    virtual_of: HashMap<Pid, String>,
+    virtual_of: HashMap<Pid, Arc<str>>,
 }
 
 /// What `more` says of a lock; for a granted lock of a process on a relation it is not sent.
@@ -98,13 +99,13 @@ impl Locks {
         let own = self.own_database;
         let more = More::read(row.word(3));
         if let Some(pid) = pid.filter(|_| more.locktype == "virtualxid") {
-            self.virtual_of
-                .insert(pid, more.virtualtransaction.to_owned());
+            self.virtual_of.insert(pid, more.virtualtransaction.into());
         }
+        let virtualtransaction: Arc<str> = more.virtualtransaction.into();
         let lock = |relation: Option<Oid>| Lock {
             target: more.target(database, relation, own),
             pid,
-            virtualtransaction: more.virtualtransaction.to_owned(),
+            virtualtransaction: Arc::clone(&virtualtransaction),
             mode,
             granted: more.granted,
             waitstart: more.waitstart,
