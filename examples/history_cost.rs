@@ -118,7 +118,7 @@ async fn measure(server: &Server, runs: usize) -> Result<Vec<(&'static str, Vec<
             .find(|s| s.backup.is_some())
             .ok_or("no backup was recognised")?;
         let backup = session.backup.as_ref().ok_or("no backup")?;
-        let facts = tables::facts(&mut connection, &backup.tables).await?;
+        let facts = tables::facts(&mut connection, &backup.tables, &look.relations).await?;
         lap("sizes of the tables");
         let mut alone = Watcher::default();
         alone.look(&look, session, &facts);
@@ -167,7 +167,7 @@ async fn fill(connection: &mut Connection, place: &Place, runs: usize) -> Result
         .ok_or("no backup was recognised")?;
     let key = key_of(&look, session).ok_or("no key")?;
     let backup = session.backup.as_ref().ok_or("no backup")?;
-    let facts = tables::facts(connection, &backup.tables).await?;
+    let facts = tables::facts(connection, &backup.tables, &look.relations).await?;
     let mut watcher = Watcher::default();
     watcher.look(&look, session, &facts);
     let tables: Vec<TableRun> = watcher

@@ -1,9 +1,10 @@
 //! Clocks: measures of work, of which one or the other runs evenly.
 
 use super::buffer::Buffer;
+use super::matching::PastRun;
 use super::rows::Amount;
 use super::watcher::{Point, Watcher};
-use crate::model::{BackupRun, CopyStatement, RelationName};
+use crate::model::{CopyStatement, RelationName};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
@@ -28,7 +29,7 @@ pub(super) struct Clock {
 pub(super) fn clocks(
     watcher: &Watcher,
     amounts: &[Amount],
-    past: &[&BackupRun],
+    past: &[PastRun],
     statements: &[CopyStatement],
     client_wait: f64,
 ) -> Vec<Clock> {
@@ -87,7 +88,7 @@ pub(super) fn clocks(
     let total = bytes.iter().sum::<f64>().max(1.0);
     let share = 2.0 / past.len().max(1) as f64;
     for run in past {
-        if let Some(units) = past_units(watcher, amounts, run, &bytes) {
+        if let Some(units) = past_units(amounts, run, &bytes) {
             clocks.push(Clock {
                 name: "past run",
                 prior: share,
@@ -110,7 +111,7 @@ pub(super) fn clocks(
         clock.units_a_byte = clock.units.iter().sum::<f64>() / total;
     }
     for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
-        let usual = usual(watcher, amounts, &clock.units, past);
+        let usual = usual(amounts, &clock.units, past);
         clock.expected = usual.map(|u| u.speed);
         clock.prior *= usual.map_or(1.0, |u| (-3.0 * u.unevenness).exp());
     }
@@ -128,37 +129,26 @@ struct Usual {
 
 /// How the clock ran in past runs: the units of now, scaled back to the rows of then; the run in the
 /// middle.
-fn usual(
-    watcher: &Watcher,
-    amounts: &[Amount],
-    units: &[f64],
-    past: &[&BackupRun],
-) -> Option<Usual> {
+fn usual(amounts: &[Amount], units: &[f64], past: &[PastRun]) -> Option<Usual> {
     let mut runs: Vec<Usual> = past
         .iter()
-        .filter_map(|run| {
-            let seen: HashMap<&RelationName, (f64, f64)> = run
-                .tables
+        .filter_map(|past| {
+            let then: Vec<(f64, f64)> = amounts
                 .iter()
-                .filter(|t| t.complete)
-                .map(|t| (&t.name, (t.tuples, t.seconds)))
-                .collect();
-            let then: Vec<(f64, f64)> = watcher
-                .tables
-                .iter()
-                .zip(amounts)
                 .zip(units)
-                .filter_map(|((table, amount), unit)| {
-                    let (rows, seconds) = seen.get(&table.name)?;
+                .enumerate()
+                .filter_map(|(place, (amount, unit))| {
+                    let table = past.whole(place)?;
                     let shrunk = if amount.rows >= 1.0 {
-                        (rows / amount.rows).clamp(0.05, 20.0)
+                        (table.tuples / amount.rows).clamp(0.05, 20.0)
                     } else {
                         1.0
                     };
-                    Some((unit * shrunk, *seconds))
+                    Some((unit * shrunk, table.seconds))
                 })
                 .collect();
             let done: f64 = then.iter().map(|t| t.0).sum();
+            let run = past.run;
             let speed = done / super::rows::seconds(run.started, run.ended).max(0.1);
             (speed > 0.0).then(|| Usual {
                 speed,
@@ -188,19 +178,10 @@ fn unevenness(tables: &[(f64, f64)]) -> f64 {
 
 /// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;
 /// tables that it did not have at its mean speed in bytes.
-fn past_units(
-    watcher: &Watcher,
-    amounts: &[Amount],
-    run: &BackupRun,
-    bytes: &[f64],
-) -> Option<Vec<f64>> {
-    let seen: HashMap<&RelationName, (f64, f64)> = run
-        .tables
-        .iter()
-        .filter(|t| t.complete)
-        .map(|t| (&t.name, (t.seconds, t.tuples)))
-        .collect();
-    let units = scaled(watcher, amounts, &seen, bytes)?;
+fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> Option<Vec<f64>> {
+    let seen = |place| past.whole(place).map(|t| (t.seconds, t.tuples));
+    let units = scaled(amounts, seen, bytes)?;
+    let run = past.run;
     // The whole of it took as long as it took, overlaps and pauses included.
     let total = super::rows::seconds(run.started, run.ended);
     let counted: f64 = run.tables.iter().map(|t| t.seconds).sum();
@@ -218,23 +199,25 @@ fn statement_units(
         .iter()
         .map(|s| (&s.name, (s.seconds, s.rows)))
         .collect();
-    scaled(watcher, amounts, &seen, bytes)
+    scaled(
+        amounts,
+        |place| seen.get(&watcher.tables[place].name).copied(),
+        bytes,
+    )
 }
 
-/// Units from seconds and rows by name; `None` where they cover less than half of the bytes.
+/// Units from the seconds and rows of each place; `None` where they cover less than half of the bytes.
 fn scaled(
-    watcher: &Watcher,
     amounts: &[Amount],
-    seen: &HashMap<&RelationName, (f64, f64)>,
+    seen: impl Fn(usize) -> Option<(f64, f64)>,
     bytes: &[f64],
 ) -> Option<Vec<f64>> {
-    let known: Vec<Option<f64>> = watcher
-        .tables
+    let known: Vec<Option<f64>> = amounts
         .iter()
-        .zip(amounts)
-        .map(|(table, amount)| {
-            let (seconds, rows) = seen.get(&table.name)?;
-            let growth = if *rows >= 1.0 {
+        .enumerate()
+        .map(|(place, amount)| {
+            let (seconds, rows) = seen(place)?;
+            let growth = if rows >= 1.0 {
                 (amount.rows / rows).clamp(0.05, 20.0)
             } else {
                 1.0

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::clock::{self, Clock};
 use super::makespan;
-use super::matching::matching;
+use super::matching::{PastRun, matching};
 use super::pace::{Pace, pace};
 use super::physical;
 use super::rows::{self, Amount, seconds};
@@ -164,7 +164,7 @@ fn copying_guess(
     watcher: &Watcher,
     facts: &DatabaseFacts,
     amounts: &[Amount],
-    past: &[&BackupRun],
+    past: &[PastRun],
     said: &mut Estimate,
 ) -> Option<Guess> {
     let point = watcher.points.last()?;
@@ -421,8 +421,11 @@ fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {
 }
 
 /// From past durations alone.
-fn total_guess(past: &[&BackupRun], elapsed: f64, said: &mut Estimate) -> Option<Guess> {
-    let mut totals: Vec<f64> = past.iter().map(|r| seconds(r.started, r.ended)).collect();
+fn total_guess(past: &[PastRun], elapsed: f64, said: &mut Estimate) -> Option<Guess> {
+    let mut totals: Vec<f64> = past
+        .iter()
+        .map(|p| seconds(p.run.started, p.run.ended))
+        .collect();
     totals.sort_by(f64::total_cmp);
     let median = *totals.get(totals.len() / 2)?;
     if median <= elapsed {

@@ -1,8 +1,9 @@
 //! Which past runs tell about this one.
 
 use super::watcher::Watcher;
-use crate::model::{BackupRun, RunKey, RunOutcome, Session, Snapshot};
-use std::collections::HashSet;
+use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, Session, Snapshot, TableRun};
+use std::cell::LazyCell;
+use std::collections::HashMap;
 
 /// No more past runs than this are clocks: the newest.
 const MOST_RUNS: usize = 6;
@@ -28,9 +29,27 @@ pub fn key_of(snapshot: &Snapshot, session: &Session) -> Option<RunKey> {
     })
 }
 
+/// A past run beside the running one.
+#[derive(Debug)]
+pub(super) struct PastRun<'a> {
+    pub run: &'a BackupRun,
+    /// What it tells of each table of the running one, in that one's order.
+    pub tables: Vec<Option<&'a TableRun>>,
+}
+
+impl PastRun<'_> {
+    /// What it saw to the end of the table at this place.
+    pub fn whole(&self, place: usize) -> Option<&TableRun> {
+        self.tables
+            .get(place)
+            .copied()
+            .flatten()
+            .filter(|t| t.complete)
+    }
+}
+
 /// The complete runs that dumped the same tables in the same manner, the newest first.
-#[must_use]
-pub fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<&'a BackupRun> {
+pub(super) fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<PastRun<'a>> {
     let mut runs: Vec<&BackupRun> = past
         .iter()
         .filter(|r| r.outcome == RunOutcome::Complete)
@@ -38,23 +57,50 @@ pub fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<&'a BackupR
         .filter(|r| (r.workers > 1) == (watcher.workers > 1))
         .collect();
     runs.sort_by_key(|r| std::cmp::Reverse(r.started));
-    let names: HashSet<_> = watcher.tables.iter().map(|t| &t.name).collect();
+    let places = LazyCell::new(|| -> HashMap<&RelationName, usize> {
+        let names = watcher.tables.iter().map(|t| &t.name);
+        names
+            .enumerate()
+            .map(|(place, name)| (name, place))
+            .collect()
+    });
     runs.into_iter()
-        .filter(|r| same_set(&names, r))
+        .map(|run| beside(watcher, run, |name| places.get(name).copied()))
+        .filter(is_same_set)
         .take(MOST_RUNS)
         .collect()
 }
 
-fn same_set(names: &HashSet<&crate::model::RelationName>, run: &BackupRun) -> bool {
-    if names.is_empty() && run.tables.is_empty() {
-        return true;
+/// A run's tables at the places of now. Two dumps take their tables in one order, so each is looked for
+/// behind the one before it first: with many tables there is no time to look each of them up.
+fn beside<'a>(
+    watcher: &Watcher,
+    run: &'a BackupRun,
+    place_of: impl Fn(&RelationName) -> Option<usize>,
+) -> PastRun<'a> {
+    let mut tables = vec![None; watcher.tables.len()];
+    let mut next = 0;
+    for table in &run.tables {
+        let is_next = watcher
+            .tables
+            .get(next)
+            .is_some_and(|t| t.name == table.name);
+        let place = if is_next {
+            Some(next)
+        } else {
+            place_of(&table.name)
+        };
+        if let Some(place) = place {
+            tables[place] = Some(table);
+            next = place + 1;
+        }
     }
-    let common = run
-        .tables
-        .iter()
-        .filter(|t| names.contains(&t.name))
-        .count();
-    let united = names.len() + run.tables.len() - common;
+    PastRun { run, tables }
+}
+
+fn is_same_set(past: &PastRun) -> bool {
+    let common = past.tables.iter().flatten().count();
+    let united = past.tables.len() + past.run.tables.len() - common;
     // In a small database one new table is more than a tenth.
     common as f64 >= SAME_SET * united as f64 || (common >= 3 && united - common <= 1)
 }

@@ -28,6 +28,6 @@ mod width;
 
 pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
-pub use matching::{key_of, matching};
+pub use matching::key_of;
 pub use run::End;
 pub use watcher::{Stage, Watcher};

@@ -1,8 +1,9 @@
 //! How many rows each table of the dump set has, and how many are copied.
 
+use super::matching::PastRun;
 use super::watcher::{TableSeen, Watcher};
 use super::width::{RowText, row_text};
-use crate::model::{BackupRun, DatabaseFacts, Oid, RelationName, TableFacts, TableRun};
+use crate::model::{DatabaseFacts, Oid, TableFacts, TableRun};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
@@ -44,28 +45,32 @@ impl Amount {
     }
 }
 
-/// What past runs remember of each table, the newest that saw it whole.
-pub(super) fn remembered(past: &[&BackupRun]) -> HashMap<RelationName, TableRun> {
-    let mut tables = HashMap::new();
-    for run in past.iter().rev() {
-        for table in run.tables.iter().filter(|t| t.complete && t.tuples > 0.0) {
-            tables.insert(table.name.clone(), table.clone());
-        }
-    }
-    tables
+/// What past runs remember of each table, in dump order: the newest that saw it whole.
+pub(super) fn remembered<'a>(past: &'a [PastRun]) -> Vec<Option<&'a TableRun>> {
+    let tables = past.first().map_or(0, |p| p.tables.len());
+    (0..tables)
+        .map(|place| {
+            let mut runs = past.iter().filter_map(|p| p.whole(place));
+            runs.find(|t| t.tuples > 0.0)
+        })
+        .collect()
 }
 
-/// The amounts of the dump set, in dump order.
+/// The amounts of the dump set, in dump order. `memory`: as [`remembered`].
 pub(super) fn amounts(
     watcher: &Watcher,
     facts: &DatabaseFacts,
-    memory: &HashMap<RelationName, TableRun>,
+    memory: &[Option<&TableRun>],
 ) -> Vec<Amount> {
     let by_oid: HashMap<Oid, &TableFacts> = facts.tables.iter().map(|t| (t.oid, t)).collect();
     watcher
         .tables
         .iter()
-        .map(|t| amount(t, by_oid.get(&t.oid).copied(), memory.get(&t.name)))
+        .enumerate()
+        .map(|(place, table)| {
+            let past = memory.get(place).copied().flatten();
+            amount(table, by_oid.get(&table.oid).copied(), past)
+        })
         .collect()
 }
 

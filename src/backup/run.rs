@@ -4,7 +4,6 @@ use super::rows::{Amount, amounts, seconds};
 use super::watcher::{TableSeen, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
 
 /// Share of the work after which a vanished dump counts as complete.
 const NEARLY_ALL: f64 = 0.99;
@@ -29,7 +28,7 @@ impl Watcher {
     #[must_use]
     pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
         let started = self.started?;
-        let amounts = amounts(self, facts, &HashMap::new());
+        let amounts = amounts(self, facts, &[]);
         let outcome = match end {
             None => RunOutcome::Running,
             Some(end) => end.outcome.unwrap_or_else(|| self.outcome(&amounts)),

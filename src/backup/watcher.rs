@@ -65,33 +65,78 @@ pub enum Stage {
 
 /// One table of the dump set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Row", from = "Row")]
 pub struct TableSeen {
     /// `pg_class.oid`
     pub oid: Oid,
     /// Schema and name.
-    #[serde(flatten)]
     pub name: RelationName,
     /// `relpages`, with those of its TOAST table where known: orders a parallel dump.
-    #[serde(default)]
     pub pages: f64,
     /// Begin of its COPY, where one was seen.
-    #[serde(default)]
     pub copy_start: Option<DateTime<Utc>>,
     /// When it was last seen in flight.
-    #[serde(default)]
     pub last_seen: Option<DateTime<Utc>>,
     /// Rows as last seen.
-    #[serde(default)]
     pub tuples: f64,
     /// Bytes as last seen.
-    #[serde(default)]
     pub bytes: f64,
     /// End of its COPY, where it was seen between two statements.
-    #[serde(default)]
     pub copy_end: Option<DateTime<Utc>>,
     /// The first look at which it was done.
-    #[serde(default)]
     pub done_at: Option<DateTime<Utc>>,
+}
+
+/// A table as it is written down: few words, since there may be twenty thousand of them, of which most
+/// were never seen in flight. Last comes when it was done.
+type Row = (
+    Oid,
+    String,
+    String,
+    f64,
+    Option<Flight>,
+    Option<DateTime<Utc>>,
+);
+
+/// Begin, last look, rows, bytes, end.
+type Flight = (
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+    f64,
+    f64,
+    Option<DateTime<Utc>>,
+);
+
+impl From<TableSeen> for Row {
+    fn from(t: TableSeen) -> Self {
+        let flight = (t.copy_start, t.last_seen, t.tuples, t.bytes, t.copy_end);
+        let was_seen = flight != Flight::default();
+        (
+            t.oid,
+            t.name.schema,
+            t.name.relation,
+            t.pages,
+            was_seen.then_some(flight),
+            t.done_at,
+        )
+    }
+}
+
+impl From<Row> for TableSeen {
+    fn from((oid, schema, relation, pages, flight, done_at): Row) -> Self {
+        let (copy_start, last_seen, tuples, bytes, copy_end) = flight.unwrap_or_default();
+        Self {
+            oid,
+            name: RelationName::new(schema, relation),
+            pages,
+            copy_start,
+            last_seen,
+            tuples,
+            bytes,
+            copy_end,
+            done_at,
+        }
+    }
 }
 
 /// One look.

@@ -166,12 +166,16 @@ impl Facts {
         }
     }
 
-    /// The sizes of a dump's tables; empty where they cannot be read, or were not recorded.
-    pub async fn tables(&mut self, tables: &[Oid]) -> DatabaseFacts {
+    /// The sizes of a dump's tables, as of a look; empty where they cannot be read, or were not recorded.
+    pub async fn tables(&mut self, tables: &[Oid], look: &Snapshot) -> DatabaseFacts {
         match &mut self.from {
             From::Server(connection) => {
-                let facts = tables::facts(connection, tables).await.unwrap_or_default();
-                self.recording.tables.add(facts.clone());
+                let facts = tables::facts(connection, tables, &look.relations)
+                    .await
+                    .unwrap_or_default();
+                if self.records {
+                    self.recording.tables.add(facts.clone());
+                }
                 facts
             }
             From::Recording { .. } => self.recording.tables.clone(),

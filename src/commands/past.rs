@@ -180,7 +180,7 @@ impl Past {
             .flat_map(|watch| watch.watcher.tables.iter().map(|t| t.oid))
             .collect();
         let tables = match facts {
-            Some(facts) => facts.tables(&oids).await,
+            Some(facts) => facts.tables(&oids, seen).await,
             None => DatabaseFacts::default(),
         };
         let mut is_known = false;
@@ -293,7 +293,7 @@ impl Past {
     ) -> Option<Estimate> {
         let backup = session.backup.as_ref()?;
         let leader = snapshot.backend(session.pid)?;
-        let mut tables = facts.tables(&backup.tables).await;
+        let mut tables = facts.tables(&backup.tables, snapshot).await;
         let key = backup::key_of(snapshot, session)?;
         let begun = leader.xact_start.or(leader.backend_start);
         let mut watch = begun
@@ -375,7 +375,7 @@ impl Past {
             };
             let tables = if watch.watcher.database == snapshot.server.datname {
                 let oids: Vec<_> = watch.watcher.tables.iter().map(|t| t.oid).collect();
-                facts.tables(&oids).await
+                facts.tables(&oids, snapshot).await
             } else {
                 DatabaseFacts::default()
             };

@@ -1,60 +1,137 @@
 //! How big the tables of a dump are, and what their rows look like.
 
-use super::connect::Connection;
+use super::connect::{Connection, Encoding, Row};
 use crate::Result;
-use crate::model::{ColumnFacts, DatabaseFacts, Oid, TableFacts};
+use crate::model::{ColumnFacts, DatabaseFacts, LockedRelation, Oid, RelationKind, TableFacts};
+use std::collections::BTreeMap;
 
 const TABLES: &str = include_str!("tables.sql");
+const LIVE: &str = include_str!("tables_live.sql");
+const TOAST: &str = include_str!("tables_toast.sql");
 
-/// For more tables than this the widths of their rows are not read: `pg_stats` is slow, and with so many
-/// tables none is decisive.
-const WIDTHS_OF: usize = 1_000;
+/// Of no more tables than this everything is read: `pg_stats` is slow.
+const ALL_OF: usize = 1_000;
 
-/// The facts of these tables; one that vanished meanwhile, or is no plain table, is missing.
+/// Of so many the largest of more, and what the look saw of the others.
+const LARGEST: usize = 100;
+
+/// The facts of these tables; one that vanished meanwhile, or is no plain table, is missing. `seen`: what
+/// the look saw of them, which is enough for most of many.
 ///
 /// # Errors
 /// As the server has it.
-pub async fn facts(connection: &mut Connection, tables: &[Oid]) -> Result<DatabaseFacts> {
+pub async fn facts(
+    connection: &mut Connection,
+    tables: &[Oid],
+    seen: &BTreeMap<Oid, LockedRelation>,
+) -> Result<DatabaseFacts> {
     let mut found = DatabaseFacts::default();
     if tables.is_empty() {
         return Ok(found);
     }
-    let oids: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    let widths = if tables.len() > WIDTHS_OF {
+    let (closely, roughly) = if tables.len() > ALL_OF {
+        by_size(tables, seen)
+    } else {
+        (tables.to_vec(), Vec::new())
+    };
+    found.tables = roughly
+        .iter()
+        .map(|(oid, seen)| rough(*oid, seen))
+        .collect();
+    found.tables.sort_unstable_by_key(|t| t.oid);
+    let never_analyzed: Vec<Oid> = roughly
+        .iter()
+        .filter(|(_, seen)| seen.tuples < 0.0)
+        .map(|(oid, _)| *oid)
+        .collect();
+    let widths = if closely.len() > ALL_OF {
         "false"
     } else {
         "true"
     };
-    let question = TABLES
-        .replace("{OIDS}", &format!("{{{}}}", oids.join(",")))
+    let mut question = TABLES
+        .replace("{OIDS}", &list(&closely))
         .replace("{WIDTHS}", widths);
+    if !never_analyzed.is_empty() {
+        question += &format!(";\n{}", LIVE.replace("{OIDS}", &list(&never_analyzed)));
+    }
+    if !roughly.is_empty() {
+        question += &format!(";\n{TOAST}");
+    }
     let encoding = connection.encoding();
+    let mut close = Vec::with_capacity(closely.len());
     connection
         .ask("read the sizes of the tables", &question, |row| {
-            let (Some(oid), Some(schema), Some(relation)) =
-                (row.number(0), row.text(1, encoding), row.text(2, encoding))
-            else {
-                return;
-            };
-            found.large_objects = row.number(8).unwrap_or(0.0);
-            found.tables.push(TableFacts {
-                oid,
-                schema,
-                relation,
-                pages: row.number(3).unwrap_or(0.0),
-                toast_pages: row.number(4).unwrap_or(0.0),
-                tuples: row.number(5).unwrap_or(-1.0),
-                live_tuples: row.number(6).unwrap_or(0.0),
-                heap_bytes: 0.0,
-                columns: row
-                    .text(7, encoding)
-                    .map(|text| columns(&text))
-                    .unwrap_or_default(),
-                sample: None,
+            let table = row.number(0).and_then(|oid| {
+                let at = found.tables.binary_search_by_key(&oid, |t| t.oid).ok()?;
+                found.tables.get_mut(at)
             });
+            match (row.kind(), table) {
+                ("live", Some(table)) => table.live_tuples = row.number(1).unwrap_or(0.0),
+                ("toast", Some(table)) => table.toast_pages = row.number(1).unwrap_or(0.0),
+                ("table", _) => {
+                    found.large_objects = row.number(8).unwrap_or(0.0);
+                    close.extend(table_of(row, encoding));
+                }
+                _ => {}
+            }
         })
         .await?;
+    found.tables.extend(close);
     Ok(found)
+}
+
+fn list(oids: &[Oid]) -> String {
+    let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", oids.join(","))
+}
+
+type Seen<'a> = Vec<(Oid, &'a LockedRelation)>;
+
+/// The largest of many tables and those that the look did not see, and the others.
+fn by_size<'a>(tables: &[Oid], seen: &'a BTreeMap<Oid, LockedRelation>) -> (Vec<Oid>, Seen<'a>) {
+    let mut known: Seen = Vec::with_capacity(tables.len());
+    let mut closely = Vec::new();
+    for oid in tables {
+        match seen.get(oid) {
+            Some(relation) if relation.kind == RelationKind::Table => known.push((*oid, relation)),
+            Some(_) => {}
+            None => closely.push(*oid),
+        }
+    }
+    known.sort_by_key(|(_, relation)| std::cmp::Reverse(relation.bytes));
+    let rest = known.split_off(known.len().min(LARGEST));
+    closely.extend(known.iter().map(|(oid, _)| *oid));
+    (closely, rest)
+}
+
+fn rough(oid: Oid, seen: &LockedRelation) -> TableFacts {
+    TableFacts {
+        oid,
+        schema: seen.name.schema.clone(),
+        relation: seen.name.relation.clone(),
+        pages: seen.bytes as f64 / 8192.0,
+        tuples: seen.tuples,
+        ..TableFacts::default()
+    }
+}
+
+fn table_of(row: &Row<'_>, encoding: Encoding) -> Option<TableFacts> {
+    Some(TableFacts {
+        oid: row.number(0)?,
+        schema: row.text(1, encoding)?,
+        relation: row.text(2, encoding)?,
+        pages: row.number(3).unwrap_or(0.0),
+        toast_pages: row.number(4).unwrap_or(0.0),
+        tuples: row.number(5).unwrap_or(-1.0),
+        live_tuples: row.number(6).unwrap_or(0.0),
+        heap_bytes: 0.0,
+        columns: row
+            .text(7, encoding)
+            .map(|text| columns(&text))
+            .unwrap_or_default(),
+        sample: None,
+    })
 }
 
 /// Reads the JSON array of [type, width, share of nulls, distinct values] a column.
