@@ -139,12 +139,7 @@ fn usual(amounts: &[Amount], units: &[f64], past: &[PastRun]) -> Option<Usual> {
                 .enumerate()
                 .filter_map(|(place, (amount, unit))| {
                     let table = past.whole(place)?;
-                    let shrunk = if amount.rows >= 1.0 {
-                        (table.tuples / amount.rows).clamp(0.05, 20.0)
-                    } else {
-                        1.0
-                    };
-                    Some((unit * shrunk, table.seconds))
+                    Some((unit * growth(amount.rows, table.tuples), table.seconds))
                 })
                 .collect();
             let done: f64 = then.iter().map(|t| t.0).sum();
@@ -206,6 +201,15 @@ fn statement_units(
     )
 }
 
+/// How many times as many rows, within reason; of a table without rows nothing is known.
+fn growth(from: f64, to: f64) -> f64 {
+    if from >= 1.0 {
+        (to / from).clamp(0.05, 20.0)
+    } else {
+        1.0
+    }
+}
+
 /// Units from the seconds and rows of each place; `None` where they cover less than half of the bytes.
 fn scaled(
     amounts: &[Amount],
@@ -217,12 +221,7 @@ fn scaled(
         .enumerate()
         .map(|(place, amount)| {
             let (seconds, rows) = seen(place)?;
-            let growth = if rows >= 1.0 {
-                (amount.rows / rows).clamp(0.05, 20.0)
-            } else {
-                1.0
-            };
-            Some(seconds * growth)
+            Some(seconds * growth(rows, amount.rows))
         })
         .collect();
     let (mut spent, mut covered, mut all) = (0.0, 0.0, 0.0);

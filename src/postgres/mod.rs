@@ -8,3 +8,11 @@ pub mod snapshot;
 pub mod statements;
 pub mod tables;
 pub mod usage;
+
+use crate::model::Oid;
+
+/// Oids as the text of an array: `{16384,16385}`.
+fn array_of(oids: &[Oid]) -> String {
+    let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", oids.join(","))
+}

@@ -1,5 +1,6 @@
 //! How big the tables of a dump are, and what their rows look like.
 
+use super::array_of;
 use super::connect::{Connection, Encoding, Row};
 use crate::Result;
 use crate::model::{ColumnFacts, DatabaseFacts, LockedRelation, Oid, RelationKind, TableFacts};
@@ -34,11 +35,10 @@ pub async fn facts(
     } else {
         (tables.to_vec(), Vec::new())
     };
-    found.tables = roughly
+    let mut by_oid: BTreeMap<Oid, TableFacts> = roughly
         .iter()
-        .map(|(oid, seen)| rough(*oid, seen))
+        .map(|(oid, seen)| (*oid, rough(*oid, seen)))
         .collect();
-    found.tables.sort_unstable_by_key(|t| t.oid);
     let never_analyzed: Vec<Oid> = roughly
         .iter()
         .filter(|(_, seen)| seen.tuples < 0.0)
@@ -50,40 +50,35 @@ pub async fn facts(
         "true"
     };
     let mut question = TABLES
-        .replace("{OIDS}", &list(&closely))
+        .replace("{OIDS}", &array_of(&closely))
         .replace("{WIDTHS}", widths);
     if !never_analyzed.is_empty() {
-        question += &format!(";\n{}", LIVE.replace("{OIDS}", &list(&never_analyzed)));
+        question += &format!(";\n{}", LIVE.replace("{OIDS}", &array_of(&never_analyzed)));
     }
     if !roughly.is_empty() {
         question += &format!(";\n{TOAST}");
     }
     let encoding = connection.encoding();
-    let mut close = Vec::with_capacity(closely.len());
     connection
         .ask("read the sizes of the tables", &question, |row| {
-            let table = row.number(0).and_then(|oid| {
-                let at = found.tables.binary_search_by_key(&oid, |t| t.oid).ok()?;
-                found.tables.get_mut(at)
-            });
-            match (row.kind(), table) {
-                ("live", Some(table)) => table.live_tuples = row.number(1).unwrap_or(0.0),
-                ("toast", Some(table)) => table.toast_pages = row.number(1).unwrap_or(0.0),
-                ("table", _) => {
-                    found.large_objects = row.number(8).unwrap_or(0.0);
-                    close.extend(table_of(row, encoding));
-                }
+            if row.kind() == "table" {
+                found.large_objects = row.number(8).unwrap_or(0.0);
+                by_oid.extend(table_of(row, encoding).map(|table| (table.oid, table)));
+                return;
+            }
+            let Some(table) = row.number(0).and_then(|oid| by_oid.get_mut(&oid)) else {
+                return;
+            };
+            let amount = row.number(1).unwrap_or(0.0);
+            match row.kind() {
+                "live" => table.live_tuples = amount,
+                "toast" => table.toast_pages = amount,
                 _ => {}
             }
         })
         .await?;
-    found.tables.extend(close);
+    found.tables = by_oid.into_values().collect();
     Ok(found)
-}
-
-fn list(oids: &[Oid]) -> String {
-    let oids: Vec<String> = oids.iter().map(ToString::to_string).collect();
-    format!("{{{}}}", oids.join(","))
 }
 
 type Seen<'a> = Vec<(Oid, &'a LockedRelation)>;

@@ -1,5 +1,6 @@
 //! How often relations are used: the cumulative statistics, read twice.
 
+use super::array_of;
 use super::connect::Connection;
 use crate::Result;
 use crate::model::Oid;
@@ -24,8 +25,7 @@ pub async fn counters(
     connection: &mut Connection,
     relations: &[Oid],
 ) -> Result<BTreeMap<Oid, Counters>> {
-    let oids: Vec<String> = relations.iter().map(ToString::to_string).collect();
-    let question = USAGE.replace("{OIDS}", &format!("{{{}}}", oids.join(",")));
+    let question = USAGE.replace("{OIDS}", &array_of(relations));
     let mut found = BTreeMap::new();
     connection
         .ask("read how often the tables are used", &question, |row| {

@@ -98,10 +98,10 @@ impl Locks {
         let database = row.number(2).unwrap_or_default();
         let own = self.own_database;
         let more = More::read(row.word(3));
-        if let Some(pid) = pid.filter(|_| more.locktype == "virtualxid") {
-            self.virtual_of.insert(pid, more.virtualtransaction.into());
-        }
         let virtualtransaction: Arc<str> = more.virtualtransaction.into();
+        if let Some(pid) = pid.filter(|_| more.locktype == "virtualxid") {
+            self.virtual_of.insert(pid, Arc::clone(&virtualtransaction));
+        }
         let lock = |relation: Option<Oid>| Lock {
             target: more.target(database, relation, own),
             pid,

@@ -12,6 +12,7 @@
 mod lock;
 mod progress;
 
+use super::array_of;
 use super::connect::{Connection, Encoding, Row};
 use crate::model::{
     Backend, BackendState, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
@@ -213,11 +214,7 @@ async fn relations(
     connection: &mut Connection,
     snapshot: &Snapshot,
 ) -> Result<BTreeMap<Oid, LockedRelation>> {
-    let oids: Vec<String> = locked_oids(snapshot)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let names = RELATIONS.replace("$oids", &oids.join(","));
+    let names = RELATIONS.replace("$oids", &array_of(&locked_oids(snapshot)));
     match read_relations(connection, &format!("{CONVERTED};\n{names}")).await {
         // A name that the server itself cannot convert: somebody wrote it under another encoding.
         Err(Error::Server { .. }) => {

@@ -8,4 +8,4 @@ SELECT c.oid AS relation,
        c.relispartition
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.oid = ANY ('{$oids}'::oid[])
+ WHERE c.oid = ANY ('$oids'::oid[])
