@@ -265,12 +265,38 @@ pub struct Index {
     /// `indclass`, `indcollation` and `indoption` as text, to tell whether two indexes are alike.
     #[serde(default)]
     pub operators: String,
+    /// Each key column's operator class and collation, by name: to tell whether an existing index on a
+    /// partition is like a new one. Empty where the table is no partition.
+    #[serde(default)]
+    pub keys: Vec<IndexKey>,
     /// `indexprs`
     #[serde(default)]
     pub expressions: Option<String>,
     /// `indpred`
     #[serde(default)]
     pub predicate: Option<String>,
+}
+
+/// How a key column of an index is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// `pg_opclass.opcname`; empty in a new index that names none.
+    pub opclass: String,
+    /// Whether it is the type's default (`opcdefault`), or none was named.
+    pub is_default: bool,
+    /// `pg_collation.collname`; empty where the type has none, and in a new index that names none.
+    pub collation: String,
+    /// Whether it is the column's own, or none was named.
+    pub is_columns: bool,
+}
+
+impl IndexKey {
+    /// Whether two key columns are compared alike (`CompareIndexInfo`).
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.opclass == other.opclass || self.is_default && other.is_default)
+            && (self.collation == other.collation || self.is_columns && other.is_columns)
+    }
 }
 
 const fn yes() -> bool {

@@ -76,8 +76,20 @@ SELECT 'indexes', pg_catalog.json_agg(x)::text FROM (
            i.indisvalid AS is_valid, i.indislive AS is_live, i.indisclustered AS is_clustered, i.indisreplident AS is_replica_identity,
            i.indimmediate AS is_immediate,
            i.indclass::text || ';' || i.indcollation::text || ';' || i.indoption::text AS operators,
+           coalesce(CASE WHEN t.relispartition THEN (
+               SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                   'opclass', o.opcname, 'is_default', o.opcdefault,
+                   'collation', coalesce(l.collname, ''), 'is_columns', k.colloid = coalesce(a.attcollation, k.colloid))
+                   ORDER BY k.place)
+               FROM ROWS FROM (pg_catalog.unnest(i.indclass::oid[]), pg_catalog.unnest(i.indcollation::oid[]))
+                    WITH ORDINALITY k (opclass, colloid, place)
+               JOIN pg_catalog.pg_opclass o ON o.oid = k.opclass
+               LEFT JOIN pg_catalog.pg_collation l ON l.oid = k.colloid
+               LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.place - 1])
+           END, '[]') AS keys,
            i.indexprs::text AS expressions, i.indpred::text AS predicate
-    FROM pg_catalog.pg_index i WHERE i.indexrelid = ANY ($1)) x
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+    WHERE i.indexrelid = ANY ($1)) x
 UNION ALL
 SELECT 'inherits', pg_catalog.json_agg(x)::text FROM (
     SELECT i.inhrelid::int8 AS child, i.inhparent::int8 AS parent, i.inhdetachpending AS detach_pending

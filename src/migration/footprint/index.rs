@@ -5,7 +5,7 @@ use super::alter_table::{self, Altering, blank_constraint};
 use super::expression;
 use super::names;
 use crate::model::{
-    Constraint, Index, Inheritance, LockMode, LockWork, Oid, RelationKind, RelationName, WaitPhase,
+    Constraint, Index, IndexKey, Inheritance, LockMode, LockWork, Oid, RelationKind, RelationName, WaitPhase,
     class,
 };
 use pg_query::NodeEnum;
@@ -18,6 +18,9 @@ use LockMode::{AccessExclusive, AccessShare, Share, ShareUpdateExclusive};
 struct Shape {
     columns: Vec<i16>,
     key_columns: i16,
+    /// Access method; none: btree.
+    method: Option<String>,
+    keys: Vec<IndexKey>,
     expressions: Option<String>,
     predicate: Option<String>,
     is_unique: bool,
@@ -118,6 +121,8 @@ fn shape_of(act: &Act, table: Oid, statement: &IndexStmt) -> Step<Shape> {
     let mut shape = Shape {
         is_unique: statement.unique || statement.primary,
         is_primary: statement.primary,
+        method: (!statement.access_method.is_empty()).then(|| statement.access_method.clone()),
+        keys: statement.index_params.iter().filter_map(key_of).collect(),
         ..Shape::default()
     };
     let mut expressions = Vec::new();
@@ -148,6 +153,20 @@ fn shape_of(act: &Act, table: Oid, statement: &IndexStmt) -> Step<Shape> {
         .as_ref()
         .and_then(|w| serde_json::to_string(w).ok());
     Ok(shape)
+}
+
+/// What a key column of the statement says of its operator class and collation.
+fn key_of(node: &Node) -> Option<IndexKey> {
+    let Some(NodeEnum::IndexElem(element)) = &node.node else {
+        return None;
+    };
+    let name = |list: &[Node]| names::list(list).pop().unwrap_or_default();
+    Some(IndexKey {
+        opclass: name(&element.opclass),
+        is_default: element.opclass.is_empty(),
+        collation: name(&element.collation),
+        is_columns: element.collation.is_empty(),
+    })
 }
 
 /// `ChooseIndexName`
@@ -238,6 +257,7 @@ fn build(act: &mut Act, table: Oid, name: &str, shape: &Shape, recurses: bool) -
 /// An index that goes and comes back.
 pub struct Remade {
     name: RelationName,
+    method: Option<String>,
     index: Index,
     constraint: Option<Constraint>,
     is_part: bool,
@@ -255,6 +275,7 @@ impl Remade {
             .cloned();
         Some(Self {
             name: act.world.relation(oid)?.name.clone(),
+            method: act.world.relation(oid)?.access_method.clone(),
             constraint,
             is_part: !act.world.parents(oid).is_empty(),
             index,
@@ -299,6 +320,8 @@ impl Remade {
             format!("index {} is built again", self.name.relation),
         );
         let shape = Shape {
+            method: self.method,
+            keys: self.index.keys.clone(),
             columns: self.index.columns.clone(),
             key_columns: self.index.key_columns,
             expressions: self.index.expressions.clone(),
@@ -375,6 +398,9 @@ fn put(act: &mut Act, table: Oid, name: &str, shape: &Shape) -> Oid {
         None => (String::new(), RelationKind::Index),
     };
     let oid = act.create(RelationName::new(schema, name), kind);
+    if let Some(relation) = act.world.relation_mut(oid) {
+        relation.access_method.clone_from(&shape.method);
+    }
     act.world.indexes.put(Index {
         oid,
         table,
@@ -389,6 +415,7 @@ fn put(act: &mut Act, table: Oid, name: &str, shape: &Shape) -> Oid {
         is_replica_identity: false,
         is_immediate: true,
         operators: String::new(),
+        keys: shape.keys.clone(),
         expressions: shape.expressions.clone(),
         predicate: shape.predicate.clone(),
     });
@@ -415,6 +442,11 @@ pub fn clone_on(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
     let shape = Shape {
         columns,
         key_columns: model.key_columns,
+        method: act
+            .world
+            .relation(parent)
+            .and_then(|r| r.access_method.clone()),
+        keys: model.keys.clone(),
         expressions: model.expressions.clone(),
         predicate: model.predicate.clone(),
         is_unique: model.is_unique,
@@ -525,6 +557,9 @@ pub fn alike(act: &Act, parent: Oid, child: Oid) -> bool {
             .split(';')
             .take(2)
             .eq(c.operators.split(';').take(2));
+    let same_keys = p.keys.is_empty()
+        || c.keys.is_empty()
+        || p.keys.len() == c.keys.len() && p.keys.iter().zip(&c.keys).all(|(p, c)| p.is_like(c));
     let constrained = |i: &Index| {
         act.world
             .constraints
@@ -538,6 +573,7 @@ pub fn alike(act: &Act, parent: Oid, child: Oid) -> bool {
         && p.expressions.is_some() == c.expressions.is_some()
         && p.predicate.is_some() == c.predicate.is_some()
         && same_operators
+        && same_keys
         && method(parent).unwrap_or_else(|| "btree".into())
             == method(child).unwrap_or_else(|| "btree".into())
         && (!constrained(p) || constrained(c))

@@ -8,13 +8,14 @@ use super::names;
 use super::output;
 use super::query::{self, Stage};
 use super::routine;
+use super::storage;
 use crate::model::{
     DataType, ExtendedStatistics, LockMode, LockWork, Oid, Policy, PublicationTable, RangeEntry,
     RelationKind, Routine, Rule, Trigger, class,
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    self, AlterDomainStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt, CommentStmt,
+    self, AlterDomainStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt, CmdType, CommentStmt,
     CompositeTypeStmt, CreateFunctionStmt, CreatePolicyStmt, CreatePublicationStmt, CreateSeqStmt,
     CreateStatsStmt, CreateTrigStmt, DropBehavior, GrantStmt, Node, ObjectType, RangeVar, RuleStmt,
     ViewStmt,
@@ -328,6 +329,9 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     };
     let oid = act.resolve(range)?;
     act.lock(oid, AccessExclusive, "gets a rule");
+    if statement.event() == CmdType::CmdSelect && act.kind(oid) == RelationKind::Table {
+        becomes_a_view(act, oid)?;
+    }
     for action in &statement.actions {
         rule_action(act, action)?;
         if let Ok(tree) = serde_json::to_value(action) {
@@ -360,6 +364,24 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     });
     act.world
         .depend((class::RULE, rule, 0), (class::RELATION, oid, 0), 'a');
+    Ok(())
+}
+
+/// A table with an ON SELECT rule was a view, up to 15 (`DefineQueryRewrite`): its TOAST table goes.
+fn becomes_a_view(act: &mut Act, oid: Oid) -> Step {
+    if act.version() >= 16 {
+        return refuse(format!(
+            "{} is a table: it cannot have ON SELECT rules",
+            act.shown(oid)
+        ));
+    }
+    for part in storage::toast_of(act, oid) {
+        act.lock(part, AccessExclusive, "goes: its table becomes a view");
+    }
+    if let Some(relation) = act.world.relation_mut(oid) {
+        relation.kind = RelationKind::View;
+        relation.toast = 0;
+    }
     Ok(())
 }
 

@@ -59,7 +59,7 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
         child,
         cmd.bound.as_ref().is_some_and(|b| b.is_default),
     );
-    match_indexes(act, parent, child);
+    match_indexes(act, parent, child)?;
     // CloneRowTriggersToPartition
     let row_triggers: Vec<Oid> = act
         .world
@@ -104,7 +104,10 @@ pub fn join(act: &mut Act, parent: Oid, child: Oid, is_default: bool) {
 }
 
 /// `AttachPartitionEnsureIndexes`: every index of the parent finds one on the partition, or makes one.
-fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
+fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
+    if act.kind(child) == RelationKind::ForeignTable {
+        return without_indexes(act, parent);
+    }
     let on_child: Vec<Oid> = act.world.indexes.of(child).map(|i| i.oid).collect();
     let on_parent: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
     for &index in &on_child {
@@ -157,6 +160,27 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) {
             }
         }
     }
+    Ok(())
+}
+
+/// A foreign table has no indexes: it gets none, and its parent can have no unique one.
+fn without_indexes(act: &mut Act, parent: Oid) -> Step {
+    let indexes: Vec<(Oid, bool)> = act
+        .world
+        .indexes
+        .of(parent)
+        .map(|i| (i.oid, i.is_unique))
+        .collect();
+    for (index, is_unique) in indexes {
+        act.touch(index, AccessShare, "a foreign table gets none alike");
+        if is_unique {
+            return refuse(format!(
+                "a foreign table cannot be a partition of {}, which has a unique index",
+                act.shown(parent)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// `CloneForeignKeyConstraints`: the parent's own, and those that point at it.
@@ -497,11 +521,15 @@ pub fn create_of(
         act.works_on_tree(default, LockWork::Scan);
     }
     join(act, parent, child, is_default);
-    let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
-    for index in indexes {
-        act.touch(index, AccessShare, "the partition gets an index alike");
-        act.lock(index, ShareUpdateExclusive, "gets a partition's index");
-        super::index::clone_on(act, index, child);
+    if act.kind(child) == RelationKind::ForeignTable {
+        without_indexes(act, parent)?;
+    } else {
+        let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
+        for index in indexes {
+            act.touch(index, AccessShare, "the partition gets an index alike");
+            act.lock(index, ShareUpdateExclusive, "gets a partition's index");
+            super::index::clone_on(act, index, child);
+        }
     }
     clone_foreign_keys(act, altering, parent, child, false)
 }
