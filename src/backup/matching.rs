@@ -17,11 +17,7 @@ pub fn key_of(snapshot: &Snapshot, session: &Session) -> Option<RunKey> {
     let leader = snapshot.backend(session.pid)?;
     let backup = session.backup.as_ref()?;
     Some(RunKey {
-        server: snapshot
-            .server
-            .system_identifier
-            .clone()
-            .unwrap_or_default(),
+        server: snapshot.server.history_key(),
         database: leader.datname.clone().unwrap_or_default(),
         tool: backup.tool.word().to_owned(),
         user: leader.usename.clone().unwrap_or_default(),

@@ -49,7 +49,7 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     };
     let server = looked
         .as_ref()
-        .and_then(|(snapshot, _)| snapshot.server.system_identifier.clone());
+        .map(|(snapshot, _)| snapshot.server.history_key());
     // A file that cannot be used is the answer to this command, not a note.
     let mut runs = past.runs_of(server.as_deref()).await?;
     let now = looked.as_ref().map_or_else(Utc::now, |(s, _)| s.taken_at);

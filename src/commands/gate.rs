@@ -211,8 +211,7 @@ impl Question {
         runs_already: bool,
     ) -> Option<String> {
         let now = snapshot.taken_at;
-        let server = snapshot.server.system_identifier.as_deref();
-        let runs = past.runs_if_any(server).await;
+        let runs = past.runs_if_any(&snapshot.server.history_key()).await;
         let local = || past.place().map_or_else(Vec::new, |_| schedulers::lines());
         let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, local, now);
         next.filter(|next| next.starts > now || !runs_already)?

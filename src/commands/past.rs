@@ -199,11 +199,11 @@ impl Past {
     }
 
     /// The same for a command that goes on without: what goes wrong is a note.
-    pub async fn runs_if_any(&mut self, server: Option<&str>) -> Vec<BackupRun> {
+    pub async fn runs_if_any(&mut self, server: &str) -> Vec<BackupRun> {
         if !self.may_know_more() {
             return Vec::new();
         }
-        let filter = all_of(server);
+        let filter = all_of(Some(server));
         self.ask(async |history| history.runs(&filter).await)
             .await
             .unwrap_or_default()
@@ -269,11 +269,7 @@ impl Past {
         if self.last_kept.is_some() {
             return;
         }
-        let server = snapshot
-            .server
-            .system_identifier
-            .clone()
-            .unwrap_or_default();
+        let server = snapshot.server.history_key();
         let watches = self
             .ask(async |history| history.watches(&server).await)
             .await;
@@ -434,7 +430,7 @@ impl Recorded<'_> {
         let server = &seen.server;
         BackupRun {
             key: RunKey {
-                server: server.system_identifier.clone().unwrap_or_default(),
+                server: server.history_key(),
                 database: self
                     .database
                     .clone()

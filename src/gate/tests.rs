@@ -42,6 +42,7 @@ impl Stage {
             settings: BTreeMap::from([("lock_timeout".into(), "0".into())]),
             started_at: None,
             system_identifier: None,
+            address: None,
             pooled: false,
         };
         Self {

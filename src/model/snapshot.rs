@@ -62,6 +62,9 @@ pub struct Server {
     /// `pg_control_system().system_identifier` as text, where it may be read: tells servers apart in the history.
     #[serde(default)]
     pub system_identifier: Option<String>,
+    /// Where it was reached: `host:port`, or the socket's path.
+    #[serde(default)]
+    pub address: Option<String>,
     /// Whether a pooler (pgbouncer) is in between: `own_pid` is then one of its sessions, and clients'
     /// addresses are the pooler's.
     #[serde(default)]
@@ -85,8 +88,17 @@ impl Server {
             settings: BTreeMap::new(),
             started_at: None,
             system_identifier: None,
+            address: None,
             pooled: false,
         }
+    }
+
+    /// What the history knows this server by: its system identifier, or where it was reached if that may
+    /// not be read (some hosts keep `pg_control_system()` from everybody).
+    #[must_use]
+    pub fn history_key(&self) -> String {
+        let known = self.system_identifier.as_ref().or(self.address.as_ref());
+        known.cloned().unwrap_or_default()
     }
 
     /// Major version, such as 15.

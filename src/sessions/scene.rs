@@ -35,6 +35,7 @@ impl Scene {
                 settings: BTreeMap::new(),
                 started_at: None,
                 system_identifier: None,
+                address: None,
                 pooled: false,
             },
             backends: Vec::new(),

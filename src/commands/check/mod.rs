@@ -159,7 +159,7 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     let runs = match mode.needs {
         Needs::History => {
             watchdog::stage("reading past backup runs");
-            past.runs_of(look.snapshot.server.system_identifier.as_deref())
+            past.runs_of(Some(&look.snapshot.server.history_key()))
                 .await?
         }
         _ => Vec::new(),

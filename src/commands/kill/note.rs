@@ -81,7 +81,7 @@ fn by_whom(look: &Snapshot) -> SignalNote {
     let user = user.map_or_else(|| format!("uid {}", Uid::current()), |user| user.name);
     SignalNote {
         at: look.taken_at,
-        server: server.system_identifier.clone().unwrap_or_default(),
+        server: server.history_key(),
         database: String::new(),
         pid: None,
         gid: None,

@@ -10,7 +10,7 @@ use super::expression;
 use super::names;
 use crate::model::{Constraint, LockMode, Oid, RangeEntry, RelationKind, RowWait, class};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CopyStmt, Node, RangeVar};
+use pg_query::protobuf::{CopyStmt, Node, OverridingKind, RangeVar};
 use serde_json::Value;
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
@@ -291,6 +291,7 @@ impl Walk<'_, '_> {
             .filter(|c| !c.is_empty());
         let columns = columns.or_else(|| self.leading_columns(table, statement));
         let columns = columns.map(|c| without_defaults(statement, c));
+        let columns = columns.map(|c| self.without_overridden(table, statement, c));
         self.inserts.push(Insert { table, columns });
         if let Some(conflict) = statement.get("on_conflict_clause").filter(|c| !c.is_null()) {
             if conflict.get("infer").is_some_and(|i| !i.is_null()) {
@@ -336,10 +337,55 @@ impl Walk<'_, '_> {
         )
     }
 
+    /// The columns whose value in the statement counts: not those of identity columns under
+    /// `OVERRIDING USER VALUE` (`rewriteTargetListIU`).
+    fn without_overridden(
+        &self,
+        table: Oid,
+        statement: &Value,
+        mut columns: Vec<String>,
+    ) -> Vec<String> {
+        let overriding = statement.get("override").and_then(Value::as_i64);
+        if overriding == Some(OverridingKind::OverridingUserValue as i64) {
+            columns.retain(|name| {
+                let column = self.act.world.column(table, name);
+                column.is_none_or(|c| c.identity.is_empty())
+            });
+        }
+        columns
+    }
+
+    /// `SET … = DEFAULT` takes defaults as a row without these columns does.
+    fn set_to_defaults(&mut self, table: Oid, statement: &Value) {
+        let reset: Vec<&str> = statement
+            .get("target_list")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|item| find_key(item, "ResTarget"))
+            .filter(|target| {
+                let value = target.get("val");
+                value.is_some_and(|v| find_key(v, "SetToDefault").is_some())
+            })
+            .filter_map(|target| target.get("name")?.as_str())
+            .collect();
+        let Some(relation) = self.act.world.relation(table).filter(|_| !reset.is_empty()) else {
+            return;
+        };
+        let names = relation.columns.iter().map(|c| c.name.clone());
+        let columns = names.filter(|n| !reset.contains(&n.as_str())).collect();
+        self.inserts.push(Insert {
+            table,
+            columns: Some(columns),
+        });
+    }
+
     fn change(&mut self, statement: &Value, scope: &Scope, deed: Deed) -> Step {
         let mut inner = scope.clone();
         self.with(statement.get("with_clause"), &mut inner)?;
-        self.target(statement, deed)?;
+        if let Some(table) = self.target(statement, deed)? {
+            self.set_to_defaults(table, statement);
+        }
         for (key, field) in statement.as_object().into_iter().flatten() {
             if !matches!(key.as_str(), "relation" | "with_clause") {
                 self.visit(field, &inner)?;

@@ -328,7 +328,10 @@ async fn open_one(
     for &mode in target.modes(endpoint) {
         let options = target.options_for(endpoint, mode, password.as_deref());
         match greet(target, options, deadline, &read).await {
-            Ok(opened) => return Ok(opened),
+            Ok(mut opened) => {
+                opened.connection.server.address = Some(endpoint.to_string());
+                return Ok(opened);
+            }
             Err(refusal) if refusal.try_other_mode => {
                 first_refusal.get_or_insert(refusal);
             }
