@@ -6,7 +6,10 @@ use common::{Database, Dump, Outcome, pgguard, until};
 use pgguard::commands::block_on;
 use pgguard::history::{Filter, History};
 use pgguard::model::{BackupRun, RunOutcome};
+use pgguard::throwaway::{Options, Server};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 /// A place for a history of the test's own.
 struct Place(tempfile::TempDir);
@@ -158,6 +161,63 @@ fn a_dump_that_was_killed_is_an_aborted_run() {
     assert_eq!(runs[0].outcome, RunOutcome::Aborted);
     let done: Vec<bool> = runs[0].tables.iter().map(|t| t.complete).collect();
     assert_eq!(done[2..], [false, false], "{runs:?}");
+}
+
+/// How much of a base backup one look says is done.
+fn fraction(looked: &Outcome) -> f64 {
+    let told = looked.json();
+    let sessions = told["sessions"].as_array().expect("sessions");
+    let backup = sessions.iter().find(|s| s["role"] == "backup");
+    backup.map_or(0.0, |b| {
+        b["estimate"]["fraction_done"].as_f64().unwrap_or(0.0)
+    })
+}
+
+/// A base backup whose reader is this test: it goes on only as far as it is read. It ends by itself, or
+/// is killed early on.
+fn watched_base_backup(server: &'static Server, to_its_end: bool) -> RunOutcome {
+    let (database, place) = (Database::empty(server), Place::new());
+    let mut backup = server
+        .command("pg_basebackup")
+        .args(["--checkpoint=fast", "-D", "-", "-Ft", "-X", "none"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("pg_basebackup starts");
+    let mut tar = backup.stdout.take().expect("its output");
+    let enough = if to_its_end { 0.99 } else { 0.2 };
+    let mut sent = 0.0;
+    until("so much of it is sent", || {
+        // The last hundredth is not to be missed.
+        let mut part = vec![0; if sent < 0.9 { 1_000_000 } else { 30_000 }];
+        tar.read_exact(&mut part).expect("more of it");
+        sent = fraction(&status(&database, &place));
+        sent >= enough
+    });
+    if to_its_end {
+        std::io::copy(&mut tar, &mut std::io::sink()).expect("the rest of it");
+    } else {
+        backup.kill().expect("it is killed");
+    }
+    assert_eq!(backup.wait().expect("its end").success(), to_its_end);
+    until("its walsender is gone", || {
+        database.sql("SELECT count(*) FROM pg_stat_progress_basebackup") == "0"
+    });
+    status(&database, &place);
+    let runs = place.runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(runs[0].key.tool, "pg_basebackup");
+    runs[0].outcome
+}
+
+#[test]
+fn a_base_backup_that_was_seen_to_its_end_is_complete_and_one_that_was_killed_is_aborted() {
+    // Of its own: a base backup is of the whole server.
+    let options = Options::major(common::majors()[0]);
+    let server = Box::leak(Box::new(Server::start(&options).expect("a server")));
+    assert_eq!(watched_base_backup(server, true), RunOutcome::Complete);
+    assert_eq!(watched_base_backup(server, false), RunOutcome::Aborted);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What a watcher saw, as the history keeps it.
 
+use super::physical;
 use super::rows::{Amount, amounts, seconds};
-use super::watcher::{TableSeen, Watcher};
+use super::watcher::{Stage, TableSeen, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
 
@@ -24,7 +25,7 @@ impl Watcher {
     /// The run so far, if its begin is known. `end`: the session is no longer there.
     ///
     /// Unless its outcome is known, it is complete only if its last table was seen done, or 99 % of
-    /// the work; a dump that vanished before was aborted.
+    /// the work, or of the bytes of a physical backup; a dump that vanished before was aborted.
     #[must_use]
     pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
         let started = self.started?;
@@ -66,7 +67,7 @@ impl Watcher {
 
     fn is_complete(&self, amounts: &[Amount]) -> bool {
         if self.tables.is_empty() {
-            return false;
+            return self.is_sent();
         }
         let bytes = |a: &Amount| a.rows * a.row_bytes;
         let total: f64 = amounts.iter().map(bytes).sum();
@@ -83,6 +84,16 @@ impl Watcher {
         let last_is_done =
             self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
         last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
+    }
+
+    /// Whether a physical backup had sent all there was: it only waited for the write-ahead log, or had
+    /// sent 99 % of the bytes that the server counted.
+    fn is_sent(&self) -> bool {
+        let nearly = || {
+            let (course, total) = physical::course(self)?;
+            Some(course.last()?.1 >= NEARLY_ALL * total)
+        };
+        self.stage == Stage::Finishing || nearly().unwrap_or(false)
     }
 
     /// Each table's time: from its begin to the next one's, where both were seen; what lies

@@ -5,8 +5,8 @@ use super::alter_table::{self, Altering, blank_constraint};
 use super::expression;
 use super::names;
 use crate::model::{
-    Constraint, Index, IndexKey, Inheritance, LockMode, LockWork, Oid, RelationKind, RelationName, WaitPhase,
-    class,
+    Constraint, Index, IndexKey, Inheritance, LockMode, LockWork, Oid, RelationKind, RelationName,
+    WaitPhase, class,
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, ConstrType, IndexStmt, Node, ReindexObjectType, ReindexStmt};

@@ -15,10 +15,10 @@ use crate::model::{
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    self, AlterDomainStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt, CmdType, CommentStmt,
-    CompositeTypeStmt, CreateFunctionStmt, CreatePolicyStmt, CreatePublicationStmt, CreateSeqStmt,
-    CreateStatsStmt, CreateTrigStmt, DropBehavior, GrantStmt, Node, ObjectType, RangeVar, RuleStmt,
-    ViewStmt,
+    self, AlterDomainStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt, CmdType,
+    CommentStmt, CompositeTypeStmt, CreateFunctionStmt, CreatePolicyStmt, CreatePublicationStmt,
+    CreateSeqStmt, CreateStatsStmt, CreateTrigStmt, DropBehavior, GrantStmt, Node, ObjectType,
+    RangeVar, RuleStmt, ViewStmt,
 };
 
 use LockMode::{
