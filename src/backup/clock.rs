@@ -86,7 +86,7 @@ pub(super) fn clocks(
         });
     }
     let total = bytes.iter().sum::<f64>().max(1.0);
-    let share = 2.0 / past.len().max(1) as f64;
+    let share = 1.0 / past.len().max(1) as f64;
     for run in past {
         if let Some(units) = past_units(amounts, run, &bytes) {
             clocks.push(Clock {

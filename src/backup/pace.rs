@@ -106,7 +106,7 @@ fn seen_pace(course: &[(f64, f64)]) -> Option<Pace> {
         unevenness,
         segments: moving,
         // Less than two seconds are worth less than one segment.
-        variance: (unevenness + 0.2) / moving.max(1.0).min((now / 2.0).max(0.05)),
+        variance: (unevenness + 0.4) / moving.max(1.0).min((now / 2.0).max(0.05)),
         length,
     })
 }
