@@ -62,6 +62,8 @@ CREATE INDEX compared_1_h ON compared_1 USING hash (a);
 CREATE INDEX compared_1_a ON compared_1 (a);
 CREATE INDEX compared_2_a ON compared_2 (a);
 CREATE TABLE becomes_a_view (a int, t text);
+CREATE TABLE sorted (id int PRIMARY KEY, a varchar UNIQUE, c varchar(9) COLLATE "C");
+CREATE INDEX sorted_c ON sorted (c);
 -- forms
 CREATE TABLE new PARTITION OF fk FOR VALUES IN (3);
 CREATE TABLE new PARTITION OF fk FOR VALUES IN (3) PARTITION BY LIST (a);
@@ -119,3 +121,9 @@ CREATE INDEX new ON compared (a text_pattern_ops);
 CREATE INDEX new ON compared (a text_ops);
 CREATE INDEX new ON compared USING hash (a);
 CREATE RULE "_RETURN" AS ON SELECT TO becomes_a_view DO INSTEAD SELECT 1 AS a, 'x'::text AS t;
+ALTER TABLE sorted ALTER COLUMN a TYPE varchar COLLATE "C";
+ALTER TABLE sorted ALTER COLUMN a TYPE varchar COLLATE "default";
+ALTER TABLE sorted ALTER COLUMN a TYPE text;
+ALTER TABLE sorted ALTER COLUMN c TYPE varchar;
+ALTER TABLE sorted ALTER COLUMN c TYPE varchar COLLATE "C";
+ALTER TABLE sorted ALTER COLUMN c TYPE text COLLATE "POSIX";

@@ -36,6 +36,8 @@ pub struct Altered {
     pub indexes: Vec<Oid>,
     /// Columns whose new type is indexed by other operators.
     pub other_operators: Vec<i16>,
+    /// Columns that got another collation: indexes sort by it, foreign keys compare as before.
+    pub other_collations: Vec<i16>,
     /// Extended statistics to take away and add again.
     pub statistics: Vec<Oid>,
     /// Foreign keys to check against all rows.

@@ -628,6 +628,26 @@ pub fn expression(
 
 // ---- ALTER COLUMN TYPE ----------------------------------------------------------------------------
 
+/// Collations that every server has under these oids (`pg_collation.dat`).
+const DEFAULT_COLLATION: Oid = 100;
+const PINNED_COLLATIONS: [(&str, Oid); 3] =
+    [("default", DEFAULT_COLLATION), ("C", 950), ("POSIX", 951)];
+
+/// The collation that a retyped column gets, where it is another one than before. One of another name is
+/// taken for the same: its oid is not known here.
+fn new_collation(column: &Column, def: &ColumnDef) -> Option<Oid> {
+    let before = column.collation;
+    let after = match def.coll_clause.as_ref().and_then(|c| c.collname.last()) {
+        None => DEFAULT_COLLATION,
+        Some(node) => {
+            let named = names::list(std::slice::from_ref(node)).pop()?;
+            PINNED_COLLATIONS.iter().find(|c| c.0 == named)?.1
+        }
+    };
+    // 0: of a type without collations, or made in this very migration.
+    (before != 0 && before != after).then_some(after)
+}
+
 /// `ALTER COLUMN … TYPE` (`ATPrepAlterColumnType`, `ATExecAlterColumnType`)
 pub fn alter_type(
     act: &mut Act,
@@ -664,6 +684,14 @@ pub fn alter_type(
         }
         if !same_operators(act, column.type_oid, new_type) {
             altering.table(table).other_operators.push(column.number);
+        }
+        if let Some(collation) = new_collation(&column, def) {
+            altering.table(table).other_collations.push(column.number);
+            if let Some(r) = act.world.relation_mut(table)
+                && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
+            {
+                c.collation = collation;
+            }
         }
         depend_on_column(act, altering, table, column.number, false)?;
         sequences_of_retyped(act, table, column.number);
@@ -1015,7 +1043,9 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
     }
     for index in &indexes {
         let altered = altering.table(index.table());
-        if altered.rewrite.is_none() && index.is_reusable(&altered.other_operators) {
+        let is_kept = index.is_reusable(&altered.other_operators)
+            && index.is_reusable(&altered.other_collations);
+        if altered.rewrite.is_none() && is_kept {
             // CheckIndexCompatible, indexcmds.c
             act.lock(index.oid(), AccessShare, "is looked at, and kept as it is");
         } else {
