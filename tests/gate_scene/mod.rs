@@ -286,12 +286,14 @@ impl Scene {
             {
                 return false;
             }
-            let row =
-                sqlx::query("select exists (select from pg_locks where pid = $1 and not granted)")
-                    .bind(self.actors[actor].pid)
-                    .fetch_one(&mut self.observer)
-                    .await
-                    .expect("pg_locks can be read");
+            // CREATE INDEX CONCURRENTLY waits for the snapshot of this very question, too.
+            let question = "select exists (select from pg_locks where pid = $1 and not granted) \
+                            and pg_blocking_pids($1) <> array[pg_backend_pid()]";
+            let row = sqlx::query(question)
+                .bind(self.actors[actor].pid)
+                .fetch_one(&mut self.observer)
+                .await
+                .expect("pg_locks can be read");
             if row.get(0) {
                 return true;
             }

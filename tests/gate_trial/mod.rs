@@ -32,7 +32,8 @@ impl Said {
         self.verdict.statements.iter().find(|s| s.blocks())
     }
 
-    /// Whom the first wait that counts is for; 0: a prepared transaction.
+    /// Whom the first wait that counts is for, or any of those that come one after the other; 0: a prepared
+    /// transaction.
     pub fn in_front(&self) -> BTreeSet<Pid> {
         let Some(statement) = self.first_block() else {
             return BTreeSet::new();
@@ -42,17 +43,24 @@ impl Said {
             return BTreeSet::new();
         };
         let queued = |kind| matches!(kind, WaitKind::Lock | WaitKind::Queue);
+        if self.one_by_one() {
+            return counting().map(|w| w.blocker.pid.unwrap_or(0)).collect();
+        }
         counting()
-            .filter(|wait| wait.oid == first.oid && queued(wait.kind) == queued(first.kind))
+            // One statement may ask for a relation twice, more strongly the second time.
+            .filter(|wait| wait.oid == first.oid && wait.mode == first.mode)
+            .filter(|wait| queued(wait.kind) == queued(first.kind))
             .map(|wait| wait.blocker.pid.unwrap_or(0))
             .collect()
     }
 
-    /// Whether the first wait is for transactions to end, one after the other.
+    /// Whether it waits for transactions to end, one after the other; which of them comes first is not
+    /// said.
     pub fn one_by_one(&self) -> bool {
-        self.first_block()
-            .and_then(|s| s.waits.iter().find(|wait| wait.counts))
-            .is_some_and(|wait| matches!(wait.kind, WaitKind::Lockers | WaitKind::Snapshot))
+        let waits = self.first_block().into_iter().flat_map(|s| &s.waits);
+        waits
+            .filter(|wait| wait.counts)
+            .any(|wait| matches!(wait.kind, WaitKind::Lockers | WaitKind::Snapshot))
     }
 
     /// All the texts of the report.
