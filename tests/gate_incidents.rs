@@ -10,7 +10,7 @@ use gate_trial::{Said, agree, at_once, cancel, gate, gate_with, judge, waits};
 use pgguard::gate::{Policy, before_backup};
 use pgguard::model::{Answer, ClearsBy, Estimate, LockMode, Pid, RelationName, Role, WaitKind};
 use pgguard::sessions::understand;
-use pgguard::throwaway::{Options, Server};
+use pgguard::throwaway::Options;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn begun(database: &Database, sql: &str) -> Session {
@@ -284,8 +284,7 @@ fn autovacuuming(extra: &[(&str, &str)]) -> Database {
     let options = extra
         .iter()
         .fold(options, |o, (name, value)| o.setting(name, value));
-    let server = Server::start(&options).expect("the server starts");
-    Database::empty(Box::leak(Box::new(server)))
+    Database::empty(common::own_server(&options))
 }
 
 fn autovacuum_of(database: &Database, table: &str) -> Pid {
@@ -658,8 +657,7 @@ fn incident_24_prepared_transactions_are_named_by_their_gids() {
     let options = Options::major(common::server().major())
         .setting("autovacuum", "off")
         .setting("max_prepared_transactions", "5");
-    let server = Server::start(&options).expect("the server starts");
-    let database = Database::empty(Box::leak(Box::new(server)));
+    let database = Database::empty(common::own_server(&options));
     database.sql("CREATE TABLE moves (id int)");
     let mut app = database.session();
     for gid in ["first", "second"] {

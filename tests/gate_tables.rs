@@ -317,8 +317,7 @@ fn a_prepared_transaction_is_waited_for_and_named() {
         let options = pgguard::throwaway::Options::major(major)
             .setting("autovacuum", "off")
             .setting("max_prepared_transactions", "5");
-        let server = pgguard::throwaway::Server::start(&options).expect("the server starts");
-        let database = Database::empty(Box::leak(Box::new(server)));
+        let database = Database::empty(common::own_server(&options));
         database.sql(SCHEMA);
         let mut session = database.session();
         session.exec("BEGIN; INSERT INTO t VALUES (7, 7)");

@@ -65,16 +65,23 @@ fn status(database: &Database, place: &Place) -> Outcome {
     looked
 }
 
-/// The estimate of the one running backup.
+/// The estimate of the one running backup of this database.
 fn estimate(looked: &Outcome) -> serde_json::Value {
+    // Other tests dump other databases of the same server.
+    let database = looked.json()["server"]["database"].clone();
+    estimate_of(looked, |backup| backup["database"] == database)
+        .unwrap_or_else(|| panic!("no backup in {looked}"))
+}
+
+/// The estimate of the first such backup.
+fn estimate_of(
+    looked: &Outcome,
+    is_meant: impl Fn(&serde_json::Value) -> bool,
+) -> Option<serde_json::Value> {
     let told = looked.json();
     let sessions = told["sessions"].as_array().expect("sessions");
-    let backup = sessions
-        .iter()
-        // Other tests dump other databases of the same server.
-        .find(|s| s["role"] == "backup" && s["database"] == told["server"]["database"])
-        .unwrap_or_else(|| panic!("no backup in {looked}"));
-    backup["estimate"].clone()
+    let mut backups = sessions.iter().filter(|s| s["role"] == "backup");
+    Some(backups.find(|s| is_meant(s))?["estimate"].clone())
 }
 
 fn until_its_last_copy_is_over(database: &Database, dump: &Dump) {
@@ -165,12 +172,10 @@ fn a_dump_that_was_killed_is_an_aborted_run() {
 
 /// How much of a base backup one look says is done.
 fn fraction(looked: &Outcome) -> f64 {
-    let told = looked.json();
-    let sessions = told["sessions"].as_array().expect("sessions");
-    let backup = sessions.iter().find(|s| s["role"] == "backup");
-    backup.map_or(0.0, |b| {
-        b["estimate"]["fraction_done"].as_f64().unwrap_or(0.0)
-    })
+    let estimate = estimate_of(looked, |_| true);
+    estimate
+        .and_then(|e| e["fraction_done"].as_f64())
+        .unwrap_or(0.0)
 }
 
 /// A base backup whose reader is this test: it goes on only as far as it is read. It ends by itself, or
@@ -213,9 +218,9 @@ fn watched_base_backup(server: &'static Server, to_its_end: bool) -> RunOutcome 
 
 #[test]
 fn a_base_backup_that_was_seen_to_its_end_is_complete_and_one_that_was_killed_is_aborted() {
-    // Of its own: a base backup is of the whole server.
+    // A base backup is of the whole server.
     let options = Options::major(common::majors()[0]);
-    let server = Box::leak(Box::new(Server::start(&options).expect("a server")));
+    let server = common::own_server(&options);
     assert_eq!(watched_base_backup(server, true), RunOutcome::Complete);
     assert_eq!(watched_base_backup(server, false), RunOutcome::Aborted);
 }
@@ -358,11 +363,8 @@ fn without_past_runs_pg_stat_statements_stands_in() {
                 == Some("1")
         })
         .expect("a server with its contrib modules");
-    let options = pgguard::throwaway::Options::major(major)
-        .setting("shared_preload_libraries", "pg_stat_statements");
-    let server = Box::leak(Box::new(
-        pgguard::throwaway::Server::start(&options).expect("the server starts"),
-    ));
+    let options = Options::major(major).setting("shared_preload_libraries", "pg_stat_statements");
+    let server = common::own_server(&options);
     let (database, place) = (database_on(server), Place::new());
     database.sql("CREATE SCHEMA \"My Ext\"; CREATE EXTENSION pg_stat_statements SCHEMA \"My Ext\"");
     // A dump that nobody looked at.

@@ -3,7 +3,7 @@
 mod common;
 mod look;
 
-use common::{Database, Dump, Session, until};
+use common::{Database, Dump, Session, own_server, until};
 use look::Observer;
 use pgguard::model::{BackupTool, Certainty, Pid, Role, Session as Seen, Snapshot};
 use pgguard::sessions::{Sessions, understand};
@@ -240,15 +240,8 @@ fn a_dump_that_waits_for_a_table_is_a_backup_already() {
 #[test]
 fn a_dumpall_is_one_backup_with_the_dump_that_it_runs_on_every_major() {
     for major in common::majors() {
-        a_dumpall_is_one_backup(own_server(Options::major(major)));
+        a_dumpall_is_one_backup(own_server(&Options::major(major)));
     }
-}
-
-/// A server of one test alone: what is looked at is not one database.
-fn own_server(options: Options) -> &'static Server {
-    Box::leak(Box::new(
-        Server::start(&options).expect("the server starts"),
-    ))
 }
 
 fn a_dumpall_is_one_backup(server: &'static Server) {
@@ -271,7 +264,7 @@ fn a_dumpall_is_one_backup(server: &'static Server) {
 #[test]
 fn a_base_backup_is_one_backup_that_blocks_nothing_on_every_major() {
     for major in common::majors() {
-        a_base_backup_blocks_nothing(own_server(Options::major(major)));
+        a_base_backup_blocks_nothing(own_server(&Options::major(major)));
     }
 }
 
@@ -386,9 +379,7 @@ fn an_autovacuum_worker_does_maintenance() {
         .setting("autovacuum_naptime", "1s")
         .setting("autovacuum_vacuum_cost_delay", "100ms")
         .setting("autovacuum_vacuum_cost_limit", "1");
-    let server: &'static Server = Box::leak(Box::new(
-        Server::start(&options).expect("the server starts"),
-    ));
+    let server = own_server(&options);
     let database = Database::empty(server);
     database.sql(
         "CREATE TABLE bulky AS SELECT repeat('x', 900) AS body FROM generate_series(1, 20000); \
@@ -404,7 +395,7 @@ fn an_autovacuum_worker_does_maintenance() {
 fn a_subscriptions_first_copy_is_replication_on_every_major() {
     for major in common::majors() {
         a_subscriptions_first_copy_is_replication(own_server(
-            Options::major(major).setting("wal_level", "logical"),
+            &Options::major(major).setting("wal_level", "logical"),
         ));
     }
 }

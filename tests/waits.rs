@@ -8,7 +8,7 @@ use look::Observer;
 use pgguard::model::Pid;
 use pgguard::sessions::waits::Party;
 use pgguard::sessions::{WaitGraph, understand};
-use pgguard::throwaway::{Options, Server};
+use pgguard::throwaway::Options;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A generator that needs no crate and repeats itself with its seed (Knuth's MMIX constants).
@@ -234,8 +234,7 @@ fn the_deploy_is_a_tree_with_the_dump_at_its_root() {
 
 #[test]
 fn a_prepared_transaction_is_named_where_postgres_says_pid_0() {
-    let server = Server::start(&Options::default().setting("max_prepared_transactions", "5"));
-    let server: &'static Server = Box::leak(Box::new(server.expect("the server starts")));
+    let server = common::own_server(&Options::default().setting("max_prepared_transactions", "5"));
     let database = Database::empty(server);
     database.sql("CREATE TABLE a (id int); BEGIN; INSERT INTO a VALUES (1); PREPARE TRANSACTION 'two ''phase'");
     let mut waiter = database.session();

@@ -51,8 +51,6 @@ CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
 CREATE TABLE mixed (a int, t text) PARTITION BY LIST (a);
 CREATE INDEX mixed_idx ON mixed (t);
 CREATE FOREIGN TABLE mixed_free (a int, t text) SERVER elsewhere;
-CREATE TABLE mixed_unique (a int UNIQUE) PARTITION BY LIST (a);
-CREATE FOREIGN TABLE mixed_unique_free (a int) SERVER elsewhere;
 CREATE TABLE compared (a text, b int) PARTITION BY LIST (b);
 CREATE TABLE compared_1 PARTITION OF compared FOR VALUES IN (1);
 CREATE TABLE compared_2 PARTITION OF compared FOR VALUES IN (2);

@@ -65,11 +65,13 @@ pub fn server_of(major: u32) -> &'static Server {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     servers.entry(major).or_insert_with(|| {
         // Autovacuum would take locks at times that no test chose.
-        let options = Options::major(major).setting("autovacuum", "off");
-        Box::leak(Box::new(
-            Server::start(&options).expect("the server starts"),
-        ))
+        own_server(&Options::major(major).setting("autovacuum", "off"))
     })
+}
+
+/// A server of one test alone: set up otherwise, or looked at as a whole.
+pub fn own_server(options: &Options) -> &'static Server {
+    Box::leak(Box::new(Server::start(options).expect("the server starts")))
 }
 
 /// The major versions to test on, oldest first: those that `$PGGUARD_TEST_MAJORS` lists (`14 15 16`),

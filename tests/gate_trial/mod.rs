@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use pgguard::gate::{Policy, decide};
 use pgguard::migration::footprint::{self, reach};
 use pgguard::migration::statement::{Script, TransactionHabit, statements};
-use pgguard::model::{Answer, Footprint, Pid, Snapshot, StatementVerdict, Verdict, WaitKind};
+use pgguard::model::{
+    Answer, Footprint, LockMode, Pid, Snapshot, StatementVerdict, Verdict, Wait, WaitKind,
+};
 use pgguard::postgres::catalog;
 use pgguard::postgres::connect::{Connection, Flags, Target};
 use pgguard::postgres::snapshot::look;
@@ -32,21 +34,13 @@ impl Said {
         self.verdict.statements.iter().find(|s| s.blocks())
     }
 
-    /// Whom the first wait that counts is for, or any of those that come one after the other; 0: a prepared
-    /// transaction.
+    /// Whom the first wait that counts is for; 0: a prepared transaction.
     pub fn in_front(&self) -> BTreeSet<Pid> {
-        let Some(statement) = self.first_block() else {
-            return BTreeSet::new();
-        };
-        let counting = || statement.waits.iter().filter(|wait| wait.counts);
-        let Some(first) = counting().next() else {
+        let Some(first) = self.first_wait() else {
             return BTreeSet::new();
         };
         let queued = |kind| matches!(kind, WaitKind::Lock | WaitKind::Queue);
-        if self.one_by_one() {
-            return counting().map(|w| w.blocker.pid.unwrap_or(0)).collect();
-        }
-        counting()
+        self.waits()
             // One statement may ask for a relation twice, more strongly the second time.
             .filter(|wait| wait.oid == first.oid && wait.mode == first.mode)
             .filter(|wait| queued(wait.kind) == queued(first.kind))
@@ -54,13 +48,24 @@ impl Said {
             .collect()
     }
 
-    /// Whether it waits for transactions to end, one after the other; which of them comes first is not
-    /// said.
+    /// Whether the first wait is for transactions to end, one after the other.
     pub fn one_by_one(&self) -> bool {
+        self.first_wait().is_some_and(is_for_an_end)
+    }
+
+    /// The waits that count of the statement that would wait first.
+    fn waits(&self) -> impl Iterator<Item = &Wait> {
         let waits = self.first_block().into_iter().flat_map(|s| &s.waits);
-        waits
-            .filter(|wait| wait.counts)
-            .any(|wait| matches!(wait.kind, WaitKind::Lockers | WaitKind::Snapshot))
+        waits.filter(|wait| wait.counts)
+    }
+
+    /// The first of them. What a concurrent form asks for in ACCESS EXCLUSIVE comes after the transactions
+    /// that it waits for, although the report names it before.
+    fn first_wait(&self) -> Option<&Wait> {
+        let first = self.waits().next()?;
+        let comes_last = first.mode == Some(LockMode::AccessExclusive);
+        let end = self.waits().find(|wait| comes_last && is_for_an_end(wait));
+        Some(end.unwrap_or(first))
     }
 
     /// All the texts of the report.
@@ -76,6 +81,10 @@ impl Said {
             pgguard::report::page::Page::PLAIN,
         )
     }
+}
+
+fn is_for_an_end(wait: &Wait) -> bool {
+    matches!(wait.kind, WaitKind::Lockers | WaitKind::Snapshot)
 }
 
 /// The scene stands still while it is judged: everybody counts at once.

@@ -420,9 +420,7 @@ fn collect_dropped_columns(
             .is_some_and(|c| c.inherited <= 1 && !c.is_local);
         if altering.recurse && sole {
             collect_dropped_columns(act, altering, child, name, objects);
-        } else if let Some(r) = act.world.relation_mut(child)
-            && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-        {
+        } else if let Some(c) = act.world.column_mut(child, name) {
             c.inherited -= 1;
             c.is_local |= !altering.recurse;
         }
@@ -524,9 +522,7 @@ fn drop_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -
 }
 
 fn set_nullable(act: &mut Act, oid: Oid, name: &str) {
-    if let Some(r) = act.world.relation_mut(oid)
-        && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-    {
+    if let Some(c) = act.world.column_mut(oid, name) {
         c.not_null = false;
     }
 }

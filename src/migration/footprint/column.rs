@@ -480,9 +480,7 @@ pub fn require_not_null(act: &mut Act, altering: &mut Altering, table: Oid, name
     if !column.not_null && !proven {
         altering.table(table).scan = true;
     }
-    if let Some(r) = act.world.relation_mut(table)
-        && let Some(c) = r.columns.iter_mut().find(|c| c.number == column.number)
-    {
+    if let Some(c) = act.world.column_mut(table, &column.name) {
         c.not_null = true;
     }
 }
@@ -587,9 +585,7 @@ pub fn identity(
 }
 
 fn set_identity(act: &mut Act, oid: Oid, name: &str, identity: &str) {
-    if let Some(r) = act.world.relation_mut(oid)
-        && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-    {
+    if let Some(c) = act.world.column_mut(oid, name) {
         identity.clone_into(&mut c.identity);
     }
 }
@@ -612,12 +608,8 @@ pub fn expression(
                 altering.table(table).rewrite = Some("a stored column is computed anew".to_owned());
             }
             depend_on_column(act, altering, table, column.number, true)?;
-        } else {
-            if let Some(r) = act.world.relation_mut(table)
-                && let Some(c) = r.columns.iter_mut().find(|c| c.name == cmd.name)
-            {
-                c.generated.clear();
-            }
+        } else if let Some(c) = act.world.column_mut(table, &cmd.name) {
+            c.generated.clear();
         }
     }
     if let Some(expr) = &cmd.def {
@@ -685,22 +677,17 @@ pub fn alter_type(
         if !same_operators(act, column.type_oid, new_type) {
             altering.table(table).other_operators.push(column.number);
         }
-        if let Some(collation) = new_collation(&column, def) {
+        let collation = new_collation(&column, def);
+        if collation.is_some() {
             altering.table(table).other_collations.push(column.number);
-            if let Some(r) = act.world.relation_mut(table)
-                && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-            {
-                c.collation = collation;
-            }
         }
         depend_on_column(act, altering, table, column.number, false)?;
         sequences_of_retyped(act, table, column.number);
         look_at_row_types(act, new_type);
-        if let Some(r) = act.world.relation_mut(table)
-            && let Some(c) = r.columns.iter_mut().find(|c| c.name == name)
-        {
+        if let Some(c) = act.world.column_mut(table, name) {
             c.type_oid = new_type;
             c.type_modifier = new_modifier;
+            c.collation = collation.unwrap_or(c.collation);
         }
     }
     Ok(())

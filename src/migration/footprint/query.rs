@@ -181,11 +181,7 @@ impl Walk<'_, '_> {
             .get("recursive")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        let expressions: Vec<&Value> = clause
-            .get("ctes")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
+        let expressions: Vec<&Value> = items(clause.get("ctes"))
             .filter_map(|c| find_key(c, "CommonTableExpr"))
             .collect();
         let name = |c: &Value| {
@@ -357,16 +353,9 @@ impl Walk<'_, '_> {
 
     /// `SET … = DEFAULT` takes defaults as a row without these columns does.
     fn set_to_defaults(&mut self, table: Oid, statement: &Value) {
-        let reset: Vec<&str> = statement
-            .get("target_list")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
+        let reset: Vec<&str> = items(statement.get("target_list"))
             .filter_map(|item| find_key(item, "ResTarget"))
-            .filter(|target| {
-                let value = target.get("val");
-                value.is_some_and(|v| find_key(v, "SetToDefault").is_some())
-            })
+            .filter(|target| target.get("val").is_some_and(is_default))
             .filter_map(|target| target.get("name")?.as_str())
             .collect();
         let Some(relation) = self.act.world.relation(table).filter(|_| !reset.is_empty()) else {
@@ -993,9 +982,7 @@ pub fn targets(tree: &Value) -> Vec<String> {
 /// The strings of a list of string nodes.
 #[must_use]
 pub fn texts(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
+    items(Some(list))
         .filter_map(|item| {
             find_key(item, "String")?
                 .get("sval")?
@@ -1011,10 +998,7 @@ fn columns_set(statement: &Value) -> Vec<String> {
         .get("target_list")
         .map(texts_of_targets)
         .unwrap_or_default();
-    let clauses = statement
-        .get("merge_when_clauses")
-        .and_then(Value::as_array);
-    for clause in clauses.into_iter().flatten() {
+    for clause in items(statement.get("merge_when_clauses")) {
         if let Some(list) = find_key(clause, "MergeWhenClause").and_then(|c| c.get("target_list")) {
             found.extend(texts_of_targets(list));
         }
@@ -1023,9 +1007,7 @@ fn columns_set(statement: &Value) -> Vec<String> {
 }
 
 fn texts_of_targets(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
+    items(Some(list))
         .filter_map(|item| {
             find_key(item, "ResTarget")?
                 .get("name")?
@@ -1033,6 +1015,16 @@ fn texts_of_targets(list: &Value) -> Vec<String> {
                 .map(str::to_owned)
         })
         .collect()
+}
+
+/// The items of a list, where there is one.
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Whether a value is the word DEFAULT.
+fn is_default(value: &Value) -> bool {
+    find_key(value, "SetToDefault").is_some()
 }
 
 /// A node of that kind, at the top of a tree.
@@ -1095,23 +1087,16 @@ pub fn is_null(node: &Node) -> bool {
 
 /// The columns that no row of VALUES says DEFAULT for.
 fn without_defaults(statement: &Value, columns: Vec<String>) -> Vec<String> {
-    let rows: Vec<&Value> = statement
+    let select = statement
         .get("select_stmt")
-        .and_then(|s| find_key(s, "SelectStmt"))
-        .and_then(|s| s.get("values_lists")?.as_array())
-        .into_iter()
-        .flatten()
+        .and_then(|s| find_key(s, "SelectStmt"));
+    let rows: Vec<&Value> = items(select.and_then(|s| s.get("values_lists")))
         .filter_map(|row| find_key(row, "List")?.get("items"))
         .collect();
     columns
         .into_iter()
         .enumerate()
-        .filter(|(at, _)| {
-            !rows.iter().any(|row| {
-                row.get(*at)
-                    .is_some_and(|v| find_key(v, "SetToDefault").is_some())
-            })
-        })
+        .filter(|(at, _)| !rows.iter().any(|row| row.get(*at).is_some_and(is_default)))
         .map(|(_, name)| name)
         .collect()
 }

@@ -149,9 +149,7 @@ fn rename_column(act: &mut Act, statement: &RenameStmt) -> Step {
         }
     }
     for table in tables {
-        if let Some(r) = act.world.relation_mut(table)
-            && let Some(c) = r.columns.iter_mut().find(|c| c.name == statement.subname)
-        {
+        if let Some(c) = act.world.column_mut(table, &statement.subname) {
             c.name.clone_from(&statement.newname);
         }
     }

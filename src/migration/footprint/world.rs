@@ -511,6 +511,12 @@ impl World {
         self.relation(oid)?.columns.iter().find(|c| c.name == name)
     }
 
+    /// A column, to be changed.
+    pub fn column_mut(&mut self, oid: Oid, name: &str) -> Option<&mut Column> {
+        let columns = &mut self.relation_mut(oid)?.columns;
+        columns.iter_mut().find(|c| c.name == name)
+    }
+
     /// Adds a relation.
     pub fn put_relation(&mut self, relation: Relation) {
         self.by_name.insert(relation.name.clone(), relation.oid);
