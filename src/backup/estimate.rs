@@ -332,9 +332,12 @@ fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
     })
 }
 
-/// Runs of one kind are mostly alike, and now and then quite different: (share, variance of the
+/// Runs of one kind are often alike, and often quite different: (share, variance of the
 /// logarithm of the speed, against past runs).
-const ALIKE: [(f64, f64); 2] = [(0.7, 0.0225), (0.3, 0.64)];
+const ALIKE: [(f64, f64); 2] = [(0.5, 0.0225), (0.5, 0.64)];
+
+/// Variance of the logarithm that comes on top: what differs from day to day in one table and not in others.
+const DAY_TO_DAY: f64 = 0.05;
 
 /// Where nothing else is known: bytes a second of a dump, and the variance of its logarithm.
 const ANY_DUMP: (f64, f64) = (1e7, 2.25);
@@ -364,8 +367,10 @@ fn believed(clock: &Clock, pace: Pace) -> (f64, f64) {
         sums[2] += weight * (mean * mean + left);
     }
     let mean = sums[1] / sums[0];
-    // Whatever differs from day to day in one table and not in the others comes on top.
-    (mean, (sums[2] / sums[0] - mean * mean).max(0.0) + 0.02)
+    (
+        mean,
+        (sums[2] / sums[0] - mean * mean).max(0.0) + DAY_TO_DAY,
+    )
 }
 
 /// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it
