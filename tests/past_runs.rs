@@ -388,3 +388,36 @@ fn without_past_runs_pg_stat_statements_stands_in() {
     assert_eq!(of_a["rows"], 4000.0, "{of_a}");
     assert!(of_a["seconds"].as_f64() > Some(0.0), "{of_a}");
 }
+
+#[test]
+fn columns_that_are_never_compressed_are_known_to_be() {
+    let database = database();
+    database.sql(
+        "CREATE TABLE archive (id int, raw text, packed text); ALTER TABLE archive ALTER raw SET STORAGE EXTERNAL",
+    );
+    let place = Place::new();
+    let _dump = Dump::stalled_in(&database, "public.b");
+    let recording = place.0.path().join("look.json");
+    let recording = recording.to_str().expect("a path");
+    let url = database.url();
+    let looked = pgguard(["status", "-d", &url, "--no-history", "--record", recording]);
+    assert_eq!(looked.status, 0, "{looked}");
+    let text = std::fs::read_to_string(recording).expect("a recording");
+    let recorded: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let tables = recorded["tables"]["tables"].as_array().expect("tables");
+    let archive = tables
+        .iter()
+        .find(|t| t["relation"] == "archive")
+        .expect("the table");
+    let external: Vec<_> = archive["columns"]
+        .as_array()
+        .expect("columns")
+        .iter()
+        .map(|c| c["external"].as_bool())
+        .collect();
+    assert_eq!(
+        external,
+        [Some(false), Some(true), Some(false)],
+        "{archive}"
+    );
+}

@@ -82,6 +82,8 @@ pub struct ColumnFacts {
     pub null_frac: f64,
     /// `pg_stats.n_distinct`; negative: a share of the rows.
     pub n_distinct: Option<f64>,
+    /// `pg_attribute.attstorage` is `e`: moved out of line where it is long, and never compressed.
+    pub external: bool,
 }
 
 /// What `COPY (SELECT … TABLESAMPLE SYSTEM …) TO STDOUT` measured.

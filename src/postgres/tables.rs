@@ -129,18 +129,19 @@ fn table_of(row: &Row<'_>, encoding: Encoding) -> Option<TableFacts> {
     })
 }
 
-/// Reads the JSON array of [type, width, share of nulls, distinct values] a column.
+/// Reads the JSON array of [type, width, share of nulls, distinct values, stored as external] a column.
 fn columns(text: &str) -> Vec<ColumnFacts> {
-    type Column = (String, Option<f64>, Option<f64>, Option<f64>);
+    type Column = (String, Option<f64>, Option<f64>, Option<f64>, bool);
     let columns: Vec<Column> = serde_json::from_str(text).unwrap_or_default();
     columns
         .into_iter()
         .map(
-            |(type_name, avg_width, null_frac, n_distinct)| ColumnFacts {
+            |(type_name, avg_width, null_frac, n_distinct, external)| ColumnFacts {
                 type_name,
                 avg_width,
                 null_frac: null_frac.unwrap_or(0.0),
                 n_distinct,
+                external,
             },
         )
         .collect()

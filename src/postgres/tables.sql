@@ -14,7 +14,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT current_setting('block_size')::float8 AS size) b
 LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(pg_catalog.format_type(a.atttypid, a.atttypmod), s.avg_width, s.null_frac, s.n_distinct)
+    SELECT json_agg(json_build_array(pg_catalog.format_type(a.atttypid, a.atttypmod), s.avg_width, s.null_frac, s.n_distinct, a.attstorage = 'e')
                     ORDER BY a.attnum) AS columns
     FROM pg_catalog.pg_attribute a
     LEFT JOIN pg_catalog.pg_stats s

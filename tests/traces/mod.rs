@@ -316,6 +316,7 @@ fn facts(head: &Value) -> DatabaseFacts {
                     avg_width: c["w"].as_f64(),
                     null_frac: number(&c["nf"]),
                     n_distinct: c["nd"].as_f64(),
+                    external: c["st"] == "e",
                 })
                 .collect(),
             sample: None,
