@@ -151,6 +151,9 @@ pub struct StatusArgs {
     /// A live screen, refreshed this often.
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
     pub watch: Option<Duration>,
+    /// Reading user data.
+    #[command(flatten)]
+    pub sample: SampleArgs,
     /// Where past backup runs are kept.
     #[command(flatten)]
     pub history: HistoryArgs,
@@ -236,6 +239,9 @@ pub struct GateArgs {
     /// A TOML file with [[target]] entries (name, url) and the backup's schedule.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Reading user data.
+    #[command(flatten)]
+    pub sample: SampleArgs,
     /// Where past backup runs are kept.
     #[command(flatten)]
     pub history: HistoryArgs,
@@ -297,6 +303,20 @@ pub struct HistoryArgs {
     pub no_history: bool,
 }
 
+/// Reading user data for an estimate.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Estimate")]
+pub struct SampleArgs {
+    /// Read a few rows of the tables that a running dump copies, for a better estimate of its end.
+    ///
+    /// Without it no user data is read and no user table is locked. With it, where no past run tells, a second at
+    /// most goes to rows of about 40 blocks of each table, the largest first: ACCESS SHARE, taken at once or not at
+    /// all, for a moment each, and never on a table where somebody has or awaits ACCESS EXCLUSIVE. The role needs
+    /// SELECT on the tables (or pg_read_all_data).
+    #[arg(long)]
+    pub sample: bool,
+}
+
 /// `pgguard check`: parsed by the plugin's own rules (`-H` host, `-h` help).
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
@@ -355,6 +375,9 @@ pub struct BackupsArgs {
     /// How to reach the server.
     #[command(flatten)]
     pub connect: ConnectArgs,
+    /// Reading user data.
+    #[command(flatten)]
+    pub sample: SampleArgs,
     /// Where past runs are kept.
     #[command(flatten)]
     pub history: HistoryArgs,

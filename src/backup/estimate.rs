@@ -220,8 +220,12 @@ fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
         1 => "1 past run".into(),
         n => format!("{n} past runs"),
     };
+    let rows = match watcher.sampled() {
+        0 => String::new(),
+        tables => format!(", rows of {tables} sampled"),
+    };
     format!(
-        "{} of {} tables, {runs}; {clock}",
+        "{} of {} tables{rows}, {runs}; {clock}",
         watcher.done(),
         watcher.tables.len()
     )

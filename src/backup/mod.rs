@@ -22,6 +22,7 @@ mod pace;
 mod physical;
 mod rows;
 mod run;
+mod sample;
 pub mod schedule;
 mod watcher;
 mod width;

@@ -3,7 +3,7 @@
 use super::matching::PastRun;
 use super::watcher::{TableSeen, Watcher};
 use super::width::{RowText, row_text};
-use crate::model::{DatabaseFacts, Oid, TableFacts, TableRun};
+use crate::model::{DatabaseFacts, Oid, TableFacts, TableRun, TableSample};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
@@ -69,13 +69,21 @@ pub(super) fn amounts(
         .enumerate()
         .map(|(place, table)| {
             let past = memory.get(place).copied().flatten();
-            amount(table, by_oid.get(&table.oid).copied(), past)
+            let facts = by_oid.get(&table.oid).copied();
+            let sample = watcher.samples.get(&table.oid).copied();
+            amount(table, facts, past, sample.or(facts.and_then(|f| f.sample)))
         })
         .collect()
 }
 
-fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>) -> Amount {
-    let promised = facts.map_or(0.0, rows_of);
+fn amount(
+    seen: &TableSeen,
+    facts: Option<&TableFacts>,
+    past: Option<&TableRun>,
+    sample: Option<TableSample>,
+) -> Amount {
+    let heap_bytes = sample.map_or(0.0, |s| s.heap_bytes);
+    let promised = facts.map_or(0.0, |f| rows_of(f, f.heap_bytes.max(heap_bytes)));
     let guess = match past {
         // What the catalogs promise may be off; by how much it grew since is better known.
         Some(past) if promised > 0.0 && past.promised > 0.0 => {
@@ -87,7 +95,7 @@ fn amount(seen: &TableSeen, facts: Option<&TableFacts>, past: Option<&TableRun>)
     };
     let rows = rows_seen(seen, guess);
     let text = facts.map_or_else(|| unknown_text(seen, rows), |f| row_text(f, rows));
-    let sample = facts.and_then(|f| f.sample).filter(|s| s.rows > 0.0);
+    let sample = sample.filter(|s| s.rows > 0.0);
     let observed = seen.tuples >= 1.0 && seen.bytes > 0.0;
     let row_bytes = if observed {
         seen.bytes / seen.tuples
@@ -160,14 +168,14 @@ fn unknown_text(seen: &TableSeen, rows: f64) -> RowText {
 
 /// The planner's rule (`estimate_rel_size`, plancat.c): the density of the last analyze times the
 /// size of now. Where the size may not be asked for: the running count of live rows.
-fn rows_of(facts: &TableFacts) -> f64 {
+fn rows_of(facts: &TableFacts, heap_bytes: f64) -> f64 {
     let analyzed = facts.pages > 0.0 && facts.tuples >= 0.0;
-    if facts.heap_bytes > 0.0 && analyzed {
-        facts.tuples * (facts.heap_bytes / 8192.0) / facts.pages
+    if heap_bytes > 0.0 && analyzed {
+        facts.tuples * (heap_bytes / 8192.0) / facts.pages
     } else if facts.live_tuples > 0.0 {
         facts.live_tuples
-    } else if facts.heap_bytes > 0.0 {
-        facts.heap_bytes / row_text(facts, 1000.0).stored
+    } else if heap_bytes > 0.0 {
+        heap_bytes / row_text(facts, 1000.0).stored
     } else {
         facts.tuples.max(0.0)
     }

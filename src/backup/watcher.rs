@@ -4,7 +4,7 @@ use super::copy_text::table_of;
 use super::order;
 use crate::model::{
     Backend, BackendState, DatabaseFacts, LockMode, Oid, Pid, RelationKind, RelationName, Session,
-    Snapshot, Work,
+    Snapshot, TableSample, Work,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub struct Watcher {
     pub buffered: bool,
     /// Looks, oldest first.
     pub points: Vec<Point>,
+    /// What a few rows of its tables told, where reading them was allowed; one without rows could not be read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub samples: BTreeMap<Oid, TableSample>,
 }
 
 /// What a dump is doing.

@@ -38,7 +38,7 @@ pub async fn run(args: BackupsArgs, color: Color) -> Result<u8> {
 async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     let config = args.config.as_deref().map(config::read).transpose()?;
     let config = config.unwrap_or_default();
-    let mut past = Past::new(&args.history, &config, false);
+    let mut past = Past::new(&args.history, &config, false).sampling(args.sample);
     let mut notes = Vec::new();
     let looked = match look(&args.connect, &mut past).await {
         Ok(looked) => Some(looked),

@@ -8,6 +8,7 @@ use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
 use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
+use crate::postgres::sample::{self, Samples};
 use crate::postgres::{applied, catalog, snapshot, statements, tables, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
@@ -20,6 +21,8 @@ pub struct Facts {
     /// Whether what is read is wanted for a file: a look at a busy server is tens of megabytes.
     records: bool,
     recording: Recording,
+    /// Where to read rows from, in a session of its own; `None`: no server.
+    target: Option<Target>,
 }
 
 enum From {
@@ -52,13 +55,16 @@ impl Facts {
                 from: From::Recording { next_look: looks },
                 records: false,
                 recording: Recording::read(path)?,
+                target: None,
             });
         }
-        let connection = Connection::open(&target(connect)?, connect.timeout).await?;
+        let target = target(connect)?;
+        let connection = Connection::open(&target, connect.timeout).await?;
         Ok(Self {
             from: From::Server(Box::new(connection)),
             records: record.record.is_some(),
             recording: Recording::default(),
+            target: Some(target),
         })
     }
 
@@ -68,6 +74,7 @@ impl Facts {
             from: From::Server(Box::new(connection)),
             records: false,
             recording: Recording::default(),
+            target: None,
         }
     }
 
@@ -180,6 +187,20 @@ impl Facts {
             }
             From::Recording { .. } => self.recording.tables.clone(),
         }
+    }
+
+    /// A few rows of these tables; none from a recording, whose facts have them.
+    pub async fn sample(&mut self, tables: &[Oid]) -> Samples {
+        let Some(target) = &self.target else {
+            return Samples::default();
+        };
+        let samples = sample::read(target, tables).await;
+        if self.records {
+            for table in &mut self.recording.tables.tables {
+                table.sample = samples.of.get(&table.oid).copied().or(table.sample);
+            }
+        }
+        samples
     }
 
     /// How long COPYs of tables took, where the server has `pg_stat_statements`; empty where it has not.

@@ -40,7 +40,7 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     };
     let past = || {
         let replayed = question.args.record.replay.is_some();
-        Past::new(&question.args.history, &question.config, replayed)
+        Past::new(&question.args.history, &question.config, replayed).sampling(question.args.sample)
     };
     let targets = question.targets().into_iter();
     let mut subjects: Vec<Subject> = targets.map(|t| Subject::new(t, past())).collect();

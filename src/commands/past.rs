@@ -6,12 +6,12 @@
 
 use super::facts::Facts;
 use crate::backup::{self, End, Watcher};
-use crate::cli::HistoryArgs;
+use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
 use crate::history::{Filter, History, Place, SignalNote, Watch};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Pid, RelationName, RunKey,
-    RunOutcome, Session, Snapshot,
+    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RelationName,
+    RunKey, RunOutcome, Session, Snapshot, TableSample,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
@@ -52,6 +52,8 @@ pub struct Past {
     problem: Option<String>,
     /// What each look may spend on it.
     patience: Duration,
+    /// Rows of tables may be read.
+    samples: bool,
 }
 
 impl Past {
@@ -84,12 +86,19 @@ impl Past {
             last_kept: None,
             problem: None,
             patience: PATIENCE,
+            samples: false,
         }
     }
 
     /// Gives it less time.
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Lets it read a few rows of the tables of a running dump.
+    pub const fn sampling(mut self, args: SampleArgs) -> Self {
+        self.samples = args.sample;
         self
     }
 
@@ -305,6 +314,11 @@ impl Past {
         if runs.is_empty() {
             tables.statements = self.statements(facts, snapshot, &watch.watcher).await;
         }
+        if self.samples {
+            let wanted = watch.watcher.to_sample(&tables, &runs, snapshot);
+            let read = self.sample(facts, &wanted).await;
+            watch.watcher.know_samples(read);
+        }
         let estimate = watch.watcher.estimate(&tables, &runs);
         if let Some(begun) = watch
             .watcher
@@ -335,6 +349,24 @@ impl Past {
             .unwrap_or_default();
         self.runs.insert(known, runs.clone());
         runs
+    }
+
+    /// A few rows of these tables; which of them the role may not read is said.
+    async fn sample(&mut self, facts: &mut Facts, wanted: &[Oid]) -> BTreeMap<Oid, TableSample> {
+        let samples = facts.sample(wanted).await;
+        let refused = samples.refused.first().map(|first| {
+            let more = match samples.refused.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "--sample: the role may not read all of {first}{more}, whose sizes are from statistics; \
+                 GRANT pg_read_all_data, or SELECT on them"
+            )
+        });
+        let failed = samples.problem.map(|error| format!("--sample: {error}"));
+        self.problem = self.problem.take().or(failed).or(refused);
+        samples.of
     }
 
     /// How long the COPYs took that the server itself remembers.

@@ -27,7 +27,8 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         &args.history,
         &Config::default(),
         args.record.replay.is_some(),
-    );
+    )
+    .sampling(args.sample);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
     screen::print(&match args.format {

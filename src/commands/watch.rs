@@ -82,7 +82,7 @@ async fn plainly(args: StatusArgs, shown: Shown, interval: Duration, page: Page)
 
 fn past_of(args: &StatusArgs) -> Past {
     let replayed = args.record.replay.is_some();
-    Past::new(&args.history, &Config::default(), replayed)
+    Past::new(&args.history, &Config::default(), replayed).sampling(args.sample)
 }
 
 /// Looks once more, on the connection that is open or on a new one.

@@ -94,8 +94,10 @@ pub struct TableSample {
     pub bytes_per_row: f64,
     /// Seconds a row to compress it with zlib at level 6; 0: not measured.
     pub zlib_seconds_per_row: f64,
-    /// Rows that were read.
+    /// Rows that were read; 0: it could not be read.
     pub rows: f64,
+    /// The heap's size in bytes then; 0: not asked.
+    pub heap_bytes: f64,
 }
 
 /// One statement of `pg_stat_statements` in pg_dump's form.

@@ -171,6 +171,7 @@ impl Trace {
                 bytes_per_row: number(0),
                 zlib_seconds_per_row: number(1),
                 rows: number(2),
+                ..TableSample::default()
             });
         }
     }
