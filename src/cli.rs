@@ -221,6 +221,10 @@ pub struct GateArgs {
     /// A blocker counts when it outlives this.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub patience: Duration,
+    /// How long the migration takes: a warning says if it would run into the next backup [default: `takes` in the
+    /// configuration, or 15m].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub takes: Option<Duration>,
     /// Where it would block, watch the tables this long to count how often they are used.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub count_uses: Option<Duration>,
@@ -236,7 +240,8 @@ pub struct GateArgs {
     /// A further server: NAME=URL, or a URL; may be given more than once. All are looked at side by side.
     #[arg(long, value_name = "TARGET", conflicts_with = "dbname")]
     pub target: Vec<String>,
-    /// A TOML file with [[target]] entries (name, url) and the backup's schedule.
+    /// A TOML file with [[target]] entries (name, url), the backup's schedule ([[backup]] with cron, tz, expect),
+    /// `takes`, and `tz`, the zone that past backups' starts keep to.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Reading user data.
@@ -381,7 +386,8 @@ pub struct BackupsArgs {
     /// Where past runs are kept.
     #[command(flatten)]
     pub history: HistoryArgs,
-    /// A TOML file with the place of the history and the backup's schedule ([[backup]] with cron, tz, expect).
+    /// A TOML file with the place of the history, the backup's schedule ([[backup]] with cron, tz, expect), and
+    /// `tz`, the zone that past backups' starts keep to [default: the server's log_timezone, or this machine's].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Show no more than this many past runs.

@@ -2,6 +2,8 @@
 //!
 //! ```toml
 //! history = "postgres://history.example/ops"
+//! takes = "30m"
+//! tz = "Europe/Berlin"
 //!
 //! [[target]]
 //! name = "primary"
@@ -13,9 +15,10 @@
 //! expect = "5h"
 //! ```
 
-use crate::backup::schedule::{Line, NextBackup};
+use crate::backup::schedule::{self, Line, NextBackup};
 use crate::{Error, Result};
 use chrono::Utc;
+use chrono_tz::Tz;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +29,11 @@ use std::time::Duration;
 pub struct Config {
     /// Where past backup runs are kept: a file, or a postgres:// URL.
     pub history: Option<String>,
+    /// How long a migration takes, where `--takes` does not say it.
+    #[serde(with = "humantime_option")]
+    pub takes: Option<Duration>,
+    /// Where the clock is that past backups began by, by its IANA name.
+    pub tz: Option<String>,
     /// Servers to look at.
     pub target: Vec<Target>,
     /// When backups start.
@@ -56,6 +64,12 @@ pub struct BackupWindow {
 }
 
 impl Config {
+    /// The time zone of past backups' starts; [`read`] has refused one that there is not.
+    #[must_use]
+    pub fn zone(&self) -> Option<Tz> {
+        self.tz.as_ref()?.parse().ok()
+    }
+
     /// The lines of the backups' scheduler.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
@@ -135,6 +149,9 @@ pub fn read(path: &Path) -> Result<Config> {
     };
     let text = std::fs::read_to_string(path).map_err(|error| file(error.to_string()))?;
     let config: Config = toml::from_str(&text).map_err(|error| file(error.to_string()))?;
+    if let (Some(tz), None) = (&config.tz, config.zone()) {
+        return Err(file(format!("tz: {}", schedule::no_zone(tz))));
+    }
     for line in config.lines() {
         NextBackup::by_line(&line, &[], Utc::now())
             .map_err(|why| file(format!("[[backup]]: {why}")))?;
@@ -161,11 +178,13 @@ mod tests {
     #[test]
     fn a_file_names_targets_history_and_backups() {
         let config: Config = toml::from_str(
-            "history = 'h.sqlite'\n\
+            "history = 'h.sqlite'\ntakes = '30m'\ntz = 'Europe/Berlin'\n\
              [[target]]\nname = 'primary'\nurl = 'postgres://db1/shop'\n\
              [[backup]]\ncron = '0 15 * * *'\ntz = 'Europe/Berlin'\nexpect = '5h'\n",
         )
         .unwrap();
+        assert_eq!(config.takes, Some(Duration::from_secs(1800)));
+        assert_eq!(config.zone(), Some(Tz::Europe__Berlin));
         assert_eq!(config.target[0].name, "primary");
         assert_eq!(config.backup[0].expect, Some(Duration::from_secs(18_000)));
     }

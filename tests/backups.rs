@@ -334,7 +334,8 @@ fn without_a_server_the_past_is_told_all_the_same() {
 fn the_gate_warns_shortly_before_a_backup_that_the_configuration_names() {
     let desk = Desk::new();
     let migration = desk.folder.path().join("1.sql");
-    std::fs::write(&migration, "CREATE TABLE another (id int);").unwrap();
+    let migrate = |sql| std::fs::write(&migration, sql).unwrap();
+    migrate("ALTER TABLE orders ADD COLUMN total int;");
     let config = desk.folder.path().join("guard.toml");
     let gate = || {
         let files = [config.to_str().unwrap(), migration.to_str().unwrap()];
@@ -357,6 +358,42 @@ fn the_gate_warns_shortly_before_a_backup_that_the_configuration_names() {
     // Never in the next quarter of an hour: on 29 February.
     std::fs::write(&config, "[[backup]]\ncron = '0 15 29 2 *'\n").unwrap();
     assert!(!gate().1.contains("next backup"));
-    std::fs::write(&config, "[[backup]]\ncron = '0 25 * * *'\n").unwrap();
-    assert_eq!(gate().0, Some(2));
+    // In an hour, said as the minute of the hour: within reach of a migration that takes two.
+    let hourly = desk
+        .database
+        .sql("SELECT to_char((now() + '50 minutes') AT TIME ZONE 'UTC', 'MI \"* * * *\"')");
+    let said = |takes: &str| {
+        let backup = format!(
+            "{takes}\n[[backup]]\ncron = '{}'\nexpect = '5m'\n",
+            hourly.trim()
+        );
+        std::fs::write(&config, backup).unwrap();
+        gate().1
+    };
+    assert!(!said("").contains("next backup"));
+    let told = said("takes = '2h'");
+    assert!(
+        told.contains("takes 2h") && told.contains("latest safe start"),
+        "{told}"
+    );
+    // What no dump would meet.
+    for harmless in [
+        "CREATE TABLE another (id int);",
+        "CREATE INDEX more ON orders (id);",
+        "INSERT INTO orders DEFAULT VALUES;",
+    ] {
+        migrate(harmless);
+        let told = said("takes = '2h'");
+        assert!(!told.contains("next backup"), "{harmless}: {told}");
+    }
+    migrate("CREATE INDEX CONCURRENTLY more ON orders (id);");
+    assert!(said("takes = '2h'").contains("next backup"));
+    for wrong in [
+        "[[backup]]\ncron = '0 25 * * *'\n",
+        "tz = 'Berlin'\n",
+        "takes = 'long'\n",
+    ] {
+        std::fs::write(&config, wrong).unwrap();
+        assert_eq!(gate().0, Some(2), "{wrong}");
+    }
 }

@@ -1,7 +1,7 @@
 //! When the next backup starts: by its scheduler's line, or as past runs began.
 
 use crate::model::{BackupRun, RunKey, RunOutcome};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Line {
 pub struct NextBackup {
     /// When it starts.
     pub starts: DateTime<Utc>,
+    /// How much earlier than its time it has come.
+    pub early: TimeDelta,
     /// When it is expected to be over; `None`: not known.
     pub ends: Option<DateTime<Utc>>,
     /// How that is known, for people: `0 15 * * * UTC in the configuration`.
@@ -56,32 +58,56 @@ const MOST: f64 = 0.8;
 /// After so many starts that did not come, the rhythm is over.
 const MISSED: i32 = 3;
 
-/// Who migrates so shortly before a backup is likely to be in its way, or to have it in the way.
-const SHORTLY: TimeDelta = TimeDelta::minutes(15);
+/// So long a migration takes that nobody said anything of.
+pub const USUAL_MIGRATION: TimeDelta = TimeDelta::minutes(15);
 
 impl NextBackup {
-    /// What a migration that starts now has to know of it; `None`: it is far off.
+    /// What a migration that starts now and takes so long has to know of it; `None`: they do not meet. Times
+    /// are told on this machine's clock.
     #[must_use]
-    pub fn warning(&self, now: DateTime<Utc>) -> Option<String> {
+    pub fn warning(&self, now: DateTime<Utc>, takes: TimeDelta) -> Option<String> {
+        self.warning_in(&Local, now, takes)
+    }
+
+    fn warning_in<Z: TimeZone<Offset: std::fmt::Display>>(
+        &self,
+        zone: &Z,
+        now: DateTime<Utc>,
+        takes: TimeDelta,
+    ) -> Option<String> {
+        let latest = self.starts - self.early - takes;
+        if now <= latest || self.ends.is_some_and(|ends| ends <= now) {
+            return None;
+        }
         let until = self.starts - now;
         let when = match until.num_minutes() {
-            _ if until > SHORTLY => return None,
-            1.. => format!("starts in {} min", until.num_minutes()),
+            120.. => format!("starts in {}", brief(until)),
+            minutes @ 1.. => format!("starts in {minutes} min"),
             _ if until > TimeDelta::zero() => "starts within a minute".to_owned(),
             _ => "is due now".to_owned(),
         };
+        let clock = |at: DateTime<Utc>| clock(zone, at, now);
+        let over = self.ends.map_or_else(
+            || "when it is over is not known (`expect` in the configuration says how long it takes)".to_owned(),
+            |ends| format!("it is over at about {}", clock(ends)),
+        );
         Some(format!(
-            "the next backup {when} ({}): a migration that is not done by then holds it up, or waits for it",
-            self.basis
+            "the next backup {when} ({}): a migration that takes {} holds it up, or waits for it; \
+             the latest safe start was {}, and {over}",
+            self.basis,
+            brief(takes),
+            clock(latest),
         ))
     }
 
     /// The next one: as the configuration's lines say, else as past runs began, else by the lines of the
-    /// schedulers that can be seen, which are asked only then; and what is wrong with lines.
+    /// schedulers that can be seen, which are asked only then; and what is wrong with lines. `zones`: where
+    /// the scheduler's clock may be, the likeliest first.
     #[must_use]
     pub fn earliest(
         configured: &[Line],
         runs: &[BackupRun],
+        zones: &[Tz],
         seen: impl FnOnce() -> Vec<Line>,
         now: DateTime<Utc>,
     ) -> (Option<Self>, Vec<String>) {
@@ -95,7 +121,7 @@ impl NextBackup {
             found.min_by_key(|next| next.starts)
         };
         let next = by_lines(configured)
-            .or_else(|| Self::by_past(runs, now))
+            .or_else(|| Self::by_past(runs, zones, now))
             .or_else(|| by_lines(&seen()));
         (next, wrong)
     }
@@ -106,11 +132,7 @@ impl NextBackup {
     /// What is wrong with the line, and how it should read.
     pub fn by_line(line: &Line, runs: &[BackupRun], now: DateTime<Utc>) -> Result<Self, String> {
         let zone = line.tz.as_deref().unwrap_or("UTC");
-        let tz = Tz::from_str(zone).map_err(|_| {
-            format!(
-                "there is no time zone `{zone}`; write it as the IANA does, such as Europe/Berlin"
-            )
-        })?;
+        let tz = Tz::from_str(zone).map_err(|_| no_zone(zone))?;
         let cron = Cron::from_str(&line.cron).map_err(|error| {
             format!(
                 "`{}` is no line of crontab ({error}); five fields are meant: minute, hour, day of month, month, \
@@ -122,72 +144,58 @@ impl NextBackup {
             .find_next_occurrence(&now.with_timezone(&tz), false)
             .map_err(|error| format!("`{}` never comes: {error}", line.cron))?
             .to_utc();
+        let of_day = |at: DateTime<Utc>| at.with_timezone(&tz).naive_local();
         let at_that_time = |run: &&BackupRun| {
-            is_multiple(
-                starts - run.started,
-                TimeDelta::days(1),
-                TimeDelta::minutes(30),
-            )
+            let apart = of_day(starts) - of_day(run.started);
+            is_multiple(apart, TimeDelta::days(1), TimeDelta::minutes(30))
         };
         let usual = median_span(runs.iter().filter(at_that_time));
         let expected = line.expect.and_then(|e| TimeDelta::from_std(e).ok());
         Ok(Self {
             starts,
+            early: TimeDelta::zero(),
             ends: usual.or(expected).map(|span| starts + span),
             basis: format!("{} {zone}, {}", line.cron, line.from),
         })
     }
 
-    /// As past runs began: the earliest of all that come regularly; `None`: none does.
+    /// As past runs began: the earliest of all that come regularly; `None`: none does. `zones`: as for
+    /// [`Self::earliest`]; none: UTC.
     #[must_use]
-    pub fn by_past(runs: &[BackupRun], now: DateTime<Utc>) -> Option<Self> {
+    pub fn by_past(runs: &[BackupRun], zones: &[Tz], now: DateTime<Utc>) -> Option<Self> {
         let mut by_key: BTreeMap<&RunKey, Vec<&BackupRun>> = BTreeMap::new();
         for run in runs {
             by_key.entry(&run.key).or_default().push(run);
         }
         by_key
             .into_values()
-            .filter_map(|runs| Self::by_rhythm(runs, now))
+            .filter_map(|runs| Self::by_rhythm(runs, zones, now))
             .min_by_key(|next| next.starts)
     }
 
-    fn by_rhythm(mut runs: Vec<&BackupRun>, now: DateTime<Utc>) -> Option<Self> {
+    fn by_rhythm(mut runs: Vec<&BackupRun>, zones: &[Tz], now: DateTime<Utc>) -> Option<Self> {
         runs.sort_by_key(|run| std::cmp::Reverse(run.started));
         runs.truncate(MOST_STARTS);
         if runs.len() < FEWEST_STARTS {
             return None;
         }
-        let last = runs[0].started;
-        let rhythm = RHYTHMS.into_iter().rev().find(|rhythm| {
-            let spans: Vec<TimeDelta> = runs
-                .windows(2)
-                .map(|pair| pair[0].started - pair[1].started)
-                .collect();
-            let fitting = spans
-                .iter()
-                .filter(|span| is_multiple(**span, *rhythm, LATE));
-            fitting.count() as f64 >= MOST * spans.len() as f64
-        })?;
-        // Late starts are late by chance: the middle one tells the time.
-        let mut off: Vec<TimeDelta> = runs
+        // Over a change of clocks the starts themselves tell by which clock they come; else the likeliest.
+        let mut heard: Vec<Rhythm> = zones
             .iter()
-            .map(|run| off_by(run.started - last, rhythm))
-            .filter(|off| off.abs() <= LATE)
+            .chain([&Tz::UTC])
+            .filter_map(|zone| Rhythm::of(&runs, *zone))
             .collect();
-        off.sort();
-        let mut starts = last + off[off.len() / 2];
-        let mut missed = -1;
-        while starts <= now - LATE {
-            starts += rhythm;
-            missed += 1;
-        }
-        (missed < MISSED).then(|| Self {
+        heard.sort_by_key(|rhythm| std::cmp::Reverse((rhythm.every, rhythm.fitting)));
+        let rhythm = heard.first()?;
+        let starts = rhythm.next(now)?;
+        Some(Self {
             starts,
+            early: rhythm.early,
             ends: median_span(runs.iter().copied()).map(|span| starts + span),
             basis: format!(
                 "the last {} began {}",
                 runs.len(),
-                match rhythm.num_hours() {
+                match rhythm.every.num_hours() {
                     1 => "hourly".to_owned(),
                     24 => "daily".to_owned(),
                     168 => "weekly".to_owned(),
@@ -196,6 +204,102 @@ impl NextBackup {
             ),
         })
     }
+}
+
+/// What is wrong with a time zone's name.
+#[must_use]
+pub fn no_zone(name: &str) -> String {
+    format!("there is no time zone `{name}`; write it as the IANA does, such as Europe/Berlin")
+}
+
+/// How past starts come, by the clock of one time zone.
+#[derive(Debug)]
+struct Rhythm {
+    zone: Tz,
+    every: TimeDelta,
+    /// How many of the spans between two starts fit.
+    fitting: usize,
+    /// Where the last start would be, were it neither early nor late.
+    last: NaiveDateTime,
+    /// How much earlier than that one has come.
+    early: TimeDelta,
+}
+
+impl Rhythm {
+    /// The longest that most of the starts, the newest first, fit.
+    fn of(runs: &[&BackupRun], zone: Tz) -> Option<Self> {
+        let at: Vec<NaiveDateTime> = runs
+            .iter()
+            .map(|run| run.started.with_timezone(&zone).naive_local())
+            .collect();
+        let spans: Vec<TimeDelta> = at.windows(2).map(|pair| pair[0] - pair[1]).collect();
+        let (every, fitting) = RHYTHMS.into_iter().rev().find_map(|every| {
+            let fits = |span: &&TimeDelta| is_multiple(**span, every, LATE);
+            let fitting = spans.iter().filter(fits).count();
+            (fitting as f64 >= MOST * spans.len() as f64).then_some((every, fitting))
+        })?;
+        // Late starts are late by chance: the middle one tells the time.
+        let mut off: Vec<TimeDelta> = at
+            .iter()
+            .map(|start| off_by(*start - at[0], every))
+            .filter(|off| off.abs() <= LATE)
+            .collect();
+        off.sort();
+        let middle = off[off.len() / 2];
+        Some(Self {
+            zone,
+            every,
+            fitting,
+            last: at[0] + middle,
+            early: middle - off[0],
+        })
+    }
+
+    /// The next start; `None`: too many did not come.
+    fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut starts = self.last;
+        // The last one itself may be the one that is awaited: it came early.
+        for _ in 0..=MISSED {
+            let at = on_the_clock(self.zone, starts);
+            if at > now - LATE {
+                return Some(at);
+            }
+            starts += self.every;
+        }
+        None
+    }
+}
+
+/// When a clock shows this: for the first time where it does so twice, an hour later where it never does.
+fn on_the_clock(zone: Tz, shown: NaiveDateTime) -> DateTime<Utc> {
+    zone.from_local_datetime(&shown)
+        .earliest()
+        .or_else(|| {
+            let later = zone.from_local_datetime(&(shown + TimeDelta::hours(1)));
+            later.earliest()
+        })
+        .map_or_else(|| shown.and_utc(), |at| at.to_utc())
+}
+
+/// A time on a clock; the day too where it is another one.
+fn clock<Z: TimeZone<Offset: std::fmt::Display>>(
+    zone: &Z,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> String {
+    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
+    let form = if at.date_naive() == now.date_naive() {
+        "%H:%M %:z"
+    } else {
+        "%a %d %b %H:%M %:z"
+    };
+    at.format(form).to_string()
+}
+
+/// A span as people write it: `15m`, `1h 30m`.
+fn brief(span: TimeDelta) -> String {
+    let minutes = span.num_minutes().unsigned_abs();
+    humantime::format_duration(Duration::from_secs(60 * minutes)).to_string()
 }
 
 /// How far a span is from the nearest multiple of a rhythm.
@@ -322,41 +426,114 @@ mod tests {
         let daily: Vec<_> = (1..=9)
             .map(|day| run(&format!("2026-11-0{day}T02:00:0{day}Z"), 60))
             .collect();
-        let next = NextBackup::by_past(&daily, time("2026-11-09T12:00:00Z")).unwrap();
+        let next = NextBackup::by_past(&daily, &[], time("2026-11-09T12:00:00Z")).unwrap();
         assert_eq!(next.starts.format("%d %H:%M").to_string(), "10 02:00");
         assert_eq!(next.ends, Some(next.starts + TimeDelta::hours(1)));
         assert_eq!(next.basis, "the last 9 began daily");
         // One that has just begun late is still awaited; days without one are an end.
-        let late = NextBackup::by_past(&daily, time("2026-11-10T02:05:00Z")).unwrap();
+        let late = NextBackup::by_past(&daily, &[], time("2026-11-10T02:05:00Z")).unwrap();
         assert_eq!(late.starts.format("%d %H:%M").to_string(), "10 02:00");
         assert_eq!(
-            NextBackup::by_past(&daily, time("2026-11-14T12:00:00Z")),
+            NextBackup::by_past(&daily, &[], time("2026-11-14T12:00:00Z")),
             None
         );
         assert_eq!(
-            NextBackup::by_past(&daily[..3], time("2026-11-03T12:00:00Z")),
+            NextBackup::by_past(&daily[..3], &[], time("2026-11-03T12:00:00Z")),
             None
         );
         let weekly: Vec<_> = ["01", "08", "15", "22"]
             .iter()
             .map(|day| run(&format!("2026-11-{day}T02:00:00Z"), 60))
             .collect();
-        let next = NextBackup::by_past(&weekly, time("2026-11-23T12:00:00Z")).unwrap();
+        let next = NextBackup::by_past(&weekly, &[], time("2026-11-23T12:00:00Z")).unwrap();
         assert_eq!(next.starts, time("2026-11-29T02:00:00Z"));
     }
 
     #[test]
-    fn a_migration_is_warned_shortly_before() {
+    fn a_migration_is_warned_of_a_backup_that_it_would_run_into() {
         let next = NextBackup {
             starts: time("2026-11-04T15:00:00Z"),
+            early: TimeDelta::zero(),
             ends: None,
             basis: "0 15 * * * UTC, the configuration".into(),
         };
-        assert_eq!(next.warning(time("2026-11-04T14:44:00Z")), None);
-        let warned = |now| next.warning(time(now)).unwrap();
+        let warning = |next: &NextBackup, now, minutes| {
+            next.warning_in(&Tz::Europe__Berlin, time(now), TimeDelta::minutes(minutes))
+        };
+        assert_eq!(warning(&next, "2026-11-04T14:44:00Z", 15), None);
+        let warned = |now| warning(&next, now, 15).unwrap();
         assert!(warned("2026-11-04T14:48:00Z").contains("starts in 12 min (0 15 * * *"));
         assert!(warned("2026-11-04T14:59:30Z").contains("within a minute"));
         assert!(warned("2026-11-04T15:03:00Z").contains("is due now"));
+        assert!(warned("2026-11-04T15:03:00Z").contains("is not known (`expect`"));
+
+        // One that comes up to five minutes early, and takes five hours.
+        let next = NextBackup {
+            early: TimeDelta::minutes(5),
+            ends: Some(time("2026-11-04T20:00:00Z")),
+            ..next
+        };
+        assert_eq!(warning(&next, "2026-11-04T13:54:00Z", 60), None);
+        let told = warning(&next, "2026-11-04T13:56:00Z", 60).unwrap();
+        for part in [
+            "starts in 64 min",
+            "a migration that takes 1h holds it up",
+            "the latest safe start was 14:55 +01:00",
+            "over at about 21:00 +01:00",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert_eq!(warning(&next, "2026-11-04T20:00:00Z", 60), None);
+    }
+
+    #[test]
+    fn a_rhythm_keeps_to_the_clock_of_its_zone_over_a_change() {
+        // 02:30 in Berlin: summer time ends on 25 October 2026, and begins on 28 March 2027.
+        let berlin = [Tz::Europe__Berlin];
+        let autumn: Vec<_> = (17..=24)
+            .map(|day| run(&format!("2026-10-{day}T01:15:00Z"), 60))
+            .collect();
+        let next = |runs: &[BackupRun], zones: &[Tz], now| {
+            let next = NextBackup::by_past(runs, zones, time(now)).unwrap();
+            next.starts.format("%d %H:%M").to_string()
+        };
+        let now = "2026-10-25T12:00:00Z";
+        assert_eq!(next(&autumn, &berlin, now), "26 02:15");
+        assert_eq!(next(&autumn, &[], now), "26 01:15");
+        let spring: Vec<_> = (20..=27)
+            .map(|day| run(&format!("2027-03-{day}T03:00:00Z"), 60))
+            .collect();
+        assert_eq!(next(&spring, &berlin, "2027-03-27T12:00:00Z"), "28 02:00");
+        // A clock that skips the time: an hour later by it.
+        let skipped: Vec<_> = (20..=27)
+            .map(|day| run(&format!("2027-03-{day}T01:30:00Z"), 60))
+            .collect();
+        assert_eq!(next(&skipped, &berlin, "2027-03-27T12:00:00Z"), "28 01:30");
+    }
+
+    #[test]
+    fn starts_on_both_sides_of_a_change_tell_their_clock_themselves() {
+        let zones = [Tz::Europe__Berlin];
+        // A scheduler on UTC, looked at from Berlin.
+        let utc: Vec<_> = (18..=30)
+            .map(|day| run(&format!("2026-10-{day}T01:15:00Z"), 60))
+            .collect();
+        let next = NextBackup::by_past(&utc, &zones, time("2026-10-30T12:00:00Z")).unwrap();
+        assert_eq!(next.starts, time("2026-10-31T01:15:00Z"));
+        // And one on Berlin's clock.
+        let berlin: Vec<_> = (18..=30)
+            .map(|day| {
+                let hour = if day < 25 { 3 } else { 4 };
+                run(&format!("2026-10-{day}T0{hour}:15:00Z"), 60)
+            })
+            .collect();
+        let next = NextBackup::by_past(&berlin, &zones, time("2026-10-30T12:00:00Z")).unwrap();
+        assert_eq!(next.starts, time("2026-10-31T04:15:00Z"));
+        assert_eq!(next.early, TimeDelta::zero());
+        let line = line("15 5 * * *", "Europe/Berlin");
+        let next = NextBackup::by_line(&line, &berlin[..7], time("2026-10-26T00:00:00Z")).unwrap();
+        assert_eq!(next.ends, Some(next.starts + TimeDelta::hours(1)));
+        assert_eq!(next.starts, time("2026-10-26T04:15:00Z"));
     }
 
     #[test]
@@ -368,7 +545,7 @@ mod tests {
         .map(|at| run(&format!("2026-11-{at}:00Z"), 60))
         .collect();
         assert_eq!(
-            NextBackup::by_past(&runs, time("2026-11-05T13:00:00Z")),
+            NextBackup::by_past(&runs, &[], time("2026-11-05T13:00:00Z")),
             None
         );
     }

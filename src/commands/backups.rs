@@ -53,7 +53,9 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     // A file that cannot be used is the answer to this command, not a note.
     let mut runs = past.runs_of(server.as_deref()).await?;
     let now = looked.as_ref().map_or_else(Utc::now, |(s, _)| s.taken_at);
-    let (next, wrong) = NextBackup::earliest(&config.lines(), &runs, schedulers::lines, now);
+    let zones = schedulers::zones(config.zone(), looked.as_ref().map(|(s, _)| &s.server));
+    let (next, wrong) =
+        NextBackup::earliest(&config.lines(), &runs, &zones, schedulers::lines, now);
     notes.extend(wrong);
     let known_runs = runs.len();
     runs.truncate(usize::try_from(args.last).unwrap_or(usize::MAX));

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::past::Past;
 use super::schedulers;
 use super::{migrations, screen, stop};
-use crate::backup::schedule::NextBackup;
+use crate::backup::schedule::{NextBackup, USUAL_MIGRATION};
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::gate::waiting::{Next, Terms, Waiting};
@@ -184,10 +184,11 @@ impl Question {
                 (footprint, verdict)
             }
         };
+        let meets = migration.is_none() || gate::meets_a_dump(&footprint);
         verdict
             .warnings
             .splice(0..0, migration.into_iter().flat_map(|asked| asked.notes));
-        if args.before.is_none() && args.record.replay.is_none() {
+        if meets && args.before.is_none() && args.record.replay.is_none() {
             let runs_already = sessions.in_role(Role::Backup).next().is_some();
             let warning = self.next_backup(past, &snapshot, runs_already).await;
             verdict.warnings.extend(warning);
@@ -213,9 +214,16 @@ impl Question {
         let now = snapshot.taken_at;
         let runs = past.runs_if_any(&snapshot.server.history_key()).await;
         let local = || past.place().map_or_else(Vec::new, |_| schedulers::lines());
-        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, local, now);
+        let zones = schedulers::zones(self.config.zone(), Some(&snapshot.server));
+        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, &zones, local, now);
         next.filter(|next| next.starts > now || !runs_already)?
-            .warning(now)
+            .warning(now, self.takes())
+    }
+
+    /// How long the migration takes, as the flag says, or the configuration.
+    fn takes(&self) -> TimeDelta {
+        let said = self.args.takes.or(self.config.takes);
+        said.map_or(USUAL_MIGRATION, span)
     }
 }
 

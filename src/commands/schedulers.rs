@@ -4,6 +4,8 @@
 //! the past runs.
 
 use crate::backup::schedule::Line;
+use crate::model::Server;
+use chrono_tz::Tz;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,6 +45,21 @@ pub fn lines() -> Vec<Line> {
     }
     lines.extend(timers());
     lines
+}
+
+/// Where the clock may be that past runs began by, the likeliest first: as the configuration says, else where the
+/// server is (`log_timezone`, which initdb takes from the system) unless that is kept on UTC, and this machine.
+pub fn zones(configured: Option<Tz>, server: Option<&Server>) -> Vec<Tz> {
+    let of_server = server.and_then(|server| server.settings.get("log_timezone")?.parse().ok());
+    let is_elsewhere = |zone: &Tz| *zone != Tz::UTC && *zone != Tz::Etc__UTC && *zone != Tz::GMT;
+    match configured {
+        Some(zone) => vec![zone],
+        None => of_server
+            .filter(is_elsewhere)
+            .into_iter()
+            .chain(zone().parse().ok())
+            .collect(),
+    }
 }
 
 /// Lines of a crontab(5) whose command makes a backup. `CRON_TZ` changes the zone of those below it.

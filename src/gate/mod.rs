@@ -21,6 +21,7 @@ mod clearing;
 mod collisions;
 mod decide;
 mod held;
+mod meets_dump;
 mod notes;
 mod old_snapshots;
 mod policy;
@@ -39,5 +40,6 @@ mod tests;
 
 pub use before_backup::before_backup;
 pub use decide::{decide, needs_second_look};
+pub use meets_dump::meets_a_dump;
 pub use policy::{FirstLook, Policy, Usage};
 pub use strictest::strictest;

@@ -27,6 +27,9 @@ SELECT name AS setting,
                     'transaction_timeout', 'deadlock_timeout']) AS one (name)
  WHERE current_setting(name, true) IS NOT NULL;
 
+-- Where the server is, most likely.
+SELECT 'log_timezone' AS setting, current_setting('log_timezone');
+
 -- For the whole session only where it is ours alone: a pooler would hand these limits to its next client.
 SELECT set_config(name, value, false) AS done
   FROM (VALUES ('default_transaction_read_only', 'on'),
