@@ -372,7 +372,13 @@ pub struct KillArgs {
 
 /// `pgguard backups`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "The next one is told by the configuration's [[backup]] lines, else by the rhythm of past starts, else \
+    by this machine's crontabs and systemd timers and the server's pg_cron.\n\n\
+    Examples:\n  pgguard backups --sample            # the running one's end, from a few rows of its tables\n  \
+    pgguard backups record -- pg_dump -Fc -f /backup/shop.dump shop"
+)]
 pub struct BackupsArgs {
     /// What to do; with none: past runs, the running one, the next one.
     #[command(subcommand)]

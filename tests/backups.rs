@@ -397,3 +397,36 @@ fn the_gate_warns_shortly_before_a_backup_that_the_configuration_names() {
         assert_eq!(gate().0, Some(2), "{wrong}");
     }
 }
+
+#[test]
+fn jobs_of_pg_cron_tell_when_the_next_backup_starts() {
+    let desk = Desk::new();
+    // As the extension makes it.
+    desk.database.sql(
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint PRIMARY KEY, schedule text, command text, \
+         nodename text, nodeport int, database text, username text, active bool, jobname text); \
+         INSERT INTO cron.job VALUES \
+           (1, '0 1 * * *', 'VACUUM', '', 5432, 'shop', 'postgres', true, 'vacuum'), \
+           (2, '0 2 * * *', $$COPY t TO PROGRAM 'pg_dump old'$$, '', 5432, 'shop', 'postgres', false, 'old'), \
+           (3, '17 3 * * *', $$COPY t TO PROGRAM '/bin/pg_dump a'$$, '', 5432, 'shop', 'postgres', true, 'new'), \
+           (4, '20 seconds', 'SELECT 1', '', 5432, 'shop', 'postgres', true, NULL)",
+    );
+    let basis = |arguments: &[&str]| desk.told(arguments)["next"]["basis"].clone();
+    let of_job = "17 3 * * * GMT, pg_cron's job 3";
+    assert_eq!(basis(&[]), of_job);
+
+    let role = format!("looker_{}", desk.database.name);
+    desk.database.sql(&format!("CREATE ROLE {role} LOGIN"));
+    let url = desk.database.url_as(&role);
+    assert_eq!(basis(&["-d", &url]), Value::Null);
+    desk.database.sql(&format!(
+        "GRANT USAGE ON SCHEMA cron TO {role}; GRANT SELECT ON cron.job TO {role}"
+    ));
+    assert_eq!(basis(&["-d", &url]), of_job);
+
+    let mut migration = desk.database.session();
+    migration.begin_and_lock("cron.job", "ACCESS EXCLUSIVE");
+    let told = desk.told(&[]);
+    let nothing = (&Value::Null, &serde_json::json!([]));
+    assert_eq!((&told["next"], &told["notes"]), nothing);
+}

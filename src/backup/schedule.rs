@@ -100,29 +100,20 @@ impl NextBackup {
         ))
     }
 
-    /// The next one: as the configuration's lines say, else as past runs began, else by the lines of the
-    /// schedulers that can be seen, which are asked only then; and what is wrong with lines. `zones`: where
-    /// the scheduler's clock may be, the likeliest first.
+    /// The next one as lines say, and what is wrong with lines.
     #[must_use]
-    pub fn earliest(
-        configured: &[Line],
+    pub fn by_lines(
+        lines: &[Line],
         runs: &[BackupRun],
-        zones: &[Tz],
-        seen: impl FnOnce() -> Vec<Line>,
         now: DateTime<Utc>,
     ) -> (Option<Self>, Vec<String>) {
         let mut wrong = Vec::new();
-        let mut by_lines = |lines: &[Line]| {
-            let found = lines.iter().filter_map(|line| {
-                Self::by_line(line, runs, now)
-                    .map_err(|why| wrong.push(format!("{}: {why}", line.from)))
-                    .ok()
-            });
-            found.min_by_key(|next| next.starts)
-        };
-        let next = by_lines(configured)
-            .or_else(|| Self::by_past(runs, zones, now))
-            .or_else(|| by_lines(&seen()));
+        let found = lines.iter().filter_map(|line| {
+            Self::by_line(line, runs, now)
+                .map_err(|why| wrong.push(format!("{}: {why}", line.from)))
+                .ok()
+        });
+        let next = found.min_by_key(|next| next.starts);
         (next, wrong)
     }
 
@@ -159,8 +150,8 @@ impl NextBackup {
         })
     }
 
-    /// As past runs began: the earliest of all that come regularly; `None`: none does. `zones`: as for
-    /// [`Self::earliest`]; none: UTC.
+    /// As past runs began: the earliest of all that come regularly; `None`: none does. `zones`: where the
+    /// scheduler's clock may be, the likeliest first; UTC comes last by itself.
     #[must_use]
     pub fn by_past(runs: &[BackupRun], zones: &[Tz], now: DateTime<Utc>) -> Option<Self> {
         let mut by_key: BTreeMap<&RunKey, Vec<&BackupRun>> = BTreeMap::new();

@@ -5,7 +5,6 @@ mod record;
 use super::facts::Facts;
 use super::past::Past;
 use super::{schedulers, screen};
-use crate::backup::schedule::NextBackup;
 use crate::cli::{BackupsAction, BackupsArgs, Color, ConnectArgs, Format, HistoryArgs, RecordArgs};
 use crate::config;
 use crate::history::{Document, History};
@@ -40,7 +39,7 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     let config = config.unwrap_or_default();
     let mut past = Past::new(&args.history, &config, false).sampling(args.sample);
     let mut notes = Vec::new();
-    let looked = match look(&args.connect, &mut past).await {
+    let mut looked = match look(&args.connect, &mut past).await {
         Ok(looked) => Some(looked),
         Err(error) => {
             notes.push(format!("running backups are not shown: {error}"));
@@ -49,22 +48,32 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     };
     let server = looked
         .as_ref()
-        .map(|(snapshot, _)| snapshot.server.history_key());
+        .map(|(_, snapshot, _)| snapshot.server.history_key());
     // A file that cannot be used is the answer to this command, not a note.
     let mut runs = past.runs_of(server.as_deref()).await?;
-    let now = looked.as_ref().map_or_else(Utc::now, |(s, _)| s.taken_at);
-    let zones = schedulers::zones(config.zone(), looked.as_ref().map(|(s, _)| &s.server));
-    let (next, wrong) =
-        NextBackup::earliest(&config.lines(), &runs, &zones, schedulers::lines, now);
+    let now = looked
+        .as_ref()
+        .map_or_else(Utc::now, |(_, s, _)| s.taken_at);
+    let seen = looked
+        .as_mut()
+        .map(|(facts, snapshot, _)| schedulers::Seen { facts, snapshot });
+    let (next, wrong) = schedulers::next_backup(&config, &runs, seen, now).await;
     notes.extend(wrong);
     let known_runs = runs.len();
     runs.truncate(usize::try_from(args.last).unwrap_or(usize::MAX));
+    let running = match looked {
+        Some((facts, _, running)) => {
+            facts.finish().await;
+            Some(running)
+        }
+        None => None,
+    };
     let report = BackupsReport {
         now,
         history: past.place(),
         runs,
         known_runs,
-        running: looked.map(|(_, running)| running),
+        running,
         next,
         notes,
     };
@@ -78,12 +87,14 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
 }
 
 /// One look, with the backups in it.
-async fn look(connect: &ConnectArgs, past: &mut Past) -> Result<(Snapshot, Vec<RunningBackup>)> {
+async fn look(
+    connect: &ConnectArgs,
+    past: &mut Past,
+) -> Result<(Facts, Snapshot, Vec<RunningBackup>)> {
     let mut facts = Facts::open(connect, &RecordArgs::default(), 0).await?;
     let snapshot = facts.look().await?;
     let sessions = understand(&snapshot);
     let mut estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
-    facts.finish().await;
     let running = sessions.iter().filter_map(|session| {
         let backup = session.backup.as_ref()?;
         let leader = snapshot.backend(session.pid)?;
@@ -99,7 +110,7 @@ async fn look(connect: &ConnectArgs, past: &mut Past) -> Result<(Snapshot, Vec<R
         })
     });
     let running: Vec<RunningBackup> = running.collect();
-    Ok((snapshot, running))
+    Ok((facts, snapshot, running))
 }
 
 /// The history that was asked for, which has to be there.

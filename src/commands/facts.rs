@@ -8,6 +8,7 @@ use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
 use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
+use crate::postgres::cron::{self, Job};
 use crate::postgres::sample::{self, Samples};
 use crate::postgres::{applied, catalog, snapshot, statements, tables, usage};
 use crate::recording::Recording;
@@ -214,6 +215,14 @@ impl Facts {
                 copies
             }
             From::Recording { .. } => self.recording.tables.statements.clone(),
+        }
+    }
+
+    /// The jobs of pg_cron; none where they cannot be read. A recording does not tell.
+    pub async fn cron_jobs(&mut self, look: &Snapshot) -> Vec<Job> {
+        match &mut self.from {
+            From::Server(connection) => cron::jobs(connection, look).await.unwrap_or_default(),
+            From::Recording { .. } => Vec::new(),
         }
     }
 

@@ -190,7 +190,9 @@ impl Question {
             .splice(0..0, migration.into_iter().flat_map(|asked| asked.notes));
         if meets && args.before.is_none() && args.record.replay.is_none() {
             let runs_already = sessions.in_role(Role::Backup).next().is_some();
-            let warning = self.next_backup(past, &snapshot, runs_already).await;
+            let warning = self
+                .next_backup(past, &mut facts, &snapshot, runs_already)
+                .await;
             verdict.warnings.extend(warning);
         }
         let looked = Looked {
@@ -208,14 +210,18 @@ impl Question {
     async fn next_backup(
         &self,
         past: &mut Past,
+        facts: &mut Facts,
         snapshot: &Snapshot,
         runs_already: bool,
     ) -> Option<String> {
         let now = snapshot.taken_at;
         let runs = past.runs_if_any(&snapshot.server.history_key()).await;
-        let local = || past.place().map_or_else(Vec::new, |_| schedulers::lines());
-        let zones = schedulers::zones(self.config.zone(), Some(&snapshot.server));
-        let (next, _) = NextBackup::earliest(&self.config.lines(), &runs, &zones, local, now);
+        let (next, _) = if past.place().is_some() {
+            let seen = schedulers::Seen { facts, snapshot };
+            schedulers::next_backup(&self.config, &runs, Some(seen), now).await
+        } else {
+            NextBackup::by_lines(&self.config.lines(), &runs, now)
+        };
         next.filter(|next| next.starts > now || !runs_already)?
             .warning(now, self.takes())
     }

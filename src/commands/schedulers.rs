@@ -1,10 +1,14 @@
-//! The lines of this machine's schedulers that start a backup: cron's tables and systemd's timers.
+//! When the next backup starts; and the schedulers' lines that start one: cron's tables and systemd's timers on
+//! this machine, pg_cron's jobs on the server.
 //!
-//! They tell only where they run: a backup that another machine starts stands in the configuration, or in
-//! the past runs.
+//! A backup that another machine starts stands in the configuration, or in the past runs.
 
-use crate::backup::schedule::Line;
-use crate::model::Server;
+use super::facts::Facts;
+use crate::backup::schedule::{Line, NextBackup};
+use crate::config::Config;
+use crate::model::{BackupRun, Server, Snapshot};
+use crate::postgres::cron::Job;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -24,8 +28,52 @@ const PROGRAMS: [&str; 8] = [
 /// Tables of the system; their sixth field is the user that the command runs as.
 const SYSTEM_TABLES: [&str; 2] = ["/etc/crontab", "/etc/cron.d"];
 
-/// Lines that start a backup, of every scheduler that can be read.
-pub fn lines() -> Vec<Line> {
+/// A server that can be asked, and what it looked like.
+pub struct Seen<'a> {
+    /// The server.
+    pub facts: &'a mut Facts,
+    /// The look at it.
+    pub snapshot: &'a Snapshot,
+}
+
+/// The next backup: as the configuration says, else as past runs began, else by the lines of the schedulers
+/// that can be seen, which are asked only then; and what is wrong with lines.
+pub async fn next_backup(
+    config: &Config,
+    runs: &[BackupRun],
+    seen: Option<Seen<'_>>,
+    now: DateTime<Utc>,
+) -> (Option<NextBackup>, Vec<String>) {
+    let (said, mut wrong) = NextBackup::by_lines(&config.lines(), runs, now);
+    let zones = zones(config.zone(), seen.as_ref().map(|s| &s.snapshot.server));
+    if let Some(known) = said.or_else(|| NextBackup::by_past(runs, &zones, now)) {
+        return (Some(known), wrong);
+    }
+    let mut found = lines();
+    if let Some(seen) = seen {
+        let jobs = seen.facts.cron_jobs(seen.snapshot).await;
+        found.extend(jobs.iter().filter_map(of_job));
+    }
+    let (next, more) = NextBackup::by_lines(&found, runs, now);
+    wrong.extend(more);
+    (next, wrong)
+}
+
+/// The line of a job of pg_cron that makes a backup; none of one that runs each so many seconds.
+fn of_job(job: &Job) -> Option<Line> {
+    let fields = job.schedule.split_whitespace().count();
+    let is_line = fields == 5 || job.schedule.starts_with('@');
+    (is_line && starts_backup(&job.command)).then(|| Line {
+        // The last day of the month: `$` is `L` elsewhere.
+        cron: job.schedule.replace('$', "L"),
+        tz: Some(job.zone.clone()),
+        expect: None,
+        from: format!("pg_cron's job {}", job.id),
+    })
+}
+
+/// Lines that start a backup, of every scheduler of this machine that can be read.
+fn lines() -> Vec<Line> {
     let zone = zone();
     let mut lines = Vec::new();
     if let Some(table) = output("crontab", &["-l"]) {
@@ -49,7 +97,7 @@ pub fn lines() -> Vec<Line> {
 
 /// Where the clock may be that past runs began by, the likeliest first: as the configuration says, else where the
 /// server is (`log_timezone`, which initdb takes from the system) unless that is kept on UTC, and this machine.
-pub fn zones(configured: Option<Tz>, server: Option<&Server>) -> Vec<Tz> {
+fn zones(configured: Option<Tz>, server: Option<&Server>) -> Vec<Tz> {
     let of_server = server.and_then(|server| server.settings.get("log_timezone")?.parse().ok());
     let is_elsewhere = |zone: &Tz| *zone != Tz::UTC && *zone != Tz::Etc__UTC && *zone != Tz::GMT;
     match configured {
@@ -175,6 +223,30 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jobs_of_pg_cron_that_make_a_backup_are_lines() {
+        let line = |schedule: &str, command: &str| {
+            of_job(&Job {
+                id: 7,
+                schedule: schedule.into(),
+                command: command.into(),
+                zone: "GMT".into(),
+            })
+        };
+        let dump = "COPY (SELECT 1) TO PROGRAM '/usr/bin/pg_dump -Fc shop -f /backup/shop'";
+        let found = line("0 3 * * *", dump).unwrap();
+        assert_eq!(
+            (found.cron.as_str(), found.tz.as_deref()),
+            ("0 3 * * *", Some("GMT"))
+        );
+        assert_eq!(line("0 3 $ * *", dump).unwrap().cron, "0 3 L * *");
+        let now = "2026-11-04T15:00:00Z".parse().unwrap();
+        let last = NextBackup::by_line(&line("0 3 $ * *", dump).unwrap(), &[], now).unwrap();
+        assert_eq!(last.starts.to_rfc3339(), "2026-11-30T03:00:00+00:00");
+        assert_eq!(line("30 seconds", dump), None);
+        assert_eq!(line("0 3 * * *", "VACUUM"), None);
+    }
 
     #[test]
     fn lines_that_start_a_backup_are_found_in_a_crontab() {

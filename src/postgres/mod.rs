@@ -3,6 +3,7 @@
 pub mod applied;
 pub mod catalog;
 pub mod connect;
+pub mod cron;
 pub mod sample;
 pub mod signal;
 pub mod snapshot;
