@@ -376,6 +376,8 @@ pub struct KillArgs {
     args_conflicts_with_subcommands = true,
     after_help = "The next one is told by the configuration's [[backup]] lines, else by the rhythm of past starts, else \
     by this machine's crontabs and systemd timers and the server's pg_cron.\n\n\
+    A past run is complete, aborted (its client failed, or its sessions went while they were watched), or its end \
+    was unseen: nobody looked when it ended. Only complete ones are compared with.\n\n\
     Examples:\n  pgguard backups --sample            # the running one's end, from a few rows of its tables\n  \
     pgguard backups record -- pg_dump -Fc -f /backup/shop.dump shop"
 )]

@@ -270,6 +270,8 @@ fn what_two_observers_saw_of_one_run_is_one_run() {
     let later = ended(RunOutcome::Complete, 95, "watch");
     let aborted = ended(RunOutcome::Aborted, 40, "watch");
     let running = ended(RunOutcome::Running, 20, "watch");
+    let unseen = ended(RunOutcome::Unseen, 50, "watch");
+    let unseen_later = ended(RunOutcome::Unseen, 60, "watch");
     let recorded = ended(RunOutcome::Complete, 91, "record");
     let failed = ended(RunOutcome::Aborted, 92, "record");
     let cases = [
@@ -277,6 +279,11 @@ fn what_two_observers_saw_of_one_run_is_one_run() {
         (&complete, &aborted, &complete),
         (&complete, &running, &complete),
         (&aborted, &running, &aborted),
+        (&aborted, &unseen, &aborted),
+        (&complete, &unseen, &complete),
+        (&unseen, &running, &unseen),
+        (&unseen, &unseen_later, &unseen_later),
+        (&unseen, &failed, &failed),
         (&complete, &recorded, &recorded),
         (&complete, &failed, &failed),
         (

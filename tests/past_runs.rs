@@ -155,11 +155,21 @@ fn looks_at_two_dumps_make_two_past_runs_and_the_third_ones_estimate_is_based_on
     drop(dump);
 }
 
+/// Makes the catalog promise so much of the last table that no dump is near its end.
+fn promise_much(database: &Database) {
+    database.sql(
+        "UPDATE pg_class SET reltuples = 2e5, relpages = 3e4 WHERE relname = 'z'; SELECT pg_stat_reset()",
+    );
+}
+
 #[test]
-fn a_dump_that_was_killed_is_an_aborted_run() {
+fn a_dump_that_was_killed_while_it_was_watched_is_an_aborted_run() {
     let (database, place) = (database(), Place::new());
+    promise_much(&database);
     let mut dump = Dump::stalled_in(&database, "public.b");
-    status(&database, &place);
+    until("much is known to be left", || {
+        estimate(&status(&database, &place))["earliest_s"].as_f64() > Some(30.0)
+    });
     dump.kill();
     until_gone(&database, dump.pid());
     status(&database, &place);
@@ -168,6 +178,36 @@ fn a_dump_that_was_killed_is_an_aborted_run() {
     assert_eq!(runs[0].outcome, RunOutcome::Aborted);
     let done: Vec<bool> = runs[0].tables.iter().map(|t| t.complete).collect();
     assert_eq!(done[2..], [false, false], "{runs:?}");
+}
+
+#[test]
+fn a_dump_whose_end_nobody_saw_is_neither_complete_nor_aborted() {
+    let (database, place) = (database(), Place::new());
+    // Seen once, early on: it may have come to its end since, as it did here.
+    let mut dump = Dump::stalled_in(&database, "public.b");
+    status(&database, &place);
+    assert!(dump.finish().success());
+    until_gone(&database, dump.pid());
+    status(&database, &place);
+    let runs = place.runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(runs[0].outcome, RunOutcome::Unseen);
+    let url = database.url();
+    let told = pgguard(["backups", "-d", &url, &place.flag()]);
+    assert!(told.stdout.contains("end not seen"), "{told}");
+    let json = pgguard(["backups", "-d", &url, "--format=json", &place.flag()]);
+    assert_eq!(json.json()["runs"][0]["outcome"], "unseen", "{json}");
+    let only = format!("--only-database={}", database.name);
+    let check = pgguard([
+        "check",
+        "-d",
+        &url,
+        "-m",
+        "backup-missing",
+        &only,
+        &place.flag(),
+    ]);
+    assert_eq!(check.status, 3, "no complete one is known: {check}");
 }
 
 /// How much of a base backup one look says is done.

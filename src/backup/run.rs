@@ -25,7 +25,8 @@ impl Watcher {
     /// The run so far, if its begin is known. `end`: the session is no longer there.
     ///
     /// Unless its outcome is known, it is complete only if its last table was seen done, or 99 % of
-    /// the work, or of the bytes of a physical backup; a dump that vanished before was aborted.
+    /// the work, or of the bytes of a physical backup; whether one that vanished before came to its end was
+    /// not seen.
     #[must_use]
     pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
         let started = self.started?;
@@ -52,7 +53,7 @@ impl Watcher {
         if self.is_complete(amounts) {
             RunOutcome::Complete
         } else {
-            RunOutcome::Aborted
+            RunOutcome::Unseen
         }
     }
 

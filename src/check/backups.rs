@@ -195,10 +195,11 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
         return answer;
     };
     let value = seconds(sight.words.age(last.ended));
-    let failed = of_database
-        .iter()
-        .filter(|run| run.outcome == RunOutcome::Aborted && run.ended > last.ended)
-        .count();
+    let since = |outcome| {
+        let runs = of_database.iter();
+        runs.filter(|run| run.outcome == outcome && run.ended > last.ended)
+            .count()
+    };
     let mut text = format!(
         "the last complete backup of {database} ended {} ago, {} ({} by {})",
         span(sight.words.age(last.ended)),
@@ -206,11 +207,14 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
         last.key.tool,
         last.key.user
     );
-    if failed > 0 {
-        text = format!(
-            "{text}; {} since then did not complete",
-            many(failed, "run")
-        );
+    for (outcome, what) in [
+        (RunOutcome::Aborted, "did not complete"),
+        (RunOutcome::Unseen, "went without anybody seeing the end"),
+    ] {
+        let count = since(outcome);
+        if count > 0 {
+            text = format!("{text}; {} since then {what}", many(count, "run"));
+        }
     }
     let running = all(sight);
     if let Some(now) = running.first() {

@@ -32,6 +32,9 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// Not seen for so long, a dump of another server than the one looked at is given up.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 
+/// Looks are close together that are no further apart than this: a check each minute, and one that came late.
+const CLOSE: TimeDelta = TimeDelta::seconds(130);
+
 /// Two sets of tables that share fewer of their tables have nothing to tell each other.
 const SIMILAR: f64 = 0.7;
 
@@ -526,7 +529,8 @@ fn are_similar(names: &HashSet<&RelationName>, other: &[RelationName]) -> bool {
 /// alone looks the same.
 ///
 /// A complete one ended when what was left at the last look was done; of one that vanished is known that it
-/// was there until then.
+/// was there until then. It was aborted if it can have come to its end in no way: looks were close together,
+/// and what was left takes longer than the time between them.
 fn past_run(
     watch: &Watch,
     facts: &DatabaseFacts,
@@ -539,18 +543,26 @@ fn past_run(
     if !watcher.has_begun() && !is_physical {
         return None;
     }
-    let run = |at| {
-        let end = End { at, outcome: None };
+    let run = |at, outcome| {
+        let end = End { at, outcome };
         watcher.run(watch.key.clone(), facts, Some(end))
     };
-    if run(now)?.outcome != RunOutcome::Complete {
-        return run(seen);
+    let estimate = watcher.estimate(facts, past);
+    let after = |seconds: Option<f64>| {
+        let left = Duration::try_from_secs_f64(seconds?).ok()?;
+        TimeDelta::from_std(left).ok()
+    };
+    if run(now, None)?.outcome != RunOutcome::Complete {
+        let soonest = after(estimate.and_then(|e| e.earliest_s));
+        let was_watched = now - seen <= CLOSE && soonest.is_some_and(|left| now - seen < left);
+        let outcome = if was_watched {
+            RunOutcome::Aborted
+        } else {
+            RunOutcome::Unseen
+        };
+        return run(seen, Some(outcome));
     }
-    let left = watcher
-        .estimate(facts, past)
-        .and_then(|e| e.remaining_s)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .and_then(|left| TimeDelta::from_std(left).ok());
+    let left = after(estimate.and_then(|e| e.remaining_s));
     let expected = left.map_or(seen + (now - seen) / 2, |left| seen + left);
-    run(expected.clamp(seen, now))
+    run(expected.clamp(seen, now), None)
 }

@@ -42,10 +42,11 @@ struct Row {
     figures: Option<Vec<u8>>,
 }
 
-const OUTCOMES: [(RunOutcome, &str); 3] = [
+const OUTCOMES: [(RunOutcome, &str); 4] = [
     (RunOutcome::Running, "running"),
     (RunOutcome::Complete, "complete"),
     (RunOutcome::Aborted, "aborted"),
+    (RunOutcome::Unseen, "unseen"),
 ];
 
 const BY_FILTER: &str = "
@@ -354,11 +355,13 @@ fn to_microseconds(run: &BackupRun) -> BackupRun {
 fn merged(known: BackupRun, new: BackupRun) -> BackupRun {
     let rank = |run: &BackupRun| {
         let exact = run.source == "record" && run.outcome != RunOutcome::Running;
-        (
-            exact,
-            run.outcome == RunOutcome::Complete,
-            run.outcome == RunOutcome::Aborted,
-        )
+        let known = match run.outcome {
+            RunOutcome::Complete => 3,
+            RunOutcome::Aborted => 2,
+            RunOutcome::Unseen => 1,
+            RunOutcome::Running => 0,
+        };
+        (exact, known)
     };
     let is_tie = rank(&known) == rank(&new);
     let (mut better, other) = if rank(&new) > rank(&known) {
@@ -367,7 +370,8 @@ fn merged(known: BackupRun, new: BackupRun) -> BackupRun {
         (known, new)
     };
     if is_tie {
-        better.ended = if better.outcome == RunOutcome::Running {
+        let was_seen_until = matches!(better.outcome, RunOutcome::Running | RunOutcome::Unseen);
+        better.ended = if was_seen_until {
             better.ended.max(other.ended)
         } else {
             better.ended.min(other.ended)

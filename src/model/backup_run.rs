@@ -48,8 +48,11 @@ pub enum RunOutcome {
     Running,
     /// The last table was seen done, or the wrapped command ended with status 0.
     Complete,
-    /// Gone before that.
+    /// Failed, as its command said; or gone while it was watched, with work left that takes longer than it
+    /// was out of sight.
     Aborted,
+    /// Gone when somebody looked again: whether it came to its end nobody saw.
+    Unseen,
 }
 
 /// One table of a run.

@@ -203,6 +203,7 @@ fn table(report: &BackupsReport, page: Page) -> String {
             RunOutcome::Complete => Ink::Good,
             RunOutcome::Running => Ink::Strong,
             RunOutcome::Aborted => Ink::Bad,
+            RunOutcome::Unseen => Ink::Doubtful,
         };
         let _ = writeln!(out, "{}{}", bare, page.paint(ink, &bar));
     }
@@ -214,6 +215,7 @@ fn cells(run: &BackupRun) -> Vec<String> {
         RunOutcome::Complete => "",
         RunOutcome::Running => "running",
         RunOutcome::Aborted => "aborted",
+        RunOutcome::Unseen => "end not seen",
     };
     let tool = match run.workers {
         0 | 1 => run.key.tool.clone(),
