@@ -183,6 +183,8 @@ fn a_dump_that_was_killed_while_it_was_watched_is_an_aborted_run() {
 #[test]
 fn a_dump_whose_end_nobody_saw_is_neither_complete_nor_aborted() {
     let (database, place) = (database(), Place::new());
+    // As much in its last table as in the others: that it was begun says little.
+    database.sql("INSERT INTO z SELECT * FROM a; ANALYZE z");
     // Seen once, early on: it may have come to its end since, as it did here.
     let mut dump = Dump::stalled_in(&database, "public.b");
     status(&database, &place);
@@ -208,6 +210,70 @@ fn a_dump_whose_end_nobody_saw_is_neither_complete_nor_aborted() {
         &place.flag(),
     ]);
     assert_eq!(check.status, 3, "no complete one is known: {check}");
+}
+
+fn scans(database: &Database) -> i64 {
+    let sql = "SELECT coalesce(max(seq_scan), 0) FROM pg_stat_user_tables WHERE relname = 'zz'";
+    database.sql(sql).parse().expect("a number")
+}
+
+/// A dump with --inserts, stalled in its first table, is looked at and then goes on to its end or not.
+fn inserts(database: &Database, place: &Place, to_its_end: bool) -> serde_json::Value {
+    let before = scans(database);
+    let mut dump = database
+        .server
+        .command("pg_dump")
+        .args(["--inserts", "-d", &database.name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("pg_dump starts");
+    let mut output = dump.stdout.take().expect("its output");
+    let running = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'pg_dump'",
+        database.name
+    );
+    let reads = format!("{running} AND query LIKE 'FETCH %'");
+    until("it reads rows", || database.sql(&reads) == "1");
+    let estimate = estimate(&status(database, place));
+    if to_its_end {
+        std::io::copy(&mut output, &mut std::io::sink()).expect("the rest of it");
+    } else {
+        dump.kill().expect("it is killed");
+        drop(output);
+    }
+    assert_eq!(dump.wait().expect("its end").success(), to_its_end);
+    until("its session is gone", || database.sql(&running) == "0");
+    // 14 counts a little later, through another process.
+    until("its scans are counted", || {
+        !to_its_end || scans(database) > before
+    });
+    status(database, place);
+    estimate
+}
+
+#[test]
+fn a_dump_with_inserts_that_read_every_table_is_complete_and_tells_the_next_ones_end() {
+    let (database, place) = (database(), Place::new());
+    database.sql("CREATE TABLE zz (id int); INSERT INTO zz VALUES (1); ANALYZE zz");
+    let told = inserts(&database, &place, true);
+    assert!(
+        told["unknown"].to_string().contains("backups record"),
+        "{told}"
+    );
+    inserts(&database, &place, false);
+    let outcomes: Vec<_> = place.runs().iter().map(|run| run.outcome).collect();
+    assert_eq!(outcomes.len(), 2, "{outcomes:?}");
+    assert_eq!(outcomes[1], RunOutcome::Complete);
+    // Killed: by the duration of the one before it may be told that it had more to do.
+    assert_ne!(outcomes[0], RunOutcome::Complete);
+    let told = inserts(&database, &place, false);
+    let basis = told["basis"].as_str().unwrap_or_default();
+    assert!(
+        basis == "duration of 1 past run"
+            || told["unknown"] == "it has run longer than past runs took",
+        "{told}"
+    );
 }
 
 /// How much of a base backup one look says is done.

@@ -95,6 +95,9 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     });
     match guess {
         Some(guess) => tell(&mut said, guess),
+        None if !past.is_empty() && !watcher.leaked && elapsed > usual(&past) => {
+            said.unknown = Some("it has run longer than past runs took".into());
+        }
         None => said.unknown = Some(why_unknown(watcher)),
     }
     Some(said)
@@ -125,7 +128,10 @@ fn why_unknown(watcher: &Watcher) -> String {
     match watcher.stage {
         _ if watcher.leaked => "its client seems gone: it ends when somebody ends it",
         Stage::Preparing => "it has not begun to copy, and no past run is known",
-        Stage::Cursor => "with --inserts it tells no table and no count: only past runs could tell",
+        Stage::Cursor => {
+            "with --inserts it tells no table and no count, and no complete past run is known: \
+             pgguard backups record -- pg_dump … makes one"
+        }
         Stage::Starting | Stage::Transferring | Stage::Finishing => {
             "the server does not count its size (--no-estimate-size), and no past run is known"
         }
@@ -431,18 +437,26 @@ fn physical_guess(watcher: &Watcher, said: &mut Estimate) -> Option<Guess> {
 
 /// From past durations alone.
 fn total_guess(past: &[PastRun], elapsed: f64, said: &mut Estimate) -> Option<Guess> {
+    let median = usual(past);
+    if median <= elapsed {
+        return None;
+    }
+    said.basis = match past.len() {
+        1 => "duration of 1 past run".into(),
+        runs => format!("duration of {runs} past runs"),
+    };
+    Some(Guess {
+        log: (median - elapsed).ln(),
+        variance: 0.1,
+    })
+}
+
+/// The middle duration of past runs; 0 where there is none.
+fn usual(past: &[PastRun]) -> f64 {
     let mut totals: Vec<f64> = past
         .iter()
         .map(|p| seconds(p.run.started, p.run.ended))
         .collect();
     totals.sort_by(f64::total_cmp);
-    let median = *totals.get(totals.len() / 2)?;
-    if median <= elapsed {
-        return None;
-    }
-    said.basis = format!("duration of {} past runs", totals.len());
-    Some(Guess {
-        log: (median - elapsed).ln(),
-        variance: 0.1,
-    })
+    totals.get(totals.len() / 2).copied().unwrap_or(0.0)
 }

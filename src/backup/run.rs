@@ -3,8 +3,9 @@
 use super::physical;
 use super::rows::{Amount, amounts, seconds};
 use super::watcher::{Stage, TableSeen, Watcher};
-use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
+use crate::model::{BackupRun, DatabaseFacts, Oid, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 
 /// Share of the work after which a vanished dump counts as complete.
 const NEARLY_ALL: f64 = 0.99;
@@ -33,7 +34,7 @@ impl Watcher {
         let amounts = amounts(self, facts, &[]);
         let outcome = match end {
             None => RunOutcome::Running,
-            Some(end) => end.outcome.unwrap_or_else(|| self.outcome(&amounts)),
+            Some(end) => end.outcome.unwrap_or_else(|| self.outcome(facts, &amounts)),
         };
         let ended = end.map_or(self.seen()?, |e| e.at);
         let finished = (outcome == RunOutcome::Complete).then(|| self.finished(ended));
@@ -49,8 +50,8 @@ impl Watcher {
         })
     }
 
-    fn outcome(&self, amounts: &[Amount]) -> RunOutcome {
-        if self.is_complete(amounts) {
+    fn outcome(&self, facts: &DatabaseFacts, amounts: &[Amount]) -> RunOutcome {
+        if self.is_complete(amounts) || self.is_read(facts, amounts) {
             RunOutcome::Complete
         } else {
             RunOutcome::Unseen
@@ -85,6 +86,33 @@ impl Watcher {
         let last_is_done =
             self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
         last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
+    }
+
+    /// Whether the server has counted a scan of every table since the last look, and all but the last are 99 %
+    /// of the work: a serial dump, which scans them one after the other, then has read as much at least. So it
+    /// is told of one that names no table (`--inserts`) or that nobody looked at towards its end.
+    ///
+    /// A session's scans are counted when its transaction ends (`pgstat_report_stat`, pgstat.c): those of a
+    /// dump come together. Others may scan a table too, but hardly every one.
+    fn is_read(&self, facts: &DatabaseFacts, amounts: &[Amount]) -> bool {
+        let now: HashMap<Oid, f64> = facts
+            .tables
+            .iter()
+            .filter_map(|t| Some((t.oid, t.scans?)))
+            .collect();
+        let is_scanned = |table: &TableSeen| {
+            let before = self.scans.get(&table.oid);
+            before
+                .zip(now.get(&table.oid))
+                .is_some_and(|(before, now)| now > before)
+        };
+        let bytes = |a: &Amount| a.rows * a.row_bytes;
+        let total: f64 = amounts.iter().map(bytes).sum();
+        let last = amounts.last().map_or(0.0, bytes);
+        self.workers == 0
+            && total > 0.0
+            && last <= (1.0 - NEARLY_ALL) * total
+            && self.tables.iter().all(is_scanned)
     }
 
     /// Whether a physical backup had sent all there was: it only waited for the write-ahead log, or had

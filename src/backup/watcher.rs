@@ -38,6 +38,11 @@ pub struct Watcher {
     pub buffered: bool,
     /// Looks, oldest first.
     pub points: Vec<Point>,
+    /// It reads through cursors (`--inserts`), which name no table.
+    pub by_cursor: bool,
+    /// How often each table had been scanned as of the last look. A dump's own scans are counted when it ends.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub scans: BTreeMap<Oid, f64>,
     /// What a few rows of its tables told, where reading them was allowed; one without rows could not be read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub samples: BTreeMap<Oid, TableSample>,
@@ -209,6 +214,9 @@ impl Watcher {
             .collect();
         let mut point = point(snapshot, &members);
         self.stage = stage(snapshot, &members, &point, self.has_begun());
+        self.by_cursor |= self.stage == Stage::Cursor;
+        let scans = facts.tables.iter().filter_map(|t| Some((t.oid, t.scans?)));
+        self.scans = scans.collect();
         self.note_copies(&point);
         point.draining = members
             .iter()
@@ -351,7 +359,9 @@ impl Watcher {
         let done = match (in_flight.and_then(place), last.and_then(place)) {
             (Some(at), _) => at,
             (None, Some(at)) => at + 1,
-            (None, None) if self.stage == Stage::LargeObjects && self.has_begun() => {
+            (None, None)
+                if self.stage == Stage::LargeObjects && (self.has_begun() || self.by_cursor) =>
+            {
                 self.tables.len()
             }
             (None, None) => 0,

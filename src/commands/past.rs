@@ -540,7 +540,7 @@ fn past_run(
     let watcher = &watch.watcher;
     let seen = watcher.seen()?;
     let is_physical = watcher.points.iter().any(|p| p.streamed.is_some());
-    if !watcher.has_begun() && !is_physical {
+    if !watcher.has_begun() && !watcher.by_cursor && !is_physical {
         return None;
     }
     let run = |at, outcome| {

@@ -58,6 +58,8 @@ pub struct TableFacts {
     pub toast_pages: f64,
     /// Its columns, in order.
     pub columns: Vec<ColumnFacts>,
+    /// `pg_stat_all_tables.seq_scan`; `None`: not read.
+    pub scans: Option<f64>,
     /// A few rows, where reading user data was allowed.
     pub sample: Option<TableSample>,
 }

@@ -126,6 +126,7 @@ fn table_of(row: &Row<'_>, encoding: Encoding) -> Option<TableFacts> {
             .map(|text| columns(&text))
             .unwrap_or_default(),
         sample: None,
+        scans: row.number(9),
     })
 }
 

@@ -8,7 +8,8 @@ SELECT c.oid::int8 AS "table", n.nspname, c.relname,
        coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0)::float8 AS live,
        w.columns::text,
        (SELECT greatest(l.reltuples, 0)::float8 FROM pg_catalog.pg_class l
-         WHERE l.oid = 'pg_catalog.pg_largeobject_metadata'::regclass) AS large_objects
+         WHERE l.oid = 'pg_catalog.pg_largeobject_metadata'::regclass) AS large_objects,
+       pg_catalog.pg_stat_get_numscans(c.oid)::float8 AS scans
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT current_setting('block_size')::float8 AS size) b

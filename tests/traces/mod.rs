@@ -321,6 +321,7 @@ fn facts(head: &Value) -> DatabaseFacts {
                 })
                 .collect(),
             sample: None,
+            scans: None,
         })
         .collect();
     DatabaseFacts {
