@@ -376,6 +376,15 @@ fn the_gate_warns_shortly_before_a_backup_that_the_configuration_names() {
         told.contains("takes 2h") && told.contains("latest safe start"),
         "{told}"
     );
+    let flag = ran(desk.pgguard(&[
+        "gate",
+        "--takes=20m",
+        "--config",
+        config.to_str().unwrap(),
+        migration.to_str().unwrap(),
+    ]));
+    let told = String::from_utf8_lossy(&flag.stdout).into_owned();
+    assert!(!told.contains("next backup"), "the flag goes first: {told}");
     // What no dump would meet.
     for harmless in [
         "CREATE TABLE another (id int);",

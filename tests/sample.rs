@@ -40,6 +40,15 @@ fn look(url: &str, arguments: &[&str]) -> (Outcome, BTreeMap<String, TableSample
     all.extend(arguments);
     let looked = pgguard(&all);
     assert_eq!(looked.status, 0, "{looked}");
+    let replayed = pgguard([
+        "status",
+        "--format=json",
+        "--no-history",
+        "--replay",
+        path.to_str().unwrap(),
+    ]);
+    let off = done(&estimate(&replayed)) / done(&estimate(&looked)) - 1.0;
+    assert!(off.abs() < 1e-6, "as it was recorded: {replayed}");
     let tables = Recording::read(&path).unwrap().tables.tables;
     let samples = tables
         .into_iter()

@@ -215,18 +215,18 @@ fn copying_guess(
         .iter()
         .max_by(|a, b| a.weight.total_cmp(&b.weight))
         .map_or("", |o| o.name);
-    said.basis = basis(watcher, past.len(), best);
+    said.basis = basis(watcher, facts, past.len(), best);
     let variance = within + between;
     (variance < MOST_VARIANCE).then_some(Guess { log, variance })
 }
 
-fn basis(watcher: &Watcher, past: usize, clock: &str) -> String {
+fn basis(watcher: &Watcher, facts: &DatabaseFacts, past: usize, clock: &str) -> String {
     let runs = match past {
         0 => "no past run".into(),
         1 => "1 past run".into(),
         n => format!("{n} past runs"),
     };
-    let rows = match watcher.sampled() {
+    let rows = match watcher.sampled(facts) {
         0 => String::new(),
         tables => format!(", rows of {tables} sampled"),
     };

@@ -70,8 +70,7 @@ pub(super) fn amounts(
         .map(|(place, table)| {
             let past = memory.get(place).copied().flatten();
             let facts = by_oid.get(&table.oid).copied();
-            let sample = watcher.samples.get(&table.oid).copied();
-            amount(table, facts, past, sample.or(facts.and_then(|f| f.sample)))
+            amount(table, facts, past, watcher.sample_of(table.oid, facts))
         })
         .collect()
 }

@@ -53,9 +53,17 @@ impl Watcher {
         self.samples.extend(samples);
     }
 
+    /// What rows of a table told, read now or at an earlier look.
+    pub(super) fn sample_of(&self, oid: Oid, facts: Option<&TableFacts>) -> Option<TableSample> {
+        let known = self.samples.get(&oid).copied();
+        known.or(facts.and_then(|f| f.sample))
+    }
+
     /// How many tables rows were read of.
-    pub(super) fn sampled(&self) -> usize {
-        self.samples.values().filter(|s| s.rows > 0.0).count()
+    pub(super) fn sampled(&self, facts: &DatabaseFacts) -> usize {
+        let samples = facts.tables.iter();
+        let read = samples.filter_map(|t| self.sample_of(t.oid, Some(t)));
+        read.filter(|sample| sample.rows > 0.0).count()
     }
 }
 
