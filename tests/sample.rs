@@ -5,12 +5,17 @@ mod common;
 use common::{Database, Dump, Outcome, pgguard, until};
 use pgguard::model::TableSample;
 use pgguard::recording::Recording;
+use pgguard::throwaway::{Options, Server};
 use std::collections::BTreeMap;
 
 /// A dump stalls in the second table; what comes after it is far wider as text than on disk, and statistics
 /// know the width on disk only.
 fn database() -> Database {
-    let database = Database::empty(common::server());
+    database_on(common::server())
+}
+
+fn database_on(server: &'static Server) -> Database {
+    let database = Database::empty(server);
     database.sql(
         "CREATE TABLE a AS SELECT n AS id, repeat(md5(n::text), 32) AS body FROM generate_series(1, 2000) n;
          CREATE TABLE b AS SELECT n AS id, repeat(md5(n::text), 32) AS body FROM generate_series(1, 9000) n;
@@ -140,6 +145,38 @@ fn without_the_flag_no_user_data_is_read() {
             "{arguments:?}"
         );
     }
+}
+
+/// The statements of ours in a server's log that name a user's table or open one.
+fn statements_on_tables(server: &Server) -> Vec<String> {
+    let log = server.log();
+    let entries = log
+        .split("by=")
+        .filter(|entry| entry.starts_with("pgguard "));
+    let names = ["deep", "public.z", "Odd", "pg_relation_size"];
+    entries
+        .filter(|entry| names.iter().any(|name| entry.contains(name)))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn without_the_flag_no_statement_touches_a_user_table() {
+    let options = Options::major(common::majors()[0])
+        .setting("log_statement", "all")
+        .setting("log_line_prefix", "'by=%a '");
+    let server = common::own_server(&options);
+    let database = database_on(server);
+    let _dump = Dump::stalled_in(&database, "public.b");
+    let url = database.url();
+    for command in ["status", "gate", "backups"] {
+        pgguard([command, "-d", &url, "--no-history"]);
+    }
+    assert!(server.log().contains("by=pgguard "), "{}", server.log());
+    assert_eq!(statements_on_tables(server), Vec::<String>::new());
+    pgguard(["status", "-d", &url, "--no-history", "--sample"]);
+    let with = statements_on_tables(server);
+    assert!(with.iter().any(|s| s.contains("NOWAIT")), "{with:?}");
 }
 
 #[test]
