@@ -357,6 +357,8 @@ impl Past {
     /// A few rows of these tables; which of them the role may not read is said.
     async fn sample(&mut self, facts: &mut Facts, wanted: &[Oid]) -> BTreeMap<Oid, TableSample> {
         let samples = facts.sample(wanted).await;
+        // Nothing came of it: a watch does not lose a second to it at each look.
+        self.samples = wanted.is_empty() || !samples.of.is_empty();
         let refused = samples.refused.first().map(|first| {
             let more = match samples.refused.len() - 1 {
                 0 => String::new(),
