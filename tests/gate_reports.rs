@@ -28,6 +28,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
             nowait: false,
             only_after: None,
             possible: false,
+            one_of: None,
             rows: None,
             bytes: Some(12_582_912),
         }],

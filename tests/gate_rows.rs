@@ -21,6 +21,11 @@ CREATE TRIGGER stamp BEFORE INSERT ON stamped FOR EACH ROW EXECUTE FUNCTION stam
 CREATE TABLE par (k int) PARTITION BY LIST (k);
 CREATE TABLE par1 PARTITION OF par FOR VALUES IN (1);
 CREATE TABLE par2 PARTITION OF par FOR VALUES IN (2);
+CREATE TABLE deep (k int DEFAULT 1, n int DEFAULT 1) PARTITION BY LIST (k);
+CREATE TABLE deep1 PARTITION OF deep FOR VALUES IN (1) PARTITION BY LIST (n);
+CREATE TABLE deep1a PARTITION OF deep1 FOR VALUES IN (1);
+CREATE TABLE deep1b PARTITION OF deep1 DEFAULT;
+CREATE TABLE deep2 PARTITION OF deep FOR VALUES IN (2);
 CREATE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select pg_advisory_xact_lock($1); select 1';
 ";
 
@@ -136,6 +141,42 @@ const PARTITIONS: &[Case] = &[
         false,
     ),
     (
+        "LOCK par1, par2 IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK par1, par2 IN SHARE MODE",
+        "INSERT INTO par SELECT 2 WHERE false",
+        CannotTell,
+        false,
+    ),
+    (
+        "LOCK par1, par2 IN SHARE UPDATE EXCLUSIVE MODE",
+        "INSERT INTO par VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "LOCK deep1a, deep1b IN SHARE MODE",
+        "INSERT INTO deep VALUES (1, 1)",
+        CannotTell,
+        true,
+    ),
+    (
+        "LOCK deep1a, deep1b, deep2 IN SHARE MODE",
+        "INSERT INTO deep DEFAULT VALUES",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK deep1a, deep2 IN SHARE MODE",
+        "INSERT INTO deep VALUES (1, 2)",
+        CannotTell,
+        false,
+    ),
+    (
         "LOCK par IN SHARE MODE",
         "INSERT INTO par VALUES (2)",
         WouldBlock,
@@ -187,6 +228,36 @@ const COMPUTED_KEYS: &[Case] = &[
     (
         "SELECT pg_advisory_lock(7)",
         "SELECT pg_try_advisory_lock(a + 6) FROM plain",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_lock(7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_xact_lock_shared(7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_lock_shared(-1, 7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_xact_lock(-1, 7)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_xact_lock(-4294967289)",
         Clear,
         false,
     ),

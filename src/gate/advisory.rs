@@ -2,7 +2,7 @@
 
 use super::clearing::{self, Weight};
 use super::statement::Judge;
-use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget, Wait, WaitKind};
+use crate::model::{AdvisoryRequest, ClearsBy, Lock, LockMode, LockTarget, Wait, WaitKind};
 use crate::sessions::queue::Queue;
 use crate::sessions::tools::bigint_key;
 
@@ -25,7 +25,12 @@ pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>)
     let front = queue.front(mode(request), scene.asker(), &[]);
     for claim in front.holders.iter().chain(&front.waiters) {
         let (owner, lock) = (super::statement::owner(claim), claim.lock);
-        let weight = clearing::weight(scene, owner, lock.granted, request.nowait, judge.timeouts);
+        // A `pg_try_` form gives false instead of waiting.
+        let weight = if request.nowait {
+            Weight::Clears(ClearsBy::Skipped)
+        } else {
+            clearing::weight(scene, owner, lock.granted, false, judge.timeouts)
+        };
         let mut blocker = owner.describe(scene);
         let whose = tool.map_or_else(String::new, |name| format!(" ({name}'s migration lock)"));
         let words = format!("advisory lock {}{whose}", key(request));
@@ -47,7 +52,7 @@ pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>)
             clears: owner.clears(scene),
             blocker,
             clears_by,
-            fails: request.nowait,
+            fails: false,
         });
     }
 }

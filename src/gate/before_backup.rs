@@ -73,6 +73,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
                     nowait: false,
                     only_after: None,
                     possible: false,
+                    one_of: None,
                     rows: None,
                     bytes: None,
                 },

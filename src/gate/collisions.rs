@@ -69,6 +69,7 @@ fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
             nowait: false,
             only_after: None,
             possible: false,
+            one_of: None,
             rows: Some(RowWait::Locked),
             bytes: None,
         })

@@ -26,6 +26,7 @@ mod notes;
 mod old_snapshots;
 mod policy;
 pub mod pooler;
+mod routed;
 mod rows;
 pub mod scene;
 pub mod standby;

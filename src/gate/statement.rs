@@ -7,6 +7,7 @@ use super::clearing::{self, Weight};
 use super::held::{Held, HeldLock};
 use super::notes;
 use super::old_snapshots::{self, Awaited};
+use super::routed;
 use super::rows;
 use super::scene::{Party, Scene};
 use super::timeouts::Timeouts;
@@ -102,7 +103,7 @@ impl<'j, 'a> Judge<'j, 'a> {
         let Some(oid) = self.oid(request.oid, &request.name, held) else {
             return;
         };
-        if request.possible {
+        if request.possible && !routed::surely_waits(self, request, held) {
             return self.possible(oid, request, &held.modes_on(oid));
         }
         self.lock(

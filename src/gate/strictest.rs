@@ -34,6 +34,7 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             nowait: false,
             only_after: None,
             possible: false,
+            one_of: None,
             rows: None,
             bytes: Some(relation.bytes),
         })

@@ -159,6 +159,7 @@ fn request(oid: Oid, mode: LockMode) -> LockRequest {
         nowait: false,
         only_after: None,
         possible: false,
+        one_of: None,
         rows: None,
         bytes: None,
     }

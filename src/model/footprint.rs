@@ -83,6 +83,10 @@ pub struct LockRequest {
     /// a row belongs to).
     #[serde(default)]
     pub possible: bool,
+    /// The partitioned table of which one partition at least is asked for, this one or another: a row
+    /// goes there for certain. `None`: perhaps none of them is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_of: Option<Oid>,
     /// Which rows of others the statement would wait for; `None`: it touches none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowWait>,

@@ -143,7 +143,7 @@ pub struct Wait {
     /// Why it does not count, where it does not.
     #[serde(default)]
     pub clears_by: Option<ClearsBy>,
-    /// It does not wait but fails at once (`NOWAIT`, a `pg_try_` lock, a deadlock with a waiter).
+    /// It does not wait but fails at once (`NOWAIT`, a deadlock with a waiter).
     #[serde(default)]
     pub fails: bool,
 }
@@ -158,7 +158,7 @@ pub enum ClearsBy {
     NotSeenTwice,
     /// Younger than the patience, in the second look too: another one each time.
     Young,
-    /// The statement skips the relation instead of waiting (`SKIP_LOCKED`).
+    /// The statement goes on without the lock instead of waiting (`SKIP_LOCKED`, a `pg_try_` function).
     Skipped,
 }
 

@@ -516,6 +516,25 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
     )
 }
 
+/// What a statement goes on without.
+fn passed_over(wait: &Wait) -> String {
+    let who = match (wait.blocker.pid, &wait.blocker.gid) {
+        (Some(pid), _) => format!("pid {pid}"),
+        (None, gid) => format!(
+            "prepared transaction {}",
+            gid.as_deref().unwrap_or_default()
+        ),
+    };
+    match &wait.name {
+        Some(name) => format!("would skip {name}: {who} has it"),
+        // An advisory lock has no name; its key comes first in the blocker's words.
+        None => {
+            let lock = wait.blocker.detail.split(" · ").next().unwrap_or_default();
+            format!("would go on without {lock}: {who} has it")
+        }
+    }
+}
+
 /// What does not stop a statement: what gives way, what it will fail of, what the footprint noted.
 fn notes(
     view: &GateView,
@@ -532,9 +551,7 @@ fn notes(
                 "would wait a moment for autovacuum (pid {}), which gives way after deadlock_timeout",
                 wait.blocker.pid.unwrap_or_default()
             )),
-            ClearsBy::Skipped => wait.name.as_ref().map(|name| {
-                format!("would skip {name}: pid {} has it", wait.blocker.pid.unwrap_or_default())
-            }),
+            ClearsBy::Skipped => Some(passed_over(wait)),
             ClearsBy::NotSeenTwice | ClearsBy::Young => None,
         });
     let fails = statement

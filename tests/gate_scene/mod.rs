@@ -164,6 +164,7 @@ impl Scene {
                 nowait,
                 only_after: None,
                 possible: false,
+                one_of: None,
                 rows: None,
                 bytes: None,
             })

@@ -137,6 +137,7 @@ impl<'a> Act<'a> {
             nowait: self.nowait,
             only_after: self.only_after,
             possible: self.possible,
+            one_of: None,
             rows: None,
             bytes: (created.is_none() && relation.bytes > 0).then_some(relation.bytes),
         };
@@ -174,6 +175,14 @@ impl<'a> Act<'a> {
     pub fn depends_on(&mut self, oid: Oid, reason: impl Into<String>) {
         if self.world.locks_what_is_depended_on() && !self.held.iter().any(|(o, _)| *o == oid) {
             self.lock(oid, LockMode::AccessShare, reason);
+        }
+    }
+
+    /// Says that a row goes to one of the partitions of `parent`, perhaps to this one.
+    pub fn routes(&mut self, partition: Oid, parent: Oid) {
+        let requests = self.locks.iter_mut();
+        for request in requests.filter(|l| l.oid == Some(partition) && l.possible) {
+            request.one_of = Some(parent);
         }
     }
 

@@ -77,6 +77,8 @@ struct Insert {
     table: Oid,
     /// `None`: all, in order, as many as the first row has.
     columns: Option<Vec<String>>,
+    /// Gives a row at least: VALUES, where a query may find none.
+    has_rows: bool,
 }
 
 /// A query, as far as `stage`.
@@ -288,7 +290,11 @@ impl Walk<'_, '_> {
         let columns = columns.or_else(|| self.leading_columns(table, statement));
         let columns = columns.map(|c| without_defaults(statement, c));
         let columns = columns.map(|c| self.without_overridden(table, statement, c));
-        self.inserts.push(Insert { table, columns });
+        self.inserts.push(Insert {
+            table,
+            columns,
+            has_rows: has_rows(statement),
+        });
         if let Some(conflict) = statement.get("on_conflict_clause").filter(|c| !c.is_null()) {
             if conflict.get("infer").is_some_and(|i| !i.is_null()) {
                 self.arbiters.push(table);
@@ -366,6 +372,7 @@ impl Walk<'_, '_> {
         self.inserts.push(Insert {
             table,
             columns: Some(columns),
+            has_rows: false,
         });
     }
 
@@ -419,6 +426,9 @@ impl Walk<'_, '_> {
             executed(act, one.oid, one.deed, &one.columns);
         }
         for insert in inserts {
+            if insert.has_rows {
+                goes_to_a_partition(act, insert.table);
+            }
             defaults(act, &insert);
         }
     }
@@ -740,6 +750,15 @@ fn possible_partitions(act: &mut Act, oid: Oid) {
     act.possible = outer;
 }
 
+/// A row goes to one of the partitions, and from there to one of that one's, down to a leaf.
+fn goes_to_a_partition(act: &mut Act, oid: Oid) {
+    for partition in act.world.tree(oid).into_iter().skip(1) {
+        if let Some(parent) = act.world.partition_parent(partition) {
+            act.routes(partition, parent);
+        }
+    }
+}
+
 /// Foreign keys (ri_triggers.c): a new row looks up what it references; a row that goes is looked for
 /// in what references it.
 fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
@@ -954,6 +973,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
         &Insert {
             table,
             columns: Some(columns),
+            has_rows: false,
         },
     );
     Ok(())
@@ -1099,6 +1119,15 @@ fn without_defaults(statement: &Value, columns: Vec<String>) -> Vec<String> {
         .filter(|(at, _)| !rows.iter().any(|row| row.get(*at).is_some_and(is_default)))
         .map(|(_, name)| name)
         .collect()
+}
+
+/// Whether an INSERT gives rows whatever there is to read: VALUES and DEFAULT VALUES.
+fn has_rows(statement: &Value) -> bool {
+    match statement.get("select_stmt").filter(|s| !s.is_null()) {
+        Some(select) => find_key(select, "SelectStmt")
+            .is_some_and(|s| items(s.get("values_lists")).next().is_some()),
+        None => true,
+    }
 }
 
 fn alias_of(field: &Value) -> Option<String> {
