@@ -231,7 +231,7 @@ fn expected(said: &Statement, hold: &Hold) -> bool {
         | WaitPhase::ThenLock {
             name, mode: waited, ..
         } => name.relation == relation && waited.conflicts_with(mode),
-        WaitPhase::Snapshots => false,
+        WaitPhase::Snapshots | WaitPhase::SafeSnapshot => false,
     });
     by_lock || by_phase
 }

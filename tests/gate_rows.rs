@@ -407,3 +407,88 @@ fn an_uncommitted_schema_change_of_the_same_object_is_never_a_green_light() {
         assert!(waited >= 5, "on {major} {waited} waited");
     }
 }
+
+/// A deferrable transaction waits for a safe snapshot: `(what another has done, gate, whether it waits)`.
+#[test]
+fn a_deferrable_transaction_waits_for_serializable_writers_and_for_nobody_else() {
+    let deferred = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
+    let cases = [
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM plain; UPDATE keyed SET v = 3",
+            WouldBlock,
+            true,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM plain",
+            CannotTell,
+            true,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT FROM plain",
+            CannotTell,
+            false,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM plain",
+            CannotTell,
+            false,
+        ),
+        ("BEGIN; UPDATE keyed SET v = 3", Clear, false),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; UPDATE keyed SET v = 3; COMMIT",
+            Clear,
+            false,
+        ),
+    ];
+    for major in common::majors() {
+        for (holder, answer, waits) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(holder);
+            let mut other = database.session();
+            other.exec(deferred);
+            let context = format!("on {major}, behind {holder}");
+            let policy = Policy {
+                asking: Some(other.pid()),
+                ..at_once()
+            };
+            // The migration says so itself, or the session has said so before.
+            let whole = gate(&database, &format!("{deferred}; SELECT FROM plain; COMMIT"));
+            let begun = gate_with(&database, "SELECT FROM plain", &policy);
+            for said in [whole, begun] {
+                assert_eq!(said.answer(), answer, "{context}\n{}", said.text());
+            }
+            let nothing = gate_with(&database, "COMMIT", &policy);
+            assert_eq!(nothing.answer(), Clear, "{context}\n{}", nothing.text());
+            let plain = gate(&database, "BEGIN; SELECT FROM plain; COMMIT");
+            assert_eq!(plain.answer(), Clear, "{context}\n{}", plain.text());
+            assert_eq!(is_deferred(&database, &mut other), waits, "{context}");
+            session.exec("ROLLBACK");
+            if waits {
+                other.join().expect("it gets its snapshot");
+            }
+            // It has its snapshot now.
+            let said = gate_with(&database, "SELECT FROM plain", &policy);
+            assert_eq!(said.answer(), Clear, "{context}\n{}", said.text());
+        }
+    }
+}
+
+/// Runs a query and says whether it waits for a safe snapshot.
+fn is_deferred(database: &Database, session: &mut common::Session) -> bool {
+    session.start("SELECT FROM plain");
+    let mut looker = database.session();
+    let question = format!(
+        "SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {}",
+        session.pid()
+    );
+    loop {
+        if let Some(answer) = session.poll() {
+            answer.expect("it ran");
+            return false;
+        }
+        if looker.query_text(&question) == "SafeSnapshot" {
+            return true;
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! Three things make a statement wait. The **queue** for a relation lock
 //! ([`crate::sessions::queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
 //! transactions a CONCURRENTLY form waits for without queueing. And **old snapshots** of the whole
-//! database ([`old_snapshots`]), whatever they read.
+//! database ([`old_snapshots`]), whatever they read. A deferrable transaction waits for the serializable
+//! ones that may write ([`safe_snapshot`]).
 //!
 //! Not everybody in front counts. An ordinary autovacuum gives way to a waiter, and a transaction of a
 //! few milliseconds is over before anybody notices ([`clearing`]): a blocker counts once it outlives the
@@ -28,6 +29,7 @@ mod policy;
 pub mod pooler;
 mod routed;
 mod rows;
+mod safe_snapshot;
 pub mod scene;
 pub mod standby;
 mod statement;

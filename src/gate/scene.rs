@@ -72,7 +72,7 @@ impl<'a> Scene<'a> {
                 WaitPhase::Lockers { oid, name, .. } | WaitPhase::ThenLock { oid, name, .. } => {
                     oid.or_else(|| self.oid_of(name))
                 }
-                WaitPhase::Snapshots => None,
+                WaitPhase::Snapshots | WaitPhase::SafeSnapshot => None,
             }));
         }
         oids

@@ -9,6 +9,7 @@ use super::notes;
 use super::old_snapshots::{self, Awaited};
 use super::routed;
 use super::rows;
+use super::safe_snapshot;
 use super::scene::{Party, Scene};
 use super::timeouts::Timeouts;
 use crate::model::{
@@ -52,6 +53,16 @@ struct Asked<'r> {
     conditional: bool,
 }
 
+impl Asked<'_> {
+    /// A wait for a transaction to end, whatever it has locked.
+    const NOTHING: Self = Self {
+        oid: None,
+        name: None,
+        mode: None,
+        conditional: false,
+    };
+}
+
 impl<'j, 'a> Judge<'j, 'a> {
     /// Before the first request.
     #[must_use]
@@ -83,6 +94,7 @@ impl<'j, 'a> Judge<'j, 'a> {
             self.phase(phase, held);
             self.note_what_it_holds(held);
         }
+        safe_snapshot::judge(&mut self);
         rows::judge(&mut self, held);
         catalog_rows::judge(&mut self);
         super::advisory::judge(&mut self);
@@ -191,6 +203,7 @@ impl<'j, 'a> Judge<'j, 'a> {
                 }
             }
             WaitPhase::Snapshots => self.snapshots(),
+            WaitPhase::SafeSnapshot => safe_snapshot::wait(self),
         }
     }
 
@@ -211,15 +224,7 @@ impl<'j, 'a> Judge<'j, 'a> {
         for (party, awaited) in old_snapshots::old_snapshots(self.scene) {
             let owner = Owner { party, lock: None };
             match awaited {
-                Awaited::Yes => {
-                    let asked = Asked {
-                        oid: None,
-                        name: None,
-                        mode: None,
-                        conditional: false,
-                    };
-                    self.meet(owner, asked, WaitKind::Snapshot, false);
-                }
+                Awaited::Yes => self.meet(owner, Asked::NOTHING, WaitKind::Snapshot, false),
                 Awaited::Unknown => self.hidden(
                     owner,
                     "builds an index concurrently: whether others wait for its snapshot hangs on \
@@ -227,6 +232,11 @@ impl<'j, 'a> Judge<'j, 'a> {
                 ),
             }
         }
+    }
+
+    /// A safe snapshot waits for this transaction to end.
+    pub fn wait_for_writer(&mut self, owner: Owner<'a>) {
+        self.meet(owner, Asked::NOTHING, WaitKind::SafeSnapshot, false);
     }
 
     /// Somebody is in front.

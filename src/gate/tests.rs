@@ -54,6 +54,7 @@ impl Stage {
                 prepared: Vec::new(),
                 progress: Vec::new(),
                 walsenders: Vec::new(),
+                serializable: Vec::new(),
                 relations: BTreeMap::new(),
             },
             sessions: Vec::new(),

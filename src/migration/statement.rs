@@ -53,6 +53,8 @@ pub struct SourceStatement {
     pub lock_timeout_ms: Option<i64>,
     /// `statement_timeout` likewise.
     pub statement_timeout_ms: Option<i64>,
+    /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
+    pub waits_for_safe_snapshot: bool,
 }
 
 /// What a statement is.
@@ -91,6 +93,7 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
                     in_block: place.in_block,
                     lock_timeout_ms: place.lock_timeout_ms,
                     statement_timeout_ms: place.statement_timeout_ms,
+                    waits_for_safe_snapshot: place.waits_for_safe_snapshot,
                 }),
         );
     }

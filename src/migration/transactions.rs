@@ -4,6 +4,7 @@
 //! more than one statement, which Postgres runs as an implicit block (`exec_simple_query`, postgres.c) that
 //! a COMMIT in it cuts in two.
 
+use super::characteristics::Characteristics;
 use super::statement::{Body, TransactionHabit};
 use super::timeouts::Timeouts;
 use pg_query::NodeEnum;
@@ -16,6 +17,7 @@ pub(super) struct Place {
     pub in_block: bool,
     pub lock_timeout_ms: Option<i64>,
     pub statement_timeout_ms: Option<i64>,
+    pub waits_for_safe_snapshot: bool,
 }
 
 /// The session that runs the migration, as its statements go by.
@@ -25,6 +27,8 @@ pub(super) struct Session {
     next: usize,
     block: Block,
     timeouts: Timeouts,
+    /// Of the transaction that is open.
+    characteristics: Characteristics,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,6 +128,8 @@ impl Session {
                 number
             }
         };
+        let waits_for_safe_snapshot =
+            self.block != Block::None && statement.is_some_and(|s| self.characteristics.note(s));
         match statement {
             Some(NodeEnum::TransactionStmt(control)) => self.control(control),
             Some(other) => self.timeouts.apply(other, in_block),
@@ -134,11 +140,13 @@ impl Session {
             in_block,
             lock_timeout_ms,
             statement_timeout_ms,
+            waits_for_safe_snapshot,
         }
     }
 
     fn control(&mut self, control: &TransactionStmt) {
         let name = control.savepoint_name.as_str();
+        let characteristics = self.characteristics;
         match Kind::try_from(control.kind).unwrap_or(Kind::Undefined) {
             Kind::TransStmtCommit | Kind::TransStmtPrepare => self.end(true),
             Kind::TransStmtRollback => self.end(false),
@@ -147,7 +155,9 @@ impl Session {
             Kind::TransStmtRollbackTo => self.timeouts.rollback_to(name),
             _ => {}
         }
+        // The next one has the same characteristics, and its own snapshot.
         if control.chain && self.block == Block::None {
+            self.characteristics = characteristics.again();
             self.block = Block::Explicit(self.number());
             self.timeouts.begin();
         }
@@ -167,6 +177,7 @@ impl Session {
 
     fn end(&mut self, commits: bool) {
         self.block = Block::None;
+        self.characteristics = Characteristics::default();
         if commits {
             self.timeouts.commit()
         } else {

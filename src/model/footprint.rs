@@ -136,6 +136,9 @@ pub enum WaitPhase {
     },
     /// Until the transactions of this database end whose snapshot is older than now.
     Snapshots,
+    /// Until the serializable transactions end that may write (`GetSafeSnapshot`, predicate.c): the first query
+    /// of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE.
+    SafeSnapshot,
     /// A lock on the relation that is queued for after the phases before (second half of DETACH … CONCURRENTLY).
     ThenLock {
         /// The relation; `None` as in [`LockRequest::oid`].
@@ -149,12 +152,13 @@ pub enum WaitPhase {
 }
 
 impl WaitPhase {
-    /// The word in JSON's `waits_for`: `lockers` or `snapshots`; a queued lock has none.
+    /// The word in JSON's `waits_for`: `lockers`, `snapshots` or `safe_snapshot`; a queued lock has none.
     #[must_use]
     pub const fn word(&self) -> Option<&'static str> {
         match self {
             Self::Lockers { .. } => Some("lockers"),
             Self::Snapshots => Some("snapshots"),
+            Self::SafeSnapshot => Some("safe_snapshot"),
             Self::ThenLock { .. } => None,
         }
     }

@@ -25,6 +25,9 @@ pub struct Snapshot {
     /// `pg_stat_replication`: the walsenders.
     #[serde(default)]
     pub walsenders: Vec<Walsender>,
+    /// Processes with `SIReadLock` rows in `pg_locks`: their transaction is SERIALIZABLE, or an earlier one was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serializable: Vec<Pid>,
     /// Names of the locked relations of the own database, by oid. One that vanished meanwhile is missing.
     #[serde(default)]
     pub relations: BTreeMap<Oid, LockedRelation>,

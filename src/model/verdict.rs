@@ -115,6 +115,8 @@ pub enum WaitKind {
     Queue,
     /// For an old snapshot to end.
     Snapshot,
+    /// For a serializable transaction that may write to end.
+    SafeSnapshot,
     /// For a transaction that has a lock on the relation to end.
     Lockers,
     /// Clears by itself within moments: an ordinary autovacuum, a query younger than the patience.

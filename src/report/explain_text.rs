@@ -122,6 +122,9 @@ fn awaited(phase: &WaitPhase) -> String {
             "every older snapshot of the database, whatever it reads: a pg_dump, a long query"
                 .into()
         }
+        WaitPhase::SafeSnapshot => {
+            "every serializable transaction that may write: its own is deferrable".into()
+        }
         WaitPhase::ThenLock { name, mode, .. } => format!("then {mode} on {name}, in the queue"),
     })
 }

@@ -305,7 +305,7 @@ const fn rule(kind: WaitKind) -> Rule {
     match kind {
         WaitKind::Lock | WaitKind::Queue | WaitKind::SelfClearing => RULES[0],
         WaitKind::Lockers => RULES[1],
-        WaitKind::Snapshot => RULES[2],
+        WaitKind::Snapshot | WaitKind::SafeSnapshot => RULES[2],
         WaitKind::HoldsUp => RULES[3],
     }
 }
@@ -315,6 +315,7 @@ fn title(view: &GateView, wait: &Wait, relations: &[&RelationName]) -> String {
     let on = list(relations);
     printable(&match wait.kind {
         WaitKind::Snapshot => format!("waits for every older snapshot of {}", view.database),
+        WaitKind::SafeSnapshot => "waits for every serializable transaction that may write".into(),
         WaitKind::Lockers => format!("waits for every transaction that uses {on}"),
         WaitKind::HoldsUp => "would make others wait".into(),
         _ if relations.is_empty() => format!("needs an advisory lock ({mode})"),
@@ -340,7 +341,7 @@ const fn label(wait: &Wait) -> &'static str {
     match wait.kind {
         WaitKind::Lock => "held by",
         WaitKind::Queue => "behind",
-        WaitKind::Lockers | WaitKind::Snapshot => "waits for",
+        WaitKind::Lockers | WaitKind::Snapshot | WaitKind::SafeSnapshot => "waits for",
         WaitKind::SelfClearing => "a moment",
         WaitKind::HoldsUp => "holds up",
     }

@@ -43,6 +43,7 @@ impl Scene {
             prepared: Vec::new(),
             progress: Vec::new(),
             walsenders: Vec::new(),
+            serializable: Vec::new(),
             relations: BTreeMap::new(),
         })
     }

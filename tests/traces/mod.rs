@@ -455,6 +455,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
         prepared: Vec::new(),
         progress,
         walsenders: Vec::new(),
+        serializable: Vec::new(),
         relations,
     }
 }

@@ -49,7 +49,7 @@ mod world;
 pub use reach::{Reach, reach};
 
 use crate::migration::statement::{Body, SourceStatement};
-use crate::model::{Catalog, Footprint, Statement};
+use crate::model::{Catalog, Footprint, Statement, WaitPhase};
 use act::Act;
 use undo::Undo;
 use world::World;
@@ -74,6 +74,9 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
 
 fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     let mut act = Act::new(world, source);
+    if source.waits_for_safe_snapshot {
+        act.phases.push(WaitPhase::SafeSnapshot);
+    }
     match &source.body {
         Body::Sql(node) => {
             let outcome = command::run(&mut act, node);

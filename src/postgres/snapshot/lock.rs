@@ -4,7 +4,7 @@ use super::Row;
 use crate::model::{Lock, LockMode, LockTarget, Oid, Pid};
 use crate::postgres::connect::time;
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ pub struct Locks {
     locks: Vec<Lock>,
     /// Virtual transactions, sent once a process and not with each of its locks.
     virtual_of: HashMap<Pid, Arc<str>>,
+    serializable: BTreeSet<Pid>,
 }
 
 /// What `more` says of a lock; for a granted lock of a process on a relation it is not sent.
@@ -86,11 +87,21 @@ impl Locks {
             own_database,
             locks: Vec::new(),
             virtual_of: HashMap::new(),
+            serializable: BTreeSet::new(),
         }
     }
 
-    /// Takes a row in; modes of other lock managers (`SIReadLock`) are left out.
+    /// Who has `SIReadLock` rows.
+    pub fn serializable(&self) -> Vec<Pid> {
+        self.serializable.iter().copied().collect()
+    }
+
+    /// Takes a row in; of those of the predicate lock manager (`SIReadLock`) only the process.
     pub fn take(&mut self, row: &Row<'_>) {
+        if row.word(1) == Some("SIReadLock") {
+            self.serializable.extend(row.number::<Pid>(0));
+            return;
+        }
         let Some(mode) = row.word(1).and_then(LockMode::from_pg_locks) else {
             return;
         };

@@ -92,6 +92,7 @@ impl Reading {
                 prepared: Vec::new(),
                 progress: Vec::new(),
                 walsenders: Vec::new(),
+                serializable: Vec::new(),
                 relations: BTreeMap::new(),
             },
             locks: Locks::new(connection.server().datid),
@@ -128,6 +129,7 @@ impl Reading {
     }
 
     fn finish(mut self) -> Snapshot {
+        self.snapshot.serializable = self.locks.serializable();
         self.snapshot.locks = self.locks.finish();
         self.snapshot
     }

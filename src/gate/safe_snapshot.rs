@@ -1,0 +1,96 @@
+//! Safe snapshots: a transaction that is SERIALIZABLE READ ONLY DEFERRABLE waits with its first query until
+//! the other serializable transactions that may write are over, of every database.
+//!
+//! `pg_locks` shows who is serializable by its `SIReadLock` rows, once it has read something; an id shows
+//! that it has written. Who has read and not written may be READ ONLY, and who keeps a snapshot without such
+//! a row at another level: both are doubts.
+//!
+//! Source: `GetSafeSnapshot`, `GetSerializableTransactionSnapshotInt` (predicate.c).
+
+use super::blocker::Owner;
+use super::clearing::is_autovacuum;
+use super::rows::lasts;
+use super::scene::Party;
+use super::statement::Judge;
+use crate::migration::characteristics::leaves_deferrable;
+use crate::model::{BackendState, Statement, WaitPhase};
+
+/// Commands that need no snapshot (`PlannedStmtRequiresSnapshot`, pquery.c).
+const NO_SNAPSHOT: &[&str] = &[
+    "BEGIN",
+    "CHECKPOINT",
+    "COMMIT",
+    "FETCH",
+    "LISTEN",
+    "LOCK TABLE",
+    "NOTIFY",
+    "PREPARE TRANSACTION",
+    "RELEASE",
+    "RESET",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SET",
+    "SET CONSTRAINTS",
+    "SHOW",
+    "START TRANSACTION",
+    "UNLISTEN",
+];
+
+/// Adds the waits of a statement whose transaction an earlier message of the asking session has deferred.
+pub fn judge(judge: &mut Judge) {
+    let told = judge.statement.phases.contains(&WaitPhase::SafeSnapshot);
+    if !told && judge.index == 0 && is_deferred(judge) && needs_snapshot(judge.statement) {
+        wait(judge);
+    }
+}
+
+fn needs_snapshot(statement: &Statement) -> bool {
+    !NO_SNAPSHOT.contains(&statement.command.as_str())
+}
+
+/// Whether the asking session has begun such a transaction with its last message, and has no snapshot yet.
+fn is_deferred(judge: &Judge) -> bool {
+    let asking = judge.scene.policy.asking;
+    let backend = asking.and_then(|pid| judge.scene.backend(pid));
+    backend.is_some_and(|b| {
+        b.state == Some(BackendState::IdleInTransaction)
+            && b.backend_xmin.is_none()
+            && leaves_deferrable(&b.query)
+    })
+}
+
+/// Adds the waits for a safe snapshot.
+pub fn wait(judge: &mut Judge) {
+    let scene = judge.scene;
+    let mut unknown = Vec::new();
+    for backend in scene
+        .snapshot
+        .backends
+        .iter()
+        .filter(|b| b.backend_xmin.is_some())
+    {
+        let party = scene.party_of(backend.pid);
+        let own = Party::Group(scene.snapshot.server.own_pid);
+        if party == own || Some(party) == scene.asker() || is_autovacuum(backend) {
+            continue;
+        }
+        let owner = Owner { party, lock: None };
+        let is_serializable = scene.snapshot.serializable.contains(&backend.pid);
+        if is_serializable && backend.backend_xid.is_some() {
+            judge.wait_for_writer(owner);
+        } else {
+            unknown.push(owner);
+        }
+    }
+    let lasting = unknown.into_iter().filter(|owner| lasts(judge, owner));
+    if let Some(who) = Owner::names(lasting, scene) {
+        judge.doubt(
+            format!(
+                "it waits for a safe snapshot, and {who} may be serializable and may write: it has a snapshot and \
+                 is still open"
+            ),
+            "look again once that transaction is over",
+            false,
+        );
+    }
+}
