@@ -34,6 +34,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
         }],
         phases: vec![],
         advisory: vec![],
+        objects: vec![],
         opaque: None,
         transaction: 0,
         fails: None,
@@ -54,6 +55,7 @@ fn footprint() -> Footprint {
             WaitPhase::Lockers {
                 oid: Some(20_000),
                 name: RelationName::new("public", "user_profiles"),
+                object: None,
                 mode: LockMode::Share,
             },
             WaitPhase::Snapshots,
@@ -113,6 +115,7 @@ fn wait(kind: WaitKind, blocker: Blocker) -> Wait {
     Wait {
         oid: (!snapshot).then_some(20_000),
         name: (!snapshot).then(|| RelationName::new("public", "user_profiles")),
+        object: None,
         mode: (!snapshot).then_some(LockMode::AccessExclusive),
         kind,
         counts: true,

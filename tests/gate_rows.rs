@@ -26,6 +26,10 @@ CREATE TABLE deep1 PARTITION OF deep FOR VALUES IN (1) PARTITION BY LIST (n);
 CREATE TABLE deep1a PARTITION OF deep1 FOR VALUES IN (1);
 CREATE TABLE deep1b PARTITION OF deep1 DEFAULT;
 CREATE TABLE deep2 PARTITION OF deep FOR VALUES IN (2);
+CREATE SCHEMA app;
+CREATE SCHEMA other;
+CREATE TYPE mood AS ENUM ('good');
+CREATE TYPE temper AS ENUM ('good');
 CREATE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select pg_advisory_xact_lock($1); select 1';
 ";
 
@@ -268,6 +272,90 @@ const COMPUTED_KEYS: &[Case] = &[
         true,
     ),
 ];
+
+/// Locks on schemas, types, roles: `pg_locks` shows them like any other.
+const OBJECTS: &[Case] = &[
+    (
+        "CREATE TABLE app.fresh (a int)",
+        "DROP SCHEMA app",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TABLE plain SET SCHEMA app",
+        "DROP SCHEMA app CASCADE",
+        WouldBlock,
+        true,
+    ),
+    (
+        "CREATE TABLE app.fresh (a int)",
+        "DROP SCHEMA other",
+        Clear,
+        false,
+    ),
+    (
+        "DROP SCHEMA app",
+        "CREATE TABLE app.fresh (a int)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "DROP SCHEMA app",
+        "CREATE SEQUENCE other.fresh",
+        Clear,
+        false,
+    ),
+    (
+        "DROP SCHEMA app",
+        "ALTER TABLE plain SET SCHEMA app",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "ALTER TYPE mood ADD VALUE 'bad'",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "DROP TYPE mood",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "DROP TYPE temper",
+        Clear,
+        false,
+    ),
+    ("DROP TYPE mood", "DROP TYPE mood", WouldBlock, true),
+];
+
+#[test]
+fn a_schema_or_type_that_another_has_locked_is_waited_for() {
+    judged(OBJECTS);
+}
+
+/// Roles are not looked up by name: whoever has one locked makes a doubt.
+#[test]
+fn a_role_cannot_be_dropped_while_another_gives_it_something() {
+    for major in common::majors() {
+        let database = shop(major);
+        database.sql("CREATE ROLE owner_to_be");
+        let mut session = database.session();
+        session.exec("BEGIN; ALTER TABLE plain OWNER TO owner_to_be");
+        let said = gate(&database, "DROP ROLE owner_to_be");
+        assert_eq!(said.answer(), CannotTell, "on {major}\n{}", said.text());
+        let mut other = database.session();
+        let did = run(&mut other, "DROP ROLE owner_to_be");
+        assert!(matches!(did, Did::Waited(_)), "on {major}, {did:?}");
+        session.exec("ROLLBACK");
+        other.join().expect("it is dropped");
+        let said = gate(&database, "DROP ROLE owner_to_be");
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+    }
+}
 
 #[test]
 fn rows_of_others_are_a_doubt_only_where_they_can_be_waited_for() {

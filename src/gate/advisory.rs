@@ -1,9 +1,8 @@
 //! Advisory locks: migration tools take one so that two runs do not meet.
 
-use super::clearing::{self, Weight};
+use super::objects::{self, Request};
 use super::statement::Judge;
-use crate::model::{AdvisoryRequest, ClearsBy, Lock, LockMode, LockTarget, Wait, WaitKind};
-use crate::sessions::queue::Queue;
+use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget};
 use crate::sessions::tools::bigint_key;
 
 /// Adds the waits for the advisory locks that a statement takes.
@@ -21,40 +20,15 @@ pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>)
     let rows: Vec<&Lock> = locks
         .filter(|lock| is_on(lock, request, server.datid) && lock.pid != Some(server.own_pid))
         .collect();
-    let queue = Queue::new(&rows, |lock| scene.party(lock));
-    let front = queue.front(mode(request), scene.asker(), &[]);
-    for claim in front.holders.iter().chain(&front.waiters) {
-        let (owner, lock) = (super::statement::owner(claim), claim.lock);
+    let whose = tool.map_or_else(String::new, |name| format!(" ({name}'s migration lock)"));
+    let request = Request {
+        rows: &rows,
+        mode: mode(request),
+        what: format!("advisory lock {}{whose}", key(request)),
         // A `pg_try_` form gives false instead of waiting.
-        let weight = if request.nowait {
-            Weight::Clears(ClearsBy::Skipped)
-        } else {
-            clearing::weight(scene, owner, lock.granted, false, judge.timeouts)
-        };
-        let mut blocker = owner.describe(scene);
-        let whose = tool.map_or_else(String::new, |name| format!(" ({name}'s migration lock)"));
-        let words = format!("advisory lock {}{whose}", key(request));
-        blocker.detail = [words, blocker.detail].join(" · ");
-        let clears_by = match weight {
-            Weight::Clears(by) => Some(by),
-            Weight::Counts | Weight::Hidden => None,
-        };
-        judge.verdict.waits.push(Wait {
-            oid: None,
-            name: None,
-            mode: Some(mode(request)),
-            kind: match (clears_by, lock.granted) {
-                (Some(_), _) => WaitKind::SelfClearing,
-                (None, true) => WaitKind::Lock,
-                (None, false) => WaitKind::Queue,
-            },
-            counts: weight == Weight::Counts,
-            clears: owner.clears(scene),
-            blocker,
-            clears_by,
-            fails: false,
-        });
-    }
+        skips: request.nowait,
+    };
+    objects::wait(judge, &request);
 }
 
 /// Advisory locks are EXCLUSIVE or SHARE (lockfuncs.c).

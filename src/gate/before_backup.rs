@@ -88,6 +88,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         locks,
         phases: Vec::new(),
         advisory: Vec::new(),
+        objects: Vec::new(),
         opaque: None,
         transaction: 0,
         fails: None,
@@ -168,6 +169,7 @@ fn held_up(scene: &Scene, pid: Pid, why: &str) -> Wait {
     Wait {
         oid: None,
         name: None,
+        object: None,
         mode: None,
         kind: WaitKind::HoldsUp,
         counts: true,

@@ -24,6 +24,7 @@ mod decide;
 mod held;
 mod meets_dump;
 mod notes;
+mod objects;
 mod old_snapshots;
 mod policy;
 pub mod pooler;

@@ -97,6 +97,7 @@ impl<'j, 'a> Judge<'j, 'a> {
         safe_snapshot::judge(&mut self);
         rows::judge(&mut self, held);
         catalog_rows::judge(&mut self);
+        super::objects::judge(&mut self);
         super::advisory::judge(&mut self);
         self.note_what_it_holds(held);
         self.verdict.behind = behind::of(&self);
@@ -273,6 +274,7 @@ impl<'j, 'a> Judge<'j, 'a> {
         let wait = Wait {
             oid: asked.oid,
             name: asked.name.cloned(),
+            object: None,
             mode: asked.mode,
             kind,
             counts: clears_by.is_none(),

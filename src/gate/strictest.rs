@@ -48,6 +48,7 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             locks,
             phases: Vec::new(),
             advisory: Vec::new(),
+            objects: Vec::new(),
             opaque: None,
             transaction: 0,
             fails: None,

@@ -175,6 +175,7 @@ fn statement(locks: Vec<LockRequest>) -> Statement {
         locks,
         phases: Vec::new(),
         advisory: Vec::new(),
+        objects: Vec::new(),
         opaque: None,
         transaction: 0,
         fails: None,

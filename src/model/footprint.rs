@@ -28,6 +28,9 @@ pub struct Statement {
     /// Advisory locks it takes, as (key, waits): keys of two ints are `classid << 32 | objid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advisory: Vec<AdvisoryRequest>,
+    /// Locks on what is no relation: schemas, types, functions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectRequest>,
     /// Why not everything it locks can be known; `None`: the list is complete.
     pub opaque: Option<String>,
     /// Statements with the same number share a transaction and keep their locks to its end.
@@ -177,4 +180,17 @@ pub struct AdvisoryRequest {
     pub shared: bool,
     /// A `pg_try_` form: does not wait.
     pub nowait: bool,
+}
+
+/// A lock that a statement takes on what is no relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRequest {
+    /// The catalog that lists it.
+    pub classid: Oid,
+    /// The object.
+    pub objid: Oid,
+    /// The mode.
+    pub mode: LockMode,
+    /// What it is, in words: `schema app`.
+    pub what: String,
 }

@@ -132,6 +132,9 @@ pub struct Wait {
     pub oid: Option<Oid>,
     /// Its name.
     pub name: Option<RelationName>,
+    /// What it is on that is no relation: `schema app`, `advisory lock 7`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// The mode asked for.
     pub mode: Option<LockMode>,
     /// Kind of wait.

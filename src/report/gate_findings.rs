@@ -318,7 +318,12 @@ fn title(view: &GateView, wait: &Wait, relations: &[&RelationName]) -> String {
         WaitKind::SafeSnapshot => "waits for every serializable transaction that may write".into(),
         WaitKind::Lockers => format!("waits for every transaction that uses {on}"),
         WaitKind::HoldsUp => "would make others wait".into(),
-        _ if relations.is_empty() => format!("needs an advisory lock ({mode})"),
+        _ if relations.is_empty() => {
+            format!(
+                "needs {mode} on {}",
+                wait.object.as_deref().unwrap_or("an object")
+            )
+        }
         _ => format!("needs {mode} on {on}"),
     })
 }
@@ -526,12 +531,11 @@ fn passed_over(wait: &Wait) -> String {
             gid.as_deref().unwrap_or_default()
         ),
     };
-    match &wait.name {
-        Some(name) => format!("would skip {name}: {who} has it"),
-        // An advisory lock has no name; its key comes first in the blocker's words.
-        None => {
-            let lock = wait.blocker.detail.split(" · ").next().unwrap_or_default();
-            format!("would go on without {lock}: {who} has it")
+    match (&wait.name, &wait.object) {
+        (Some(name), _) => format!("would skip {name}: {who} has it"),
+        (None, object) => {
+            let object = object.as_deref().unwrap_or("it");
+            format!("would go on without {object}: {who} has it")
         }
     }
 }

@@ -54,6 +54,7 @@ fn wait(wait: &Wait) -> Value {
         "schema": wait.name.as_ref().map(|n| &n.schema),
         "relation": wait.name.as_ref().map(|n| &n.relation),
         "oid": wait.oid,
+        "object": wait.object,
         "mode": wait.mode,
         "kind": wait.kind,
         "counts": wait.counts,

@@ -178,6 +178,7 @@ impl Scene {
                 locks,
                 phases: vec![],
                 advisory: vec![],
+                objects: vec![],
                 opaque: None,
                 transaction: 0,
                 fails: None,

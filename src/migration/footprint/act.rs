@@ -4,11 +4,11 @@
 //! Postgres would, and changes the world behind it. [`Refused`] stops a command where Postgres would
 //! raise an error; the locks asked for so far remain, for they are waited for before the error.
 
-use super::world::World;
+use super::world::{FIRST_OWN_OID, World};
 use crate::migration::statement::SourceStatement;
 use crate::model::{
-    AdvisoryRequest, LockMode, LockRequest, LockWork, Oid, Relation, RelationKind, RelationName,
-    RowWait, Statement, WaitPhase,
+    AdvisoryRequest, LockMode, LockRequest, LockWork, ObjectRequest, Oid, Relation, RelationKind,
+    RelationName, RowWait, Statement, WaitPhase, class,
 };
 use pg_query::protobuf::RangeVar;
 use std::collections::{HashMap, HashSet};
@@ -41,6 +41,7 @@ pub struct Act<'a> {
     pub phases: Vec<WaitPhase>,
     /// Advisory locks.
     pub advisory: Vec<AdvisoryRequest>,
+    objects: Vec<ObjectRequest>,
     /// Things worth knowing.
     pub notes: Vec<String>,
     opaque: Option<String>,
@@ -69,6 +70,7 @@ impl<'a> Act<'a> {
             made: HashSet::new(),
             phases: Vec::new(),
             advisory: Vec::new(),
+            objects: Vec::new(),
             notes: Vec::new(),
             opaque: None,
             depth: 0,
@@ -168,6 +170,28 @@ impl<'a> Act<'a> {
         for ((oid, mode, transient), at) in moved {
             self.place.remove(&(oid, mode, transient));
             self.place.insert((oid, mode, true), at);
+        }
+    }
+
+    /// Asks for a lock on what is no relation.
+    pub fn object(&mut self, classid: Oid, objid: Oid, mode: LockMode, what: String) {
+        let request = ObjectRequest {
+            classid,
+            objid,
+            mode,
+            what,
+        };
+        if objid < FIRST_OWN_OID && !self.objects.contains(&request) {
+            self.objects.push(request);
+        }
+    }
+
+    /// Keeps the schema that something is made in or moves to from being dropped
+    /// (`RangeVarGetAndCheckCreationNamespace`, namespace.c).
+    pub fn puts_into(&mut self, schema: &str) {
+        if let Some(oid) = self.world.schema(schema) {
+            let what = format!("schema {}", crate::model::quoted(schema));
+            self.object(class::SCHEMA, oid, LockMode::AccessShare, what);
         }
     }
 
@@ -311,6 +335,7 @@ impl<'a> Act<'a> {
             locks: self.locks,
             phases: self.phases,
             advisory: self.advisory,
+            objects: self.objects,
             opaque: self.opaque,
             transaction: self.source.transaction,
             fails: outcome.err().map(|r| r.0),
@@ -330,6 +355,7 @@ impl<'a> Act<'a> {
         } else {
             'p'
         };
+        let schema = name.schema.clone();
         self.world.put_relation(Relation {
             oid,
             name,
@@ -352,6 +378,9 @@ impl<'a> Act<'a> {
             columns: Vec::new(),
         });
         self.world.mark_created(oid, self.source.transaction);
+        if !kind.is_index() && kind != RelationKind::Toast {
+            self.puts_into(&schema);
+        }
         self.made.insert(oid);
         oid
     }

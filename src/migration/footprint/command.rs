@@ -53,6 +53,10 @@ fn known(act: &mut Act, node: &N) -> Step {
             objects::create_type(act, &names::list(&s.type_name), 'e', None, false);
             Ok(())
         }
+        N::AlterEnumStmt(s) => {
+            objects::alter_enum(act, s);
+            Ok(())
+        }
         N::CreateRangeStmt(s) => {
             objects::create_type(act, &names::list(&s.type_name), 'r', None, false);
             Ok(())
@@ -123,8 +127,7 @@ fn opaque(node: &N) -> Option<&'static str> {
 fn is_silent(node: &N) -> bool {
     matches!(
         node,
-        N::AlterEnumStmt(_)
-            | N::AlterTypeStmt(_)
+        N::AlterTypeStmt(_)
             | N::AlterCollationStmt(_)
             | N::GrantRoleStmt(_)
             | N::AlterDefaultPrivilegesStmt(_)

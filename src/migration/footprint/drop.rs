@@ -14,6 +14,15 @@ use std::collections::HashMap;
 
 use LockMode::{AccessExclusive, AccessShare, ShareUpdateExclusive};
 
+/// Parts of a relation: whoever locks one has locked the relation.
+const PARTS: &[Oid] = &[
+    class::CONSTRAINT,
+    class::DEFAULT,
+    class::POLICY,
+    class::RULE,
+    class::TRIGGER,
+];
+
 /// How a dependent was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Via {
@@ -70,6 +79,9 @@ impl Deletion<'_> {
                 Some(other) => format!("depends on {}", object_words(act, other)),
             };
             act.lock(object.1, AccessExclusive, reason);
+        } else if !PARTS.contains(&object.0) {
+            let what = object_words(act, object);
+            act.object(object.0, object.1, AccessExclusive, what);
         }
     }
 
@@ -289,7 +301,10 @@ pub fn object_words(act: &Act, object: Object) -> String {
             Some(s) => format!("statistics {}", s.name),
             None => "statistics".to_owned(),
         },
-        class::SCHEMA => "the schema".to_owned(),
+        class::SCHEMA => match act.world.schema_name(oid) {
+            Some(name) => format!("schema {}", crate::model::quoted(name)),
+            None => "the schema".to_owned(),
+        },
         class::EXTENSION => "the extension".to_owned(),
         _ => match act
             .world

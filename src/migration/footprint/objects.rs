@@ -15,14 +15,15 @@ use crate::model::{
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    self, AlterDomainStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt, CmdType,
-    CommentStmt, CompositeTypeStmt, CreateFunctionStmt, CreatePolicyStmt, CreatePublicationStmt,
-    CreateSeqStmt, CreateStatsStmt, CreateTrigStmt, DropBehavior, GrantStmt, Node, ObjectType,
-    RangeVar, RuleStmt, ViewStmt,
+    self, AlterDomainStmt, AlterEnumStmt, AlterPolicyStmt, AlterPublicationStmt, AlterSeqStmt,
+    CmdType, CommentStmt, CompositeTypeStmt, CreateFunctionStmt, CreatePolicyStmt,
+    CreatePublicationStmt, CreateSeqStmt, CreateStatsStmt, CreateTrigStmt, DropBehavior, GrantStmt,
+    Node, ObjectType, RangeVar, RuleStmt, ViewStmt,
 };
 
 use LockMode::{
-    AccessExclusive, AccessShare, RowExclusive, Share, ShareRowExclusive, ShareUpdateExclusive,
+    AccessExclusive, AccessShare, Exclusive, RowExclusive, Share, ShareRowExclusive,
+    ShareUpdateExclusive,
 };
 
 fn object_type(number: i32) -> ObjectType {
@@ -521,6 +522,15 @@ pub fn put_type(act: &mut Act, schema: &str, name: &str, kind: char, base: Oid) 
         },
     );
     oid
+}
+
+/// `ALTER TYPE … ADD VALUE`, `RENAME VALUE`: one at a time (`AddEnumLabel`, pg_enum.c).
+pub fn alter_enum(act: &mut Act, statement: &AlterEnumStmt) {
+    let found = act.world.find_type(&names::list(&statement.type_name));
+    if let Some(oid) = found.map(|t| t.oid) {
+        let what = drop::object_words(act, (class::TYPE, oid, 0));
+        act.object(class::TYPE, oid, Exclusive, what);
+    }
 }
 
 /// A type by a list of name parts: enums, domains, ranges.

@@ -313,6 +313,7 @@ pub fn set_schema(act: &mut Act, statement: &AlterObjectSchemaStmt) -> Step {
         };
     };
     act.lock(oid, AccessExclusive, "moves to another schema");
+    act.puts_into(&statement.newschema);
     move_relation(act, oid, &statement.newschema)?;
     let indexes: Vec<Oid> = act.world.indexes.of(oid).map(|i| i.oid).collect();
     for index in indexes {

@@ -14,7 +14,7 @@ use pg_query::protobuf::RangeVar;
 use std::collections::{BTreeMap, HashMap};
 
 /// The first oid of things that the migration itself creates.
-const FIRST_OWN_OID: Oid = 4_000_000_000;
+pub const FIRST_OWN_OID: Oid = 4_000_000_000;
 
 /// The minors since which `recordMultipleDependencies` (pg_depend.c) locks a relation that something
 /// comes to depend on, unless it is locked already: so that it cannot be dropped in between.
@@ -344,6 +344,15 @@ impl World {
     #[must_use]
     pub fn schema(&self, name: &str) -> Option<Oid> {
         self.schemas.get(name).copied()
+    }
+
+    /// A schema's name.
+    #[must_use]
+    pub fn schema_name(&self, oid: Oid) -> Option<&str> {
+        let mut schemas = self.schemas.iter();
+        schemas
+            .find(|(_, known)| **known == oid)
+            .map(|(name, _)| name.as_str())
     }
 
     /// Adds a schema.

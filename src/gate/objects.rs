@@ -1,0 +1,131 @@
+//! Locks on what is no relation: schemas, types, functions. Dropping one asks for ACCESS EXCLUSIVE on it, and
+//! who makes something in a schema, or something that depends on a type, keeps ACCESS SHARE to the end of its
+//! transaction (`AcquireDeletionLock`, dependency.c; `RangeVarGetAndCheckCreationNamespace`, namespace.c).
+
+use super::blocker::Owner;
+use super::clearing::{self, Weight};
+use super::rows::lasts;
+use super::statement::{Judge, owner};
+use crate::model::{ClearsBy, Lock, LockMode, LockTarget, ObjectRequest, Oid, Wait, WaitKind};
+use crate::sessions::queue::Queue;
+
+/// Commands on objects that are not looked up by name, with the catalog that lists these.
+const BY_CATALOG: &[(&str, Oid)] = &[
+    ("DROP CONVERSION", 2607),
+    ("DROP DATABASE", 1262),
+    ("DROP EVENT TRIGGER", 3466),
+    ("DROP PUBLICATION", 6104),
+    ("DROP ROLE", 1260),
+    ("DROP SUBSCRIPTION", 6100),
+    ("DROP TABLESPACE", 1213),
+    ("DROP TEXT SEARCH CONFIGURATION", 3602),
+    ("DROP TEXT SEARCH DICTIONARY", 3600),
+];
+
+/// A request for a lock that is not a relation's, and who has such locks.
+pub struct Request<'a, 'r> {
+    /// The rows of `pg_locks` on it.
+    pub rows: &'r [&'a Lock],
+    /// The mode.
+    pub mode: LockMode,
+    /// On what, in words: `schema app`.
+    pub what: String,
+    /// It goes on without the lock instead of waiting.
+    pub skips: bool,
+}
+
+/// Adds the waits for the objects that a statement locks.
+pub fn judge(judge: &mut Judge) {
+    let server = &judge.scene.snapshot.server;
+    let locks: Vec<&Lock> = judge
+        .scene
+        .snapshot
+        .locks
+        .iter()
+        .filter(|lock| lock.pid != Some(server.own_pid))
+        .filter(|lock| matches!(lock.target, LockTarget::Object { database, .. } if database == server.datid || database == 0))
+        .collect();
+    if locks.is_empty() {
+        return;
+    }
+    for request in &judge.statement.objects {
+        let rows: Vec<&Lock> = locks
+            .iter()
+            .copied()
+            .filter(|l| is_on(l, request))
+            .collect();
+        let request = Request {
+            rows: &rows,
+            mode: request.mode,
+            what: request.what.clone(),
+            skips: false,
+        };
+        wait(judge, &request);
+    }
+    by_catalog(judge, &locks);
+}
+
+const fn is_on(lock: &Lock, request: &ObjectRequest) -> bool {
+    matches!(lock.target, LockTarget::Object { classid, objid, .. }
+        if classid == request.classid && objid == request.objid)
+}
+
+/// Adds the waits of one request.
+pub fn wait<'a>(judge: &mut Judge<'_, 'a>, request: &Request<'a, '_>) {
+    let scene = judge.scene;
+    let queue = Queue::new(request.rows, |lock| scene.party(lock));
+    let front = queue.front(request.mode, scene.asker(), &[]);
+    for claim in front.holders.iter().chain(&front.waiters) {
+        let (owner, granted) = (owner(claim), claim.lock.granted);
+        let weight = if request.skips {
+            Weight::Clears(ClearsBy::Skipped)
+        } else {
+            clearing::weight(scene, owner, granted, false, judge.timeouts)
+        };
+        let clears_by = match weight {
+            Weight::Clears(by) => Some(by),
+            Weight::Counts | Weight::Hidden => None,
+        };
+        judge.verdict.waits.push(Wait {
+            oid: None,
+            name: None,
+            object: Some(request.what.clone()),
+            mode: Some(request.mode),
+            kind: match (clears_by, granted) {
+                (Some(_), _) => WaitKind::SelfClearing,
+                (None, true) => WaitKind::Lock,
+                (None, false) => WaitKind::Queue,
+            },
+            counts: weight == Weight::Counts,
+            clears: owner.clears(scene),
+            blocker: owner.describe(scene),
+            clears_by,
+            fails: false,
+        });
+    }
+}
+
+/// Doubts a statement whose object is not known, where somebody has one of its kind locked.
+fn by_catalog(judge: &mut Judge, locks: &[&Lock]) {
+    let scene = judge.scene;
+    let command = judge.statement.command.as_str();
+    let Some((_, catalog)) = BY_CATALOG.iter().find(|(name, _)| *name == command) else {
+        return;
+    };
+    let on_catalog = locks.iter().filter(
+        |lock| matches!(lock.target, LockTarget::Object { classid, .. } if classid == *catalog),
+    );
+    let owners = on_catalog
+        .map(|lock| Owner {
+            party: scene.party(lock),
+            lock: Some(lock),
+        })
+        .filter(|owner| Some(owner.party) != scene.asker() && lasts(judge, owner));
+    if let Some(who) = Owner::names(owners, scene) {
+        judge.doubt(
+            format!("{who} has something locked that {command} may name"),
+            "look again once that transaction is over",
+            false,
+        );
+    }
+}
