@@ -169,6 +169,10 @@ pub struct MigrationArgs {
     /// How the runner opens transactions [default: as the tool does; for plain files each statement by itself].
     #[arg(long, value_enum, value_name = "HABIT")]
     pub transaction: Option<Transaction>,
+    /// The role that the migration acts in, where its session has set one (SET ROLE) before: what that role has
+    /// no right to touch fails before it waits. A SET ROLE of the migration itself is read.
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
     /// Look at all migrations of a folder, also those that the tool's version table says are applied.
     #[arg(long)]
     pub all: bool,

@@ -37,6 +37,26 @@ fn a_running_dump_blocks_an_alter_and_not_a_plain_index() {
 }
 
 #[test]
+fn a_role_that_the_session_has_set_before_is_told_to_the_gate() {
+    let shop = shop();
+    shop.sql("CREATE ROLE nobody");
+    let mut reader = shop.session();
+    reader.exec("BEGIN; SELECT FROM orders");
+    let mut asking = shop.session();
+    asking.exec("SET ROLE nobody");
+    let pid = asking.pid().to_string();
+
+    let untold = gate(&shop, ADD_COLUMN, &["--asking", &pid]);
+    assert_eq!(untold.status, 1, "{untold}");
+    let told = gate(&shop, ADD_COLUMN, &["--asking", &pid, "--role", "nobody"]);
+    assert_eq!(told.status, 0, "{told}");
+    assert!(told.stdout.contains("role nobody may not touch"), "{told}");
+    let refused = asking.try_exec(ADD_COLUMN).unwrap_err();
+    assert!(refused.contains("must be owner"), "{refused}");
+    shop.sql("DROP ROLE nobody");
+}
+
+#[test]
 fn without_a_migration_any_dumped_table_is_in_the_way() {
     let shop = shop();
     let url = shop.url();

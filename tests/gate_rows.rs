@@ -580,3 +580,55 @@ fn is_deferred(database: &Database, session: &mut common::Session) -> bool {
         }
     }
 }
+
+/// What a role may not touch fails before it waits, or is passed over.
+#[test]
+fn what_the_acting_role_may_not_touch_is_not_waited_for() {
+    let roles = "CREATE ROLE nobody; CREATE ROLE reader; GRANT SELECT ON plain TO reader; \
+                 CREATE ROLE member; CREATE ROLE owner; ALTER TABLE plain OWNER TO owner; GRANT owner TO member";
+    let cases = [
+        ("SET ROLE nobody", "ALTER TABLE plain ADD b int", Clear),
+        ("SET ROLE nobody", "TRUNCATE plain", Clear),
+        ("SET SESSION AUTHORIZATION nobody", "LOCK plain", Clear),
+        ("SET ROLE nobody", "CREATE INDEX ON plain (a)", Clear),
+        ("SET ROLE nobody", "ANALYZE plain", Clear),
+        ("SET ROLE nobody; RESET ROLE", "TRUNCATE plain", WouldBlock),
+        (
+            "SET ROLE nobody; SET ROLE NONE",
+            "ANALYZE plain",
+            WouldBlock,
+        ),
+        ("SET ROLE nobody", "SELECT FROM plain", WouldBlock),
+        ("SET ROLE nobody", "DROP TABLE plain", WouldBlock),
+        ("SET ROLE reader", "TRUNCATE plain", WouldBlock),
+        ("SET ROLE member", "TRUNCATE plain", WouldBlock),
+    ];
+    for major in common::majors() {
+        let database = shop(major);
+        database.sql(roles);
+        for (role, asked, answer) in cases {
+            let waits = answer == WouldBlock && !role.contains("reader") && !asked.contains("DROP");
+            let mode = if asked.contains("SELECT") {
+                "ACCESS EXCLUSIVE"
+            } else {
+                "SHARE UPDATE EXCLUSIVE"
+            };
+            let mut holder = database.session();
+            holder.begin_and_lock("plain", mode);
+            let said = gate(&database, &format!("{role}; {asked}"));
+            let context = format!("on {major}, {role}; {asked}\n{}", said.text());
+            assert_eq!(said.answer(), answer, "{context}");
+            let mut other = database.session();
+            for one in role.split(';') {
+                other.exec(one);
+            }
+            let did = run(&mut other, &format!("BEGIN; {asked}"));
+            assert_eq!(matches!(did, Did::Waited(_)), waits, "{context}{did:?}");
+            if waits {
+                holder.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+        database.sql("DROP OWNED BY owner, reader; DROP ROLE nobody, reader, member, owner");
+    }
+}

@@ -21,7 +21,7 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
         eprintln!("pgguard: {note}");
     }
     let statements = statements(&scripts);
-    let catalog = facts.catalog(&footprint::reach(&statements)).await?;
+    let catalog = migrations::catalog(&mut facts, &statements, &args.migration).await?;
     let footprint = footprint::of(&statements, catalog, 0);
     screen::print(&match args.format {
         Format::Text => explain_text(&footprint, screen::page(color)),

@@ -128,7 +128,7 @@ impl Question {
             .pending(self.sources.clone(), &options, self.args.migration.all)
             .await?;
         let statements = statements(&scripts);
-        let catalog = facts.catalog(&footprint::reach(&statements)).await?;
+        let catalog = migrations::catalog(facts, &statements, &self.args.migration).await?;
         Ok(Some(Asked {
             session: catalog.session.clone(),
             footprint: footprint::of(&statements, catalog, 0),

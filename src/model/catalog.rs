@@ -94,6 +94,17 @@ pub struct Catalog {
     pub dependencies: Vec<Dependency>,
     /// Names that exist only as another session's temporary table.
     pub foreign_temporaries: Vec<String>,
+    /// Relations on which a role that the migration acts in has no right at all.
+    pub powerless: Vec<Powerless>,
+}
+
+/// A role without any right on a relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Powerless {
+    /// `pg_roles.rolname`
+    pub role: String,
+    /// `pg_class.oid`
+    pub relation: Oid,
 }
 
 /// What a session that runs the migration starts with.
@@ -119,6 +130,9 @@ pub struct SessionSettings {
     pub replica: bool,
     /// `default_tablespace`
     pub default_tablespace: String,
+    /// The role that the session acts in, where it was told: SET ROLE was before the migration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting: Option<String>,
 }
 
 /// An object of any catalog, by name.

@@ -116,6 +116,7 @@ async fn rows(connection: &mut PgConnection, reach: &Reach, walked: &[Reached]) 
         )
         .bind(followed_classes)
         .bind(followed_oids)
+        .bind(reach.acting.iter().cloned().collect::<Vec<_>>())
         .persistent(false)
         .fetch_all(connection)
         .await
@@ -151,6 +152,7 @@ fn fill(catalog: &mut Catalog, part: &str, body: &str) -> Result<()> {
         "event_triggers" => catalog.event_triggers = read(body)?,
         "objects" => catalog.objects = read(body)?,
         "dependencies" => catalog.dependencies = read(body)?,
+        "powerless" => catalog.powerless = read(body)?,
         "foreign_temporaries" => catalog.foreign_temporaries = read(body)?,
         _ => {}
     }

@@ -4,6 +4,7 @@
 //! Postgres would, and changes the world behind it. [`Refused`] stops a command where Postgres would
 //! raise an error; the locks asked for so far remain, for they are waited for before the error.
 
+use super::role;
 use super::world::{FIRST_OWN_OID, World};
 use crate::migration::statement::SourceStatement;
 use crate::model::{
@@ -327,6 +328,11 @@ impl<'a> Act<'a> {
                 request.oid = None;
             }
         }
+        let refused = role::without_rights(self.world, command, &mut self.locks);
+        if refused.is_some() {
+            self.phases.clear();
+            self.objects.clear();
+        }
         Statement {
             file: self.source.file.clone(),
             line: self.source.line,
@@ -338,7 +344,7 @@ impl<'a> Act<'a> {
             objects: self.objects,
             opaque: self.opaque,
             transaction: self.source.transaction,
-            fails: outcome.err().map(|r| r.0),
+            fails: refused.or_else(|| outcome.err().map(|r| r.0)),
             lock_timeout_ms: self.source.lock_timeout_ms,
             statement_timeout_ms: self.source.statement_timeout_ms,
             notes: self.notes,

@@ -273,6 +273,9 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
         .collect();
     let is_set = kind == K::VarSetValue;
     let first = values.first().map(|v| v.to_lowercase()).unwrap_or_default();
+    if let Some(role) = super::role::set_by(statement) {
+        act.world.set_role(role, statement.is_local);
+    }
     match statement.name.as_str() {
         "search_path" => {
             let path = is_set.then(|| values.into_iter().filter(|v| !v.is_empty()).collect());

@@ -268,6 +268,7 @@ pub const LOCKING: &[&str] = &[
     "pg_get_ruledef",
     "pg_get_triggerdef",
     "pg_get_expr",
+    "pg_get_publication_tables",
     "pg_get_partition_constraintdef",
     "pg_relation_size",
     "pg_table_size",

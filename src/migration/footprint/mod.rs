@@ -41,6 +41,7 @@ mod partition;
 mod query;
 mod reach;
 mod rename;
+mod role;
 mod routine;
 mod storage;
 mod undo;

@@ -20,6 +20,8 @@ pub struct Reach {
     pub schemas: BTreeSet<String>,
     /// Roles whose objects are worked on (`DROP OWNED`, `REASSIGN OWNED`).
     pub roles: BTreeSet<String>,
+    /// Roles that the migration acts in.
+    pub acting: BTreeSet<String>,
     /// Follow foreign keys from table to table: rows are deleted or tables truncated through them.
     pub follows_references: bool,
     /// Follow what depends on types, functions and other things that are no relation.
@@ -163,6 +165,7 @@ impl Reach {
                 self.follows_objects |= s.rename_type == ObjectType::ObjectAttribute as i32
                     || s.relation_type == ObjectType::ObjectType as i32;
             }
+            NodeEnum::VariableSetStmt(s) => self.acting.extend(super::role::set_by(s).flatten()),
             NodeEnum::DropOwnedStmt(s) => self.add_roles(&s.roles),
             NodeEnum::ReassignOwnedStmt(s) => self.add_roles(&s.roles),
             NodeEnum::VacuumStmt(s) => self.everything |= s.rels.is_empty(),

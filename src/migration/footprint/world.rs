@@ -11,7 +11,7 @@ use crate::model::{
     Trigger, class,
 };
 use pg_query::protobuf::RangeVar;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The first oid of things that the migration itself creates.
 pub const FIRST_OWN_OID: Oid = 4_000_000_000;
@@ -170,6 +170,11 @@ pub struct World {
     above: HashMap<(Oid, Oid), Vec<Dependency>>,
     below: HashMap<(Oid, Oid), Vec<Dependency>>,
     foreign_temporaries: Vec<String>,
+    /// The role that the session acts in, where it has set one.
+    pub role: Option<String>,
+    /// The role after a transaction that has a SET LOCAL ROLE of its own.
+    role_afterwards: Option<Option<String>>,
+    powerless: HashMap<String, HashSet<Oid>>,
     /// What the migration created, and in which of its transactions.
     created: HashMap<Oid, usize>,
     next_oid: Oid,
@@ -217,6 +222,9 @@ impl World {
             above: HashMap::new(),
             below: HashMap::new(),
             foreign_temporaries: catalog.foreign_temporaries,
+            role: catalog.session.acting.clone(),
+            role_afterwards: None,
+            powerless: HashMap::new(),
             created: HashMap::new(),
             next_oid: FIRST_OWN_OID,
             session: catalog.session,
@@ -226,6 +234,10 @@ impl World {
             .relations
             .into_iter()
             .for_each(|r| world.put_relation(r));
+        for one in catalog.powerless {
+            let relations = world.powerless.entry(one.role).or_default();
+            relations.insert(one.relation);
+        }
         catalog
             .inherits
             .into_iter()
@@ -320,8 +332,28 @@ impl World {
         std::mem::replace(&mut self.path, path)
     }
 
+    /// Whether a role has no right whatever on a relation.
+    #[must_use]
+    pub fn is_powerless(&self, role: &str, oid: Oid) -> bool {
+        let relations = self.powerless.get(role);
+        relations.is_some_and(|relations| relations.contains(&oid))
+    }
+
+    /// SET ROLE; `local`: to the end of the transaction.
+    pub fn set_role(&mut self, role: Option<String>, local: bool) {
+        let before = std::mem::replace(&mut self.role, role);
+        if local {
+            self.role_afterwards.get_or_insert(before);
+        } else {
+            self.role_afterwards = None;
+        }
+    }
+
     /// A transaction is over: what was set for it alone goes.
     pub fn end_transaction(&mut self) {
+        if let Some(role) = self.role_afterwards.take() {
+            self.role = role;
+        }
         if let Some(path) = self.path_afterwards.take() {
             self.path = path;
         }

@@ -1,0 +1,71 @@
+//! The role that a migration acts in: SET ROLE, SET SESSION AUTHORIZATION, or the one it was told of. What a
+//! role has no right to touch fails before it waits, or is passed over: the callback of
+//! `RangeVarGetRelidExtended` (namespace.c) looks at rights before it locks.
+//!
+//! Only a role without any right on a relation is known here, so nothing is taken for a failure that is none.
+
+use super::world::World;
+use crate::model::{LockMode, LockRequest};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{VariableSetKind as Kind, VariableSetStmt, a_const::Val};
+
+/// Commands whose rights are looked at before the lock is asked for (tablecmds.c, lockcmds.c, indexcmds.c,
+/// cluster.c, matview.c).
+const REFUSED_BEFORE_LOCKING: &[&str] = &[
+    "ALTER FOREIGN TABLE",
+    "ALTER INDEX",
+    "ALTER MATERIALIZED VIEW",
+    "ALTER SEQUENCE",
+    "ALTER TABLE",
+    "ALTER VIEW",
+    "CLUSTER",
+    "CREATE INDEX",
+    "LOCK TABLE",
+    "REFRESH MATERIALIZED VIEW",
+    "REINDEX",
+    "TRUNCATE TABLE",
+];
+
+/// Commands that pass over what the role may not touch, with a warning (`vacuum_is_permitted_for_relation`).
+const PASSED_OVER: &[&str] = &["ANALYZE", "VACUUM"];
+
+/// The role that SET gives the session: `Some(None)` its own again; `None`: the statement sets no role.
+pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
+    if !matches!(statement.name.as_str(), "role" | "session_authorization") {
+        return None;
+    }
+    let value = statement.args.first().and_then(|arg| match &arg.node {
+        Some(NodeEnum::AConst(constant)) => match constant.val.as_ref()? {
+            Val::Sval(text) => Some(text.sval.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let is_set = statement.kind == Kind::VarSetValue as i32;
+    Some(value.filter(|role| is_set && role != "none"))
+}
+
+/// Leaves out what the acting role may not touch. Says why Postgres will refuse the statement, if it does.
+pub fn without_rights(
+    world: &World,
+    command: &str,
+    locks: &mut Vec<LockRequest>,
+) -> Option<String> {
+    let role = world.role.as_deref()?;
+    let may_not = |lock: &LockRequest| lock.oid.is_some_and(|oid| world.is_powerless(role, oid));
+    if PASSED_OVER.contains(&command) {
+        // Its name is looked up under ACCESS SHARE before (expand_vacuum_rel, vacuum.c).
+        locks.retain(|lock| lock.mode == LockMode::AccessShare || !may_not(lock));
+        return None;
+    }
+    let first = locks.iter().position(|lock| lock.named && may_not(lock))?;
+    if !REFUSED_BEFORE_LOCKING.contains(&command) {
+        return None;
+    }
+    let name = locks[first].name.clone();
+    locks.truncate(first);
+    Some(format!(
+        "role {} may not touch {name}",
+        crate::model::quoted(role)
+    ))
+}
