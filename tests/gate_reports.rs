@@ -55,7 +55,6 @@ fn footprint() -> Footprint {
             WaitPhase::Lockers {
                 oid: Some(20_000),
                 name: RelationName::new("public", "user_profiles"),
-                object: None,
                 mode: LockMode::Share,
             },
             WaitPhase::Snapshots,
