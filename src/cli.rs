@@ -235,7 +235,8 @@ pub struct GateArgs {
     /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
     #[arg(long)]
     pub allow_opaque: bool,
-    /// The backend that will run the migration, where it is connected already: its locks are its own.
+    /// The backend that will run the migration, where it is connected already: its locks are its own, and a SET ROLE
+    /// that was its last statement is read.
     #[arg(long, value_name = "PID")]
     pub asking: Option<i32>,
     /// The other way round: would a backup started now block or be blocked?

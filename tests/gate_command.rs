@@ -46,6 +46,16 @@ fn a_role_that_the_session_has_set_before_is_told_to_the_gate() {
     asking.exec("SET ROLE nobody");
     let pid = asking.pid().to_string();
 
+    // Its last message tells.
+    let seen = gate(&shop, ADD_COLUMN, &["--asking", &pid]);
+    assert_eq!(seen.status, 0, "{seen}");
+    let back = gate(
+        &shop,
+        &format!("RESET ROLE; {ADD_COLUMN}"),
+        &["--asking", &pid],
+    );
+    assert_eq!(back.status, 1, "{back}");
+    asking.exec("SELECT 1");
     let untold = gate(&shop, ADD_COLUMN, &["--asking", &pid]);
     assert_eq!(untold.status, 1, "{untold}");
     let told = gate(&shop, ADD_COLUMN, &["--asking", &pid, "--role", "nobody"]);
@@ -53,7 +63,15 @@ fn a_role_that_the_session_has_set_before_is_told_to_the_gate() {
     assert!(told.stdout.contains("role nobody may not touch"), "{told}");
     let refused = asking.try_exec(ADD_COLUMN).unwrap_err();
     assert!(refused.contains("must be owner"), "{refused}");
-    shop.sql("DROP ROLE nobody");
+    // Nobody acts in a role that he may not set.
+    shop.sql("CREATE ROLE stranger LOGIN");
+    let mut stranger = shop.session_as("stranger");
+    stranger.try_exec("SET ROLE nobody").unwrap_err();
+    let pid = stranger.pid().to_string();
+    let not_acting = gate(&shop, ADD_COLUMN, &["--asking", &pid]);
+    assert_eq!(not_acting.status, 1, "{not_acting}");
+    stranger.close();
+    shop.sql("DROP ROLE nobody, stranger");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `pgguard explain`: the lock footprint alone.
 
 use super::facts::Facts;
+use super::migrations::Acting;
 use super::{migrations, screen};
 use crate::Result;
 use crate::cli::{Color, ExplainArgs, Format};
@@ -21,7 +22,8 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
         eprintln!("pgguard: {note}");
     }
     let statements = statements(&scripts);
-    let catalog = migrations::catalog(&mut facts, &statements, &args.migration).await?;
+    let acting = Acting::of(args.migration.role.as_ref(), None);
+    let catalog = migrations::catalog(&mut facts, &statements, &acting).await?;
     let footprint = footprint::of(&statements, catalog, 0);
     screen::print(&match args.format {
         Format::Text => explain_text(&footprint, screen::page(color)),

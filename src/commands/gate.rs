@@ -1,6 +1,7 @@
 //! `pgguard gate`: would this migration block? One verdict a server, one over all.
 
 use super::facts::Facts;
+use super::migrations::Acting;
 use super::past::Past;
 use super::schedulers;
 use super::{migrations, screen, stop};
@@ -119,7 +120,7 @@ impl Question {
     }
 
     /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
-    async fn footprint(&self, facts: &mut Facts) -> Result<Option<Asked>> {
+    async fn footprint(&self, facts: &mut Facts, acting: &Acting) -> Result<Option<Asked>> {
         if self.sources.is_empty() {
             return Ok(None);
         }
@@ -128,7 +129,7 @@ impl Question {
             .pending(self.sources.clone(), &options, self.args.migration.all)
             .await?;
         let statements = statements(&scripts);
-        let catalog = migrations::catalog(facts, &statements, &self.args.migration).await?;
+        let catalog = migrations::catalog(facts, &statements, acting).await?;
         Ok(Some(Asked {
             session: catalog.session.clone(),
             footprint: footprint::of(&statements, catalog, 0),
@@ -147,12 +148,14 @@ impl Question {
         let args = &self.args;
         let mut facts = Facts::open(connect, &args.record, looks).await?;
         let snapshot = facts.look().await?;
+        let asking = args.asking.and_then(|pid| snapshot.backend(pid));
+        let acting = Acting::of(args.migration.role.as_ref(), asking);
         // While the server reads its catalog for the footprint, this machine works out who is who.
         let work = tokio::task::spawn_blocking(move || {
             let sessions = understand(&snapshot);
             (snapshot, sessions)
         });
-        let migration = self.footprint(&mut facts).await?;
+        let migration = self.footprint(&mut facts, &acting).await?;
         let (snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
         let mut policy = Policy {
             patience: span(args.patience),

@@ -6,7 +6,7 @@ use crate::cli::{MigrationArgs, Transaction};
 use crate::migration::footprint;
 use crate::migration::source::{self, ReadOptions, Source};
 use crate::migration::statement::{SourceStatement, TransactionHabit};
-use crate::model::Catalog;
+use crate::model::{Backend, BackendState, Catalog};
 use std::path::PathBuf;
 
 /// How to read them, by the flags.
@@ -30,6 +30,35 @@ pub fn read(paths: &[PathBuf], args: &MigrationArgs) -> Result<Vec<Source>> {
     source::sources(paths, &options(args))
 }
 
+/// In which role a migration begins.
+#[derive(Debug, Clone, Default)]
+pub struct Acting {
+    /// `None`: the one it has logged in as.
+    pub role: Option<String>,
+    /// The one it has logged in as, where it is connected.
+    pub login: Option<String>,
+}
+
+impl Acting {
+    /// As it was told, or as the last message of the asking session tells.
+    #[must_use]
+    pub fn of(told: Option<&String>, asking: Option<&Backend>) -> Self {
+        let idle = [BackendState::Idle, BackendState::IdleInTransaction];
+        let left = asking
+            .filter(|b| !b.query_truncated && b.state.is_some_and(|state| idle.contains(&state)))
+            .and_then(|b| {
+                let (role, is_local) = footprint::role_left_by(&b.query)?;
+                // SET LOCAL does nothing outside a transaction.
+                let holds = !is_local || b.state == Some(BackendState::IdleInTransaction);
+                holds.then_some(role)
+            });
+        Self {
+            role: told.cloned().or(left),
+            login: asking.and_then(|b| b.usename.clone()),
+        }
+    }
+}
+
 /// The catalog behind the statements, with the role that the session acts in.
 ///
 /// # Errors
@@ -37,11 +66,12 @@ pub fn read(paths: &[PathBuf], args: &MigrationArgs) -> Result<Vec<Source>> {
 pub async fn catalog(
     facts: &mut Facts,
     statements: &[SourceStatement],
-    args: &MigrationArgs,
+    acting: &Acting,
 ) -> Result<Catalog> {
     let mut reach = footprint::reach(statements);
-    reach.acting.extend(args.role.clone());
+    reach.acting.extend(acting.role.clone());
+    reach.login.clone_from(&acting.login);
     let mut catalog = facts.catalog(&reach).await?;
-    catalog.session.acting.clone_from(&args.role);
+    catalog.session.acting.clone_from(&acting.role);
     Ok(catalog)
 }

@@ -117,6 +117,7 @@ async fn rows(connection: &mut PgConnection, reach: &Reach, walked: &[Reached]) 
         .bind(followed_classes)
         .bind(followed_oids)
         .bind(reach.acting.iter().cloned().collect::<Vec<_>>())
+        .bind(reach.login.as_deref())
         .persistent(false)
         .fetch_all(connection)
         .await

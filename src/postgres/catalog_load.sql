@@ -1,7 +1,7 @@
 -- The rows of the catalogs for what the walk reached, one JSON array a catalog.
 -- $1 relations, $2 constraints, $3 types, $4 routines, $5 and $6 the catalogs and oids of everything
 -- reached, $7 names, $8 and $9 the catalogs and oids of what dependents were followed from,
--- $10 roles that the migration acts in.
+-- $10 roles that the migration acts in, $11 the role that its session has logged in as, if that is known.
 -- Reads system catalogs only and calls nothing that opens a relation: no pg_get_…, no sizes.
 WITH
 range_entry (owner, relation, children, mode) AS (
@@ -204,6 +204,8 @@ SELECT 'powerless', pg_catalog.json_agg(x)::text FROM (
     SELECT r.rolname AS role, c.oid::int8 AS relation
     FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_class c
     WHERE r.rolname = ANY ($10) AND c.oid = ANY ($1)
+      AND ($11::text IS NULL OR pg_catalog.pg_has_role($11::text::name, r.oid,
+              CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END))
       AND NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_database d
                       WHERE d.datname = pg_catalog.current_database() AND pg_catalog.pg_has_role(r.oid, d.datdba, 'USAGE'))

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::model::RelationKind;
 use pg_query::NodeEnum as N;
-use pg_query::protobuf::{ObjectType, TransactionStmtKind};
+use pg_query::protobuf::{DiscardMode, ObjectType, TransactionStmtKind};
 use query::Stage;
 use std::borrow::Cow;
 
@@ -93,6 +93,12 @@ fn known(act: &mut Act, node: &N) -> Step {
             set(act, s);
             Ok(())
         }
+        N::DiscardStmt(s) => {
+            if s.target == DiscardMode::DiscardAll as i32 {
+                act.world.set_role(None, false);
+            }
+            Ok(())
+        }
         // What a ROLLBACK takes back: undo.rs.
         N::TransactionStmt(_) => Ok(()),
         N::CreateExtensionStmt(s) if s.if_not_exists && act.world.has_extension(&s.extname) => {
@@ -169,7 +175,6 @@ fn is_silent(node: &N) -> bool {
             | N::DropdbStmt(_)
             | N::AlterSystemStmt(_)
             | N::CheckPointStmt(_)
-            | N::DiscardStmt(_)
             | N::ConstraintsSetStmt(_)
             | N::CreateConversionStmt(_)
             | N::CreateCastStmt(_)

@@ -48,6 +48,7 @@ mod undo;
 mod world;
 
 pub use reach::{Reach, reach};
+pub use role::left_by as role_left_by;
 
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Footprint, Statement, WaitPhase};

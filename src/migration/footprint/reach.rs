@@ -22,6 +22,9 @@ pub struct Reach {
     pub roles: BTreeSet<String>,
     /// Roles that the migration acts in.
     pub acting: BTreeSet<String>,
+    /// The role that the session has logged in as, where it is connected: a role that this one may not set, it
+    /// does not act in.
+    pub login: Option<String>,
     /// Follow foreign keys from table to table: rows are deleted or tables truncated through them.
     pub follows_references: bool,
     /// Follow what depends on types, functions and other things that are no relation.

@@ -5,6 +5,7 @@
 //! Only a role without any right on a relation is known here, so nothing is taken for a failure that is none.
 
 use super::world::World;
+use crate::migration::statement::{Body, Script, TransactionHabit, statements};
 use crate::model::{LockMode, LockRequest};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{VariableSetKind as Kind, VariableSetStmt, a_const::Val};
@@ -45,6 +46,31 @@ pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
     Some(value.filter(|role| is_set && role != "none"))
 }
 
+/// The role that a session acts in whose last message was this text and succeeded, and whether SET LOCAL says
+/// so; `None`: it does not tell.
+#[must_use]
+pub fn left_by(text: &str) -> Option<(String, bool)> {
+    let script = Script {
+        file: String::new(),
+        sql: text.to_owned(),
+        first_line: 1,
+        habit: TransactionHabit::PerStatement,
+    };
+    let statements = statements(&[script]);
+    let [only] = statements.as_slice() else {
+        return None;
+    };
+    match &only.body {
+        Body::Sql(node) => match &**node {
+            NodeEnum::VariableSetStmt(set) if set.name == "role" => {
+                Some((set_by(set).flatten()?, set.is_local))
+            }
+            _ => None,
+        },
+        Body::Meta(_) | Body::Unparsable(_) => None,
+    }
+}
+
 /// Leaves out what the acting role may not touch. Says why Postgres will refuse the statement, if it does.
 pub fn without_rights(
     world: &World,
@@ -68,4 +94,27 @@ pub fn without_rights(
         "role {} may not touch {name}",
         crate::model::quoted(role)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_by;
+
+    #[test]
+    fn the_last_message_tells_the_role_where_it_is_nothing_else() {
+        let role = |name: &str, local| Some((name.to_owned(), local));
+        for (text, expected) in [
+            ("SET ROLE app;", role("app", false)),
+            ("set local role \"App\"", role("App", true)),
+            ("SET SESSION ROLE 'app'", role("app", false)),
+            ("SET ROLE NONE", None),
+            ("RESET ROLE", None),
+            ("SET SESSION AUTHORIZATION app", None),
+            ("SET ROLE app; SELECT 1 / 0", None),
+            ("SELECT 1", None),
+            ("SET ROLE", None),
+        ] {
+            assert_eq!(left_by(text), expected, "{text}");
+        }
+    }
 }

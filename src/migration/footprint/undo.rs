@@ -82,8 +82,12 @@ impl Undo {
                 world.restore(&self.savepoints[at].1);
             }
             (Kind::TransStmtRollback, _) => {
+                // A transaction that was open before: so may be the role that it takes back.
                 if let Some(begin) = self.begin.take() {
                     world.restore(&begin);
+                }
+                if !source.in_block {
+                    world.set_role(None, false);
                 }
             }
             _ => {}
