@@ -63,6 +63,16 @@ fn a_role_that_the_session_has_set_before_is_told_to_the_gate() {
     assert!(told.stdout.contains("role nobody may not touch"), "{told}");
     let refused = asking.try_exec(ADD_COLUMN).unwrap_err();
     assert!(refused.contains("must be owner"), "{refused}");
+    // Rights that it has given and not committed are not seen.
+    asking.exec("RESET ROLE; BEGIN; GRANT TRUNCATE ON orders TO nobody");
+    asking.exec("SET ROLE nobody");
+    let unseen = gate(
+        &shop,
+        "TRUNCATE orders",
+        &["--asking", &pid, "--role", "nobody"],
+    );
+    assert_eq!(unseen.status, 1, "{unseen}");
+    asking.exec("ROLLBACK");
     // Nobody acts in a role that he may not set.
     shop.sql("CREATE ROLE stranger LOGIN");
     let mut stranger = shop.session_as("stranger");

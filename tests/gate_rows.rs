@@ -602,6 +602,11 @@ fn what_the_acting_role_may_not_touch_is_not_waited_for() {
         ("SET ROLE nobody", "DROP TABLE plain", WouldBlock),
         ("SET ROLE reader", "TRUNCATE plain", WouldBlock),
         ("SET ROLE member", "TRUNCATE plain", WouldBlock),
+        (
+            "GRANT TRUNCATE ON plain TO nobody; SET ROLE nobody",
+            "TRUNCATE plain",
+            WouldBlock,
+        ),
     ];
     for major in common::majors() {
         let database = shop(major);
@@ -629,6 +634,7 @@ fn what_the_acting_role_may_not_touch_is_not_waited_for() {
                 let _ = other.join();
             }
         }
-        database.sql("DROP OWNED BY owner, reader; DROP ROLE nobody, reader, member, owner");
+        database
+            .sql("DROP OWNED BY owner, reader, nobody; DROP ROLE nobody, reader, member, owner");
     }
 }

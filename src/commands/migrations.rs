@@ -43,6 +43,10 @@ impl Acting {
     /// As it was told, or as the last message of the asking session tells.
     #[must_use]
     pub fn of(told: Option<&String>, asking: Option<&Backend>) -> Self {
+        // What it has written may be rights, which nobody else sees before it commits.
+        if asking.is_some_and(|b| b.backend_xid.is_some()) {
+            return Self::default();
+        }
         let idle = [BackendState::Idle, BackendState::IdleInTransaction];
         let left = asking
             .filter(|b| !b.query_truncated && b.state.is_some_and(|state| idle.contains(&state)))

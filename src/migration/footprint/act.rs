@@ -328,6 +328,9 @@ impl<'a> Act<'a> {
                 request.oid = None;
             }
         }
+        if self.opaque.is_some() {
+            self.world.forget_rights();
+        }
         let refused = role::without_rights(self.world, command, &mut self.locks);
         if refused.is_some() {
             self.phases.clear();

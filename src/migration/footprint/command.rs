@@ -2,7 +2,7 @@
 
 use super::act::{Act, Step};
 use super::{
-    alter_table, body, create_table, drop, index, maintenance, names, objects, query, rename,
+    alter_table, body, create_table, drop, index, maintenance, names, objects, query, rename, role,
 };
 use crate::model::RelationKind;
 use pg_query::NodeEnum as N;
@@ -12,6 +12,9 @@ use std::borrow::Cow;
 
 /// Tells one statement's locks and changes the world behind it.
 pub fn run(act: &mut Act, node: &N) -> Step {
+    if role::gives_rights(node) {
+        act.world.forget_rights();
+    }
     let outcome = known(act, node);
     event_triggers(act, node);
     outcome
@@ -278,7 +281,7 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
         .collect();
     let is_set = kind == K::VarSetValue;
     let first = values.first().map(|v| v.to_lowercase()).unwrap_or_default();
-    if let Some(role) = super::role::set_by(statement) {
+    if let Some(role) = role::set_by(statement) {
         act.world.set_role(role, statement.is_local);
     }
     match statement.name.as_str() {

@@ -2,13 +2,16 @@
 //! role has no right to touch fails before it waits, or is passed over: the callback of
 //! `RangeVarGetRelidExtended` (namespace.c) looks at rights before it locks.
 //!
-//! Only a role without any right on a relation is known here, so nothing is taken for a failure that is none.
+//! Only a role without any right on a relation is known here, and only until the migration gives rights or runs
+//! code that cannot be seen, so nothing is taken for a failure that is none.
 
 use super::world::World;
 use crate::migration::statement::{Body, Script, TransactionHabit, statements};
 use crate::model::{LockMode, LockRequest};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{VariableSetKind as Kind, VariableSetStmt, a_const::Val};
+use pg_query::protobuf::{
+    AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt, a_const::Val,
+};
 
 /// Commands whose rights are looked at before the lock is asked for (tablecmds.c, lockcmds.c, indexcmds.c,
 /// cluster.c, matview.c).
@@ -68,6 +71,24 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
             _ => None,
         },
         Body::Meta(_) | Body::Unparsable(_) => None,
+    }
+}
+
+/// Whether a statement may give a role rights that it has not had: what the catalog said of them is then old.
+pub fn gives_rights(node: &NodeEnum) -> bool {
+    let changes_owner = |command: &Node| match &command.node {
+        Some(NodeEnum::AlterTableCmd(c)) => c.subtype == AlterTableType::AtChangeOwner as i32,
+        _ => false,
+    };
+    match node {
+        NodeEnum::GrantStmt(_)
+        | NodeEnum::GrantRoleStmt(_)
+        | NodeEnum::CreateRoleStmt(_)
+        | NodeEnum::AlterRoleStmt(_)
+        | NodeEnum::AlterOwnerStmt(_)
+        | NodeEnum::ReassignOwnedStmt(_) => true,
+        NodeEnum::AlterTableStmt(s) => s.cmds.iter().any(changes_owner),
+        _ => false,
     }
 }
 

@@ -339,6 +339,11 @@ impl World {
         relations.is_some_and(|relations| relations.contains(&oid))
     }
 
+    /// Rights may have been given that the catalog did not have.
+    pub fn forget_rights(&mut self) {
+        self.powerless.clear();
+    }
+
     /// SET ROLE; `local`: to the end of the transaction.
     pub fn set_role(&mut self, role: Option<String>, local: bool) {
         let before = std::mem::replace(&mut self.role, role);
