@@ -332,6 +332,45 @@ const OBJECTS: &[Case] = &[
     ("DROP TYPE mood", "DROP TYPE mood", WouldBlock, true),
 ];
 
+/// What depends on something keeps it from being dropped in between: in some minors with a lock, in none of
+/// them with one that the gate calls certain.
+#[test]
+fn what_another_drops_is_never_a_green_light_for_what_depends_on_it() {
+    let cases = [
+        ("DROP TYPE mood", "CREATE TABLE fresh (m mood)"),
+        (
+            "DROP TYPE mood",
+            "CREATE FUNCTION fresh(mood) RETURNS int LANGUAGE sql AS 'select 1'",
+        ),
+        (
+            "DROP FUNCTION stamp CASCADE",
+            "CREATE TRIGGER fresh BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION stamp()",
+        ),
+        (
+            "DROP SCHEMA app",
+            "CREATE FUNCTION app.fresh() RETURNS int LANGUAGE sql AS 'select 1'",
+        ),
+        ("DROP SCHEMA app", "ALTER FUNCTION stamp SET SCHEMA app"),
+    ];
+    for major in common::majors() {
+        for (holder, asked) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            let elsewhere = gate(&database, "CREATE TABLE fresh (m temper)");
+            assert_eq!(elsewhere.answer(), Clear, "{context}{}", elsewhere.text());
+            let mut other = database.session();
+            if let Did::Waited(_) = run(&mut other, asked) {
+                assert_ne!(said.answer(), Clear, "{context}");
+                session.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_schema_or_type_that_another_has_locked_is_waited_for() {
     judged(OBJECTS);

@@ -54,13 +54,17 @@ pub fn judge(judge: &mut Judge) {
             .copied()
             .filter(|l| is_on(l, request))
             .collect();
-        let request = Request {
-            rows: &rows,
-            mode: request.mode,
-            what: request.what.clone(),
-            skips: false,
-        };
-        wait(judge, &request);
+        if request.possible {
+            possible(judge, &rows, request);
+        } else {
+            let request = Request {
+                rows: &rows,
+                mode: request.mode,
+                what: request.what.clone(),
+                skips: false,
+            };
+            wait(judge, &request);
+        }
     }
     by_catalog(judge, &locks);
 }
@@ -102,6 +106,25 @@ pub fn wait<'a>(judge: &mut Judge<'_, 'a>, request: &Request<'a, '_>) {
             clears_by,
             fails: false,
         });
+    }
+}
+
+/// Doubts a statement that perhaps comes to depend on what somebody drops.
+fn possible(judge: &mut Judge, rows: &[&Lock], request: &ObjectRequest) {
+    let scene = judge.scene;
+    let queue = Queue::new(rows, |lock| scene.party(lock));
+    let front = queue.front(request.mode, scene.asker(), &[]);
+    let in_front = front.holders.iter().chain(&front.waiters).map(owner);
+    let who = Owner::names(in_front.filter(|owner| lasts(judge, owner)), scene);
+    if let Some(who) = who {
+        judge.doubt(
+            format!(
+                "it may come to depend on {}, and {who} is in front",
+                request.what
+            ),
+            "look again once that transaction is over",
+            false,
+        );
     }
 }
 

@@ -193,4 +193,7 @@ pub struct ObjectRequest {
     pub mode: LockMode,
     /// What it is, in words: `schema app`.
     pub what: String,
+    /// Whether it is asked for cannot be told for certain.
+    #[serde(default)]
+    pub possible: bool,
 }

@@ -176,13 +176,31 @@ impl<'a> Act<'a> {
 
     /// Asks for a lock on what is no relation.
     pub fn object(&mut self, classid: Oid, objid: Oid, mode: LockMode, what: String) {
-        let request = ObjectRequest {
+        self.object_request(ObjectRequest {
             classid,
             objid,
             mode,
             what,
-        };
-        if objid < FIRST_OWN_OID && !self.objects.contains(&request) {
+            possible: false,
+        });
+    }
+
+    /// The same where the statement perhaps comes to depend on it.
+    pub fn may_depend_on(&mut self, classid: Oid, objid: Oid, mode: LockMode, what: String) {
+        let asked = |o: &ObjectRequest| (o.classid, o.objid) == (classid, objid);
+        if !self.objects.iter().any(asked) {
+            self.object_request(ObjectRequest {
+                classid,
+                objid,
+                mode,
+                what,
+                possible: true,
+            });
+        }
+    }
+
+    fn object_request(&mut self, request: ObjectRequest) {
+        if request.objid < FIRST_OWN_OID && !self.objects.contains(&request) {
             self.objects.push(request);
         }
     }

@@ -2,7 +2,8 @@
 
 use super::act::{Act, Step};
 use super::{
-    alter_table, body, create_table, drop, index, maintenance, names, objects, query, rename, role,
+    alter_table, body, create_table, dependency, drop, index, maintenance, names, objects, query,
+    rename, role,
 };
 use crate::model::RelationKind;
 use pg_query::NodeEnum as N;
@@ -16,6 +17,7 @@ pub fn run(act: &mut Act, node: &N) -> Step {
         act.world.forget_rights();
     }
     let outcome = known(act, node);
+    dependency::ask(act, node);
     event_triggers(act, node);
     outcome
 }

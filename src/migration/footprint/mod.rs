@@ -29,6 +29,7 @@ mod body;
 mod column;
 mod command;
 mod create_table;
+mod dependency;
 mod drop;
 mod expression;
 mod foreign_key;

@@ -383,6 +383,31 @@ impl World {
         self.schemas.get(name).copied()
     }
 
+    /// The schemas, types and functions whose name is among these words, each in words.
+    #[must_use]
+    pub fn named_among(&self, words: &HashSet<String>) -> Vec<(Object, String)> {
+        let schemas = self.schemas.iter().map(|(name, oid)| {
+            let what = format!("schema {}", crate::model::quoted(name));
+            (name, (class::SCHEMA, *oid, 0), what)
+        });
+        let types = self.types.values().map(|t| {
+            let what = format!("type {}.{}", t.schema, t.name);
+            (&t.name, (class::TYPE, t.oid, 0), what)
+        });
+        let routines = self.routines.values().map(|r| {
+            let what = format!("function {}.{}", r.schema, r.name);
+            (&r.name, (class::PROC, r.oid, 0), what)
+        });
+        let mut found: Vec<(Object, String)> = schemas
+            .chain(types)
+            .chain(routines)
+            .filter(|(name, (_, oid, _), _)| *oid >= FIRST_NORMAL_OID && words.contains(*name))
+            .map(|(_, object, what)| (object, what))
+            .collect();
+        found.sort();
+        found
+    }
+
     /// A schema's name.
     #[must_use]
     pub fn schema_name(&self, oid: Oid) -> Option<&str> {
