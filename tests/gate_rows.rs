@@ -8,6 +8,7 @@ use common::Database;
 use gate_trial::{Did, agree, at_once, gate, gate_with, run, waits};
 use pgguard::gate::Policy;
 use pgguard::model::Answer::{self, CannotTell, Clear, WouldBlock};
+use pgguard::throwaway::Options;
 
 const SCHEMA: &str = "
 CREATE TABLE plain (a int);
@@ -568,8 +569,12 @@ fn a_deferrable_transaction_waits_for_serializable_writers_and_for_nobody_else()
         ),
     ];
     for major in common::majors() {
+        // Snapshots of every database count: nobody else's may be there.
+        let options = Options::major(major).setting("autovacuum", "off");
+        let server = common::own_server(&options);
         for (holder, answer, waits) in cases {
-            let database = shop(major);
+            let database = Database::empty(server);
+            database.sql(SCHEMA);
             let mut session = database.session();
             session.exec(holder);
             let mut other = database.session();

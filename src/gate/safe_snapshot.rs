@@ -13,7 +13,7 @@ use super::rows::lasts;
 use super::scene::Party;
 use super::statement::Judge;
 use crate::migration::characteristics::leaves_deferrable;
-use crate::model::{BackendState, Statement, WaitPhase};
+use crate::model::{Backend, BackendState, Statement, WaitPhase};
 
 /// Commands that need no snapshot (`PlannedStmtRequiresSnapshot`, pquery.c).
 const NO_SNAPSHOT: &[&str] = &[
@@ -71,7 +71,7 @@ pub fn wait(judge: &mut Judge) {
     {
         let party = scene.party_of(backend.pid);
         let own = Party::Group(scene.snapshot.server.own_pid);
-        if party == own || Some(party) == scene.asker() || is_autovacuum(backend) {
+        if party == own || Some(party) == scene.asker() || !runs_queries(backend) {
             continue;
         }
         let owner = Owner { party, lock: None };
@@ -93,4 +93,9 @@ pub fn wait(judge: &mut Judge) {
             false,
         );
     }
+}
+
+/// Whether a backend can be in a serializable transaction: a walsender's snapshot is its standby's.
+fn runs_queries(backend: &Backend) -> bool {
+    !is_autovacuum(backend) && backend.backend_type.as_deref() != Some("walsender")
 }
