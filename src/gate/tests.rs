@@ -628,10 +628,9 @@ fn another_run_of_the_same_tool_is_in_the_way_and_of_another_tool_is_not() {
     stage.policy.tool = Some("prisma".into());
     let verdict = stage.decide(ask());
     assert_eq!(pids(&verdict.statements[0].waits), [10]);
-    let detail = &verdict.statements[0].waits[0].blocker.detail;
-    assert!(
-        detail.starts_with("advisory lock 72707369 (Prisma's migration lock)"),
-        "{detail}"
+    assert_eq!(
+        verdict.statements[0].waits[0].object.as_deref(),
+        Some("advisory lock 72707369 (Prisma's migration lock)")
     );
 }
 

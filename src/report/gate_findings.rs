@@ -258,7 +258,13 @@ fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
         }),
         |group| {
             let wait = group.waits[0];
-            (wait.oid, &wait.name, wait.mode, rule(wait.kind).id)
+            (
+                wait.oid,
+                &wait.name,
+                &wait.object,
+                wait.mode,
+                rule(wait.kind).id,
+            )
         },
         |group, other| group.waits.extend(other.waits),
     );
@@ -274,7 +280,7 @@ fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
         |group| -> Vec<_> {
             let waits = group.waits.iter();
             waits
-                .map(|w| (w.blocker.pid, &w.blocker.gid, w.kind, w.mode))
+                .map(|w| (w.blocker.pid, &w.blocker.gid, w.kind, w.mode, &w.object))
                 .collect()
         },
         |group, other| group.relations.extend(other.relations),
