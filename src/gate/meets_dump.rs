@@ -26,6 +26,8 @@ fn meets(statement: &Statement) -> bool {
         || statement.locks.iter().any(is_in_the_way)
         || statement.phases.iter().any(|phase| match phase {
             WaitPhase::Snapshots => true,
+            // A dump is SERIALIZABLE only with --serializable-deferrable, and then READ ONLY.
+            WaitPhase::SafeSnapshot => false,
             WaitPhase::Lockers { mode, .. } | WaitPhase::ThenLock { mode, .. } => {
                 mode.conflicts_with(LockMode::AccessShare)
             }
