@@ -44,7 +44,7 @@ SELECT 'relations', pg_catalog.json_agg(x)::text FROM (
                WHEN 'I' THEN 'partitioned_index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view'
                WHEN 'm' THEN 'materialized_view' WHEN 'c' THEN 'composite_type'
                WHEN 'f' THEN 'foreign_table' ELSE 'toast' END AS kind,
-           c.relpersistence AS persistence, o.rolname AS owner, c.reltype::int8 AS row_type,
+           c.relpersistence AS persistence, pg_catalog.pg_get_userbyid(c.relowner) AS owner, c.reltype::int8 AS row_type,
            c.reloftype::int8 AS of_type, c.reltoastrelid::int8 AS toast, am.amname AS access_method,
            ts.spcname AS tablespace, c.relispartition AS is_partition, c.relrowsecurity AS row_security,
            c.relpages::int8 * 8192 AS bytes, c.reltuples::float8 AS rows, c.relispopulated AS is_populated,
@@ -65,7 +65,6 @@ SELECT 'relations', pg_catalog.json_agg(x)::text FROM (
               AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')), '[]') AS columns
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
     LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
     LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
     WHERE c.oid = ANY ($1)) x

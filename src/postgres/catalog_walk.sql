@@ -28,30 +28,14 @@ seed (classid, objid, role) AS (
     JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid WHERE p.pubname = ANY ($1)
   UNION
     SELECT 2615::oid, n.oid, 'r' FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($4)
-  UNION
-    SELECT o.classid, o.objid, 'r' FROM (
-        SELECT 3079::oid, oid, extname FROM pg_catalog.pg_extension
-        UNION ALL SELECT 1417, oid, srvname FROM pg_catalog.pg_foreign_server
-        UNION ALL SELECT 2328, oid, fdwname FROM pg_catalog.pg_foreign_data_wrapper
-        UNION ALL SELECT 2612, oid, lanname FROM pg_catalog.pg_language
-        UNION ALL SELECT 2601, oid, amname FROM pg_catalog.pg_am
-        UNION ALL SELECT 2617, oid, oprname FROM pg_catalog.pg_operator WHERE oprname = ANY ($1)
-        UNION ALL SELECT 2616, oid, opcname FROM pg_catalog.pg_opclass
-        UNION ALL SELECT 2753, oid, opfname FROM pg_catalog.pg_opfamily
-        UNION ALL SELECT 3456, oid, collname FROM pg_catalog.pg_collation WHERE collname = ANY ($1)
-    ) o (classid, objid, name)
-    WHERE $3 AND o.name = ANY ($1) AND o.objid >= 16384
+  {OBJECTS}
   UNION
     SELECT 1259::oid, c.oid, 'p' FROM pg_catalog.pg_class c
     WHERE c.oid >= 16384
       AND ($6 OR (cardinality($4) > 0
                   AND c.relnamespace IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY ($4))))
       AND c.relkind IN ('r', 'p', 'm', 'S', 'v', 'f')
-  UNION
-    SELECT s.classid, s.objid, 'r' FROM pg_catalog.pg_shdepend s
-    JOIN pg_catalog.pg_roles o ON s.refclassid = 1260 AND s.refobjid = o.oid
-    WHERE o.rolname = ANY ($5) AND s.objid >= 16384
-      AND s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  {ROLES}
 ),
 walk (classid, objid, role) AS (
     SELECT * FROM seed
