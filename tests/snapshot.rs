@@ -6,10 +6,10 @@ use common::{Database, Dump, database, shop, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pgguard::model::{
-    Backend, BackendState, Lock, LockMode, LockTarget, RelationKind, Snapshot, Work,
+    Backend, BackendState, Lock, LockMode, LockTarget, Oid, RelationKind, Snapshot, Work,
 };
 use pgguard::postgres::connect::{Connection, Environment, Flags, Target};
-use pgguard::postgres::snapshot;
+use pgguard::postgres::{snapshot, tables};
 use pgguard::throwaway::{Options, Server};
 use std::fs;
 use std::io::{Read, Write};
@@ -19,7 +19,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-fn look_at(url: &str) -> Snapshot {
+/// Looks, and asks something more of the same session.
+fn look_and<T>(
+    url: &str,
+    more: impl AsyncFnOnce(&mut Connection, &Snapshot) -> T,
+) -> (Snapshot, T) {
     let flags = Flags {
         dbname: Some(url.to_owned()),
         ..Flags::default()
@@ -34,9 +38,14 @@ fn look_at(url: &str) -> Snapshot {
             .await
             .unwrap();
         let snapshot = snapshot::look(&mut connection).await.unwrap();
+        let answer = more(&mut connection, &snapshot).await;
         connection.close().await;
-        snapshot
+        (snapshot, answer)
     })
+}
+
+fn look_at(url: &str) -> Snapshot {
+    look_and(url, async |_, _| ()).0
 }
 
 fn look(here: &Database) -> Snapshot {
@@ -649,4 +658,60 @@ fn a_look_takes_no_lock_on_a_users_relation() {
         }
         assert!(lock.granted, "{lock:?}");
     }
+}
+
+#[test]
+fn of_more_than_a_thousand_tables_the_largest_are_read_closely_and_the_others_as_far_as_they_matter()
+ {
+    let here = database();
+    for part in 0..5 {
+        here.sql(&format!(
+            "DO $$ BEGIN FOR i IN {part} * 200 + 1 .. {part} * 200 + 200 LOOP \
+             EXECUTE format('CREATE TABLE empty_%s (id int)', i); END LOOP; END $$"
+        ));
+    }
+    here.sql(
+        "DO $$ BEGIN FOR i IN 1..100 LOOP \
+         EXECUTE format('CREATE TABLE large_%s (id int) WITH (autovacuum_enabled = off)', i); \
+         EXECUTE format('INSERT INTO large_%s SELECT generate_series(1, 1000)', i); END LOOP; END $$",
+    );
+    here.sql("CREATE TABLE wide (body text); ALTER TABLE wide ALTER body SET STORAGE EXTERNAL");
+    here.sql("INSERT INTO wide VALUES (repeat('x', 2000000))");
+    here.sql("ANALYZE");
+    here.sql("VACUUM ANALYZE wide");
+    here.sql("CREATE TABLE fresh (id int) WITH (autovacuum_enabled = off)");
+    here.sql("INSERT INTO fresh SELECT generate_series(1, 7)");
+    let live = "SELECT pg_stat_get_live_tuples('fresh'::regclass)";
+    until("the rows are counted", || here.sql(live) == "7");
+
+    let mut reader = here.session();
+    reader.exec(
+        "BEGIN; DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' \
+         LOOP EXECUTE format('LOCK TABLE %I IN ACCESS SHARE MODE', t); END LOOP; END $$",
+    );
+    let (seen, facts) = look_and(&here.url(), async |connection, look| {
+        let mine = look
+            .relations
+            .iter()
+            .filter(|(_, r)| r.name.schema == "public");
+        let mut oids: Vec<Oid> = mine.map(|(oid, _)| *oid).collect();
+        oids.push(1); // One that is no table, or no longer there.
+        tables::facts(connection, &oids, &look.relations)
+            .await
+            .unwrap()
+    });
+    assert_eq!(
+        facts.tables.len(),
+        1102,
+        "of {} relations",
+        seen.relations.len()
+    );
+    let closely = facts.tables.iter().filter(|t| !t.columns.is_empty());
+    assert!(closely.clone().all(|t| t.relation.starts_with("large_")));
+    assert_eq!(closely.count(), 100);
+    let of = |name: &str| facts.tables.iter().find(|t| t.relation == name).unwrap();
+    assert_eq!((of("large_7").tuples, of("empty_7").tuples), (1000.0, 0.0));
+    assert_eq!(of("fresh").live_tuples, 7.0);
+    assert!(of("fresh").tuples < 0.0);
+    assert!(of("wide").toast_pages > 200.0, "{:?}", of("wide"));
 }

@@ -129,6 +129,11 @@ impl Locks {
         }
     }
 
+    /// Whether any is held by no process.
+    pub fn has_prepared(&self) -> bool {
+        self.locks.iter().any(|lock| lock.pid.is_none())
+    }
+
     /// All of them, each with its virtual transaction. A process has one at a time, and holds its own
     /// `virtualxid` lock while it has; one that holds a lock between transactions has none to fill in.
     pub fn finish(mut self) -> Vec<Lock> {

@@ -1,9 +1,10 @@
 //! One look at a server: sessions, locks, prepared transactions, progress, and the names of what is locked.
 //!
-//! Everything but the names comes from one message, so in one round trip; the sessions are read just
-//! before the locks, since both change all the time. `pg_locks` is read once: the server copies its whole
-//! lock table for it, which is nearly all that a look costs. The names need a second message, because
-//! which relations are locked is known only then.
+//! Sessions and locks come from one message, so in one round trip; the sessions are read just before the
+//! locks, since both change all the time. `pg_locks` is read once: the server copies its whole lock table
+//! for it, which is nearly all that a look costs. The names need a second message, because which relations
+//! are locked is known only then. With them come the views that most servers have nothing in (progress,
+//! prepared transactions, walsenders): to plan one costs a server more than to see that it is not needed.
 //!
 //! Texts come as the bytes that the server has (`client_encoding` SQL_ASCII): a query text can be of any
 //! encoding, cut inside a character, and must fail neither the server's conversion nor ours. Names of
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 const MOMENT: &str = include_str!("moment.sql");
 const ACTIVITY: &str = include_str!("activity.sql");
 const LOCKS: &str = include_str!("locks.sql");
+const RUNNING: &str = include_str!("running.sql");
 const PREPARED: &str = include_str!("prepared.sql");
 const PROGRESS: &str = include_str!("progress.sql");
 const WALSENDERS: &str = include_str!("walsenders.sql");
@@ -49,10 +51,7 @@ const CONVERTED: &str = "SELECT set_config('client_encoding', \
 /// # Errors
 /// When the server cannot be asked, or not in time.
 pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
-    let datid = connection.server().datid.to_string();
-    let question = [RAW, MOMENT, ACTIVITY, LOCKS, PREPARED, PROGRESS, WALSENDERS]
-        .join(";\n")
-        .replace("$datid", &datid);
+    let question = [RAW, MOMENT, ACTIVITY, LOCKS, RUNNING].join(";\n");
     let mut reading = Reading::new(connection);
     connection
         .ask("read pg_stat_activity and pg_locks", &question, |row| {
@@ -66,9 +65,8 @@ pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
             help: "connect to the server itself, past the pooler".into(),
         });
     }
-    let mut snapshot = reading.finish();
-    snapshot.relations = relations(connection, &snapshot).await?;
-    Ok(snapshot)
+    let details = reading.details();
+    details.read(connection, reading.finish()).await
 }
 
 /// A snapshot that fills row by row.
@@ -77,6 +75,8 @@ struct Reading {
     locks: Locks,
     own: Encoding,
     query_size: usize,
+    /// The progress views that have rows.
+    running: Vec<String>,
     /// Another server answers than at the beginning of the session.
     is_elsewhere: bool,
 }
@@ -98,6 +98,7 @@ impl Reading {
             locks: Locks::new(connection.server().datid),
             own: connection.encoding(),
             query_size: connection.query_size(),
+            running: Vec::new(),
             is_elsewhere: false,
         }
     }
@@ -110,9 +111,8 @@ impl Reading {
                 .backends
                 .push(backend(row, self.own, self.query_size)),
             "moment" => self.take_moment(row),
-            "prepared" => self.snapshot.prepared.extend(prepared(row, self.own)),
-            "walsender" => self.snapshot.walsenders.push(walsender(row, self.own)),
-            _ => self.snapshot.progress.extend(progress::read(row)),
+            "running" => self.running.extend(row.word(0).map(str::to_owned)),
+            _ => {}
         }
     }
 
@@ -186,7 +186,8 @@ fn walsender(row: &Row<'_>, own: Encoding) -> Walsender {
     }
 }
 
-/// The relations of the own database, and shared ones, that somebody has locked or waits for.
+/// The relations of the own database, and shared ones, that somebody has locked or waits for. What is in
+/// progress on one has locked it.
 fn locked_oids(snapshot: &Snapshot) -> Vec<Oid> {
     let own = |database: Oid| database == 0 || database == snapshot.server.datid;
     let of_locks = snapshot.locks.iter().filter_map(|lock| match lock.target {
@@ -197,50 +198,74 @@ fn locked_oids(snapshot: &Snapshot) -> Vec<Oid> {
         LockTarget::Other { relation, .. } => relation,
         _ => None,
     });
-    let of_progress = snapshot
-        .progress
-        .iter()
-        .filter(|p| p.datid == Some(snapshot.server.datid))
-        .filter_map(|p| progress::relation_of(&p.work));
     // Tens of thousands of locks are on a few hundred relations.
-    let mut oids: Vec<Oid> = of_locks
-        .chain(of_progress)
-        .filter(|&oid| oid != 0)
-        .collect();
+    let mut oids: Vec<Oid> = of_locks.filter(|&oid| oid != 0).collect();
     oids.sort_unstable();
     oids.dedup();
     oids
 }
 
-async fn relations(
-    connection: &mut Connection,
-    snapshot: &Snapshot,
-) -> Result<BTreeMap<Oid, LockedRelation>> {
-    let names = RELATIONS.replace("$oids", &array_of(&locked_oids(snapshot)));
-    match read_relations(connection, &format!("{CONVERTED};\n{names}")).await {
-        // A name that the server itself cannot convert: somebody wrote it under another encoding.
-        Err(Error::Server { .. }) => {
-            let raw = format!("SET LOCAL client_encoding = 'SQL_ASCII';\n{names}");
-            read_relations(connection, &raw).await
+/// What else is asked about what the first message brought.
+struct Details {
+    /// The views that have something to say.
+    views: String,
+}
+
+impl Reading {
+    fn details(&self) -> Details {
+        let snapshot = &self.snapshot;
+        let progress = PROGRESS.split(';').filter(|view| {
+            let names = |name: &String| view.contains(&format!("pg_stat_progress_{name}"));
+            self.running.iter().any(names)
+        });
+        // Who may not see what a process is may not see that it is a walsender.
+        let may_send = |b: &Backend| b.backend_type.as_deref().is_none_or(|t| t == "walsender");
+        let walsenders = snapshot.backends.iter().any(may_send).then_some(WALSENDERS);
+        // A prepared transaction holds the lock on its own number, and no process has it.
+        let prepared = self.locks.has_prepared().then_some(PREPARED);
+        let views: Vec<&str> = progress.chain(walsenders).chain(prepared).collect();
+        Details {
+            views: views
+                .join(";")
+                .replace("$datid", &snapshot.server.datid.to_string()),
         }
-        other => other,
     }
 }
 
-async fn read_relations(
-    connection: &mut Connection,
-    question: &str,
-) -> Result<BTreeMap<Oid, LockedRelation>> {
-    let (encoding, block_size) = (connection.encoding(), connection.block_size());
-    let mut found = BTreeMap::new();
-    connection
-        .ask("read the names of locked relations", question, |row| {
-            if row.kind() == "relation" {
-                found.extend(relation(row, encoding, block_size));
+impl Details {
+    async fn read(&self, connection: &mut Connection, mut snapshot: Snapshot) -> Result<Snapshot> {
+        let names = RELATIONS.replace("$oids", &array_of(&locked_oids(&snapshot)));
+        let raw = format!("SET LOCAL client_encoding = 'SQL_ASCII';\n{}", self.views);
+        let question = format!("{raw};\n{CONVERTED};\n{names}");
+        match fill(connection, &mut snapshot, &question).await {
+            // A name that the server itself cannot convert: somebody wrote it under another encoding.
+            Err(Error::Server { .. }) => {
+                fill(connection, &mut snapshot, &format!("{raw};\n{names}")).await?;
             }
-        })
-        .await?;
-    Ok(found)
+            other => other?,
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Fills in the details that a message asks for.
+async fn fill(connection: &mut Connection, snapshot: &mut Snapshot, question: &str) -> Result<()> {
+    let (own, block_size) = (connection.encoding(), connection.block_size());
+    snapshot.prepared.clear();
+    snapshot.progress.clear();
+    snapshot.walsenders.clear();
+    connection
+        .ask(
+            "read what is locked and in progress",
+            question,
+            |row| match row.kind() {
+                "relation" => snapshot.relations.extend(relation(row, own, block_size)),
+                "prepared" => snapshot.prepared.extend(prepared(row, own)),
+                "walsender" => snapshot.walsenders.push(walsender(row, own)),
+                _ => snapshot.progress.extend(progress::read(row)),
+            },
+        )
+        .await
 }
 
 fn relation(row: &Row<'_>, encoding: Encoding, block_size: i64) -> Option<(Oid, LockedRelation)> {

@@ -1,7 +1,7 @@
 //! Rows of the progress views.
 
 use super::Row;
-use crate::model::{Oid, Progress, Work};
+use crate::model::{Progress, Work};
 
 /// One row of one of the views of `progress.sql`; each is named by its first column.
 pub fn read(row: &Row<'_>) -> Option<Progress> {
@@ -53,16 +53,4 @@ pub fn read(row: &Row<'_>) -> Option<Progress> {
         datid,
         work,
     })
-}
-
-/// The table that a row is about.
-pub const fn relation_of(work: &Work) -> Option<Oid> {
-    match work {
-        Work::Copy { relid, .. }
-        | Work::Vacuum { relid, .. }
-        | Work::Analyze { relid, .. }
-        | Work::CreateIndex { relid, .. }
-        | Work::Cluster { relid, .. } => *relid,
-        Work::Basebackup { .. } => None,
-    }
 }
