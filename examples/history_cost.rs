@@ -5,7 +5,7 @@
 //! nothing: what is fast depends on the machine. The first four parts are a look without a history.
 
 use chrono::{TimeDelta, Utc};
-use pgguard::backup::{Watcher, key_of};
+use pgguard::backup::{Similar, Watcher, key_of};
 use pgguard::history::{History, Place, Watch};
 use pgguard::model::{BackupRun, RunOutcome, TableRun};
 use pgguard::postgres::connect::{Connection, Flags, Target};
@@ -15,6 +15,7 @@ use pgguard::throwaway::{Options, Server};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LOOKS: usize = 15;
@@ -137,11 +138,10 @@ async fn measure(server: &Server, runs: usize) -> Result<Vec<(&'static str, Vec<
         });
         watch.watcher.look(&look, session, &facts);
         lap("one more look at the dump");
-        let names: std::collections::HashSet<_> =
-            watch.watcher.tables.iter().map(|t| &t.name).collect();
-        let same =
-            |other: &[_]| other.iter().filter(|n| names.contains(n)).count() > names.len() / 2;
-        let past = history.past(&key, false, same).await?;
+        let similar = Similar::to(&watch.watcher);
+        let past = history
+            .past(&key, false, |other| similar.has(other))
+            .await?;
         lap("history: past runs");
         let informed = watch.watcher.estimate(&facts, &past);
         lap("estimate with past runs");
@@ -154,7 +154,41 @@ async fn measure(server: &Server, runs: usize) -> Result<Vec<(&'static str, Vec<
             informed.map(|e| e.basis)
         );
     }
-    Ok(times.into_values().collect())
+    let parts = times.into_values();
+    Ok(parts.chain(commands(server, &place)?).collect())
+}
+
+/// What a user waits for: a whole `pgguard status`, with the history and without, in turns. A command reads
+/// the history while the server looks, so the difference is less than the sum of the parts.
+fn commands(server: &Server, place: &Place) -> Result<Vec<(&'static str, Vec<f64>)>> {
+    let here = std::env::current_exe()?;
+    let folder = here.parent().and_then(|f| f.parent()).ok_or("no folder")?;
+    let program = folder.join("pgguard");
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..LOOKS {
+        for (flag, times) in [format!("--history={place}"), "--no-history".into()]
+            .iter()
+            .zip(&mut took)
+        {
+            let begun = Instant::now();
+            let done = std::process::Command::new(&program)
+                .args(["status", "-d", &server.url("many"), flag])
+                .output();
+            times.push(begun.elapsed().as_secs_f64() * 1000.0);
+            if !done.is_ok_and(|done| done.status.success()) {
+                eprintln!(
+                    "no whole commands: build --release first ({})",
+                    program.display()
+                );
+                return Ok(Vec::new());
+            }
+        }
+    }
+    let [with, without] = took;
+    Ok(vec![
+        ("pgguard status, with the history", with),
+        ("pgguard status --no-history", without),
+    ])
 }
 
 /// Past runs of this very dump, one a day.
@@ -175,7 +209,7 @@ async fn fill(connection: &mut Connection, place: &Place, runs: usize) -> Result
         .iter()
         .enumerate()
         .map(|(place, table)| TableRun {
-            name: table.name.clone(),
+            name: Arc::clone(&table.name),
             tuples: place as f64,
             promised: place as f64,
             bytes: 100.0 * place as f64,

@@ -4,10 +4,11 @@ mod common;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::Database;
-use pgguard::backup::Watcher;
+use pgguard::backup::{TableSeen, Watcher};
 use pgguard::history::{Document, Filter, History, SignalNote, Watch};
 use pgguard::model::{BackendIdentity, BackupRun, RelationName, RunKey, RunOutcome, TableRun};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Waits for something on this thread's runtime: a server's connection lives as long as that.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -36,7 +37,7 @@ fn key() -> RunKey {
 
 fn table(name: &str, tuples: f64, complete: bool) -> TableRun {
     TableRun {
-        name: RelationName::new("public", name),
+        name: Arc::new(RelationName::new("public", name)),
         tuples,
         promised: tuples,
         bytes: tuples * 100.0,
@@ -247,7 +248,7 @@ fn past_runs_of_the_same_tables_and_of_its_key_come_first() {
         ] {
             block_on(history.save(run)).expect("saved");
         }
-        let same = |names: &[RelationName]| names.len() == 2;
+        let same = |names: &[Arc<RelationName>]| names.len() == 2;
         let past = block_on(history.past(&key(), false, same)).expect("past");
         assert_eq!(past, [run(1), run(0), other_role.clone()]);
         block_on(history.save(&run(2))).expect("saved");
@@ -388,6 +389,91 @@ fn figures_that_make_no_sense_are_damage_and_no_figures() {
     let why = block_on(open(&file).runs(&Filter::default()));
     let why = why.expect_err("two bytes").to_string();
     assert!(why.contains("damaged (the tables of the run"), "{why}");
+}
+
+#[test]
+fn a_running_dump_that_an_older_version_noted_is_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("h");
+    block_on(open(&file).close());
+    // As the first version left it: its table, and the tables of the dump in the state.
+    let first = include_str!("../src/history/migrations/sqlite/0001_history.sql");
+    let (_, table) = first
+        .split_once("CREATE TABLE backup_watch")
+        .expect("a table");
+    let (table, _) = table.split_once(';').expect("its end");
+    let state = r#"{"started":"2026-11-03T15:00:00Z","database":"shop","points":[{"at":"2026-11-03T15:02:00Z","copies":[],
+        "client_wait":0.5}],"tables":[[16384,"public","items",7.5,null,null],[16385,"public","orders",1.0,
+        ["2026-11-03T15:00:01Z",null,9.0,99.0,null],"2026-11-03T15:01:00Z"]]}"#;
+    let statements = format!(
+        "DELETE FROM _sqlx_migrations WHERE version = 2; DROP TABLE backup_watch; CREATE TABLE backup_watch {table}; \
+         INSERT INTO backup_watch VALUES ('7301', 'shop', 'pg_dump', 'backup', 'pg_dump', '2026-11-03T15:00:00+00:00', \
+         '2026-11-03T15:02:00+00:00', NULL, 4711, '2026-11-03T15:00:00+00:00', '{state}')"
+    );
+    sqlite(&file, statements.leak());
+    let seen = block_on(open(&file).watches("7301")).expect("watches");
+    let tables = &seen[0].watcher.tables;
+    assert_eq!(*tables[0].name, RelationName::new("public", "items"));
+    assert_eq!((tables[0].oid, tables[0].pages), (16384, 7.5));
+    assert_eq!((tables[1].tuples, tables[1].bytes), (9.0, 99.0));
+    assert_eq!(tables[1].done_at, Some(time("2026-11-03T15:01:00Z")));
+    let mut history = open(&file);
+    block_on(history.observe(&seen)).expect("kept");
+    assert_eq!(block_on(history.watches("7301")).expect("watches"), seen);
+}
+
+#[test]
+fn the_tables_of_a_running_dump_read_back_and_sets_that_nothing_refers_to_go() {
+    let table = |oid, name: &str| {
+        let name = Arc::new(RelationName::new("public", name));
+        TableSeen::new(oid, name, 2.0)
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (database, postgres) = in_postgres();
+    let file = folder.path().join("h");
+    for (mut history, sets) in [
+        (open(&file), None),
+        (postgres, Some("SELECT count(*) FROM pgguard.table_set")),
+    ] {
+        let count = || match sets {
+            Some(sql) => database.sql(sql),
+            None => count_in(&file).to_string(),
+        };
+        let mut seen = watch(2);
+        seen.watcher.tables = vec![table(5, "orders"), table(4, "items")];
+        block_on(history.observe(std::slice::from_ref(&seen))).expect("kept");
+        assert_eq!(
+            block_on(history.watches("7301")).expect("watches"),
+            [seen.clone()]
+        );
+        assert_eq!(count(), "1");
+
+        // It takes one more lock; the set of before is nobody's.
+        seen.watcher.tables.push(table(6, "people"));
+        seen.watcher.points[0].at += TimeDelta::seconds(1);
+        block_on(history.observe(std::slice::from_ref(&seen))).expect("kept");
+        assert_eq!(
+            block_on(history.watches("7301")).expect("watches"),
+            [seen.clone()]
+        );
+        assert_eq!(count(), "1");
+
+        block_on(history.save(&run(1))).expect("saved");
+        block_on(history.forget(&seen)).expect("forgotten");
+        assert_eq!(count(), "1");
+        assert_eq!(all(&mut history), [run(1)]);
+    }
+}
+
+fn count_in(file: &Path) -> i64 {
+    use sqlx::{Connection as _, SqliteConnection};
+    block_on(async {
+        let mut file = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await?;
+        sqlx::query_scalar("SELECT count(*) FROM table_set")
+            .fetch_one(&mut file)
+            .await
+    })
+    .expect("SQLite counts")
 }
 
 #[test]

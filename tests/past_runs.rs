@@ -163,6 +163,55 @@ fn promise_much(database: &Database) {
 }
 
 #[test]
+fn a_dump_of_more_than_a_thousand_tables_is_gone_on_with_and_compared_with_its_past() {
+    let (database, place) = (database(), Place::new());
+    for part in 0..6 {
+        database.sql(&format!(
+            "DO $$ BEGIN FOR i IN {part} * 200 .. {part} * 200 + 199 LOOP \
+             EXECUTE format('CREATE TABLE many_%s (id int)', i); END LOOP; END $$"
+        ));
+    }
+    watched_dump(&database, || {
+        status(&database, &place);
+    });
+    let runs = place.runs();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].outcome, RunOutcome::Complete);
+    assert_eq!(runs[0].tables.len(), 1204);
+    let timed = runs[0].tables.iter().filter(|t| t.complete).count();
+    assert_eq!(timed, 1204);
+
+    let mut dump = Dump::stalled_in(&database, "public.b");
+    let first = estimate(&status(&database, &place));
+    assert_eq!(
+        (&first["tables_done"], &first["tables_total"]),
+        (&1.into(), &1204.into()),
+        "{first}"
+    );
+    dump.read_on_to("public.c");
+    let second = estimate(&status(&database, &place));
+    assert_eq!(second["tables_done"], 2, "{second}");
+    assert!(
+        second["basis"].to_string().contains("1 past run"),
+        "{second}"
+    );
+
+    // The second look knew what the first one had seen of the table that it no longer found in flight.
+    let watches = block_on(async {
+        let mut history = History::open(place.file().to_str()).await?;
+        history.watches(&runs[0].key.server).await
+    });
+    let watches = watches.expect("the history is read");
+    let mut own = watches.iter().filter(|w| w.key.database == database.name);
+    let tables = &own.next().expect("it is watched").watcher.tables;
+    assert_eq!(tables.len(), 1204);
+    assert_eq!(tables[1].name.relation, "b");
+    assert!(tables[1].copy_start.is_some() && tables[1].done_at.is_some());
+    assert!(tables[2].done_at.is_none());
+    drop(dump);
+}
+
+#[test]
 fn a_dump_that_was_killed_while_it_was_watched_is_an_aborted_run() {
     let (database, place) = (database(), Place::new());
     promise_much(&database);

@@ -110,8 +110,9 @@ pub(super) fn clocks(
     for clock in &mut clocks {
         clock.units_a_byte = clock.units.iter().sum::<f64>() / total;
     }
+    let then: Vec<Then> = past.iter().map(|run| Then::of(amounts, run)).collect();
     for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
-        let usual = usual(amounts, &clock.units, past);
+        let usual = usual(&clock.units, &then);
         clock.expected = usual.map(|u| u.speed);
         clock.prior *= usual.map_or(1.0, |u| (-3.0 * u.unevenness).exp());
     }
@@ -133,27 +134,50 @@ struct Usual {
     unevenness: f64,
 }
 
+/// What a past run saw to the end, beside the tables of now. Every clock reads it, and there may be twenty
+/// thousand tables.
+struct Then {
+    /// Place, how many times as many rows as now, and seconds.
+    tables: Vec<(usize, f64, f64)>,
+    /// The same where it took time: place, logarithm of growth a second, and seconds.
+    timed: Vec<(usize, f64, f64)>,
+    /// Seconds of the whole run.
+    total: f64,
+}
+
+impl Then {
+    fn of(amounts: &[Amount], past: &PastRun) -> Self {
+        let whole = (0..amounts.len()).filter_map(|place| Some((place, past.whole(place)?)));
+        let tables: Vec<_> = whole
+            .map(|(place, t)| (place, growth(amounts[place].rows, t.tuples), t.seconds))
+            .collect();
+        // What took no time says nothing.
+        let timed = tables.iter().filter(|t| t.2 > 0.2);
+        Self {
+            timed: timed
+                .map(|(place, growth, seconds)| (*place, (growth / seconds).ln(), *seconds))
+                .collect(),
+            tables,
+            total: super::rows::seconds(past.run.started, past.run.ended).max(0.1),
+        }
+    }
+}
+
 /// How the clock ran in past runs: the units of now, scaled back to the rows of then; the run in the
 /// middle.
-fn usual(amounts: &[Amount], units: &[f64], past: &[PastRun]) -> Option<Usual> {
+fn usual(units: &[f64], past: &[Then]) -> Option<Usual> {
+    let logs: Vec<f64> = units.iter().map(|u| u.ln()).collect();
     let mut runs: Vec<Usual> = past
         .iter()
-        .filter_map(|past| {
-            let then: Vec<(f64, f64)> = amounts
+        .filter_map(|then| {
+            let work = then
+                .tables
                 .iter()
-                .zip(units)
-                .enumerate()
-                .filter_map(|(place, (amount, unit))| {
-                    let table = past.whole(place)?;
-                    Some((unit * growth(amount.rows, table.tuples), table.seconds))
-                })
-                .collect();
-            let done: f64 = then.iter().map(|t| t.0).sum();
-            let run = past.run;
-            let speed = done / super::rows::seconds(run.started, run.ended).max(0.1);
+                .map(|(place, growth, _)| units[*place] * growth);
+            let speed = work.sum::<f64>() / then.total;
             (speed > 0.0).then(|| Usual {
                 speed,
-                unevenness: unevenness(&then),
+                unevenness: unevenness(&logs, then),
             })
         })
         .collect();
@@ -161,11 +185,12 @@ fn usual(amounts: &[Amount], units: &[f64], past: &[PastRun]) -> Option<Usual> {
     runs.get(runs.len() / 2).copied()
 }
 
-/// Variance of the logarithm of units a second, by seconds; what took no time says nothing.
-fn unevenness(tables: &[(f64, f64)]) -> f64 {
+/// Variance of the logarithm of units a second, by seconds; `logs` are those of the units, −∞ where there
+/// are none.
+fn unevenness(logs: &[f64], then: &Then) -> f64 {
     let mut sums = [0.0; 3];
-    for (units, seconds) in tables.iter().filter(|t| t.0 > 0.0 && t.1 > 0.2) {
-        let log = (units / seconds).ln();
+    for (place, scale, seconds) in then.timed.iter().filter(|t| logs[t.0].is_finite()) {
+        let log = logs[*place] + scale;
         sums[0] += seconds;
         sums[1] += seconds * log;
         sums[2] += seconds * log * log;
@@ -202,7 +227,7 @@ fn statement_units(
         .collect();
     scaled(
         amounts,
-        |place| seen.get(&watcher.tables[place].name).copied(),
+        |place| seen.get(&*watcher.tables[place].name).copied(),
         bytes,
     )
 }

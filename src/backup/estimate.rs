@@ -10,7 +10,7 @@ use super::rows::{self, Amount, seconds};
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid, Session, Snapshot};
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// 80 % of a normal distribution lie within so many standard deviations.
 const EIGHTY: f64 = 1.2816;
@@ -153,7 +153,7 @@ fn copying(watcher: &Watcher) -> Vec<crate::model::RelationName> {
         .tables
         .iter()
         .filter(|t| in_flight.contains(&t.oid))
-        .map(|t| t.name.clone())
+        .map(|t| (*t.name).clone())
         .collect()
 }
 
@@ -174,12 +174,7 @@ fn copying_guess(
     said: &mut Estimate,
 ) -> Option<Guess> {
     let point = watcher.points.last()?;
-    let index: HashMap<Oid, usize> = watcher
-        .tables
-        .iter()
-        .enumerate()
-        .map(|(i, t)| (t.oid, i))
-        .collect();
+    let index = index(watcher);
     let origin = origin(watcher)?;
     let wait = client_wait(watcher);
     let seen = Seen {
@@ -218,6 +213,22 @@ fn copying_guess(
     said.basis = basis(watcher, facts, past.len(), best);
     let variance = within + between;
     (variance < MOST_VARIANCE).then_some(Guess { log, variance })
+}
+
+/// Where the tables are that any look saw in flight: a few of perhaps twenty thousand.
+fn index(watcher: &Watcher) -> HashMap<Oid, usize> {
+    let points = watcher.points.iter();
+    let mentioned: BTreeSet<Oid> = points
+        .flat_map(|p| {
+            let copies = p.copies.iter().map(|c| c.oid);
+            copies.chain(p.draining.iter().map(|d| d.0))
+        })
+        .collect();
+    let tables = watcher.tables.iter().enumerate();
+    tables
+        .filter(|(_, t)| mentioned.contains(&t.oid))
+        .map(|(i, t)| (t.oid, i))
+        .collect()
 }
 
 fn basis(watcher: &Watcher, facts: &DatabaseFacts, past: usize, clock: &str) -> String {

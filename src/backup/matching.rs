@@ -4,12 +4,51 @@ use super::watcher::Watcher;
 use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, Session, Snapshot, TableRun};
 use std::cell::LazyCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// No more past runs than this are clocks: the newest.
-const MOST_RUNS: usize = 6;
+pub const MOST_RUNS: usize = 6;
 
 /// Two dump sets are the same when they share nine tenths of their tables.
 const SAME_SET: f64 = 0.9;
+
+/// Whether two dump sets of so many tables, of which so many are common, are the same.
+fn is_same(common: usize, one: usize, other: usize) -> bool {
+    let united = one + other - common;
+    // In a small database one new table is more than a tenth.
+    common as f64 >= SAME_SET * united as f64 || (common >= 3 && united - common <= 1)
+}
+
+/// Tells which sets of tables are the same as a running dump's: runs of no other can tell about it.
+#[derive(Debug)]
+pub struct Similar<'a> {
+    /// The running one's, sorted.
+    names: Vec<&'a RelationName>,
+}
+
+impl<'a> Similar<'a> {
+    /// The dump that is watched.
+    #[must_use]
+    pub fn to(watcher: &'a Watcher) -> Self {
+        let mut names: Vec<&RelationName> = watcher.tables.iter().map(|t| &*t.name).collect();
+        names.sort();
+        Self { names }
+    }
+
+    /// Whether a set is the same; its names are sorted.
+    #[must_use]
+    pub fn has(&self, other: &[Arc<RelationName>]) -> bool {
+        let mut rest = self.names.iter().peekable();
+        let common = other
+            .iter()
+            .filter(|name| {
+                while rest.next_if(|ours| ***ours < ***name).is_some() {}
+                rest.next_if(|ours| ***ours == ***name).is_some()
+            })
+            .count();
+        is_same(common, self.names.len(), other.len())
+    }
+}
 
 /// What identifies the run of a session among all that the history keeps.
 #[must_use]
@@ -54,7 +93,7 @@ pub(super) fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<Past
         .collect();
     runs.sort_by_key(|r| std::cmp::Reverse(r.started));
     let places = LazyCell::new(|| -> HashMap<&RelationName, usize> {
-        let names = watcher.tables.iter().map(|t| &t.name);
+        let names = watcher.tables.iter().map(|t| &*t.name);
         names
             .enumerate()
             .map(|(place, name)| (name, place))
@@ -96,7 +135,5 @@ fn beside<'a>(
 
 fn is_same_set(past: &PastRun) -> bool {
     let common = past.tables.iter().flatten().count();
-    let united = past.tables.len() + past.run.tables.len() - common;
-    // In a small database one new table is more than a tenth.
-    common as f64 >= SAME_SET * united as f64 || (common >= 3 && united - common <= 1)
+    is_same(common, past.tables.len(), past.run.tables.len())
 }

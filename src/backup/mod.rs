@@ -29,6 +29,6 @@ mod width;
 
 pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
-pub use matching::key_of;
+pub use matching::{MOST_RUNS, Similar, key_of};
 pub use run::End;
-pub use watcher::{Stage, Watcher};
+pub use watcher::{Flight, Stage, TableSeen, Watcher};

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Of no more tables than this, the largest, are rows read.
 const MOST: usize = 100;
@@ -31,7 +32,7 @@ impl Watcher {
         let locked = locked(look);
         let past = matching(self, past);
         let memory = remembered(&past);
-        let mut found: Vec<(bool, Reverse<u64>, &RelationName, Oid)> = self
+        let mut found: Vec<(bool, Reverse<u64>, &Arc<RelationName>, Oid)> = self
             .tables
             .iter()
             .enumerate()

@@ -4,11 +4,12 @@ use super::copy_text::table_of;
 use super::order;
 use crate::model::{
     Backend, BackendState, DatabaseFacts, LockMode, Oid, Pid, RelationKind, RelationName, Session,
-    Snapshot, TableSample, Work,
+    Snapshot, TableFacts, TableSample, Work,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// No more points than this are kept: older ones are thinned.
 const MOST_POINTS: usize = 400;
@@ -32,7 +33,9 @@ pub struct Watcher {
     pub stage: Stage,
     /// Names of other databases that pg_dumpall has before it, and where it is.
     pub database: String,
-    /// The dump set, in dump order.
+    /// The dump set, in dump order. It may be of twenty thousand tables, so whoever writes a watcher down
+    /// keeps them apart, in a shorter form.
+    #[serde(skip_serializing)]
     pub tables: Vec<TableSeen>,
     /// Its client is reached through a network socket, whose buffers hold megabytes.
     pub buffered: bool,
@@ -72,13 +75,13 @@ pub enum Stage {
 }
 
 /// One table of the dump set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Row", from = "Row")]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Row")]
 pub struct TableSeen {
     /// `pg_class.oid`
     pub oid: Oid,
-    /// Schema and name.
-    pub name: RelationName,
+    /// Schema and name: shared with past runs.
+    pub name: Arc<RelationName>,
     /// `relpages`, with those of its TOAST table where known: orders a parallel dump.
     pub pages: f64,
     /// Begin of its COPY, where one was seen.
@@ -95,8 +98,7 @@ pub struct TableSeen {
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// A table as it is written down: few words, since there may be twenty thousand of them, of which most
-/// were never seen in flight. Last comes when it was done.
+/// A table as older versions wrote it down, within the watcher. Last comes when it was done.
 type Row = (
     Oid,
     String,
@@ -106,8 +108,8 @@ type Row = (
     Option<DateTime<Utc>>,
 );
 
-/// Begin, last look, rows, bytes, end.
-type Flight = (
+/// What was seen of a table's COPY: begin, last look, rows, bytes, end.
+pub type Flight = (
     Option<DateTime<Utc>>,
     Option<DateTime<Utc>>,
     f64,
@@ -115,35 +117,14 @@ type Flight = (
     Option<DateTime<Utc>>,
 );
 
-impl From<TableSeen> for Row {
-    fn from(t: TableSeen) -> Self {
-        let flight = (t.copy_start, t.last_seen, t.tuples, t.bytes, t.copy_end);
-        let was_seen = flight != Flight::default();
-        (
-            t.oid,
-            t.name.schema,
-            t.name.relation,
-            t.pages,
-            was_seen.then_some(flight),
-            t.done_at,
-        )
-    }
-}
-
 impl From<Row> for TableSeen {
     fn from((oid, schema, relation, pages, flight, done_at): Row) -> Self {
-        let (copy_start, last_seen, tuples, bytes, copy_end) = flight.unwrap_or_default();
-        Self {
-            oid,
-            name: RelationName::new(schema, relation),
-            pages,
-            copy_start,
-            last_seen,
-            tuples,
-            bytes,
-            copy_end,
-            done_at,
+        let mut table = Self::new(oid, Arc::new(RelationName::new(schema, relation)), pages);
+        if let Some(flight) = flight {
+            table.set_flight(flight);
         }
+        table.done_at = done_at;
+        table
     }
 }
 
@@ -260,29 +241,22 @@ impl Watcher {
         if oids.iter().all(|oid| known.contains(oid)) {
             return;
         }
-        let named: BTreeMap<Oid, (RelationName, f64)> = facts
-            .tables
-            .iter()
-            .map(|t| {
-                (
-                    t.oid,
-                    (t.name(), t.pages + self.toast_share() * t.toast_pages),
-                )
-            })
-            .collect();
+        let named: BTreeMap<Oid, &TableFacts> = facts.tables.iter().map(|t| (t.oid, t)).collect();
         for oid in oids.iter().filter(|oid| !known.contains(oid)) {
             let seen = snapshot.relations.get(oid);
             if seen.is_some_and(|r| r.kind != RelationKind::Table) {
                 continue;
             }
-            let Some((name, pages)) = named
-                .get(oid)
-                .cloned()
-                .or_else(|| seen.map(|r| (r.name.clone(), r.bytes as f64 / 8192.0)))
-            else {
-                continue;
+            let (name, pages) = match (named.get(oid), seen) {
+                (Some(table), _) => (
+                    table.name(),
+                    table.pages + self.toast_share() * table.toast_pages,
+                ),
+                (None, Some(seen)) => (seen.name.clone(), seen.bytes as f64 / 8192.0),
+                (None, None) => continue,
             };
-            self.tables.push(TableSeen::new(*oid, name, pages));
+            let table = TableSeen::new(*oid, Arc::new(name), pages);
+            self.tables.push(table);
         }
         self.tables.sort_by(if self.workers > 0 {
             order::parallel
@@ -344,7 +318,7 @@ impl Watcher {
             return None;
         }
         let name = table_of(&backend.query)?;
-        let table = self.tables.iter_mut().find(|t| t.name == name)?;
+        let table = self.tables.iter_mut().find(|t| *t.name == name)?;
         table.copy_start = table.copy_start.or(backend.query_start);
         table.copy_end = backend.state_change;
         Some((table.oid, backend.state_change?))
@@ -383,7 +357,9 @@ impl Watcher {
 }
 
 impl TableSeen {
-    fn new(oid: Oid, name: RelationName, pages: f64) -> Self {
+    /// One of which nothing was seen yet.
+    #[must_use]
+    pub const fn new(oid: Oid, name: Arc<RelationName>, pages: f64) -> Self {
         Self {
             oid,
             name,
@@ -395,6 +371,30 @@ impl TableSeen {
             copy_end: None,
             done_at: None,
         }
+    }
+
+    /// What was seen of its COPY; `None`: it never was.
+    #[must_use]
+    pub fn flight(&self) -> Option<Flight> {
+        let flight = (
+            self.copy_start,
+            self.last_seen,
+            self.tuples,
+            self.bytes,
+            self.copy_end,
+        );
+        (flight != Flight::default()).then_some(flight)
+    }
+
+    /// Puts down what was seen of its COPY.
+    pub const fn set_flight(&mut self, flight: Flight) {
+        (
+            self.copy_start,
+            self.last_seen,
+            self.tuples,
+            self.bytes,
+            self.copy_end,
+        ) = flight;
     }
 }
 

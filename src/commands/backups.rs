@@ -92,7 +92,7 @@ async fn look(
     past: &mut Past,
 ) -> Result<(Facts, Snapshot, Vec<RunningBackup>)> {
     let mut facts = Facts::open(connect, &RecordArgs::default(), 0).await?;
-    let snapshot = facts.look().await?;
+    let snapshot = past.look(&mut facts).await?;
     let sessions = understand(&snapshot);
     let mut estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let running = sessions.iter().filter_map(|session| {

@@ -150,6 +150,14 @@ impl Facts {
         }
     }
 
+    /// What the history knows the server by; `None`: a recording's, which it does not know.
+    pub fn server_key(&self) -> Option<String> {
+        match &self.from {
+            From::Server(connection) => Some(connection.server().history_key()),
+            From::Recording { .. } => None,
+        }
+    }
+
     /// One look. A recording gives its looks in turn, the last one again and again.
     ///
     /// # Errors

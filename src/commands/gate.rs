@@ -147,7 +147,7 @@ impl Question {
     ) -> Result<(Looked, Recording)> {
         let args = &self.args;
         let mut facts = Facts::open(connect, &args.record, looks).await?;
-        let snapshot = facts.look().await?;
+        let snapshot = past.look(&mut facts).await?;
         let asking = args.asking.and_then(|pid| snapshot.backend(pid));
         let acting = Acting::of(args.migration.role.as_ref(), asking);
         // While the server reads its catalog for the footprint, this machine works out who is who.

@@ -5,19 +5,20 @@
 //! goes wrong is a note, and it gets so much time and no more.
 
 use super::facts::Facts;
-use crate::backup::{self, End, Watcher};
+use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
 use crate::history::{Filter, History, Place, SignalNote, Watch};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RelationName,
-    RunKey, RunOutcome, Session, Snapshot, TableSample,
+    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RunKey, RunOutcome,
+    Session, Snapshot, TableSample,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// No look waits longer for the history.
@@ -35,9 +36,6 @@ const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 /// Looks are close together that are no further apart than this: a check each minute, and one that came late.
 const CLOSE: TimeDelta = TimeDelta::seconds(130);
 
-/// Two sets of tables that share fewer of their tables have nothing to tell each other.
-const SIMILAR: f64 = 0.7;
-
 /// The history as one command uses it.
 pub struct Past {
     /// `None`: not wanted.
@@ -48,10 +46,14 @@ pub struct Past {
     /// The running dumps, as they were seen so far.
     watches: BTreeMap<(RunKey, DateTime<Utc>), Watch>,
     /// Past runs by key and number of tables, once read.
-    runs: BTreeMap<(RunKey, usize), Vec<BackupRun>>,
+    runs: BTreeMap<(RunKey, usize), Arc<Vec<BackupRun>>>,
     /// `pg_stat_statements`, once read: it stands in where there is no past run.
     statements: Option<Vec<crate::model::CopyStatement>>,
+    /// What others saw was read for the look that is being judged.
+    is_read: bool,
     last_kept: Option<Instant>,
+    /// Nothing was seen since.
+    is_kept: bool,
     problem: Option<String>,
     /// What each look may spend on it.
     patience: Duration,
@@ -86,7 +88,9 @@ impl Past {
             watches: BTreeMap::new(),
             runs: BTreeMap::new(),
             statements: None,
+            is_read: false,
             last_kept: None,
+            is_kept: false,
             problem: None,
             patience: PATIENCE,
             samples: false,
@@ -122,6 +126,36 @@ impl Past {
         }
     }
 
+    /// Looks, and reads meanwhile what the history has for dumps that were seen before: the server takes its
+    /// time for a look at many locks, and this machine has nothing else to do.
+    ///
+    /// # Errors
+    /// Those of the look. What goes wrong with the history is a note.
+    pub async fn look(&mut self, facts: &mut Facts) -> Result<Snapshot> {
+        let server = facts.server_key();
+        let (snapshot, ()) = tokio::join!(facts.look(), self.read_ahead(server));
+        snapshot
+    }
+
+    async fn read_ahead(&mut self, server: Option<String>) {
+        let Some(server) = server.filter(|_| self.may_know_more()) else {
+            return;
+        };
+        self.read_watches(&server).await;
+        let watched = self.watches.values();
+        let unread: Vec<Watch> = watched
+            .filter(|w| {
+                !self
+                    .runs
+                    .contains_key(&(w.key.clone(), w.watcher.tables.len()))
+            })
+            .cloned()
+            .collect();
+        for watch in unread {
+            self.runs_for(&watch.key, &watch.watcher).await;
+        }
+    }
+
     /// An estimate for each running backup, by its leading pid; and the history is told what was seen.
     pub async fn estimates(
         &mut self,
@@ -131,7 +165,7 @@ impl Past {
     ) -> BTreeMap<Pid, Estimate> {
         let running: Vec<&Session> = sessions.iter().filter(|s| s.backup.is_some()).collect();
         if !running.is_empty() || self.may_know_more() {
-            self.read_watches(snapshot).await;
+            self.read_watches(&snapshot.server.history_key()).await;
         }
         let mut found = BTreeMap::new();
         for session in running {
@@ -141,6 +175,7 @@ impl Past {
         }
         self.end_those_that_are_over(facts, snapshot).await;
         self.keep().await;
+        self.is_read = false;
         found
     }
 
@@ -277,13 +312,13 @@ impl Past {
     }
 
     /// What others saw of this server's dumps. A process that looks again and again knows its own.
-    async fn read_watches(&mut self, snapshot: &Snapshot) {
-        if self.last_kept.is_some() {
+    async fn read_watches(&mut self, server: &str) {
+        if self.last_kept.is_some() || self.is_read {
             return;
         }
-        let server = snapshot.server.history_key();
+        self.is_read = true;
         let watches = self
-            .ask(async |history| history.watches(&server).await)
+            .ask(async |history| history.watches(server).await)
             .await;
         for watch in watches.into_iter().flatten() {
             if let Some(started) = watch.watcher.started {
@@ -329,28 +364,30 @@ impl Past {
             .filter(|_| is_a_run(snapshot, session))
         {
             self.watches.insert((key, begun), watch);
+            self.is_kept = false;
         }
         estimate
     }
 
     /// Past runs that can tell about one. They are read once for each set of tables: it grows while a dump
     /// takes its locks.
-    async fn runs_for(&mut self, key: &RunKey, watcher: &Watcher) -> Vec<BackupRun> {
+    async fn runs_for(&mut self, key: &RunKey, watcher: &Watcher) -> Arc<Vec<BackupRun>> {
         let known = (key.clone(), watcher.tables.len());
         if let Some(runs) = self.runs.get(&known) {
-            return runs.clone();
+            return Arc::clone(runs);
         }
-        let names: HashSet<&RelationName> = watcher.tables.iter().map(|t| &t.name).collect();
         let parallel = watcher.workers > 1;
+        let similar = Similar::to(watcher);
         let runs = self
             .ask(async |history| {
                 history
-                    .past(key, parallel, |other| are_similar(&names, other))
+                    .past(key, parallel, |other| similar.has(other))
                     .await
             })
             .await
             .unwrap_or_default();
-        self.runs.insert(known, runs.clone());
+        let runs = Arc::new(runs);
+        self.runs.insert(known, Arc::clone(&runs));
         runs
     }
 
@@ -426,12 +463,12 @@ impl Past {
     /// Leaves what was seen to those that look next.
     async fn keep(&mut self) {
         let is_early = self.last_kept.is_some_and(|at| at.elapsed() < KEEP_EVERY);
-        if is_early || self.watches.is_empty() {
+        if is_early || self.is_kept || self.watches.is_empty() {
             return;
         }
         let watches: Vec<Watch> = self.watches.values().cloned().collect();
-        self.ask(async |history| history.observe(&watches).await)
-            .await;
+        let kept = self.ask(async |history| history.observe(&watches).await);
+        self.is_kept = kept.await.is_some();
         self.last_kept = Some(Instant::now());
     }
 }
@@ -518,13 +555,6 @@ fn is_a_run(snapshot: &Snapshot, session: &Session) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether most of the tables are the same. The estimate looks more closely.
-fn are_similar(names: &HashSet<&RelationName>, other: &[RelationName]) -> bool {
-    let common = other.iter().filter(|name| names.contains(name)).count();
-    let united = names.len() + other.len() - common;
-    common as f64 >= SIMILAR * united as f64 || united - common <= 2
 }
 
 /// The run that was watched, now that it is over; `None`: too little of it was seen, a dump of the schema

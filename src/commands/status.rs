@@ -20,15 +20,15 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         return super::watch::run(args, shown, interval, color).await;
     }
     let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
-    let snapshot = facts.look().await?;
-    let sessions = understand(&snapshot);
-    let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let mut past = Past::new(
         &args.history,
         &Config::default(),
         args.record.replay.is_some(),
     )
     .sampling(args.sample);
+    let snapshot = past.look(&mut facts).await?;
+    let sessions = understand(&snapshot);
+    let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
     screen::print(&match args.format {

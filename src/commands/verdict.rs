@@ -42,7 +42,7 @@ pub async fn now(connect: &ConnectArgs, paths: &[PathBuf], past: &mut Past) -> R
     let footprint = footprint::of(&statements, catalog, 0);
     let mut policy = Policy::default();
     loop {
-        let snapshot = facts.look().await?;
+        let snapshot = past.look(&mut facts).await?;
         let sessions = understand(&snapshot);
         policy.estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
         let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);

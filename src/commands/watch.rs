@@ -91,7 +91,7 @@ async fn look(facts: Option<Facts>, past: &mut Past, args: &StatusArgs) -> Resul
         Some(facts) => facts,
         None => Facts::open(&args.connect, &args.record, 0).await?,
     };
-    let snapshot = facts.look().await?;
+    let snapshot = past.look(&mut facts).await?;
     facts.forget();
     let sessions = crate::sessions::understand(&snapshot);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;

@@ -11,9 +11,11 @@
 mod document;
 mod place;
 mod runs;
+mod sets;
 mod signals;
 mod store;
 mod tables;
+mod watched;
 mod watches;
 
 pub use document::{Added, Document};
@@ -23,12 +25,14 @@ pub use signals::SignalNote;
 pub use watches::Watch;
 
 use crate::Result;
+use sets::Sets;
 use store::Store;
 
 /// An open history.
 #[derive(Debug)]
 pub struct History {
     store: Store,
+    sets: Sets,
 }
 
 impl History {
@@ -47,9 +51,7 @@ impl History {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_at(place: &Place) -> Result<Self> {
-        Ok(Self {
-            store: Store::open(place).await?,
-        })
+        Ok(Self::of(Store::open(place).await?))
     }
 
     /// Creates the schema `pgguard` in a Postgres database, or brings it up to date. The only thing in
@@ -58,9 +60,23 @@ impl History {
     /// # Errors
     /// When the role may not, or the schema is of a newer pgguard.
     pub async fn init(place: Option<&str>) -> Result<Self> {
-        Ok(Self {
-            store: Store::create(&Place::of(place)?).await?,
-        })
+        Ok(Self::of(Store::create(&Place::of(place)?).await?))
+    }
+
+    fn of(store: Store) -> Self {
+        Self {
+            store,
+            sets: Sets::default(),
+        }
+    }
+
+    /// After a transaction that may have made sets: where it failed there are none of them, and where one that
+    /// was known has gone the next try reads it anew.
+    fn only_committed_sets<T>(&mut self, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            self.sets = Sets::default();
+        }
+        done
     }
 
     /// Where it is, as it may be shown: without a password.

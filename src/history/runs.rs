@@ -1,13 +1,15 @@
 //! Past runs: what is kept of each, and what two observers of one run make together.
 
 use super::History;
+use super::sets::{self, Sets, know_set, set_of};
 use super::store::{damaged, transaction};
 use super::tables;
 use crate::Result;
+use crate::backup::MOST_RUNS;
 use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Which runs; an empty one: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,8 +61,6 @@ SELECT server, database, tool, role, application_name, started, ended, outcome, 
  ORDER BY started DESC, server, database, tool, role, application_name
  LIMIT $4";
 
-const SETS: &str = "SELECT id, names FROM pgguard.table_set WHERE id = $1";
-
 const ONE: &str = "
 SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
        table_set, figures
@@ -89,13 +89,8 @@ SELECT server, database, tool, role, application_name, started, ended, outcome, 
        table_set, figures
   FROM pgguard.backup_run WHERE id = $1";
 
-/// An estimate looks at no more past runs than this.
-const MOST_PAST: usize = 8;
-
 /// With so many runs of its very key, those of other roles or names tell nothing more.
 const ENOUGH: usize = 3;
-
-type Sets = HashMap<i64, Rc<Vec<RelationName>>>;
 
 impl History {
     /// The runs of a filter, the newest first.
@@ -104,7 +99,6 @@ impl History {
     /// When the place cannot be read, or is damaged.
     pub async fn runs(&mut self, filter: &Filter) -> Result<Vec<BackupRun>> {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        let mut sets = Sets::new();
         let rows = transaction!(
             &mut self.store,
             read | tx,
@@ -119,20 +113,14 @@ impl History {
                     .await?;
                 if !filter.without_tables {
                     for id in rows.iter().filter_map(|row| row.table_set) {
-                        if !sets.contains_key(&id) {
-                            let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                                .bind(id)
-                                .fetch_optional(&mut **tx)
-                                .await?;
-                            know(&mut sets, set);
-                        }
+                        know_set!(tx, sql, self.sets, id);
                     }
                 }
                 rows
             }
         )?;
         rows.into_iter()
-            .map(|row| run_of(row, &sets, self.place()))
+            .map(|row| run_of(row, &self.sets, self.place()))
             .collect()
     }
 
@@ -145,9 +133,8 @@ impl History {
         &mut self,
         key: &RunKey,
         parallel: bool,
-        is_same: impl Fn(&[RelationName]) -> bool,
+        is_same: impl Fn(&[Arc<RelationName>]) -> bool,
     ) -> Result<Vec<BackupRun>> {
-        let mut sets = Sets::new();
         let rows = transaction!(
             &mut self.store,
             read | tx,
@@ -164,18 +151,14 @@ impl History {
                 let mut same = HashMap::from([(0, is_same(&[]))]);
                 let mut rows: Vec<Row> = Vec::new();
                 for (id, set, exact) in candidates {
-                    if rows.len() >= if exact { MOST_PAST } else { ENOUGH } {
+                    if rows.len() >= if exact { MOST_RUNS } else { ENOUGH } {
                         break;
                     }
                     let fits = if let Some(fits) = same.get(&set) {
                         *fits
                     } else {
-                        let found: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                            .bind(set)
-                            .fetch_optional(&mut **tx)
-                            .await?;
-                        know(&mut sets, found);
-                        let fits = sets.get(&set).is_some_and(|names| is_same(names));
+                        know_set!(tx, sql, self.sets, set);
+                        let fits = self.sets.names(set).is_some_and(|names| is_same(names));
                         same.insert(set, fits);
                         fits
                     };
@@ -191,7 +174,7 @@ impl History {
             }
         )?;
         rows.into_iter()
-            .map(|row| run_of(row, &sets, self.place()))
+            .map(|row| run_of(row, &self.sets, self.place()))
             .collect()
     }
 
@@ -206,7 +189,7 @@ impl History {
     /// Keeps several runs in one transaction: all or none. How many of them were not known before.
     pub(super) async fn save_all(&mut self, runs: &[BackupRun]) -> Result<usize> {
         let place = self.place().to_owned();
-        let new = transaction!(
+        let saved = transaction!(
             &mut self.store,
             write | tx,
             sql | {
@@ -229,43 +212,18 @@ impl History {
                             run
                         }
                         Some(row) => {
-                            let mut sets = Sets::new();
                             if let Some(id) = row.table_set {
-                                let set: Option<(i64, String)> = sqlx::query_as(sql(SETS))
-                                    .bind(id)
-                                    .fetch_optional(&mut **tx)
-                                    .await?;
-                                know(&mut sets, set);
+                                know_set!(tx, sql, self.sets, id);
                             }
                             // One that is damaged there is written anew.
-                            match run_of(row, &sets, &place) {
+                            match run_of(row, &self.sets, &place) {
                                 Ok(known) => merged(known, run),
                                 Err(_) => run,
                             }
                         }
                     };
-                    let names = tables::names(&run.tables);
-                    let text = tables::names_to_text(&names);
-                    let digest = tables::digest(&text);
-                    let mut set: Option<i64> = None;
-                    if !names.is_empty() {
-                        set = sqlx::query_scalar(sql(
-                        "SELECT id FROM pgguard.table_set WHERE digest = $1 AND names = $2 ORDER BY id LIMIT 1",
-                    ))
-                    .bind(digest)
-                    .bind(&text)
-                    .fetch_optional(&mut **tx)
-                    .await?;
-                        if set.is_none() {
-                            set = sqlx::query_scalar(sql(
-                            "INSERT INTO pgguard.table_set (digest, names) VALUES ($1, $2) RETURNING id",
-                        ))
-                        .bind(digest)
-                        .bind(&text)
-                        .fetch_optional(&mut **tx)
-                        .await?;
-                        }
-                    }
+                    let names = sets::names(run.tables.iter().map(|t| &t.name));
+                    let set = set_of!(tx, sql, self.sets, &names);
                     let key = &run.key;
                     sqlx::query(sql(SAVE))
                         .bind(&key.server)
@@ -286,16 +244,8 @@ impl History {
                 }
                 new
             }
-        )?;
-        Ok(new)
-    }
-}
-
-fn know(sets: &mut Sets, set: Option<(i64, String)>) {
-    if let Some((id, names)) = set
-        && let Some(names) = tables::names_from_text(&names)
-    {
-        sets.insert(id, Rc::new(names));
+        );
+        self.only_committed_sets(saved)
     }
 }
 
@@ -317,7 +267,7 @@ fn run_of(row: Row, sets: &Sets, place: &str) -> Result<BackupRun> {
     let tables = match (row.table_set, &row.figures) {
         (None, _) | (_, None) => Vec::new(),
         (Some(id), Some(figures)) => sets
-            .get(&id)
+            .names(id)
             .and_then(|names| tables::unpack(figures, names))
             .ok_or_else(|| wrong("the tables"))?,
     };
@@ -381,10 +331,10 @@ fn merged(known: BackupRun, new: BackupRun) -> BackupRun {
     if better.database_bytes == 0 {
         better.database_bytes = other.database_bytes;
     }
-    let mut others: BTreeMap<RelationName, TableRun> = other
+    let mut others: BTreeMap<Arc<RelationName>, TableRun> = other
         .tables
         .into_iter()
-        .map(|t| (t.name.clone(), t))
+        .map(|t| (Arc::clone(&t.name), t))
         .collect();
     for table in &mut better.tables {
         if let Some(other) = others.remove(&table.name)

@@ -1,57 +1,20 @@
-//! The tables of a run, packed.
+//! The tables of a run, packed: an estimate has 50 ms, and there may be 20,000 of them in each run.
 //!
-//! A database of 20,000 tables that is dumped each night would be four million rows after 200 nights, and
-//! an estimate has 50 ms. So the names of a dump set are kept once for all runs that dumped it, as JSON,
-//! and a run has its figures in one value: in dump order, for each table, the place of its name in the
-//! sorted set (`u32`), whether its end was seen (`u8`), and rows, promised rows, bytes and seconds (`f64`);
-//! all little-endian.
+//! A run has its figures in one value: in dump order, for each table, the place of its name in the run's
+//! [set](super::sets) (`u32`), whether its end was seen (`u8`), and rows, promised rows, bytes and seconds
+//! (`f64`); all little-endian.
 
-use crate::model::{RelationName, TableRun};
+use super::sets::{Names, places};
+use crate::model::TableRun;
+use std::sync::Arc;
 
 const ENTRY: usize = 4 + 1 + 4 * 8;
 
-/// The names of a run's tables, sorted.
-pub fn names(tables: &[TableRun]) -> Vec<RelationName> {
-    let mut names: Vec<RelationName> = tables.iter().map(|t| t.name.clone()).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Names as the store has them.
-pub fn names_to_text(names: &[RelationName]) -> String {
-    let pairs: Vec<(&str, &str)> = names
-        .iter()
-        .map(|n| (n.schema.as_str(), n.relation.as_str()))
-        .collect();
-    serde_json::to_string(&pairs).unwrap_or_default()
-}
-
-/// Reads what [`names_to_text`] wrote.
-pub fn names_from_text(text: &str) -> Option<Vec<RelationName>> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(text).ok()?;
-    Some(
-        pairs
-            .into_iter()
-            .map(|(schema, relation)| RelationName::new(schema, relation))
-            .collect(),
-    )
-}
-
-/// Finds a set among others: FNV-1a, 64 bits. Sets of the same digest are compared by their names.
-pub fn digest(text: &str) -> i64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.cast_signed()
-}
-
-/// The figures of the tables; `names` is [`names`] of them.
-pub fn pack(tables: &[TableRun], names: &[RelationName]) -> Vec<u8> {
+/// The figures of the tables, whose names the set has.
+pub fn pack(tables: &[TableRun], set: &Names) -> Vec<u8> {
     let mut packed = Vec::with_capacity(tables.len() * ENTRY);
-    for table in tables {
-        let place = names.binary_search(&table.name).unwrap_or_default();
-        packed.extend(u32::try_from(place).unwrap_or(u32::MAX).to_le_bytes());
+    for (place, table) in places(set, tables.iter().map(|t| &t.name)).zip(tables) {
+        packed.extend(place.to_le_bytes());
         packed.push(u8::from(table.complete));
         for figure in [table.tuples, table.promised, table.bytes, table.seconds] {
             packed.extend(figure.to_le_bytes());
@@ -61,39 +24,41 @@ pub fn pack(tables: &[TableRun], names: &[RelationName]) -> Vec<u8> {
 }
 
 /// Reads what [`pack`] wrote; `None`: it is damaged.
-pub fn unpack(packed: &[u8], names: &[RelationName]) -> Option<Vec<TableRun>> {
-    let entries = packed.chunks_exact(ENTRY);
-    if !entries.remainder().is_empty() {
+pub fn unpack(packed: &[u8], set: &Names) -> Option<Vec<TableRun>> {
+    let (entries, rest) = packed.as_chunks::<ENTRY>();
+    if !rest.is_empty() {
         return None;
     }
-    entries
-        .map(|entry| {
-            let (place, rest) = entry.split_first_chunk::<4>()?;
-            let (complete, figures) = rest.split_first()?;
-            let name = names.get(usize::try_from(u32::from_le_bytes(*place)).ok()?)?;
-            let figure = |at: usize| {
-                let bytes = figures.get(at * 8..)?.first_chunk::<8>()?;
-                Some(f64::from_le_bytes(*bytes))
-            };
-            Some(TableRun {
-                name: name.clone(),
-                tuples: figure(0)?,
-                promised: figure(1)?,
-                bytes: figure(2)?,
-                seconds: figure(3)?,
-                complete: *complete == 1,
-            })
-        })
-        .collect()
+    entries.iter().map(|entry| table_of(entry, set)).collect()
+}
+
+fn table_of(entry: &[u8; ENTRY], set: &Names) -> Option<TableRun> {
+    let (place, rest) = entry.split_first_chunk::<4>()?;
+    let (complete, figures) = rest.split_first()?;
+    let name = set.get(usize::try_from(u32::from_le_bytes(*place)).ok()?)?;
+    let (figures, _) = figures.as_chunks::<8>();
+    let [tuples, promised, bytes, seconds] = *figures else {
+        return None;
+    };
+    Some(TableRun {
+        name: Arc::clone(name),
+        tuples: f64::from_le_bytes(tuples),
+        promised: f64::from_le_bytes(promised),
+        bytes: f64::from_le_bytes(bytes),
+        seconds: f64::from_le_bytes(seconds),
+        complete: *complete == 1,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::sets;
+    use crate::model::RelationName;
 
     fn table(schema: &str, name: &str, seconds: f64) -> TableRun {
         TableRun {
-            name: RelationName::new(schema, name),
+            name: Arc::new(RelationName::new(schema, name)),
             tuples: 1.5,
             promised: 2.0,
             bytes: 1e12,
@@ -109,19 +74,17 @@ mod tests {
             table("a", "b", 0.0),
             table("a", "ä", 3.0),
         ];
-        let names = names(&tables);
-        let text = names_to_text(&names);
-        assert_eq!(names_from_text(&text).as_ref(), Some(&names));
-        let packed = pack(&tables, &names);
-        assert_eq!(unpack(&packed, &names).as_deref(), Some(&tables[..]));
+        let set = sets::names(tables.iter().map(|t| &t.name));
+        let packed = pack(&tables, &set);
+        assert_eq!(unpack(&packed, &set).as_deref(), Some(&tables[..]));
     }
 
     #[test]
     fn damaged_figures_are_no_figures() {
         let tables = [table("a", "b", 2.0)];
-        let names = names(&tables);
-        let packed = pack(&tables, &names);
-        assert_eq!(unpack(&packed[1..], &names), None);
-        assert_eq!(unpack(&packed, &[]), None);
+        let set = sets::names(tables.iter().map(|t| &t.name));
+        let packed = pack(&tables, &set);
+        assert_eq!(unpack(&packed[1..], &set), None);
+        assert_eq!(unpack(&packed, &Names::new()), None);
     }
 }

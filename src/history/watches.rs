@@ -1,7 +1,9 @@
 //! Dumps that are still running, as they were seen so far: the next look goes on from there.
 
 use super::History;
+use super::sets::{self, Sets, TIDY, know_set, set_of};
 use super::store::{damaged, transaction};
+use super::watched;
 use crate::Result;
 use crate::backup::Watcher;
 use crate::model::{BackendIdentity, BackupRun, RunKey, Snapshot};
@@ -31,10 +33,12 @@ struct Row {
     pid: i64,
     backend_start: Option<DateTime<Utc>>,
     state: String,
+    table_set: Option<i64>,
+    tables: Option<String>,
 }
 
 const OF_SERVER: &str = "
-SELECT server, database, tool, role, application_name, instance, pid, backend_start, state
+SELECT server, database, tool, role, application_name, instance, pid, backend_start, state, table_set, tables
   FROM pgguard.backup_watch
  WHERE server = $1
  ORDER BY started";
@@ -42,11 +46,12 @@ SELECT server, database, tool, role, application_name, instance, pid, backend_st
 /// A look that comes late does not take the place of a later one.
 const KEEP: &str = "
 INSERT INTO pgguard.backup_watch (server, database, tool, role, application_name, started, seen, instance, pid,
-                                  backend_start, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                  backend_start, state, table_set, tables)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (server, database, tool, role, application_name, started)
 DO UPDATE SET seen = excluded.seen, instance = excluded.instance, pid = excluded.pid,
-              backend_start = excluded.backend_start, state = excluded.state
+              backend_start = excluded.backend_start, state = excluded.state,
+              table_set = excluded.table_set, tables = excluded.tables
         WHERE backup_watch.seen < excluded.seen";
 
 const FORGET: &str = "
@@ -67,11 +72,14 @@ impl History {
                     .bind(server)
                     .fetch_all(&mut **tx)
                     .await?;
+                for id in rows.iter().filter_map(|row| row.table_set) {
+                    know_set!(tx, sql, self.sets, id);
+                }
                 rows
             }
         )?;
         rows.into_iter()
-            .map(|row| watch_of(row, self.place()))
+            .map(|row| watch_of(row, &self.sets, self.place()))
             .collect()
     }
 
@@ -96,15 +104,20 @@ impl History {
     /// # Errors
     /// When the place cannot be written.
     pub async fn observe(&mut self, watches: &[Watch]) -> Result<()> {
-        transaction!(
+        let kept = transaction!(
             &mut self.store,
             write | tx,
             sql | {
+                let (mut is_grown, mut used) = (false, Vec::new());
                 for watch in watches {
-                    let (Some(started), Some(seen)) = (watch.watcher.started, watch.watcher.seen())
-                    else {
+                    let watcher = &watch.watcher;
+                    let (Some(started), Some(seen)) = (watcher.started, watcher.seen()) else {
                         continue;
                     };
+                    let names = sets::names(watcher.tables.iter().map(|t| &t.name));
+                    is_grown |= self.sets.id_of(&names).is_none();
+                    let set = set_of!(tx, sql, self.sets, &names);
+                    used.extend(set);
                     sqlx::query(sql(KEEP))
                         .bind(&watch.key.server)
                         .bind(&watch.key.database)
@@ -116,12 +129,20 @@ impl History {
                         .bind(watch.instance)
                         .bind(i64::from(watch.leader.pid))
                         .bind(watch.leader.backend_start)
-                        .bind(serde_json::to_string(&watch.watcher).unwrap_or_default())
+                        .bind(serde_json::to_string(watcher).unwrap_or_default())
+                        .bind(set)
+                        .bind(set.map(|_| watched::pack(&watcher.tables, &names)))
                         .execute(&mut **tx)
                         .await?;
                 }
+                // While a dump takes its locks, each look sees another set.
+                if is_grown {
+                    sqlx::query(sql(TIDY)).execute(&mut **tx).await?;
+                    self.sets.keep_only(&used);
+                }
             }
-        )
+        );
+        self.only_committed_sets(kept)
     }
 
     /// A dump has ended: it becomes a past run, and is watched no more.
@@ -151,14 +172,23 @@ impl History {
                     .bind(watch.watcher.started)
                     .execute(&mut **tx)
                     .await?;
+                sqlx::query(sql(TIDY)).execute(&mut **tx).await?;
+                self.sets.keep_only(&[]);
             }
         )
     }
 }
 
-fn watch_of(row: Row, place: &str) -> Result<Watch> {
-    let watcher = serde_json::from_str(&row.state)
+fn watch_of(row: Row, sets: &Sets, place: &str) -> Result<Watch> {
+    let mut watcher: Watcher = serde_json::from_str(&row.state)
         .map_err(|error| damaged(place, &format!("a running dump: {error}")))?;
+    // An older pgguard had them in the state.
+    if let (Some(set), Some(tables)) = (row.table_set, &row.tables) {
+        watcher.tables = sets
+            .names(set)
+            .and_then(|names| watched::unpack(tables, names))
+            .ok_or_else(|| damaged(place, "the tables of a running dump"))?;
+    }
     Ok(Watch {
         key: RunKey {
             server: row.server,

@@ -3,6 +3,7 @@
 use super::RelationName;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One backup run, past or running.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,9 +59,9 @@ pub enum RunOutcome {
 /// One table of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableRun {
-    /// Schema and name.
+    /// Schema and name: shared, since many runs dump the same thousands of tables.
     #[serde(flatten)]
-    pub name: RelationName,
+    pub name: Arc<RelationName>,
     /// Rows copied, as last seen.
     pub tuples: f64,
     /// Rows that the catalogs promised then; 0: not known.

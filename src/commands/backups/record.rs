@@ -207,7 +207,7 @@ impl Observer {
             Some(facts) => facts,
             None => Facts::open(&self.connect, &RecordArgs::default(), 0).await?,
         };
-        let snapshot = facts.look().await?;
+        let snapshot = self.past.look(&mut facts).await?;
         self.clocks = snapshot.taken_at - Utc::now();
         let sessions = understand(&snapshot);
         let mut found: Vec<BackendIdentity> = sessions

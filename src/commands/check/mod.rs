@@ -117,7 +117,7 @@ async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
     let (connection, connected_in) = connect(arguments).await?;
     watchdog::stage("reading pg_stat_activity and pg_locks");
     let mut facts = Facts::of(connection);
-    let looked = facts.look().await;
+    let looked = past.look(&mut facts).await;
     if let Ok(snapshot) = &looked {
         watchdog::stage("noting what backups do");
         past.estimates(&mut facts, snapshot, &understand(snapshot))
