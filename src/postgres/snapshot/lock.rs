@@ -17,8 +17,11 @@ pub struct Locks {
     serializable: BTreeSet<Pid>,
 }
 
-/// What `more` says of a lock; for a granted lock of a process on a relation it is not sent.
+/// What `more` says of a lock. For a granted lock of a process on a relation it ends after the database, and
+/// for ACCESS SHARE in the own database it is not sent.
 struct More<'a> {
+    mode: &'a str,
+    database: Oid,
     locktype: &'a str,
     granted: bool,
     virtualtransaction: &'a str,
@@ -28,12 +31,18 @@ struct More<'a> {
 }
 
 impl<'a> More<'a> {
-    fn read(text: Option<&'a str>) -> Self {
-        let mut parts = text.unwrap_or("relation|t").split('|');
+    fn read(text: Option<&'a str>, own_database: Oid) -> Self {
+        let mut parts = text.into_iter().flat_map(|text| text.split('|'));
+        let mode = parts.next();
+        let database = parts.next().map(|oid| oid.parse().unwrap_or_default());
+        let locktype = parts.next();
+        let granted = parts.next();
         let mut next = || parts.next().unwrap_or_default();
         Self {
-            locktype: next(),
-            granted: next() == "t",
+            mode: mode.unwrap_or("AccessShareLock"),
+            database: database.unwrap_or(own_database),
+            locktype: locktype.unwrap_or("relation"),
+            granted: granted.is_none_or(|granted| granted == "t"),
             virtualtransaction: next(),
             waitstart: time(next().as_bytes()),
             rest: [(); 7].map(|()| next()),
@@ -44,7 +53,8 @@ impl<'a> More<'a> {
         self.rest[at].parse().unwrap_or_default()
     }
 
-    fn target(&self, database: Oid, relation: Option<Oid>, own_database: Oid) -> LockTarget {
+    fn target(&self, relation: Option<Oid>, own_database: Oid) -> LockTarget {
+        let database = self.database;
         match self.locktype {
             "relation" => LockTarget::Relation {
                 database,
@@ -98,35 +108,33 @@ impl Locks {
 
     /// Takes a row in; of those of the predicate lock manager (`SIReadLock`) only the process.
     pub fn take(&mut self, row: &Row<'_>) {
-        if row.word(1) == Some("SIReadLock") {
+        let own = self.own_database;
+        let more = More::read(row.word(1), own);
+        if more.mode == "SIReadLock" {
             self.serializable.extend(row.number::<Pid>(0));
             return;
         }
-        let Some(mode) = row.word(1).and_then(LockMode::from_pg_locks) else {
+        let Some(mode) = LockMode::from_pg_locks(more.mode) else {
             return;
         };
         let pid: Option<Pid> = row.number(0);
-        let database = row.number(2).unwrap_or_default();
-        let own = self.own_database;
-        let more = More::read(row.word(3));
         let virtualtransaction: Arc<str> = more.virtualtransaction.into();
         if let Some(pid) = pid.filter(|_| more.locktype == "virtualxid") {
             self.virtual_of.insert(pid, Arc::clone(&virtualtransaction));
         }
         let lock = |relation: Option<Oid>| Lock {
-            target: more.target(database, relation, own),
+            target: more.target(relation, own),
             pid,
             virtualtransaction: Arc::clone(&virtualtransaction),
             mode,
             granted: more.granted,
             waitstart: more.waitstart,
         };
-        match row.word(4) {
-            None => self.locks.push(lock(None)),
-            Some(relations) => self
-                .locks
-                .extend(relations.split(',').map(|oid| lock(oid.parse().ok()))),
-        }
+        // An array of oids: `{16384,16385}`, or `{NULL}` for what is on no relation.
+        let relations = row.word(2).unwrap_or("NULL").trim_matches(['{', '}']);
+        let relations = relations.split(',');
+        self.locks
+            .extend(relations.map(|oid| lock(oid.parse().ok())));
     }
 
     /// Whether any is held by no process.

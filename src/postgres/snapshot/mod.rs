@@ -51,7 +51,10 @@ const CONVERTED: &str = "SELECT set_config('client_encoding', \
 /// # Errors
 /// When the server cannot be asked, or not in time.
 pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
-    let question = [RAW, MOMENT, ACTIVITY, LOCKS, RUNNING].join(";\n");
+    let datid = connection.server().datid.to_string();
+    let question = [RAW, MOMENT, ACTIVITY, LOCKS, RUNNING]
+        .join(";\n")
+        .replace("$datid", &datid);
     let mut reading = Reading::new(connection);
     connection
         .ask("read pg_stat_activity and pg_locks", &question, |row| {
