@@ -2,7 +2,8 @@
 //!
 //! A throw-away server with TABLES tables (20000), a real pg_dump that has stalled in the middle of them, and
 //! a history of RUNS past runs (200). Prints the median of each part of a look in milliseconds, and judges
-//! nothing: what is fast depends on the machine. The first four parts are a look without a history.
+//! nothing: what is fast depends on the machine. The first four parts are a look without a history; the last
+//! two are whole commands, which need `cargo build --release` before.
 
 use chrono::{TimeDelta, Utc};
 use pgguard::backup::{Similar, Watcher, key_of};
