@@ -82,7 +82,7 @@ fn text_array<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     let names: Vec<String> = names.map(quoted).collect();
     format!(
         "{}::text[]",
-        text_literal(&format!("{{{}}}", names.join(",")))
+        text_literal(format!("{{{}}}", names.join(",")))
     )
 }
 
