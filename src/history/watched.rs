@@ -38,7 +38,12 @@ pub fn pack(tables: &[TableSeen], set: &Names) -> String {
             .map(|alike| (alike.len(), alike[0].done_at))
             .collect(),
     };
-    if columns.places.iter().copied().eq(0..) {
+    if columns
+        .places
+        .iter()
+        .zip(0..)
+        .all(|(place, at)| *place == at)
+    {
         columns.places.clear();
     }
     serde_json::to_string(&columns).unwrap_or_default()
