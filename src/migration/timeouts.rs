@@ -143,8 +143,14 @@ impl Timeouts {
         }
     }
 
+    /// What stands at its default is passed over (`ResetAllOptions`, guc.c), and so what SET LOCAL … TO DEFAULT
+    /// hides comes back when the transaction ends.
     fn reset_all(&mut self) {
-        self.now = Layer::default();
+        for at in 0..NAMES.len() {
+            if self.now.local[at] != Some(None) {
+                self.assign(at, None, false, true);
+            }
+        }
     }
 }
 
