@@ -71,7 +71,7 @@ impl Buffer {
 
     /// Share of a table, whose COPY has ended, that still lies in the buffer.
     pub fn undelivered(&self, amount: &Amount, ended: DateTime<Utc>, now: DateTime<Utc>) -> f64 {
-        let all = (amount.rows * amount.row_bytes).max(1.0);
+        let all = amount.bytes().max(1.0);
         let held = self.bytes.min(all);
         ((held - self.rate * seconds(ended, now)) / all).clamp(0.0, 1.0)
     }

@@ -40,7 +40,7 @@ pub(super) fn clocks(
             .collect()
     };
     let server = 1.0 - client_wait;
-    let bytes = of(|a| a.rows * a.row_bytes);
+    let bytes = of(Amount::bytes);
     let mut clocks = vec![
         Clock {
             name: "compression",

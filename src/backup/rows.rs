@@ -35,6 +35,11 @@ pub(super) struct Amount {
 }
 
 impl Amount {
+    /// Bytes that COPY writes of it in all.
+    pub fn bytes(&self) -> f64 {
+        self.rows * self.row_bytes
+    }
+
     /// Share of its rows that `tuples` are.
     pub fn share(&self, tuples: f64) -> f64 {
         if self.rows <= 0.0 {
@@ -131,7 +136,8 @@ fn amount(
     }
 }
 
-fn disk_of(facts: &TableFacts) -> f64 {
+/// Bytes on disk, TOAST included.
+pub(super) fn disk_of(facts: &TableFacts) -> f64 {
     facts.heap_bytes.max(facts.pages * 8192.0) + facts.toast_pages * 8192.0
 }
 

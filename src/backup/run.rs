@@ -71,13 +71,12 @@ impl Watcher {
         if self.tables.is_empty() {
             return self.is_sent();
         }
-        let bytes = |a: &Amount| a.rows * a.row_bytes;
-        let total: f64 = amounts.iter().map(bytes).sum();
+        let total: f64 = amounts.iter().map(Amount::bytes).sum();
         let done: f64 = amounts
             .iter()
             .map(|a| {
                 if a.done {
-                    bytes(a)
+                    a.bytes()
                 } else {
                     a.copied * a.row_bytes
                 }
@@ -106,9 +105,8 @@ impl Watcher {
                 .zip(now.get(&table.oid))
                 .is_some_and(|(before, now)| now > before)
         };
-        let bytes = |a: &Amount| a.rows * a.row_bytes;
-        let total: f64 = amounts.iter().map(bytes).sum();
-        let last = amounts.last().map_or(0.0, bytes);
+        let total: f64 = amounts.iter().map(Amount::bytes).sum();
+        let last = amounts.last().map_or(0.0, Amount::bytes);
         self.workers == 0
             && total > 0.0
             && last <= (1.0 - NEARLY_ALL) * total
@@ -223,7 +221,7 @@ fn share_gap(
     (start, last, until): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
     others: std::ops::Range<usize>,
 ) {
-    let bytes = |a: &Amount| a.rows * a.row_bytes + 1.0;
+    let bytes = |a: &Amount| a.bytes() + 1.0;
     // What is left of it, or still lies in the buffer between server and client.
     let rest = if tables[i].copy_end.is_some() {
         bytes(&amounts[i]).min(HELD)

@@ -1,13 +1,13 @@
 //! Which tables a few rows are read of, where that was allowed, and what they told.
 
 use super::matching::matching;
-use super::rows::remembered;
+use super::rows::{disk_of, remembered};
 use super::watcher::{Stage, Watcher};
 use crate::model::{
-    BackupRun, DatabaseFacts, LockMode, Oid, RelationName, Snapshot, TableFacts, TableSample,
+    BackupRun, DatabaseFacts, Oid, RelationName, Snapshot, TableFacts, TableSample,
 };
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Of no more tables than this, the largest, are rows read.
@@ -28,8 +28,8 @@ impl Watcher {
         if !is_copied || self.leaked || self.database != look.server.datname {
             return Vec::new();
         }
-        let disk: BTreeMap<Oid, f64> = facts.tables.iter().map(|t| (t.oid, disk(t))).collect();
-        let locked = locked(look);
+        let disk: BTreeMap<Oid, f64> = facts.tables.iter().map(|t| (t.oid, disk_of(t))).collect();
+        let locked = look.closed_to_readers();
         let past = matching(self, past);
         let memory = remembered(&past);
         let mut found: Vec<(bool, Reverse<u64>, &Arc<RelationName>, Oid)> = self
@@ -66,21 +66,4 @@ impl Watcher {
         let read = samples.filter_map(|t| self.sample_of(t.oid, Some(t)));
         read.filter(|sample| sample.rows > 0.0).count()
     }
-}
-
-fn disk(table: &TableFacts) -> f64 {
-    (table.pages.max(0.0) + table.toast_pages) * 8192.0
-}
-
-/// Relations of the connected database on which somebody has or awaits the one lock that a reader would
-/// queue behind (ACCESS SHARE conflicts with no other:
-/// <https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES>).
-fn locked(look: &Snapshot) -> BTreeSet<Oid> {
-    look.locks
-        .iter()
-        .filter(|lock| lock.mode == LockMode::AccessExclusive)
-        .filter_map(|lock| lock.relation())
-        .filter(|(database, _)| *database == look.server.datid)
-        .map(|(_, relation)| relation)
-        .collect()
 }

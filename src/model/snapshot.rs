@@ -1,9 +1,9 @@
 //! A snapshot: one look at a server's sessions and locks. Plain values, so that it can be recorded and replayed.
 
-use super::{Backend, Lock, Oid, Pid, RelationKind, RelationName};
+use super::{Backend, Lock, LockMode, Oid, Pid, RelationKind, RelationName};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that one look brought back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -262,6 +262,20 @@ impl Snapshot {
     #[must_use]
     pub fn masked_rows(&self) -> usize {
         self.backends.iter().filter(|b| b.masked).count()
+    }
+
+    /// Relations of the connected database, and shared ones, on which somebody has or awaits the one lock that a
+    /// reader would queue behind (ACCESS SHARE conflicts with no other:
+    /// <https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES>): pgguard reads none of them.
+    #[must_use]
+    pub fn closed_to_readers(&self) -> BTreeSet<Oid> {
+        self.locks
+            .iter()
+            .filter(|lock| lock.mode == LockMode::AccessExclusive)
+            .filter_map(Lock::relation)
+            .filter(|(database, _)| *database == self.server.datid || *database == 0)
+            .map(|(_, relation)| relation)
+            .collect()
     }
 
     /// The prepared transaction that owns a lock row without a pid.

@@ -5,7 +5,7 @@
 
 use super::connect::Connection;
 use crate::Result;
-use crate::model::{LockMode, Oid, Snapshot};
+use crate::model::{Oid, Snapshot};
 
 const TABLE: &str = "
 SELECT c.oid::int8 AS job, coalesce(pg_catalog.current_setting('cron.timezone', true), 'GMT')
@@ -43,12 +43,8 @@ pub async fn jobs(connection: &mut Connection, look: &Snapshot) -> Result<Vec<Jo
             found = row.number(0).map(|oid| (oid, zone));
         })
         .await?;
-    let is_locked = |oid| {
-        let locks = look.locks.iter();
-        let mut strong = locks.filter(|lock| lock.mode == LockMode::AccessExclusive);
-        strong.any(|lock| lock.is_on(look.server.datid, oid))
-    };
-    let Some((_, zone)) = found.filter(|(oid, _)| !is_locked(*oid)) else {
+    let closed = look.closed_to_readers();
+    let Some((_, zone)) = found.filter(|(oid, _)| !closed.contains(oid)) else {
         return Ok(Vec::new());
     };
     let encoding = connection.encoding();
