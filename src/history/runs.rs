@@ -2,7 +2,7 @@
 
 use super::History;
 use super::sets::{self, Sets, know_set, set_of};
-use super::store::{damaged, transaction};
+use super::store::{damaged, from_row, transaction};
 use super::tables;
 use crate::Result;
 use crate::backup::MOST_RUNS;
@@ -27,7 +27,7 @@ pub struct Filter {
 }
 
 /// One row of `backup_run`.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 struct Row {
     server: String,
     database: String,
@@ -43,6 +43,22 @@ struct Row {
     table_set: Option<i64>,
     figures: Option<Vec<u8>>,
 }
+
+from_row!(Row {
+    server,
+    database,
+    tool,
+    role,
+    application_name,
+    started,
+    ended,
+    outcome,
+    workers,
+    database_bytes,
+    source,
+    table_set,
+    figures
+});
 
 const OUTCOMES: [(RunOutcome, &str); 4] = [
     (RunOutcome::Running, "running"),

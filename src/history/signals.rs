@@ -1,14 +1,14 @@
 //! Whom pgguard signalled.
 
 use super::History;
-use super::store::transaction;
+use super::store::{from_row, transaction};
 use crate::Result;
 use crate::model::Pid;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// One session that was signalled, or prepared transaction that was rolled back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalNote {
     /// When.
     pub at: DateTime<Utc>,
@@ -17,7 +17,6 @@ pub struct SignalNote {
     /// Database of the session.
     pub database: String,
     /// Its pid; `None`: a prepared transaction.
-    #[sqlx(try_from = "PidColumn")]
     pub pid: Option<Pid>,
     /// The prepared transaction's name.
     pub gid: Option<String>,
@@ -37,14 +36,53 @@ pub struct SignalNote {
     pub outcome: String,
 }
 
-/// A pid as both places have it.
-#[derive(Debug, sqlx::Type)]
-#[sqlx(transparent)]
-struct PidColumn(Option<i64>);
+/// One row of `signal`.
+struct Row {
+    at: DateTime<Utc>,
+    server: String,
+    database: String,
+    pid: Option<i64>,
+    gid: Option<String>,
+    role: String,
+    application_name: String,
+    kind: String,
+    deed: String,
+    asked_by: String,
+    why: String,
+    outcome: String,
+}
 
-impl From<PidColumn> for Option<Pid> {
-    fn from(column: PidColumn) -> Self {
-        column.0.and_then(|pid| Pid::try_from(pid).ok())
+from_row!(Row {
+    at,
+    server,
+    database,
+    pid,
+    gid,
+    role,
+    application_name,
+    kind,
+    deed,
+    asked_by,
+    why,
+    outcome
+});
+
+impl From<Row> for SignalNote {
+    fn from(row: Row) -> Self {
+        Self {
+            at: row.at,
+            server: row.server,
+            database: row.database,
+            pid: row.pid.and_then(|pid| Pid::try_from(pid).ok()),
+            gid: row.gid,
+            role: row.role,
+            application_name: row.application_name,
+            kind: row.kind,
+            deed: row.deed,
+            asked_by: row.asked_by,
+            why: row.why,
+            outcome: row.outcome,
+        }
     }
 }
 
@@ -108,8 +146,8 @@ impl History {
             &mut self.store,
             read | tx,
             sql | {
-                let notes: Vec<SignalNote> = sqlx::query_as(sql(ALL)).fetch_all(&mut **tx).await?;
-                notes
+                let rows: Vec<Row> = sqlx::query_as(sql(ALL)).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(SignalNote::from).collect()
             }
         )
     }

@@ -8,9 +8,9 @@
 use super::place::Place;
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::{Error, Result};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqliteConnection};
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,6 +43,23 @@ impl fmt::Debug for Store {
         write!(f, "Store({})", self.name)
     }
 }
+
+/// Reads a struct from the columns of its fields' names, on whichever place.
+macro_rules! from_row {
+    ($type:ident { $($field:ident),+ $(,)? }) => {
+        from_row!(sqlx::sqlite::SqliteRow, $type { $($field),+ });
+        from_row!(sqlx::postgres::PgRow, $type { $($field),+ });
+    };
+    ($row:ty, $type:ident { $($field:ident),+ }) => {
+        impl sqlx::FromRow<'_, $row> for $type {
+            fn from_row(row: &$row) -> sqlx::Result<Self> {
+                use sqlx::Row as _;
+                Ok(Self { $($field: row.try_get(stringify!($field))?),+ })
+            }
+        }
+    };
+}
+pub(super) use from_row;
 
 /// Runs a block in one transaction, on whichever place. In it, `$tx` is the connection and `$sql` makes
 /// the statement that this place takes from one that names the schema.
@@ -133,12 +150,34 @@ impl Store {
     }
 }
 
+/// The migrations of one kind of place: `NUMBER DESCRIPTION`, which name the file in `migrations/`.
+macro_rules! migrations {
+    ($place:literal: $($version:literal $description:literal),+ $(,)?) => {
+        Migrator::with_migrations(vec![$(
+            migration($version, $description, include_str!(concat!(
+                "migrations/", $place, "/000", $version, "_", $description, ".sql"
+            )))
+        ),+])
+    };
+}
+
+/// As data and not by sqlx's macro, which brings both databases' drivers into the build of the build itself.
+fn migration(version: i64, description: &str, sql: &'static str) -> Migration {
+    Migration::new(
+        version,
+        description.replace('_', " ").into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )
+}
+
 fn sqlite_migrations() -> Migrator {
-    sqlx::migrate!("src/history/migrations/sqlite")
+    migrations!("sqlite": 1 "history", 2 "watched_tables")
 }
 
 fn postgres_migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("src/history/migrations/postgres");
+    let mut migrations = migrations!("postgres": 1 "history", 2 "watched_tables");
     migrations.set_locking(false);
     migrations.dangerous_set_table_name("pgguard._sqlx_migrations");
     migrations

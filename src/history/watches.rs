@@ -2,7 +2,7 @@
 
 use super::History;
 use super::sets::{self, Sets, TIDY, know_set, set_of};
-use super::store::{damaged, transaction};
+use super::store::{damaged, from_row, transaction};
 use super::watched;
 use crate::Result;
 use crate::backup::Watcher;
@@ -22,7 +22,7 @@ pub struct Watch {
     pub watcher: Watcher,
 }
 
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 struct Row {
     server: String,
     database: String,
@@ -36,6 +36,20 @@ struct Row {
     table_set: Option<i64>,
     tables: Option<String>,
 }
+
+from_row!(Row {
+    server,
+    database,
+    tool,
+    role,
+    application_name,
+    instance,
+    pid,
+    backend_start,
+    state,
+    table_set,
+    tables
+});
 
 const OF_SERVER: &str = "
 SELECT server, database, tool, role, application_name, instance, pid, backend_start, state, table_set, tables

@@ -9,7 +9,7 @@ use crate::migration::source::applied::{Row, VersionTable, pending};
 use crate::migration::source::tool::Tool;
 use crate::migration::source::{ReadOptions, Source, read_as};
 use crate::{Error, Result};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::postgres::types::Oid;
 use sqlx::{Connection as _, FromRow, Row as _};
 
@@ -19,7 +19,7 @@ const TABLES: &str = include_str!("applied_tables.sql");
 const LIMITS: &str = "SET TRANSACTION READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
 
 /// A table that could be a version table.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 struct Found {
     oid: Oid,
     name: String,
@@ -29,6 +29,21 @@ struct Found {
     role: String,
     columns: Vec<String>,
     is_locked: bool,
+}
+
+impl FromRow<'_, PgRow> for Found {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            oid: row.try_get("oid")?,
+            name: row.try_get("name")?,
+            relation: row.try_get("relation")?,
+            is_visible: row.try_get("is_visible")?,
+            is_readable: row.try_get("is_readable")?,
+            role: row.try_get("role")?,
+            columns: row.try_get("columns")?,
+            is_locked: row.try_get("is_locked")?,
+        })
+    }
 }
 
 /// `limits` begin each transaction ([`Connection::limits`](super::connect::Connection::limits)).
