@@ -9,8 +9,8 @@ use crate::migration::source::applied::{Row, VersionTable, pending};
 use crate::migration::source::tool::Tool;
 use crate::migration::source::{ReadOptions, Source, read_as};
 use crate::{Error, Result};
-use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection as _, FromRow, Row as _};
 
 const TABLES: &str = include_str!("applied_tables.sql");

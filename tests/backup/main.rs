@@ -1,0 +1,14 @@
+//! Backups: recognising them, their past runs, and when they end.
+//!
+//! One binary for many files: each binary links everything.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../traces/mod.rs"]
+mod traces;
+
+mod command;
+mod eta;
+mod history;
+mod past_runs;
+mod sample;

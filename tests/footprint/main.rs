@@ -1,0 +1,15 @@
+//! What a migration locks: the prediction against what a server did.
+//!
+//! One binary for many files: each binary links everything.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod forms;
+mod generator;
+mod oracle;
+mod parked;
+mod random;
+mod timeouts;
+mod tools;
+mod work;

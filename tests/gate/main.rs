@@ -1,0 +1,19 @@
+//! `pgguard gate`: the verdict against what then happened on a server.
+//!
+//! One binary for many files: each binary links everything.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod command;
+mod dice;
+mod incidents;
+mod pooler;
+mod random;
+mod random_statements;
+mod reports;
+mod rows;
+mod scene;
+mod standby;
+mod tables;
+mod trial;

@@ -1,0 +1,681 @@
+//! Waits that stand between the lock modes: for rows, for rows of the catalogs, for partitions that a row may
+//! belong to, for what a statement skips. The gate speaks first, the server decides.
+
+use crate::common::{self, Database};
+use crate::trial::{Did, agree, at_once, gate, gate_with, run, waits};
+use pgguard::gate::Policy;
+use pgguard::model::Answer::{self, CannotTell, Clear, WouldBlock};
+use pgguard::throwaway::Options;
+
+const SCHEMA: &str = "
+CREATE TABLE plain (a int);
+INSERT INTO plain VALUES (1);
+CREATE TABLE keyed (id int PRIMARY KEY, v int);
+INSERT INTO keyed VALUES (1, 1), (2, 2);
+CREATE TABLE child (id int REFERENCES keyed);
+CREATE TABLE stamped (v int);
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'begin new.v := 1; return new; end';
+CREATE TRIGGER stamp BEFORE INSERT ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TABLE par (k int) PARTITION BY LIST (k);
+CREATE TABLE par1 PARTITION OF par FOR VALUES IN (1);
+CREATE TABLE par2 PARTITION OF par FOR VALUES IN (2);
+CREATE TABLE deep (k int DEFAULT 1, n int DEFAULT 1) PARTITION BY LIST (k);
+CREATE TABLE deep1 PARTITION OF deep FOR VALUES IN (1) PARTITION BY LIST (n);
+CREATE TABLE deep1a PARTITION OF deep1 FOR VALUES IN (1);
+CREATE TABLE deep1b PARTITION OF deep1 DEFAULT;
+CREATE TABLE deep2 PARTITION OF deep FOR VALUES IN (2);
+CREATE SCHEMA app;
+CREATE SCHEMA other;
+CREATE TYPE mood AS ENUM ('good');
+CREATE TYPE temper AS ENUM ('good');
+CREATE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select pg_advisory_xact_lock($1); select 1';
+";
+
+fn shop(major: u32) -> Database {
+    let database = Database::empty(common::server_of(major));
+    database.sql(SCHEMA);
+    database
+}
+
+/// What an open transaction has done, what is asked, what the gate says, and whether the server waits.
+type Case = (&'static str, &'static str, Answer, bool);
+
+/// Whether a row waits, only the rows tell: a doubt stands before both.
+const ROWS: &[Case] = &[
+    (
+        "INSERT INTO plain VALUES (2)",
+        "INSERT INTO plain VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "INSERT INTO plain VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "INSERT INTO keyed VALUES (3)",
+        "INSERT INTO keyed VALUES (3)",
+        CannotTell,
+        true,
+    ),
+    (
+        "INSERT INTO keyed VALUES (3)",
+        "INSERT INTO keyed VALUES (4)",
+        CannotTell,
+        false,
+    ),
+    (
+        "SELECT FROM keyed FOR UPDATE",
+        "INSERT INTO keyed VALUES (5)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT FROM keyed FOR UPDATE",
+        "UPDATE keyed SET v = 3 WHERE id = 1",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM keyed",
+        "UPDATE keyed SET v = 3 WHERE id = 1",
+        Clear,
+        false,
+    ),
+    (
+        "DELETE FROM keyed WHERE id = 2",
+        "INSERT INTO child VALUES (2)",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "SELECT FROM plain FOR UPDATE",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT FROM plain FOR UPDATE",
+        "SELECT FROM plain FOR UPDATE SKIP LOCKED",
+        Clear,
+        false,
+    ),
+    (
+        "UPDATE plain SET a = 2",
+        "EXPLAIN UPDATE plain SET a = 2",
+        Clear,
+        false,
+    ),
+    (
+        "UPDATE plain SET a = 2",
+        "EXPLAIN (ANALYZE) UPDATE plain SET a = 2",
+        CannotTell,
+        true,
+    ),
+    (
+        "INSERT INTO stamped VALUES (1)",
+        "INSERT INTO stamped VALUES (1)",
+        Clear,
+        false,
+    ),
+];
+
+/// Partitions that a row may belong to, and what is skipped.
+const PARTITIONS: &[Case] = &[
+    (
+        "SELECT FROM par",
+        "INSERT INTO par VALUES (1)",
+        Clear,
+        false,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "INSERT INTO par VALUES (1)",
+        CannotTell,
+        true,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        CannotTell,
+        false,
+    ),
+    (
+        "LOCK par1, par2 IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK par1, par2 IN SHARE MODE",
+        "INSERT INTO par SELECT 2 WHERE false",
+        CannotTell,
+        false,
+    ),
+    (
+        "LOCK par1, par2 IN SHARE UPDATE EXCLUSIVE MODE",
+        "INSERT INTO par VALUES (2)",
+        Clear,
+        false,
+    ),
+    (
+        "LOCK deep1a, deep1b IN SHARE MODE",
+        "INSERT INTO deep VALUES (1, 1)",
+        CannotTell,
+        true,
+    ),
+    (
+        "LOCK deep1a, deep1b, deep2 IN SHARE MODE",
+        "INSERT INTO deep DEFAULT VALUES",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK deep1a, deep2 IN SHARE MODE",
+        "INSERT INTO deep VALUES (1, 2)",
+        CannotTell,
+        false,
+    ),
+    (
+        "LOCK par IN SHARE MODE",
+        "INSERT INTO par VALUES (2)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "LOCK par1 IN SHARE MODE",
+        "ANALYZE (SKIP_LOCKED) par",
+        Clear,
+        false,
+    ),
+    ("LOCK par1", "ANALYZE (SKIP_LOCKED) par", WouldBlock, true),
+    ("LOCK par1", "VACUUM (SKIP_LOCKED) par", Clear, false),
+    (
+        "LOCK par1",
+        "VACUUM (ANALYZE, SKIP_LOCKED) par",
+        WouldBlock,
+        true,
+    ),
+    ("LOCK par", "ANALYZE (SKIP_LOCKED) par", Clear, false),
+    (
+        "LOCK par",
+        "VACUUM (ANALYZE, SKIP_LOCKED) par",
+        Clear,
+        false,
+    ),
+];
+
+/// Locks whose key is computed, here or in a function.
+const COMPUTED_KEYS: &[Case] = &[
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(7)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(8)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(a + 6) FROM plain",
+        CannotTell,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_lock(a + 6) FROM plain",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_lock(7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_try_advisory_xact_lock_shared(7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_lock_shared(-1, 7)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_xact_lock(-1, 7)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "SELECT pg_advisory_xact_lock_shared(-1, 7)",
+        "SELECT pg_advisory_xact_lock(-4294967289)",
+        Clear,
+        false,
+    ),
+    (
+        "SELECT pg_advisory_lock(7)",
+        "SELECT lock_it(7)",
+        CannotTell,
+        true,
+    ),
+];
+
+/// Locks on schemas, types, roles: `pg_locks` shows them like any other.
+const OBJECTS: &[Case] = &[
+    (
+        "CREATE TABLE app.fresh (a int)",
+        "DROP SCHEMA app",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TABLE plain SET SCHEMA app",
+        "DROP SCHEMA app CASCADE",
+        WouldBlock,
+        true,
+    ),
+    (
+        "CREATE TABLE app.fresh (a int)",
+        "DROP SCHEMA other",
+        Clear,
+        false,
+    ),
+    (
+        "DROP SCHEMA app",
+        "CREATE TABLE app.fresh (a int)",
+        WouldBlock,
+        true,
+    ),
+    (
+        "DROP SCHEMA app",
+        "CREATE SEQUENCE other.fresh",
+        Clear,
+        false,
+    ),
+    (
+        "DROP SCHEMA app",
+        "ALTER TABLE plain SET SCHEMA app",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "ALTER TYPE mood ADD VALUE 'bad'",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "DROP TYPE mood",
+        WouldBlock,
+        true,
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'fine'",
+        "DROP TYPE temper",
+        Clear,
+        false,
+    ),
+    ("DROP TYPE mood", "DROP TYPE mood", WouldBlock, true),
+];
+
+/// What depends on something keeps it from being dropped in between: in some minors with a lock, in none of
+/// them with one that the gate calls certain.
+#[test]
+fn what_another_drops_is_never_a_green_light_for_what_depends_on_it() {
+    let cases = [
+        ("DROP TYPE mood", "CREATE TABLE fresh (m mood)"),
+        (
+            "DROP TYPE mood",
+            "CREATE FUNCTION fresh(mood) RETURNS int LANGUAGE sql AS 'select 1'",
+        ),
+        (
+            "DROP FUNCTION stamp CASCADE",
+            "CREATE TRIGGER fresh BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION stamp()",
+        ),
+        (
+            "DROP SCHEMA app",
+            "CREATE FUNCTION app.fresh() RETURNS int LANGUAGE sql AS 'select 1'",
+        ),
+        ("DROP SCHEMA app", "ALTER FUNCTION stamp SET SCHEMA app"),
+    ];
+    for major in common::majors() {
+        for (holder, asked) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            let elsewhere = gate(&database, "CREATE TABLE fresh (m temper)");
+            assert_eq!(elsewhere.answer(), Clear, "{context}{}", elsewhere.text());
+            let mut other = database.session();
+            if let Did::Waited(_) = run(&mut other, asked) {
+                assert_ne!(said.answer(), Clear, "{context}");
+                session.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_schema_or_type_that_another_has_locked_is_waited_for() {
+    judged(OBJECTS);
+}
+
+/// Roles are not looked up by name: whoever has one locked makes a doubt.
+#[test]
+fn a_role_cannot_be_dropped_while_another_gives_it_something() {
+    for major in common::majors() {
+        let database = shop(major);
+        database.sql("CREATE ROLE owner_to_be");
+        let mut session = database.session();
+        session.exec("BEGIN; ALTER TABLE plain OWNER TO owner_to_be");
+        let said = gate(&database, "DROP ROLE owner_to_be");
+        assert_eq!(said.answer(), CannotTell, "on {major}\n{}", said.text());
+        let mut other = database.session();
+        let did = run(&mut other, "DROP ROLE owner_to_be");
+        assert!(matches!(did, Did::Waited(_)), "on {major}, {did:?}");
+        session.exec("ROLLBACK");
+        other.join().expect("it is dropped");
+        let said = gate(&database, "DROP ROLE owner_to_be");
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+    }
+}
+
+#[test]
+fn rows_of_others_are_a_doubt_only_where_they_can_be_waited_for() {
+    judged(ROWS);
+}
+
+#[test]
+fn only_the_partitions_that_may_get_a_row_are_asked_for_and_what_is_skipped_is_not() {
+    judged(PARTITIONS);
+}
+
+#[test]
+fn an_advisory_lock_with_a_computed_key_cannot_be_told() {
+    judged(COMPUTED_KEYS);
+}
+
+fn judged(cases: &[Case]) {
+    for major in common::majors() {
+        for (holder, asked, answer, waits) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            assert_eq!(said.answer(), *answer, "{context}");
+            let mut other = database.session();
+            let did = run(&mut other, asked);
+            assert_eq!(matches!(did, Did::Waited(_)), *waits, "{context}{did:?}");
+            if *waits {
+                session.exec("ROLLBACK; SELECT pg_advisory_unlock_all()");
+                let _ = other.join();
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_has_an_advisory_lock_gets_it_again_although_others_wait_for_it() {
+    for major in common::majors() {
+        let database = shop(major);
+        let mut holder = database.session();
+        holder.exec("SELECT pg_advisory_lock(7)");
+        let mut waiter = database.session();
+        waiter.start("SELECT pg_advisory_lock(7)");
+        waiter.until_waiting();
+        let policy = Policy {
+            asking: Some(holder.pid()),
+            ..at_once()
+        };
+        let said = gate_with(&database, "SELECT pg_advisory_lock(7)", &policy);
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+        holder.exec("SELECT pg_advisory_lock(7)");
+        holder.exec("SELECT pg_advisory_unlock_all()");
+        waiter.join().expect("it gets the lock");
+    }
+}
+
+#[test]
+fn a_partition_that_is_half_detached_is_none_any_more_and_keeps_another_from_going() {
+    for major in common::majors() {
+        let database = shop(major);
+        let mut reader = database.session();
+        reader.exec("BEGIN; SELECT FROM par");
+        let mut detaching = database.session();
+        let sql = "ALTER TABLE par DETACH PARTITION par1 CONCURRENTLY";
+        assert_eq!(waits(&mut detaching, sql), [reader.pid()].into());
+        database.sql(&format!("SELECT pg_cancel_backend({})", detaching.pid()));
+        detaching.join().unwrap_err();
+        let said = agree(
+            &database,
+            "ALTER TABLE par DETACH PARTITION par2 CONCURRENTLY",
+        );
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+
+        reader.exec("COMMIT");
+        reader.exec("BEGIN; LOCK par1");
+        let said = agree(&database, "UPDATE par SET k = 2 WHERE k = 2");
+        assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+    }
+}
+
+/// Rows of the catalogs: `pg_locks` does not show who wrote them, the last statement may.
+#[test]
+fn an_uncommitted_schema_change_of_the_same_object_is_never_a_green_light() {
+    let cases = [
+        (
+            "GRANT SELECT ON plain TO public",
+            "GRANT UPDATE ON plain TO public",
+        ),
+        (
+            "GRANT SELECT ON plain TO public",
+            "ALTER TABLE plain ADD PRIMARY KEY (a)",
+        ),
+        ("CREATE TABLE fresh (a int)", "CREATE TABLE fresh (a int)"),
+        (
+            "CREATE OR REPLACE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select 2'",
+            "CREATE OR REPLACE FUNCTION lock_it(int) RETURNS int LANGUAGE sql AS 'select 3'",
+        ),
+        (
+            "SELECT FROM pg_class WHERE relname = 'plain' FOR UPDATE",
+            "GRANT SELECT ON plain TO public",
+        ),
+        (
+            "GRANT SELECT ON plain TO public",
+            "SELECT FROM pg_class WHERE relname = 'plain' FOR UPDATE",
+        ),
+    ];
+    for major in common::majors() {
+        let mut waited = 0;
+        for (holder, asked) in cases {
+            let database = shop(major);
+            let mut session = database.session();
+            session.exec(&format!("BEGIN; {holder}"));
+            let said = gate(&database, asked);
+            let context = format!("on {major}, {holder} before {asked}\n{}", said.text());
+            assert_ne!(said.answer(), Clear, "{context}");
+            let elsewhere = gate(&database, "GRANT SELECT ON keyed TO public");
+            let expected = if holder.contains("FOR UPDATE") {
+                CannotTell
+            } else {
+                Clear
+            };
+            assert_eq!(
+                elsewhere.answer(),
+                expected,
+                "{context}{}",
+                elsewhere.text()
+            );
+            let mut other = database.session();
+            if let Did::Waited(_) = run(&mut other, asked) {
+                waited += 1;
+                session.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+        // Minor versions differ in one of them.
+        assert!(waited >= 5, "on {major} {waited} waited");
+    }
+}
+
+/// A deferrable transaction waits for a safe snapshot: `(what another has done, gate, whether it waits)`.
+#[test]
+fn a_deferrable_transaction_waits_for_serializable_writers_and_for_nobody_else() {
+    let deferred = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
+    let cases = [
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM plain; UPDATE keyed SET v = 3",
+            WouldBlock,
+            true,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM plain",
+            CannotTell,
+            true,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT FROM plain",
+            CannotTell,
+            false,
+        ),
+        (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM plain",
+            CannotTell,
+            false,
+        ),
+        ("BEGIN; UPDATE keyed SET v = 3", Clear, false),
+        (
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; UPDATE keyed SET v = 3; COMMIT",
+            Clear,
+            false,
+        ),
+    ];
+    for major in common::majors() {
+        // Snapshots of every database count: nobody else's may be there.
+        let options = Options::major(major).setting("autovacuum", "off");
+        let server = common::own_server(&options);
+        for (holder, answer, waits) in cases {
+            let database = Database::empty(server);
+            database.sql(SCHEMA);
+            let mut session = database.session();
+            session.exec(holder);
+            let mut other = database.session();
+            other.exec(deferred);
+            let context = format!("on {major}, behind {holder}");
+            let policy = Policy {
+                asking: Some(other.pid()),
+                ..at_once()
+            };
+            // The migration says so itself, or the session has said so before.
+            let whole = gate(&database, &format!("{deferred}; SELECT FROM plain; COMMIT"));
+            let begun = gate_with(&database, "SELECT FROM plain", &policy);
+            for said in [whole, begun] {
+                assert_eq!(said.answer(), answer, "{context}\n{}", said.text());
+            }
+            let nothing = gate_with(&database, "COMMIT", &policy);
+            assert_eq!(nothing.answer(), Clear, "{context}\n{}", nothing.text());
+            let plain = gate(&database, "BEGIN; SELECT FROM plain; COMMIT");
+            assert_eq!(plain.answer(), Clear, "{context}\n{}", plain.text());
+            assert_eq!(is_deferred(&database, &mut other), waits, "{context}");
+            session.exec("ROLLBACK");
+            if waits {
+                other.join().expect("it gets its snapshot");
+            }
+            // It has its snapshot now.
+            let said = gate_with(&database, "SELECT FROM plain", &policy);
+            assert_eq!(said.answer(), Clear, "{context}\n{}", said.text());
+        }
+    }
+}
+
+/// Runs a query and says whether it waits for a safe snapshot.
+fn is_deferred(database: &Database, session: &mut common::Session) -> bool {
+    session.start("SELECT FROM plain");
+    let mut looker = database.session();
+    let question = format!(
+        "SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = {}",
+        session.pid()
+    );
+    loop {
+        if let Some(answer) = session.poll() {
+            answer.expect("it ran");
+            return false;
+        }
+        if looker.query_text(&question) == "SafeSnapshot" {
+            return true;
+        }
+    }
+}
+
+/// What a role may not touch fails before it waits, or is passed over.
+#[test]
+fn what_the_acting_role_may_not_touch_is_not_waited_for() {
+    let roles = "CREATE ROLE nobody; CREATE ROLE reader; GRANT SELECT ON plain TO reader; \
+                 CREATE ROLE member; CREATE ROLE owner; ALTER TABLE plain OWNER TO owner; GRANT owner TO member";
+    let cases = [
+        ("SET ROLE nobody", "ALTER TABLE plain ADD b int", Clear),
+        ("SET ROLE nobody", "TRUNCATE plain", Clear),
+        ("SET SESSION AUTHORIZATION nobody", "LOCK plain", Clear),
+        ("SET ROLE nobody", "CREATE INDEX ON plain (a)", Clear),
+        ("SET ROLE nobody", "ANALYZE plain", Clear),
+        ("SET ROLE nobody; RESET ROLE", "TRUNCATE plain", WouldBlock),
+        (
+            "SET ROLE nobody; SET ROLE NONE",
+            "ANALYZE plain",
+            WouldBlock,
+        ),
+        ("SET ROLE nobody", "SELECT FROM plain", WouldBlock),
+        ("SET ROLE nobody", "DROP TABLE plain", WouldBlock),
+        ("SET ROLE reader", "TRUNCATE plain", WouldBlock),
+        ("SET ROLE member", "TRUNCATE plain", WouldBlock),
+        (
+            "GRANT TRUNCATE ON plain TO nobody; SET ROLE nobody",
+            "TRUNCATE plain",
+            WouldBlock,
+        ),
+    ];
+    for major in common::majors() {
+        let database = shop(major);
+        database.sql(roles);
+        for (role, asked, answer) in cases {
+            let waits = answer == WouldBlock && !role.contains("reader") && !asked.contains("DROP");
+            let mode = if asked.contains("SELECT") {
+                "ACCESS EXCLUSIVE"
+            } else {
+                "SHARE UPDATE EXCLUSIVE"
+            };
+            let mut holder = database.session();
+            holder.begin_and_lock("plain", mode);
+            let said = gate(&database, &format!("{role}; {asked}"));
+            let context = format!("on {major}, {role}; {asked}\n{}", said.text());
+            assert_eq!(said.answer(), answer, "{context}");
+            let mut other = database.session();
+            for one in role.split(';') {
+                other.exec(one);
+            }
+            let did = run(&mut other, &format!("BEGIN; {asked}"));
+            assert_eq!(matches!(did, Did::Waited(_)), waits, "{context}{did:?}");
+            if waits {
+                holder.exec("ROLLBACK");
+                let _ = other.join();
+            }
+        }
+        database
+            .sql("DROP OWNED BY owner, reader, nobody; DROP ROLE nobody, reader, member, owner");
+    }
+}

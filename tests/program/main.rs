@@ -1,0 +1,21 @@
+//! The other commands, and how pgguard connects, looks and starts servers.
+//!
+//! One binary for many files: each binary links everything.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod check;
+mod command_line;
+mod connect;
+mod demo;
+mod kill;
+mod kill_race;
+mod look;
+mod monitors;
+mod public_judges;
+mod roles;
+mod snapshot;
+mod throwaway;
+mod waits;
+mod watch;
