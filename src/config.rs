@@ -166,7 +166,7 @@ mod humantime_option {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         Option::<String>::deserialize(from)?
-            .map(|text| humantime::parse_duration(&text).map_err(D::Error::custom))
+            .map(|text| crate::cli::duration(&text).map_err(D::Error::custom))
             .transpose()
     }
 }

@@ -19,7 +19,8 @@
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
 //! Beside them: [`cli`] has every flag, [`config`] the file for several servers, [`error`] what can go wrong
-//! and its exit status, [`throwaway`] a server for the demo and the tests. A [`model::Snapshot`] and a
+//! and its exit status, [`throwaway`] a server for the demo and the tests. [`safe`] makes text of others safe
+//! to show, and [`door`] is the one place through which text leaves. A [`model::Snapshot`] and a
 //! [`model::Catalog`] are plain values: [`recording`] writes what a command read, and reads it back.
 
 pub mod backup;
@@ -27,6 +28,7 @@ pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod door;
 pub mod error;
 pub mod gate;
 pub mod history;
@@ -36,6 +38,7 @@ pub mod model;
 pub mod postgres;
 pub mod recording;
 pub mod report;
+pub mod safe;
 pub mod sessions;
 pub mod throwaway;
 pub mod watch;

@@ -1,25 +1,35 @@
-//! The door: parse arguments, run one command, exit with its status.
+//! The front door: parse arguments, run one command, exit with its status.
 
-use clap::Parser;
-use pgguard::{cli::Cli, commands, migration::depth};
+use pgguard::cli::{self, Asked};
+use pgguard::{commands, door, migration::depth};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // `check` answers a monitoring system by other rules: bad usage and panics are 3 there, in its one line.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "check") {
+        return ExitCode::from(depth::with_room(commands::check::main));
+    }
+    door::remember_panics();
     // A migration may nest deeper than the stack that the system gives.
-    depth::with_room(run)
+    let status = catch_unwind(|| depth::with_room(run)).unwrap_or_else(|_| {
+        door::say(&door::last_panic());
+        2
+    });
+    ExitCode::from(status)
 }
 
-fn run() -> ExitCode {
-    // `check` answers a monitoring system by other rules: bad usage and panics are 3 there.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == "check") {
-        return ExitCode::from(commands::check::main());
-    }
-    let cli = Cli::parse();
-    match commands::block_on(commands::run(cli)) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            eprintln!("pgguard: {error}");
-            ExitCode::from(error.exit_status())
+fn run() -> u8 {
+    let done = match cli::read(std::env::args_os()) {
+        Asked::Command(cli) => commands::block_on(commands::run(*cli)),
+        Asked::Help(text) => door::print(door::Form::Ours, &text).map(|()| 0),
+        Asked::Wrong(text) => {
+            door::complain(&text);
+            return 2;
         }
-    }
+    };
+    done.unwrap_or_else(|error| {
+        door::say(&error.to_string());
+        error.exit_status()
+    })
 }

@@ -1,6 +1,8 @@
 //! A recording: what one command read from a server, so that the same command can run again without it.
 //! Incidents become fixtures.
 
+use crate::door::Form;
+use crate::door::file::{self, Access};
 use crate::migration::source::applied::Applied;
 use crate::model::{Catalog, DatabaseFacts, Snapshot};
 use crate::{Error, Result};
@@ -83,7 +85,7 @@ impl Recording {
         }
     }
 
-    /// Writes a file: whole, or not at all.
+    /// Writes a file: whole, or not at all; through what is no plain file.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -93,16 +95,10 @@ impl Recording {
             path: path.display().to_string(),
             why,
         };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut file =
-            tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.to_string()))?;
-        serde_json::to_writer(&mut file, self).map_err(|error| failed(error.to_string()))?;
-        file.persist(path)
-            .map_err(|error| failed(error.error.to_string()))?;
-        Ok(())
+        let text = serde_json::to_string(self).map_err(|error| failed(error.to_string()))?;
+        let text = Form::Json.made_safe(&text);
+        file::replace(path, Access::Owner, text.as_bytes())
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

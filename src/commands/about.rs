@@ -1,7 +1,7 @@
 //! `pgguard completions` and `pgguard man`: what the command line says of itself.
 
-use super::screen;
 use crate::cli::Cli;
+use crate::door::{self, Form};
 use crate::{Error, Result};
 use clap::{Command, CommandFactory};
 
@@ -45,6 +45,6 @@ fn pages(command: &Command, name: &str, text: &mut Vec<u8>) -> Result<()> {
 }
 
 fn print(text: &[u8]) -> Result<u8> {
-    screen::print(&String::from_utf8_lossy(text))?;
+    door::print(Form::Ours, &String::from_utf8_lossy(text))?;
     Ok(0)
 }

@@ -7,6 +7,8 @@ use super::past::Past;
 use super::{schedulers, screen};
 use crate::cli::{BackupsAction, BackupsArgs, Color, ConnectArgs, Format, HistoryArgs, RecordArgs};
 use crate::config;
+use crate::door::file::Access;
+use crate::door::{self, Form};
 use crate::history::{Document, History};
 use crate::model::Snapshot;
 use crate::report::{self, BackupsReport, RunningBackup};
@@ -77,10 +79,13 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
         next,
         notes,
     };
-    screen::print(&match args.format {
-        Format::Text => report::backups_text(&report, screen::page(color)),
-        Format::Json => report::backups_json(&report),
-    })?;
+    match args.format {
+        Format::Text => door::print(
+            Form::Lines,
+            &report::backups_text(&report, screen::page(color)),
+        ),
+        Format::Json => door::print(Form::Json, &report::backups_json(&report)),
+    }?;
     past.warn();
     past.close().await;
     Ok(0)
@@ -129,12 +134,17 @@ async fn export(file: Option<&Path>, args: &HistoryArgs) -> Result<u8> {
     let document = history.export().await?;
     history.close().await;
     match file {
-        Some(path) => std::fs::write(path, document.to_json()).map_err(|error| Error::File {
-            what: "write",
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?,
-        None => screen::print(&document.to_json())?,
+        Some(path) => {
+            let text = Form::Json.made_safe(&document.to_json());
+            door::file::replace(path, Access::Usual, text.as_bytes()).map_err(|error| {
+                Error::File {
+                    what: "write",
+                    path: path.display().to_string(),
+                    why: error.to_string(),
+                }
+            })?;
+        }
+        None => door::print(Form::Json, &document.to_json())?,
     }
     Ok(0)
 }
@@ -155,24 +165,30 @@ async fn import(file: &Path, args: &HistoryArgs) -> Result<u8> {
     let document = Document::read(&text, &file.display().to_string())?;
     let mut history = open(args).await?;
     let added = history.import(&document).await?;
-    screen::print(&format!(
-        "{}: {} runs read, {} of them new; {} signals read, {} of them new\n",
-        history.place(),
-        added.runs,
-        added.new_runs,
-        added.signals,
-        added.new_signals
-    ))?;
+    door::print(
+        Form::Lines,
+        &format!(
+            "{}: {} runs read, {} of them new; {} signals read, {} of them new\n",
+            history.place(),
+            added.runs,
+            added.new_runs,
+            added.signals,
+            added.new_signals
+        ),
+    )?;
     history.close().await;
     Ok(0)
 }
 
 async fn init(args: &HistoryArgs) -> Result<u8> {
     let history = History::init(args.history.as_deref()).await?;
-    screen::print(&format!(
-        "{}: the history is there. Others use it with --history, PGGUARD_HISTORY or `history = …` in a configuration file.\n",
-        history.place()
-    ))?;
+    door::print(
+        Form::Lines,
+        &format!(
+            "{}: the history is there. Others use it with --history, PGGUARD_HISTORY or `history = …` in a configuration file.\n",
+            history.place()
+        ),
+    )?;
     history.close().await;
     Ok(0)
 }

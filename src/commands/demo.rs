@@ -3,9 +3,9 @@
 
 mod stage;
 
-use super::screen;
 use crate::Result;
 use crate::cli::{Color, DemoArgs};
+use crate::door::{self, Form};
 use crate::throwaway::{Options, Server};
 use stage::{Backup, Stage};
 use std::io::{BufRead, IsTerminal};
@@ -140,7 +140,7 @@ fn wait_for_enter(stage: &Stage) -> Result<()> {
     // At the end of the input nobody can press Enter any more.
     let _ = std::io::stdin().lock().read_line(&mut line);
     if !std::io::stdin().is_terminal() {
-        screen::print("\n")?;
+        door::print(Form::Lines, "\n")?;
     }
     Ok(())
 }

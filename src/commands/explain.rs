@@ -5,6 +5,7 @@ use super::migrations::Acting;
 use super::{migrations, screen};
 use crate::Result;
 use crate::cli::{Color, ExplainArgs, Format};
+use crate::door::{self, Form};
 use crate::migration::footprint;
 use crate::migration::statement::statements;
 use crate::report::{explain_json, explain_text};
@@ -19,16 +20,16 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     let options = migrations::options(&args.migration);
     let (scripts, notes) = facts.pending(sources, &options, args.migration.all).await?;
     for note in notes {
-        eprintln!("pgguard: {note}");
+        door::say(&note);
     }
     let statements = statements(&scripts);
     let acting = Acting::of(args.migration.role.as_ref(), None);
     let catalog = migrations::catalog(&mut facts, &statements, &acting).await?;
     let footprint = footprint::of(&statements, catalog, 0);
-    screen::print(&match args.format {
-        Format::Text => explain_text(&footprint, screen::page(color)),
-        Format::Json => explain_json(&footprint),
-    })?;
+    match args.format {
+        Format::Text => door::print(Form::Lines, &explain_text(&footprint, screen::page(color))),
+        Format::Json => door::print(Form::Json, &explain_json(&footprint)),
+    }?;
     let recording = facts.finish().await;
     if let Some(path) = &args.record.record {
         recording.write(path)?;

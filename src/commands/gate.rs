@@ -8,6 +8,7 @@ use super::{migrations, screen, stop};
 use crate::backup::schedule::{NextBackup, USUAL_MIGRATION};
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
+use crate::door::{self, Form, ProgressLine};
 use crate::gate::waiting::{Next, Terms, Waiting};
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
@@ -49,6 +50,9 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     tokio::pin!(stop);
     tokio::select! {
         answer = until_done(&question, &mut subjects) => {
+            let Some(answer) = answer else {
+                return Ok(NOBODY_READS);
+            };
             tell(&question.args, &subjects, color)?;
             for subject in &mut subjects {
                 subject.past.warn();
@@ -61,11 +65,14 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
         }
         signal = &mut stop => {
             // The last answer is that it was not clear; nobody may take a stopped gate for a green one.
-            eprintln!("pgguard: stopped by {signal} before it was clear");
+            door::say(&format!("stopped by {signal} before it was clear"));
             Ok(signal.exit_status())
         }
     }
 }
+
+/// The status when a wait was given up because nobody reads what it says: that of SIGPIPE, and no verdict.
+const NOBODY_READS: u8 = 141;
 
 /// What is asked of every server.
 struct Question {
@@ -322,8 +329,9 @@ impl Looked {
     }
 }
 
-/// Looks, a second time where somebody has only just begun, and with `--wait` until it is clear.
-async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
+/// Looks, a second time where somebody has only just begun, and with `--wait` until it is clear. `None`:
+/// nobody reads any more what it says.
+async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Answer> {
     let args = &question.args;
     let terms = Terms {
         at_most: span(args.wait.unwrap_or(args.patience)),
@@ -332,7 +340,7 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
         stable: args.stable,
     };
     let mut waiting = Waiting::begin(terms, Utc::now());
-    let mut line = screen::ProgressLine::new();
+    let mut line = ProgressLine::new();
     let mut second = false;
     loop {
         join_all(
@@ -351,11 +359,12 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Answer {
         match next {
             Next::Done(answer) => {
                 line.clear();
-                return answer;
+                return Some(answer);
             }
             Next::LookAgain { after, second_look } => {
-                if !second_look {
-                    line.say(&still_waiting(subjects, waiting.left(Utc::now())));
+                let left = waiting.left(Utc::now());
+                if !second_look && !line.say(&still_waiting(subjects, left)) {
+                    return None;
                 }
                 second = second_look;
                 tokio::time::sleep(after.to_std().unwrap_or(Duration::ZERO)).await;
@@ -483,25 +492,25 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
         })
         .collect();
     if let (GateFormat::Json, [_, _, ..]) = (args.format, views.as_slice()) {
-        return screen::print(&several_json(&views, over_all(subjects).answer));
+        return door::print(Form::Json, &several_json(&views, over_all(subjects).answer));
     }
     for view in &views {
-        screen::print(&match args.format {
-            GateFormat::Text => report::gate_text(view, screen::page(color)),
-            GateFormat::Json => report::gate_json(view),
-            GateFormat::Github => github(view)?,
-            GateFormat::Junit => report::gate_junit(view)?,
-            GateFormat::Sarif => report::gate_sarif(view),
-            GateFormat::Gitlab => report::gate_gitlab(view),
-        })?;
+        let (form, text) = match args.format {
+            GateFormat::Text => (Form::Lines, report::gate_text(view, screen::page(color))),
+            GateFormat::Json => (Form::Json, report::gate_json(view)),
+            GateFormat::Github => (Form::Marked, github(view)?),
+            GateFormat::Junit => (Form::Marked, report::gate_junit(view)?),
+            GateFormat::Sarif => (Form::Json, report::gate_sarif(view)),
+            GateFormat::Gitlab => (Form::Json, report::gate_gitlab(view)),
+        };
+        door::print(form, &text)?;
     }
     if args.format == GateFormat::Text && views.len() > 1 {
         let answer = over_all(subjects).answer;
-        screen::print(&format!(
-            "{} over all {} servers\n",
-            answer.headline(),
-            views.len()
-        ))?;
+        door::print(
+            Form::Lines,
+            &format!("{} over all {} servers\n", answer.headline(), views.len()),
+        )?;
     }
     Ok(())
 }
@@ -521,17 +530,12 @@ fn several_json(views: &[GateView], answer: Answer) -> String {
 /// Annotations on standard output, and the step's summary where the runner names a file for it.
 fn github(view: &GateView) -> Result<String> {
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-        use std::io::Write;
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(report::gate_github_summary(view).as_bytes()))
-            .map_err(|error| Error::File {
-                what: "write",
-                path: path.to_string_lossy().into_owned(),
-                why: format!("{error} ($GITHUB_STEP_SUMMARY)"),
-            })?;
+        let summary = Form::Lines.made_safe(&report::gate_github_summary(view));
+        door::file::append(path.as_ref(), summary.as_bytes()).map_err(|error| Error::File {
+            what: "write",
+            path: path.to_string_lossy().into_owned(),
+            why: format!("{error} ($GITHUB_STEP_SUMMARY)"),
+        })?;
     }
     Ok(report::gate_github(view))
 }

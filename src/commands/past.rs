@@ -122,7 +122,7 @@ impl Past {
     /// Says on standard error what went wrong.
     pub fn warn(&mut self) {
         if let Some(problem) = self.problem() {
-            eprintln!("pgguard: note: {problem}");
+            crate::door::say(&format!("note: {problem}"));
         }
     }
 

@@ -5,6 +5,7 @@ use super::past::Past;
 use super::screen;
 use crate::cli::{Color, Format, StatusArgs};
 use crate::config::Config;
+use crate::door::{self, Form};
 use crate::model::Role;
 use crate::report::{self, Shown, StatusReport};
 use crate::sessions::{WaitGraph, understand};
@@ -31,10 +32,13 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
-    screen::print(&match args.format {
-        Format::Text => report::status_text::render(&told, screen::page(color)),
-        Format::Json => report::status_json(&told),
-    })?;
+    match args.format {
+        Format::Text => door::print(
+            Form::Lines,
+            &report::status_text::render(&told, screen::page(color)),
+        ),
+        Format::Json => door::print(Form::Json, &report::status_json(&told)),
+    }?;
     past.warn();
     past.close().await;
     let recording = facts.finish().await;

@@ -5,24 +5,19 @@ use super::kill::end::{self, End};
 use super::kill::note;
 use super::past::Past;
 use super::{screen, stop};
+use crate::Result;
 use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
+use crate::door::{self, Form, Live};
 use crate::kill::Dossier;
 use crate::postgres::connect::Connection;
 use crate::postgres::snapshot;
 use crate::report::{self, Shown, page::Page};
 use crate::watch::{Look, Screen, Wish, draw};
-use crate::{Error, Result};
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{cursor, execute};
 use futures_util::StreamExt as _;
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use std::future::Future;
-use std::io::{self, IsTerminal as _, Stdout};
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,8 +35,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn run(args: StatusArgs, shown: Shown, interval: Duration, color: Color) -> Result<u8> {
     let interval = interval.max(Duration::from_millis(100));
     let page = screen::page(color);
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+    if !door::is_screen() {
         return plainly(args, shown, interval, page).await;
     }
     let mut terminal = Live::begin()?;
@@ -69,7 +63,11 @@ async fn plainly(args: StatusArgs, shown: Shown, interval: Duration, page: Page)
             }
             Err(error) => format!("pgguard: {error}\n"),
         };
-        screen::print(&format!("{text}\n"))?;
+        door::print(Form::Lines, &format!("{text}\n"))?;
+        if door::is_closed() {
+            past.close().await;
+            return Ok(0);
+        }
         tokio::select! {
             signal = &mut stop => {
                 past.close().await;
@@ -131,7 +129,7 @@ impl Watch {
         let stop = stop::requested();
         tokio::pin!(stop);
         loop {
-            live.draw(&mut self.screen)?;
+            live.draw(|frame| draw(frame, &mut self.screen))?;
             if looking.is_none() && !self.screen.paused && Instant::now() >= self.next_look {
                 looking = Some(self.begin_look());
             }
@@ -242,53 +240,5 @@ async fn maybe<T>(work: &mut Option<Pin<Box<dyn Future<Output = T>>>>) -> T {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
-    }
-}
-
-/// The terminal while it is ours; given back however we leave.
-struct Live(Terminal<CrosstermBackend<Stdout>>);
-
-impl Live {
-    fn begin() -> Result<Self> {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            before(panic);
-        }));
-        enable_raw_mode().map_err(|error| unusable(&error))?;
-        // From here on Drop gives it back, should the next step fail.
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
-        let live = Self(terminal.map_err(|error| {
-            give_back();
-            unusable(&error)
-        })?);
-        execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)
-            .map_err(|error| unusable(&error))?;
-        Ok(live)
-    }
-
-    fn draw(&mut self, screen: &mut Screen) -> Result<()> {
-        let drawn = self.0.draw(|frame| draw(frame, screen));
-        drawn.map(|_| ()).map_err(|error| unusable(&error))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        give_back();
-    }
-}
-
-/// Nothing can be done about a terminal that does not take it.
-fn give_back() {
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, cursor::Show);
-    let _ = disable_raw_mode();
-}
-
-fn unusable(error: &io::Error) -> Error {
-    Error::File {
-        what: "use",
-        path: "the terminal".into(),
-        why: format!("{error}; try pgguard status without --watch"),
     }
 }

@@ -1,10 +1,11 @@
 //! `backups` for people: what runs, what comes, and a table of what was, with a bar for each duration.
 
 use super::backups::{BackupsReport, RunningBackup};
-use super::page::{Ink, Page, columns, printable};
+use super::page::{Ink, Page, columns};
 use super::status_words::{self as words, brief};
 use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, RunOutcome};
+use crate::safe::printable;
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::fmt::Write as _;

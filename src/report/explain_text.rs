@@ -1,8 +1,9 @@
 //! A footprint for people: which relations, in which mode, why, and for how long.
 
-use super::page::{Ink, Page, printable};
+use super::page::{Ink, Page};
 use crate::gate::words::one_line;
 use crate::model::{Footprint, LockRequest, LockWork, Statement, WaitPhase};
+use crate::safe::printable;
 use std::fmt::Write as _;
 
 /// The whole report.

@@ -1,11 +1,11 @@
 //! What a gate found, as short facts: the same for every form that it is told in.
 
-use super::page::printable;
 use crate::gate::words::{one_line, span};
 use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
+use crate::safe::printable;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,8 +1,8 @@
 //! A gate's answer as GitHub Actions shows it: annotations beside the lines, and a step summary.
 
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
-use super::page::printable;
 use crate::model::Answer;
+use crate::safe::printable;
 use std::fmt::Write as _;
 
 /// Workflow commands for standard output: one annotation a finding.

@@ -1,8 +1,8 @@
 //! A gate's answer as JUnit XML: a suite a file, a case a statement.
 
 use super::gate_findings::{Finding, GateView, Level, answer_on, findings, place};
-use super::page::printable;
 use crate::model::Answer;
+use crate::safe::printable;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// The whole document.

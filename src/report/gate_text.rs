@@ -1,9 +1,10 @@
 //! A gate's answer for people.
 
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
-use super::page::{Ink, Page, printable};
+use super::page::{Ink, Page};
 use crate::gate::words::cut;
 use crate::model::Answer;
+use crate::safe::printable;
 use std::fmt::Write as _;
 
 /// How many findings a person reads in full.

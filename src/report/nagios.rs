@@ -1,8 +1,8 @@
 //! TELL a monitoring system: one line by the Monitoring Plugins Development Guidelines, understood by
 //! Nagios, Icinga and their kin. `NAME STATE - text | label=value[unit];warn;crit;min`.
 
-use super::page::printable;
 use crate::check::{Answer, Figure, Thresholds};
+use crate::safe::printable;
 use std::fmt::Write as _;
 
 /// All of the output, in bytes: NRPE passes 4 KiB on, and older ones less.

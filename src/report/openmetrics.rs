@@ -3,6 +3,7 @@
 
 use crate::check::seconds;
 use crate::model::{BackendState, Role, Snapshot, age};
+use crate::safe::printable;
 use crate::sessions::{Sessions, WaitGraph};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,8 +73,8 @@ fn plain(name: &'static str, unit: &'static str, help: &'static str, value: f64)
 fn database_of(snapshot: &Snapshot, pid: i32) -> String {
     snapshot
         .backend(pid)
-        .and_then(|b| b.datname.clone())
-        .unwrap_or_default()
+        .and_then(|b| b.datname.as_deref())
+        .map_or_else(String::new, visible)
 }
 
 fn by_role(snapshot: &Snapshot, sessions: &Sessions) -> Family {
@@ -122,7 +123,7 @@ fn databases(snapshot: &Snapshot) -> BTreeMap<String, usize> {
         .iter()
         .filter_map(|b| b.datname.clone())
         .chain([snapshot.server.datname.clone()])
-        .map(|name| (name, 0))
+        .map(|name| (visible(&name), 0))
         .collect()
 }
 
@@ -188,7 +189,7 @@ fn backups(snapshot: &Snapshot, sessions: &Sessions) -> Family {
         let began = backend.xact_start.or(backend.backend_start);
         let span = began.map_or(0.0, |t| seconds(age(t, snapshot.taken_at)));
         let oldest = ages
-            .entry((backend.datname.clone().unwrap_or_default(), tool))
+            .entry((database_of(snapshot, session.pid), tool))
             .or_default();
         *oldest = oldest.max(span);
     }
@@ -240,6 +241,13 @@ fn braces(labels: &Labels) -> String {
         .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
         .collect();
     format!("{{{}}}", pairs.join(","))
+}
+
+/// A database's name with everything visible that a terminal would act on. It is the key that samples are
+/// counted by: two names that look alike are one series, for two of the same labels would spoil the whole file.
+fn visible(name: &str) -> String {
+    let lines: Vec<String> = name.split('\n').map(printable).collect();
+    lines.join("\n")
 }
 
 /// Backslash, quote and line feed are escaped; a database may be called anything.

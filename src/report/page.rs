@@ -121,40 +121,9 @@ pub fn columns(text: &str) -> usize {
 /// Width of a label's column.
 const LABEL: usize = 9;
 
-/// A text of somebody else's as it may be shown: on one line, and without what a terminal or a log
-/// would act on (escape sequences, control characters, marks that reverse the direction of writing).
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() || turns_the_line(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Unicode's bidirectional formatting characters, and the line separators.
-const fn turns_the_line(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_a_terminal_acts_on_gets_through() {
-        assert_eq!(
-            printable("a\x1b[2J\u{9b}31m\u{202e}b\nc\u{7f}"),
-            "a\\u{1b}[2J\\u{9b}31m\\u{202e}b c\\u{7f}"
-        );
-        assert_eq!(printable("Größe 名前"), "Größe 名前");
-    }
 
     #[test]
     fn a_text_is_cut_by_the_columns_it_takes() {

@@ -1,10 +1,11 @@
 //! The table of `status`: sessions by role, with what is left out counted below it.
 
-use super::page::{Ink, Page, printable};
+use super::page::{Ink, Page};
 use super::status::{Line, StatusReport};
 use super::status_text;
 use super::status_words::{self as words, brief, one_line};
 use crate::model::{BackendState, Role};
+use crate::safe::printable;
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::collections::BTreeMap;
 

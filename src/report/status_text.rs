@@ -1,9 +1,10 @@
 //! `status` for people: what is wrong first, then who is there.
 
-use super::page::{Ink, Page, columns, printable};
+use super::page::{Ink, Page, columns};
 use super::status::{Line, StatusReport, Trouble};
 use super::status_table;
 use super::status_words::{self as words, brief};
+use crate::safe::printable;
 use crate::sessions::waits::{Node, Party};
 use std::fmt::Write as _;
 

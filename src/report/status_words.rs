@@ -1,9 +1,9 @@
 //! The sentences of `status`.
 
-use super::page::printable;
 use super::status::{Line, StatusReport};
 use super::status_text::party_name;
 use crate::model::{BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session};
+use crate::safe::printable;
 use crate::sessions::prevents_wraparound;
 use crate::sessions::waits::{Node, Party, Waiter};
 use chrono::TimeDelta;

@@ -2,9 +2,9 @@
 
 use super::Look;
 use crate::model::{Backend, BackendIdentity, BackendState, Role};
-use crate::report::page::printable;
 use crate::report::status_words::{brief, ends, one_line, progress};
 use crate::report::{Shown, StatusLine, StatusReport, status_words};
+use crate::safe::printable;
 use crate::sessions::waits::{Node, Party};
 use std::cmp::Reverse;
 

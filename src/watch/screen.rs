@@ -291,7 +291,8 @@ impl Screen {
         match &self.selected {
             None => Err("nobody is under the cursor: that session has ended; move it".into()),
             Some(Key::Prepared(gid)) => Err(format!(
-                "a prepared transaction has no process: pgguard kill --prepared '{gid}'"
+                "a prepared transaction has no process: pgguard kill --prepared {}",
+                crate::safe::shell_word(gid)
             )),
             Some(Key::Session(identity)) => dossier(
                 identity.pid,

@@ -9,13 +9,14 @@ use super::super::schedulers::{is_backup_program, program_name};
 use crate::Result;
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
+use crate::door::say;
 use crate::model::{Backend, BackendIdentity, RunOutcome, Session, Snapshot};
 use crate::sessions::understand;
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -74,12 +75,6 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
     };
     observer.finish(outcome).await;
     status
-}
-
-/// A line to standard error, if anybody can read it: `eprintln!` would panic on a full disk or a closed pipe,
-/// and the panic's status would stand in for the command's.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "pgguard: {line}");
 }
 
 fn outcome(status: ExitStatus) -> RunOutcome {

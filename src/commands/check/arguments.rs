@@ -225,7 +225,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     if duration.is_zero() {
         return Err("it must be more than 0".into());
     }
-    Ok(duration)
+    crate::cli::not_too_long(duration)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Says the last word when the check itself cannot: the deadline, SIGTERM, a panic. A plugin that says
 //! nothing, or exits with another status than 0 to 3, loses its text in Nagios.
 
-use std::io::Write as _;
+use crate::door;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -30,12 +30,6 @@ fn claim() -> bool {
     !SAID.swap(true, Ordering::SeqCst)
 }
 
-fn write(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
 /// Prints the check's own output and returns its status; UNKNOWN where nobody could read it.
 pub fn say(text: &str, status: u8) -> u8 {
     if !claim() {
@@ -44,14 +38,14 @@ pub fn say(text: &str, status: u8) -> u8 {
             std::thread::park();
         }
     }
-    write(text).map_or(3, |()| status)
+    if door::is_printed(text) { status } else { 3 }
 }
 
 /// Ends the process with UNKNOWN and one line, unless the check has said its own.
 fn last_word(text: &str) {
     if claim() {
-        // It is told by the exit status where nobody reads it.
-        let _ = write(&format!("PGGUARD UNKNOWN - {text}\n"));
+        // Where nobody reads it, the exit status tells it.
+        let _ = door::is_printed(&format!("PGGUARD UNKNOWN - {text}\n"));
         std::process::exit(3);
     }
 }

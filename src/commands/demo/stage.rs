@@ -4,6 +4,7 @@
 use super::super::screen;
 use super::Migration;
 use crate::cli::Color;
+use crate::door::{self, Form};
 use crate::throwaway::Server;
 use crate::{Error, Result};
 use std::io::Read;
@@ -56,7 +57,7 @@ impl<'a> Stage<'a> {
             .lines()
             .map(|line| format!("{on}{line}{off}"))
             .collect();
-        screen::print(&format!("\n{}\n", lines.join("\n")))
+        door::print(Form::Lines, &format!("\n{}\n", lines.join("\n")))
     }
 
     /// Puts a migration's file where the commands are run.
@@ -71,12 +72,15 @@ impl<'a> Stage<'a> {
 
     /// Shows a migration's file.
     pub fn show(&self, (name, text): Migration) -> Result<()> {
-        screen::print(&format!("\n$ cat {name}\n{text}"))
+        door::print(Form::Lines, &format!("\n$ cat {name}\n{text}"))
     }
 
     /// Runs a command of pgguard's for all to see, and insists on its exit status.
     pub fn pgguard(&self, arguments: &[&str], expected: i32) -> Result<()> {
-        screen::print(&format!("\n$ pgguard {}\n", arguments.join(" ")))?;
+        door::print(
+            Form::Lines,
+            &format!("\n$ pgguard {}\n", arguments.join(" ")),
+        )?;
         let color = match self.color {
             Color::Always => "always",
             Color::Never => "never",
@@ -106,7 +110,7 @@ impl<'a> Stage<'a> {
             .map_err(|error| unexpected(arguments, &error.to_string()))?;
         let took = begun.elapsed().as_secs_f64();
         let code = status.code().unwrap_or(-1);
-        screen::print(&format!("(exit status {code}, {took:.2} s)\n"))?;
+        door::print(Form::Lines, &format!("(exit status {code}, {took:.2} s)\n"))?;
         if code == expected {
             return Ok(());
         }
@@ -118,7 +122,7 @@ impl<'a> Stage<'a> {
 
     /// Runs a statement for all to see.
     pub fn run_sql(&self, statement: &str) -> Result<()> {
-        screen::print(&format!("\n$ psql -c '{statement}'\n"))?;
+        door::print(Form::Lines, &format!("\n$ psql -c '{statement}'\n"))?;
         self.server.sql("shop", statement).map(drop)
     }
 

@@ -1,8 +1,9 @@
 //! Asks before it acts: words on a terminal, or an identity that was named beforehand.
 
+use crate::door;
 use crate::kill::Confirmation;
+use crate::safe::shell_word;
 use crate::{Error, Result};
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 /// Whether to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +33,15 @@ pub fn ask(
             Consent::NamesAnother
         });
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !door::can_ask() {
         return Err(Error::Usage(format!(
-            "nothing was done: there is no terminal to ask on; if this is the one, pass --yes '{identity}'"
+            "nothing was done: there is no terminal to ask on; if this is the one, pass --yes {}",
+            shell_word(identity)
         )));
     }
-    let mut err = io::stderr().lock();
-    let asked = err
-        .write_all(confirmation.question(deed).as_bytes())
-        .and_then(|()| err.flush());
-    let mut answer = String::new();
-    let read = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
-    Ok(match read {
-        Ok(_) if confirmation.accepts(&answer) => Consent::Given,
+    let answer = door::ask(&confirmation.question(deed));
+    Ok(match answer {
+        Some(answer) if confirmation.accepts(&answer) => Consent::Given,
         _ => Consent::Refused,
     })
 }

@@ -8,13 +8,15 @@ pub mod note;
 use super::past::Past;
 use super::{facts, screen, verdict};
 use crate::cli::{Color, KillArgs};
+use crate::door::{self, Form};
 use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
 use crate::model::{Answer, Pid, PreparedXact, Snapshot};
 use crate::postgres::connect::{Connection, Target};
 use crate::postgres::signal::{self, Sent};
 use crate::postgres::snapshot;
-use crate::report::page::{Ink, Page, printable};
+use crate::report::page::{Ink, Page};
+use crate::safe::printable;
 use crate::sessions::waits::Party;
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result};
@@ -118,7 +120,7 @@ impl Kill {
         }
         let wait = self.args.wait;
         let ended = end(&mut self.connection, &dossier, &steps, wait, |step| {
-            eprintln!("pgguard: {step}");
+            door::say(step);
         })
         .await?;
         let status = self.tell(&dossier, &ended)?;
@@ -130,7 +132,7 @@ impl Kill {
 
     async fn keep(&self, note: Option<SignalNote>) {
         if let Some(problem) = note::keep(note, &self.args.history).await {
-            eprintln!("pgguard: note: {problem}");
+            door::say(&format!("note: {problem}"));
         }
     }
 
@@ -171,8 +173,8 @@ impl Kill {
             out.push_str(&self.page.labelled("better", &printable(better)));
         }
         let identity = dossier.identity.to_string();
-        out.push_str(&self.page.labelled("identity", &identity));
-        screen::print(&out)
+        out.push_str(&self.page.labelled("identity", &printable(&identity)));
+        door::print(Form::Lines, &out)
     }
 
     fn headline(&self, who: &str) -> String {
@@ -189,10 +191,12 @@ impl Kill {
 
     fn say(&self, text: &str) -> Result<()> {
         let mut out = String::new();
-        for line in self.page.lines(&printable(text), 0) {
-            let _ = writeln!(out, "{line}");
+        // Later lines hang: a name in the text must not begin a line that reads like one of ours.
+        for (nth, line) in self.page.lines(&printable(text), 2).iter().enumerate() {
+            let indent = if nth == 0 { "" } else { "  " };
+            let _ = writeln!(out, "{indent}{line}");
         }
-        screen::print(&out)
+        door::print(Form::Lines, &out)
     }
 
     /// A prepared transaction, from a connection to its own database.
@@ -205,7 +209,7 @@ impl Kill {
             return Ok(NOT_DONE);
         };
         self.show_prepared(xact, &look)?;
-        let confirmation = Confirmation::for_prepared(gid);
+        let confirmation = Confirmation::for_prepared(xact);
         if !self.may(&xact.identity(), &confirmation, "Roll it back")? {
             return Ok(NOT_DONE);
         }
@@ -241,7 +245,7 @@ impl Kill {
             out.push_str(&self.page.labelled(label, &printable(&text)));
         }
         out.push_str(&self.page.labelled("identity", &printable(&xact.identity())));
-        screen::print(&out)
+        door::print(Form::Lines, &out)
     }
 }
 

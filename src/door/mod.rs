@@ -1,0 +1,140 @@
+//! The door: the one place through which text leaves, to standard output, standard error or the terminal.
+//!
+//! Nothing else writes there (a test reads the sources for it), so that text of others never reaches a
+//! terminal or a log raw, a full disk is no panic, and a reader that has gone away is noticed.
+
+pub mod file;
+mod live;
+mod panics;
+mod progress;
+
+pub use live::Live;
+pub use panics::{last_panic, remember_panics};
+pub use progress::ProgressLine;
+
+use crate::{Error, Result, safe};
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a text is: it says how text of others in it is made safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people, monitoring and metrics: lines.
+    Lines,
+    /// JSON.
+    Json,
+    /// XML, and commands for GitHub's runner: every text in them is made safe where they are written.
+    Marked,
+    /// Not a word of others: completions, help, man pages.
+    Ours,
+}
+
+impl Form {
+    /// The text as it may leave.
+    #[must_use]
+    pub fn made_safe(self, text: &str) -> String {
+        match self {
+            Self::Lines => safe::page(text),
+            Self::Json => safe::json(text),
+            Self::Marked | Self::Ours => text.to_owned(),
+        }
+    }
+}
+
+/// Nobody reads standard output any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output. A reader that has gone away is no error: [`is_closed`] says so, and what
+/// prints in a loop ends then.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub fn print(form: Form, text: &str) -> Result<()> {
+    write(form.made_safe(text).as_bytes()).map_err(|error| Error::File {
+        what: "write",
+        path: "standard output".into(),
+        why: error.to_string(),
+    })
+}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        written => written,
+    }
+}
+
+/// Whether a write to standard output has found that nobody reads it.
+#[must_use]
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Writes lines for people to standard output and says whether they were written, whatever kept them.
+#[must_use]
+pub fn is_printed(text: &str) -> bool {
+    write(safe::page(text).as_bytes()).is_ok() && !is_closed()
+}
+
+/// One line on standard error, after our name. Where it cannot be written nothing is lost but the line.
+pub fn say(text: &str) {
+    complain(&format!("pgguard: {}\n", safe::printable(text)));
+}
+
+/// Lines on standard error as they are, for a refusal of several lines.
+pub fn complain(text: &str) {
+    let _ = to_error(safe::page(text).as_bytes());
+}
+
+fn to_error(bytes: &[u8]) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    err.write_all(bytes).and_then(|()| err.flush())
+}
+
+/// Asks on the terminal. `None`: the question could not be shown, or the input ended before a whole line.
+#[must_use]
+pub fn ask(question: &str) -> Option<String> {
+    to_error(safe::printable(question).as_bytes()).ok()?;
+    let answer = whole_line();
+    if answer.is_none() {
+        // The cursor stands behind the question.
+        complain("\n");
+    }
+    answer
+}
+
+/// A line of standard input; `None` at its end: half a line was given by nobody's Enter.
+fn whole_line() -> Option<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).ok()?;
+    line.ends_with('\n').then_some(line)
+}
+
+/// Whether somebody can be asked: by [`ask`], and answers from a keyboard.
+#[must_use]
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether standard output is a terminal.
+#[must_use]
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a screen can be drawn and driven by keys.
+#[must_use]
+pub fn is_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    !dumb && io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// How many columns the terminal has.
+#[must_use]
+pub fn columns() -> usize {
+    crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(40))
+}
