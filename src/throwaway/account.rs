@@ -2,7 +2,9 @@
 //! name somebody else.
 
 use crate::{Error, Result};
-use nix::unistd::{Gid, Uid, User, chown, geteuid};
+use nix::unistd::{Gid, Uid, User, geteuid};
+use std::fs::File;
+use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -49,10 +51,10 @@ impl Account {
         command
     }
 
-    /// Gives this account a file or folder.
-    pub fn give(self, path: &Path) -> std::io::Result<()> {
+    /// Gives this account a file or folder that is open: a name may lead elsewhere by now.
+    pub fn give(self, opened: &File) -> std::io::Result<()> {
         match self.0 {
-            Some((uid, gid)) => Ok(chown(path, Some(uid), Some(gid))?),
+            Some((uid, gid)) => fchown(opened, Some(uid.as_raw()), Some(gid.as_raw())),
             None => Ok(()),
         }
     }

@@ -19,7 +19,9 @@
 
 mod account;
 mod binaries;
+mod folder;
 mod server;
 
 pub use binaries::{Binaries, NOT_FOUND_HELP};
+pub use folder::Scratch;
 pub use server::{Options, Server};

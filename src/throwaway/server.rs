@@ -2,12 +2,11 @@
 
 use super::account::Account;
 use super::binaries::Binaries;
+use super::folder::{self, Folder, cannot_prepare};
 use crate::{Error, Result};
 use std::ffi::OsString;
-use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -91,6 +90,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Server {
     binaries: Binaries,
+    account: Account,
     folder: PathBuf,
     port: u16,
     password: String,
@@ -133,17 +133,22 @@ impl Server {
 
     /// Lays out the folder and starts the supervisor in it.
     fn launch(binaries: Binaries, account: Account, options: &Options) -> Result<Self> {
-        let port = free_port().map_err(|error| cannot_write("a free port", &error))?;
-        let folder = private_folder(account)?;
-        // Until the supervisor runs, nobody but us removes the folder.
-        let laid_out = lay_out(&folder, account, port, options)
-            .and_then(|()| supervisor(&binaries, account, &folder, &options.initdb).spawn());
-        let supervisor = laid_out.map_err(|error| {
-            let _ = std::fs::remove_dir_all(&folder);
-            cannot_write(&folder.display().to_string(), &error)
-        })?;
+        let port = free_port().map_err(|error| cannot_prepare("a free port".as_ref(), &error))?;
+        let ours = Folder::new(account)?;
+        let path = ours.path().to_owned();
+        let failed = |error| cannot_prepare(&path, &error);
+        lay_out(&ours, port, options).map_err(failed)?;
+        let folder = ours.give().map_err(failed)?;
+        let supervisor = supervisor(&binaries, account, &folder, &options.initdb)
+            .spawn()
+            .map_err(|error| {
+                // Until the supervisor runs, nobody but us removes the folder.
+                let _ = std::fs::remove_dir_all(&folder);
+                failed(error)
+            })?;
         Ok(Self {
             binaries,
+            account,
             folder,
             port,
             password: String::new(),
@@ -175,11 +180,9 @@ impl Server {
     /// The postmaster writes its state into the 8th line of its lock file (`miscinit.c`,
     /// `LOCK_FILE_LINE_PM_STATUS`).
     fn is_ready(&self) -> bool {
-        std::fs::read_to_string(self.folder.join("data/postmaster.pid")).is_ok_and(|file| {
-            file.lines()
-                .nth(7)
-                .is_some_and(|state| state.trim() == "ready")
-        })
+        let file = folder::read(&self.folder.join("data/postmaster.pid"));
+        let state = file.split(|byte| *byte == b'\n').nth(7);
+        state.is_some_and(|state| state.trim_ascii() == b"ready")
     }
 
     /// Gives the superuser a random password, which only this program knows, for TCP.
@@ -187,7 +190,7 @@ impl Server {
         let mut random = [0_u8; 24];
         std::fs::File::open("/dev/urandom")
             .and_then(|mut file| file.read_exact(&mut random))
-            .map_err(|error| cannot_write("/dev/urandom", &error))?;
+            .map_err(|error| cannot_prepare("/dev/urandom".as_ref(), &error))?;
         self.password = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let statement = format!("ALTER ROLE {SUPERUSER} PASSWORD '{}'", self.password);
         self.sql("postgres", &statement).map(drop)
@@ -196,8 +199,31 @@ impl Server {
     /// The server's log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(self.folder.join("log")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        String::from_utf8_lossy(&folder::read(&self.folder.join("log"))).into_owned()
+    }
+
+    /// Puts a file into the data directory, as the server's account: another could be led elsewhere by a link.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.data_dir().join(name);
+        let failed = |error: std::io::Error| cannot_prepare(&path, &error);
+        let mut writer = self
+            .account
+            .command("/bin/sh")
+            .args(["-c", "umask 077; cat >\"$1\"", "sh"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let written = writer.stdin.take().map(|mut input| input.write_all(bytes));
+        let status = writer.wait().map_err(failed)?;
+        match written {
+            Some(Ok(())) if status.success() => Ok(()),
+            Some(Err(error)) => Err(failed(error)),
+            _ => Err(failed(std::io::Error::other(status.to_string()))),
+        }
     }
 
     /// The installation that it runs from.
@@ -408,7 +434,7 @@ fn supervisor(binaries: &Binaries, account: Account, folder: &Path, initdb: &[St
 }
 
 /// Writes what the supervisor copies into the data directory.
-fn lay_out(folder: &Path, account: Account, port: u16, options: &Options) -> std::io::Result<()> {
+fn lay_out(folder: &Folder, port: u16, options: &Options) -> std::io::Result<()> {
     let ours = SETTINGS
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -416,7 +442,7 @@ fn lay_out(folder: &Path, account: Account, port: u16, options: &Options) -> std
         ("port".to_owned(), port.to_string()),
         (
             "unix_socket_directories".to_owned(),
-            folder.display().to_string(),
+            folder.path().display().to_string(),
         ),
     ];
     let settings: String = ours
@@ -435,34 +461,8 @@ fn lay_out(folder: &Path, account: Account, port: u16, options: &Options) -> std
     hba.push('\n');
     hba.push_str(&ours.join("\n"));
     hba.push('\n');
-    for (name, text) in [("settings.conf", settings), ("pg_hba.conf", hba)] {
-        let path = folder.join(name);
-        std::fs::write(&path, text)?;
-        account.give(&path)?;
-    }
-    Ok(())
-}
-
-/// A new folder that only the server's account can enter, with a short name: a socket's whole name
-/// has at most 107 bytes (103 on macOS), and `/.s.PGSQL.65535` follows.
-fn private_folder(account: Account) -> Result<PathBuf> {
-    let bases = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
-    let base = bases
-        .iter()
-        .find(|base| base.as_os_str().len() <= 60 && base.is_absolute() && account.can_write(base))
-        .ok_or_else(|| Error::File {
-            what: "write",
-            path: "/tmp".into(),
-            why:
-                "the server's account has no folder for temporary files; name a short one in TMPDIR"
-                    .into(),
-        })?;
-    let made = tempfile::Builder::new()
-        .prefix("pgguard-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(base)
-        .and_then(|folder| account.give(folder.path()).map(|()| folder.keep()));
-    made.map_err(|error| cannot_write(&base.display().to_string(), &error))
+    folder.write("settings.conf", &settings)?;
+    folder.write("pg_hba.conf", &hba)
 }
 
 fn free_port() -> std::io::Result<u16> {
@@ -486,14 +486,6 @@ fn percent_encoded(text: &str) -> String {
         _ => format!("%{byte:02X}"),
     });
     encoded.collect()
-}
-
-fn cannot_write(path: &str, error: &std::io::Error) -> Error {
-    Error::File {
-        what: "prepare",
-        path: path.to_owned(),
-        why: format!("{error}; a throw-away server needs it"),
-    }
 }
 
 #[cfg(test)]

@@ -28,14 +28,13 @@ impl<'a> Standby<'a> {
             .output()
             .expect("pg_basebackup starts");
         assert!(copied.status.success(), "{copied:?}");
-        let log = std::fs::File::create(primary.socket_dir().join("standby.log")).unwrap();
         let postmaster = as_owner(primary, "postgres")
             .arg("-D")
             .arg(&folder)
             .args(["-c", "hot_standby=on", "-c", "listen_addresses=", "-c"])
             .arg(format!("port={}", Self::port_of(primary)))
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::null())
             .spawn()
             .expect("postgres starts");
         let standby = Self {

@@ -6,7 +6,7 @@ use pgguard::throwaway::{Options, Server};
 use pgguard::{Error, Result};
 use std::fs;
 use std::future::Future;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -311,12 +311,9 @@ impl Secure {
             "names",
         );
         let server = Server::start(options).unwrap();
-        let owner = fs::metadata(server.data_dir()).unwrap();
         for name in ["server.key", "server.crt"] {
-            let copy = server.data_dir().join(name);
-            fs::copy(folder.path().join(name), &copy).unwrap();
-            fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
-            chown(&copy, Some(owner.uid()), Some(owner.gid())).unwrap();
+            let bytes = fs::read(folder.path().join(name)).unwrap();
+            server.put(name, &bytes).unwrap();
         }
         server
             .sql(

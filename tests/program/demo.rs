@@ -93,3 +93,40 @@ fn a_version_that_is_not_there_is_refused_with_the_way_out() {
         "{outcome}"
     );
 }
+
+/// cases/safety/11: a process of the server's account puts links wherever it can, while root runs the demo.
+#[test]
+fn roots_demo_follows_no_link_of_the_servers_account() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only for root does the server run as another account");
+        return;
+    }
+    let account = nix::unistd::User::from_name("nobody")
+        .unwrap()
+        .expect("nobody");
+    let outside = tempfile::tempdir().unwrap();
+    let victim = outside.path().join("victim");
+    std::fs::write(&victim, "keep me").unwrap();
+    let (mut command, folder) = demo();
+    let links = "while (1) { for my $d (glob \"$ARGV[0]/pgguard-*\") { for my $n (qw(settings.conf pg_hba.conf log ended \
+                 history.sqlite history.sqlite-wal history.sqlite-journal 0001_add_order_total.sql \
+                 0002_index_order_status.sql 0003_index_order_placed.sql)) { symlink($ARGV[1], \"$d/$n\"); } } }";
+    let mut attacker = Command::new("perl")
+        .args(["-e", links])
+        .arg(folder.path())
+        .arg(&victim)
+        .current_dir("/")
+        .uid(account.uid.as_raw())
+        .gid(account.gid.as_raw())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("perl");
+    // Whether it ends well is the attacker's choice: the folder is its own.
+    let _ = command.env("PGGUARD_PG_USER", "nobody").output().unwrap();
+    attacker.kill().unwrap();
+    attacker.wait().unwrap();
+    let found = victim.metadata().unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "keep me");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&found), 0);
+}

@@ -185,7 +185,7 @@ fn without_a_terminal_and_without_a_name_nothing_is_done() {
     let pid = idle.pid().to_string();
     let asked = kill(&shop, &[&pid]);
     assert_eq!(asked.status, 2, "{asked}");
-    let name = format!("--yes '{}'", identity(idle.pid()));
+    let name = format!("--yes {}", identity(idle.pid()));
     assert!(asked.stderr.contains(&name), "{asked}");
     let other = identity(idle.pid()).replace('@', "@1");
     let wrong = kill(&shop, &[&pid, "--yes", &other]);

@@ -9,6 +9,7 @@ mod check;
 mod command_line;
 mod connect;
 mod demo;
+mod door;
 mod kill;
 mod kill_race;
 mod look;

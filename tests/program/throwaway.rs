@@ -172,7 +172,7 @@ fn survives_nothing(signal: Signal) {
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "owns_a_server_until_killed",
+            "throwaway::owns_a_server_until_killed",
             "--ignored",
             "--nocapture",
         ])

@@ -5,7 +5,7 @@ use super::super::screen;
 use super::Migration;
 use crate::cli::Color;
 use crate::door::{self, Form};
-use crate::throwaway::Server;
+use crate::throwaway::{Scratch, Server};
 use crate::{Error, Result};
 use std::io::Read;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Stage<'a> {
     server: &'a Server,
     program: PathBuf,
+    /// What the commands read and write: not in the server's folder, which is another account's for root.
+    files: Scratch,
     color: Color,
     bold: bool,
 }
@@ -36,6 +38,7 @@ impl<'a> Stage<'a> {
         Ok(Self {
             server,
             program,
+            files: Scratch::new()?,
             color,
             bold,
         })
@@ -62,7 +65,7 @@ impl<'a> Stage<'a> {
 
     /// Puts a migration's file where the commands are run.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.server.socket_dir().join(name);
+        let path = self.files.path().join(name);
         std::fs::write(&path, text).map_err(|error| Error::File {
             what: "write",
             path: path.display().to_string(),
@@ -100,11 +103,8 @@ impl<'a> Stage<'a> {
             .args(["--color", color])
             .args(arguments)
             .env("PGDATABASE", "shop")
-            .env(
-                "PGGUARD_HISTORY",
-                self.server.socket_dir().join("history.sqlite"),
-            )
-            .current_dir(self.server.socket_dir())
+            .env("PGGUARD_HISTORY", self.files.path().join("history.sqlite"))
+            .current_dir(self.files.path())
             .stdin(Stdio::null())
             .status()
             .map_err(|error| unexpected(arguments, &error.to_string()))?;
