@@ -11,6 +11,7 @@ use crate::model::{
     AdvisoryRequest, LockMode, LockRequest, LockWork, ObjectRequest, Oid, Relation, RelationKind,
     RelationName, RowWait, Statement, WaitPhase, class,
 };
+use pg_query::NodeEnum;
 use pg_query::protobuf::RangeVar;
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +33,8 @@ pub struct Act<'a> {
     pub world: &'a mut World,
     /// The statement's text and place.
     pub source: &'a SourceStatement,
+    /// What plays a statement: bodies of functions hold statements of every kind.
+    pub run: fn(&mut Act, &NodeEnum) -> Step,
     locks: Vec<LockRequest>,
     place: HashMap<(Oid, LockMode, bool), usize>,
     held: HashSet<(Oid, LockMode)>,
@@ -59,10 +62,15 @@ pub struct Act<'a> {
 
 impl<'a> Act<'a> {
     /// A statement that has not begun.
-    pub fn new(world: &'a mut World, source: &'a SourceStatement) -> Self {
+    pub fn new(
+        world: &'a mut World,
+        source: &'a SourceStatement,
+        run: fn(&mut Act, &NodeEnum) -> Step,
+    ) -> Self {
         Self {
             world,
             source,
+            run,
             locks: Vec::new(),
             place: HashMap::new(),
             held: HashSet::new(),
@@ -415,7 +423,7 @@ impl<'a> Act<'a> {
 
 /// A range variable as the user wrote it.
 #[must_use]
-pub fn shown(range: &RangeVar) -> String {
+fn shown(range: &RangeVar) -> String {
     if range.schemaname.is_empty() {
         crate::model::quoted(&range.relname)
     } else {

@@ -3,67 +3,20 @@
 //! Source: `AlterTableGetLockLevel`, `ATPrepCmd` and the `ATExec…` functions of tablecmds.c. The mode is
 //! the highest of all subcommands and is used for the table and for every table it recurses to.
 
-use super::act::{Act, Refused, Step, refuse};
-use super::column;
-use super::drop;
-use super::expression;
-use super::foreign_key;
-use super::index;
-use super::names;
-use super::partition;
-use super::rename;
-use super::storage;
-use crate::model::{Constraint, LockMode, LockWork, Oid, RelationKind, class};
-use pg_query::NodeEnum;
-use pg_query::protobuf::{
-    self, AlterTableCmd, AlterTableStmt, AlterTableType as T, ConstrType, DropBehavior, Node,
-    ObjectType,
+use super::act::{Act, Step, refuse};
+use super::altering::Altering;
+use super::{
+    altering, column, constraint, drop, foreign_key, names, new_column, partition, rename, retype,
+    storage,
 };
+use crate::model::{LockMode, LockWork, Oid, RelationKind, class};
+use pg_query::protobuf::{
+    AlterTableCmd, AlterTableStmt, AlterTableType as T, ConstrType, Node, ObjectType,
+};
+use pg_query::{NodeEnum, protobuf};
 use std::collections::BTreeMap;
 
 use LockMode::{AccessExclusive, AccessShare, Share, ShareRowExclusive, ShareUpdateExclusive};
-
-/// What happens to one table beyond its catalog rows (`AlteredTableInfo`).
-#[derive(Debug, Default, Clone)]
-pub struct Altered {
-    /// Written anew, and why.
-    pub rewrite: Option<String>,
-    /// Read whole.
-    pub scan: bool,
-    /// Constraints to take away and add again.
-    pub constraints: Vec<Oid>,
-    /// Indexes to take away and build again.
-    pub indexes: Vec<Oid>,
-    /// Columns whose new type is indexed by other operators.
-    pub other_operators: Vec<i16>,
-    /// Columns that got another collation: indexes sort by it, foreign keys compare as before.
-    pub other_collations: Vec<i16>,
-    /// Extended statistics to take away and add again.
-    pub statistics: Vec<Oid>,
-    /// Foreign keys to check against all rows.
-    pub checks: Vec<foreign_key::Check>,
-    /// Another tablespace: the files are copied.
-    pub moves: bool,
-    /// Its sequences change persistence with it.
-    pub persistence: Option<char>,
-}
-
-/// An `ALTER TABLE` under way.
-pub struct Altering {
-    /// The mode for the table and all that it recurses to.
-    pub mode: LockMode,
-    /// Per table, what is left for the end (`wqueue`).
-    pub tables: BTreeMap<Oid, Altered>,
-    /// Without `ONLY`.
-    pub recurse: bool,
-}
-
-impl Altering {
-    /// What is noted for a table.
-    pub fn table(&mut self, oid: Oid) -> &mut Altered {
-        self.tables.entry(oid).or_default()
-    }
-}
 
 /// Subcommands below ACCESS EXCLUSIVE (`AlterTableGetLockLevel`); those that depend on more than their
 /// kind are in [`level`].
@@ -141,10 +94,6 @@ fn list_of(cmd: &AlterTableCmd) -> &[Node] {
     }
 }
 
-fn cascades(cmd: &AlterTableCmd) -> bool {
-    cmd.behavior == DropBehavior::DropCascade as i32
-}
-
 /// `ALTER TABLE|INDEX|VIEW|SEQUENCE|… name subcommand, …`
 pub fn alter_table(act: &mut Act, statement: &AlterTableStmt) -> Step {
     let Some(range) = &statement.relation else {
@@ -182,7 +131,7 @@ pub fn alter_table(act: &mut Act, statement: &AlterTableStmt) -> Step {
         recurse: range.inh,
     };
     for cmd in cmds.iter().filter(|c| kind_of(c) == T::AtAlterColumnType) {
-        column::retype_identity(act, oid, &cmd.name);
+        retype::retype_identity(act, oid, &cmd.name);
     }
     // `wqueue` passes: what drops and changes types comes before what adds (AT_PASS_…).
     let mut ordered: Vec<&AlterTableCmd> = cmds;
@@ -192,7 +141,7 @@ pub fn alter_table(act: &mut Act, statement: &AlterTableStmt) -> Step {
         subcommand(act, &mut altering, oid, cmd)?;
     }
     // ATPostAlterTypeCleanup comes before what is added.
-    column::rebuild(act, &mut altering)?;
+    retype::rebuild(act, &mut altering)?;
     for cmd in later {
         subcommand(act, &mut altering, oid, cmd)?;
     }
@@ -253,24 +202,24 @@ fn subcommand(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTable
         },
         T::AtDropColumn => drop_column(act, altering, oid, cmd),
         T::AtAlterColumnType => match column_of(cmd) {
-            Some(def) => column::alter_type(act, altering, oid, &cmd.name, def),
+            Some(def) => retype::alter_type(act, altering, oid, &cmd.name, def),
             None => Ok(()),
         },
         T::AtColumnDefault => set_default(act, altering, oid, cmd),
-        T::AtSetNotNull => set_not_null(act, altering, oid, &cmd.name),
-        T::AtDropNotNull => drop_not_null(act, altering, oid, &cmd.name),
+        T::AtSetNotNull => constraint::set_not_null(act, altering, oid, &cmd.name),
+        T::AtDropNotNull => constraint::drop_not_null(act, altering, oid, &cmd.name),
         T::AtSetStatistics => set_statistics(act, altering, oid),
         T::AtSetOptions | T::AtResetOptions => Ok(()),
         T::AtSetStorage => column::set_storage(act, altering, oid, &cmd.name, true),
         T::AtSetCompression => column::set_storage(act, altering, oid, &cmd.name, false),
         T::AtAddConstraint => match constraint_of(cmd) {
-            Some(constraint) => add_constraint(act, altering, oid, constraint, false),
+            Some(constraint) => constraint::add_constraint(act, altering, oid, constraint, false),
             None => Ok(()),
         },
         T::AtAddIndex | T::AtAddIndexConstraint => Ok(()),
         T::AtAlterConstraint => foreign_key::alter(act, altering, oid, cmd),
-        T::AtValidateConstraint => validate(act, altering, oid, &cmd.name),
-        T::AtDropConstraint => drop_constraint(act, altering, oid, cmd),
+        T::AtValidateConstraint => constraint::validate(act, altering, oid, &cmd.name),
+        T::AtDropConstraint => constraint::drop_constraint(act, altering, oid, cmd),
         T::AtChangeOwner => rename::change_owner(act, oid, cmd.newowner.as_ref(), AccessExclusive),
         T::AtClusterOn => cluster_on(act, altering, oid, &cmd.name),
         T::AtSetLogged => storage::set_persistence(act, altering, oid, 'p'),
@@ -340,42 +289,6 @@ fn subcommand(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTable
     }
 }
 
-/// Locks the table's whole tree (`ATSimpleRecursion`: `find_all_inheritors`).
-pub fn lock_tree(act: &mut Act, oid: Oid, mode: LockMode) -> Vec<Oid> {
-    let tree = act.world.tree(oid);
-    let parent = act.shown(oid);
-    for &child in tree.iter().skip(1) {
-        act.lock(
-            child,
-            mode,
-            format!("a child of {parent}, which is altered"),
-        );
-    }
-    tree
-}
-
-/// The tables that a subcommand works on: all children too, unless ONLY.
-pub fn recursion(act: &mut Act, altering: &Altering, oid: Oid) -> Vec<Oid> {
-    if altering.recurse {
-        lock_tree(act, oid, altering.mode)
-    } else {
-        vec![oid]
-    }
-}
-
-/// A column's number, or a refusal.
-pub fn column_number(act: &Act, oid: Oid, name: &str) -> Step<i16> {
-    act.world
-        .column(oid, name)
-        .map(|c| c.number)
-        .ok_or_else(|| {
-            Refused(format!(
-                "column {name} of {} does not exist",
-                act.shown(oid)
-            ))
-        })
-}
-
 /// `ATExecDropColumn`: children are opened even with ONLY, for they then own the column.
 fn drop_column(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
     if act.world.column(oid, &cmd.name).is_none() {
@@ -390,12 +303,12 @@ fn drop_column(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTabl
     }
     let mut objects = Vec::new();
     collect_dropped_columns(act, altering, oid, &cmd.name, &mut objects);
-    for table in column::typed_tables(act, altering, oid)? {
+    for table in altering::typed_tables(act, altering, oid)? {
         if let Some(c) = act.world.column(table, &cmd.name) {
             objects.push((class::RELATION, table, i32::from(c.number)));
         }
     }
-    drop::delete(act, &objects, cascades(cmd), "loses a column")
+    drop::delete(act, &objects, altering::cascades(cmd), "loses a column")
 }
 
 fn collect_dropped_columns(
@@ -430,8 +343,8 @@ fn collect_dropped_columns(
 
 /// `SET DEFAULT`, `DROP DEFAULT`
 fn set_default(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
-    let tree = recursion(act, altering, oid);
-    column_number(act, oid, &cmd.name)?;
+    let tree = altering::recursion(act, altering, oid);
+    altering::column_number(act, oid, &cmd.name)?;
     for table in tree {
         let Some(number) = act.world.column(table, &cmd.name).map(|c| c.number) else {
             continue;
@@ -447,348 +360,16 @@ fn set_default(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTabl
             act.world.forget((class::DEFAULT, default, 0));
         }
         if let Some(expr) = &cmd.def {
-            column::put_default(act, table, number, Some(expr));
+            new_column::put_default(act, table, number, Some(expr));
         }
     }
     Ok(())
-}
-
-/// `SET NOT NULL`: a scan, unless it holds already or a valid CHECK says so
-/// (`NotNullImpliedByRelConstraints`).
-fn set_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -> Step {
-    column_number(act, oid, name)?;
-    // Already so: its partitions are so too and are not looked at (ATPrepSetNotNull); since 18 the same
-    // of plain children.
-    if act.world.column(oid, name).is_some_and(|c| c.not_null)
-        && !unvalidated_not_null(act, oid, name)
-        && (act.version() >= 18 || act.kind(oid) == RelationKind::PartitionedTable)
-    {
-        return Ok(());
-    }
-    lock_partitions_that_must_know(act, altering, oid);
-    for table in recursion(act, altering, oid) {
-        column::require_not_null(act, altering, table, name);
-    }
-    Ok(())
-}
-
-/// With ONLY, the partitions are looked at whether they have it already (`ATPrepSetNotNull`:
-/// `AT_CheckNotNull`, until 17).
-pub fn lock_partitions_that_must_know(act: &mut Act, altering: &Altering, oid: Oid) {
-    let is_partitioned = act.kind(oid) == RelationKind::PartitionedTable;
-    if !altering.recurse && is_partitioned && act.version() < 18 {
-        lock_tree(act, oid, altering.mode);
-    }
-}
-
-/// Whether the column's NOT NULL constraint is there but not validated (18).
-fn unvalidated_not_null(act: &Act, oid: Oid, name: &str) -> bool {
-    let Some(number) = act.world.column(oid, name).map(|c| c.number) else {
-        return false;
-    };
-    act.world
-        .constraints
-        .of(oid)
-        .any(|c| c.kind == 'n' && c.columns == [number] && !c.is_validated)
-}
-
-/// `DROP NOT NULL`: since 18 as the constraint that it is, and nothing where there is none
-/// (`ATExecDropNotNull`).
-fn drop_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -> Step {
-    let number = column_number(act, oid, name)?;
-    if act.version() >= 18 {
-        if act.world.column(oid, name).is_some_and(|c| !c.not_null) {
-            return Ok(());
-        }
-        let constraint = act
-            .world
-            .constraints
-            .of(oid)
-            .find(|c| c.kind == 'n' && c.columns == [number])
-            .cloned();
-        if let Some(constraint) = constraint {
-            if constraint.inherited > 0 {
-                return refuse(format!("constraint {} is inherited", constraint.name));
-            }
-            drop_one_constraint(act, altering, &constraint, false)?;
-        }
-        set_nullable(act, oid, name);
-        return Ok(());
-    }
-    for table in recursion(act, altering, oid) {
-        set_nullable(act, table, name);
-    }
-    Ok(())
-}
-
-fn set_nullable(act: &mut Act, oid: Oid, name: &str) {
-    if let Some(c) = act.world.column_mut(oid, name) {
-        c.not_null = false;
-    }
 }
 
 /// `SET STATISTICS`
 fn set_statistics(act: &mut Act, altering: &mut Altering, oid: Oid) -> Step {
     if !act.kind(oid).is_index() {
-        recursion(act, altering, oid);
-    }
-    Ok(())
-}
-
-/// `ADD CONSTRAINT`; `new_table`: part of CREATE TABLE, so that there is nothing to check.
-pub fn add_constraint(
-    act: &mut Act,
-    altering: &mut Altering,
-    oid: Oid,
-    constraint: &protobuf::Constraint,
-    new_table: bool,
-) -> Step {
-    let locks_children_first = act.version() >= 18 && altering.recurse && !new_table;
-    if locks_children_first {
-        lock_tree(act, oid, altering.mode);
-    }
-    match ConstrType::try_from(constraint.contype).unwrap_or(ConstrType::Undefined) {
-        ConstrType::ConstrForeign => foreign_key::add(act, altering, oid, constraint, new_table),
-        ConstrType::ConstrCheck => add_check(act, altering, oid, constraint, new_table),
-        ConstrType::ConstrNotnull => {
-            let name = names::list(&constraint.keys)
-                .into_iter()
-                .next()
-                .unwrap_or_default();
-            if constraint.skip_validation {
-                recursion(act, altering, oid);
-                return Ok(());
-            }
-            set_not_null(act, altering, oid, &name)
-        }
-        ConstrType::ConstrPrimary | ConstrType::ConstrUnique | ConstrType::ConstrExclusion => {
-            index::add_constraint(act, altering, oid, constraint, new_table)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `ATAddCheckNNConstraint`
-fn add_check(
-    act: &mut Act,
-    altering: &mut Altering,
-    oid: Oid,
-    constraint: &protobuf::Constraint,
-    new_table: bool,
-) -> Step {
-    if let Some(expr) = &constraint.raw_expr {
-        expression::check(act, oid, expr);
-    }
-    let tables = if constraint.is_no_inherit {
-        vec![oid]
-    } else {
-        recursion(act, altering, oid)
-    };
-    for table in tables {
-        let oid = act.world.new_oid();
-        let columns: Vec<i16> = constraint
-            .raw_expr
-            .as_deref()
-            .map(expression::columns)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|name| act.world.column(table, name).map(|c| c.number))
-            .collect();
-        let name = if constraint.conname.is_empty() {
-            check_name(act, table, &columns)
-        } else {
-            constraint.conname.clone()
-        };
-        let validated = !constraint.skip_validation;
-        put_constraint(
-            act,
-            Constraint {
-                oid,
-                name,
-                kind: 'c',
-                table,
-                columns,
-                is_validated: validated,
-                no_inherit: constraint.is_no_inherit,
-                ..blank_constraint()
-            },
-        );
-        if !constraint.skip_validation && !new_table {
-            altering.table(table).scan = true;
-        }
-    }
-    Ok(())
-}
-
-/// `ChooseConstraintName` for a check.
-fn check_name(act: &Act, table: Oid, columns: &[i16]) -> String {
-    let Some(relation) = act.world.relation(table) else {
-        return "check".to_owned();
-    };
-    let column = match columns {
-        [one] => relation
-            .columns
-            .iter()
-            .find(|c| c.number == *one)
-            .map(|c| c.name.clone()),
-        _ => None,
-    };
-    let base = match column {
-        Some(column) => format!("{}_{column}_check", relation.name.relation),
-        None => format!("{}_check", relation.name.relation),
-    };
-    let mut name = base.clone();
-    let mut number = 0;
-    while act.world.constraint(table, &name).is_some() {
-        number += 1;
-        name = format!("{base}{number}");
-    }
-    name
-}
-
-/// A constraint with nothing in it.
-pub fn blank_constraint() -> Constraint {
-    Constraint {
-        oid: 0,
-        name: String::new(),
-        kind: 'c',
-        table: 0,
-        domain: 0,
-        index: 0,
-        parent: 0,
-        referenced: 0,
-        columns: Vec::new(),
-        referenced_columns: Vec::new(),
-        on_delete: ' ',
-        on_update: ' ',
-        is_validated: true,
-        no_inherit: false,
-        is_local: true,
-        inherited: 0,
-        is_deferrable: false,
-        is_deferred: false,
-        is_enforced: true,
-        has_comment: false,
-        expression: None,
-    }
-}
-
-/// Puts a constraint into the world, with its dependency on the table's columns.
-pub fn put_constraint(act: &mut Act, constraint: Constraint) {
-    let object = (class::CONSTRAINT, constraint.oid, 0);
-    if constraint.columns.is_empty() {
-        act.world
-            .depend(object, (class::RELATION, constraint.table, 0), 'a');
-    }
-    for &column in &constraint.columns {
-        act.world.depend(
-            object,
-            (class::RELATION, constraint.table, i32::from(column)),
-            'a',
-        );
-    }
-    for &column in &constraint.referenced_columns {
-        act.world.depend(
-            object,
-            (class::RELATION, constraint.referenced, i32::from(column)),
-            'n',
-        );
-    }
-    act.world.put_constraint(constraint);
-}
-
-/// `VALIDATE CONSTRAINT` (`ATExecValidateConstraint`).
-fn validate(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) -> Step {
-    let Some(constraint) = act.world.constraint(oid, name).cloned() else {
-        return refuse(format!(
-            "constraint {name} of {} does not exist",
-            act.shown(oid)
-        ));
-    };
-    if constraint.is_validated {
-        return Ok(());
-    }
-    match constraint.kind {
-        'f' => foreign_key::validate(act, altering, &constraint),
-        _ => {
-            let tables = if constraint.no_inherit {
-                vec![oid]
-            } else {
-                lock_tree(act, oid, altering.mode)
-            };
-            for table in tables {
-                altering.table(table).scan = true;
-                if let Some(c) = act.world.constraint(table, name).map(|c| c.oid)
-                    && let Some(c) = act.world.constraints.get_mut(c)
-                {
-                    c.is_validated = true;
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
-/// `ATExecDropConstraint`
-fn drop_constraint(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
-    let Some(constraint) = act.world.constraint(oid, &cmd.name).cloned() else {
-        if cmd.missing_ok {
-            return Ok(());
-        }
-        return refuse(format!(
-            "constraint {} of {} does not exist",
-            cmd.name,
-            act.shown(oid)
-        ));
-    };
-    drop_one_constraint(act, altering, &constraint, cascades(cmd))
-}
-
-fn drop_one_constraint(
-    act: &mut Act,
-    altering: &mut Altering,
-    constraint: &Constraint,
-    cascade: bool,
-) -> Step {
-    let oid = constraint.table;
-    if constraint.inherited > 0
-        && altering.table(oid).constraints.is_empty()
-        && constraint.is_local
-        && constraint.parent != 0
-    {
-        return refuse(format!("constraint {} is inherited", constraint.name));
-    }
-    if constraint.kind == 'f' && constraint.referenced != oid {
-        let reason = format!("is referenced by foreign key {}", constraint.name);
-        act.lock(constraint.referenced, altering.mode, reason);
-    }
-    let children = if matches!(constraint.kind, 'c' | 'n') && !constraint.no_inherit {
-        act.world.children(oid)
-    } else {
-        Vec::new()
-    };
-    drop::delete(
-        act,
-        &[(class::CONSTRAINT, constraint.oid, 0)],
-        cascade,
-        "loses a constraint",
-    )?;
-    for child in children {
-        act.lock(
-            child,
-            altering.mode,
-            format!("a child of {}, which loses a constraint", act.shown(oid)),
-        );
-        let inherited = act.world.constraint(child, &constraint.name).cloned();
-        if let Some(mut inherited) = inherited {
-            if altering.recurse && inherited.inherited <= 1 && !inherited.is_local {
-                inherited.inherited = 0;
-                drop_one_constraint(act, altering, &inherited, cascade)?;
-            } else if let Some(c) = act.world.constraints.get_mut(inherited.oid) {
-                c.inherited -= 1;
-                c.is_local = true;
-            }
-        }
+        altering::recursion(act, altering, oid);
     }
     Ok(())
 }
@@ -850,7 +431,7 @@ fn triggers(act: &mut Act, altering: &Altering, oid: Oid, kind: T, name: &str) -
         }
     }
     if recurses {
-        lock_tree(act, oid, altering.mode);
+        altering::lock_tree(act, oid, altering.mode);
     }
     Ok(())
 }
@@ -935,8 +516,8 @@ fn replica_identity(act: &mut Act, oid: Oid, cmd: &AlterTableCmd) -> Step {
 
 /// The end of an `ALTER TABLE`: what is rebuilt, then what is rewritten or read
 /// (`ATPostAlterTypeCleanup` and `ATRewriteTables`).
-pub fn finish(act: &mut Act, altering: &mut Altering) -> Step {
-    column::rebuild(act, altering)?;
+fn finish(act: &mut Act, altering: &mut Altering) -> Step {
+    retype::rebuild(act, altering)?;
     let tables: Vec<Oid> = altering.tables.keys().copied().collect();
     for &oid in &tables {
         let altered = altering.table(oid).clone();

@@ -1,14 +1,16 @@
 //! Which file knows which command, and the command's tag.
 
 use super::act::{Act, Step};
+use super::index::{create, reindex};
+use super::objects::{comment, function, publication, sequence, trigger, types, view};
+use super::query::walk::{self, Stage};
 use super::{
-    alter_table, body, create_table, dependency, drop, index, maintenance, names, objects, query,
-    rename, role,
+    alter_table, code, create_table, dependency, drop, maintenance, names, rename, role, tree,
 };
 use crate::model::RelationKind;
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{DiscardMode, ObjectType, TransactionStmtKind};
-use query::Stage;
+
 use std::borrow::Cow;
 
 /// Tells one statement's locks and changes the world behind it.
@@ -33,8 +35,8 @@ fn known(act: &mut Act, node: &N) -> Step {
         },
         N::CreateTableAsStmt(s) => create_table::create_as(act, s),
         N::RefreshMatViewStmt(s) => create_table::refresh(act, s),
-        N::IndexStmt(s) => index::create(act, s),
-        N::ReindexStmt(s) => index::reindex(act, s),
+        N::IndexStmt(s) => create::create(act, s),
+        N::ReindexStmt(s) => reindex::reindex(act, s),
         N::TruncateStmt(s) => maintenance::truncate(act, s),
         N::LockStmt(s) => maintenance::lock(act, s),
         N::ClusterStmt(s) => maintenance::cluster(act, s),
@@ -45,49 +47,49 @@ fn known(act: &mut Act, node: &N) -> Step {
         N::AlterOwnerStmt(s) => rename::owner(act, s),
         N::AlterObjectDependsStmt(s) => rename::depends(act, s),
         N::ReassignOwnedStmt(s) => rename::reassign(act, s),
-        N::DropOwnedStmt(s) => objects::drop_owned(act, s),
-        N::ViewStmt(s) => objects::view(act, s),
-        N::CreateSeqStmt(s) => objects::create_sequence(act, s),
-        N::AlterSeqStmt(s) => objects::alter_sequence(act, s),
-        N::CreateTrigStmt(s) => objects::trigger(act, s),
-        N::RuleStmt(s) => objects::rule(act, s),
-        N::CreatePolicyStmt(s) => objects::create_policy(act, s),
-        N::AlterPolicyStmt(s) => objects::alter_policy(act, s),
-        N::CompositeTypeStmt(s) => objects::composite_type(act, s),
+        N::DropOwnedStmt(s) => comment::drop_owned(act, s),
+        N::ViewStmt(s) => view::view(act, s),
+        N::CreateSeqStmt(s) => sequence::create_sequence(act, s),
+        N::AlterSeqStmt(s) => sequence::alter_sequence(act, s),
+        N::CreateTrigStmt(s) => trigger::trigger(act, s),
+        N::RuleStmt(s) => view::rule(act, s),
+        N::CreatePolicyStmt(s) => trigger::create_policy(act, s),
+        N::AlterPolicyStmt(s) => trigger::alter_policy(act, s),
+        N::CompositeTypeStmt(s) => types::composite_type(act, s),
         N::CreateEnumStmt(s) => {
-            objects::create_type(act, &names::list(&s.type_name), 'e', None, false);
+            types::create_type(act, &names::list(&s.type_name), 'e', None, false);
             Ok(())
         }
         N::AlterEnumStmt(s) => {
-            objects::alter_enum(act, s);
+            types::alter_enum(act, s);
             Ok(())
         }
         N::CreateRangeStmt(s) => {
-            objects::create_type(act, &names::list(&s.type_name), 'r', None, false);
+            types::create_type(act, &names::list(&s.type_name), 'r', None, false);
             Ok(())
         }
         N::CreateDomainStmt(s) => {
-            objects::domain(act, s);
+            types::domain(act, s);
             Ok(())
         }
-        N::AlterDomainStmt(s) => objects::alter_domain(act, s),
-        N::CreateStatsStmt(s) => objects::statistics(act, s),
-        N::CreatePublicationStmt(s) => objects::create_publication(act, s),
-        N::AlterPublicationStmt(s) => objects::alter_publication(act, s),
-        N::CommentStmt(s) => objects::comment_on(act, s),
-        N::SecLabelStmt(s) => objects::comment(act, s.objtype, s.object.as_deref()),
-        N::GrantStmt(s) => objects::grant(act, s),
-        N::CreateFunctionStmt(s) => objects::function(act, s),
+        N::AlterDomainStmt(s) => types::alter_domain(act, s),
+        N::CreateStatsStmt(s) => publication::statistics(act, s),
+        N::CreatePublicationStmt(s) => publication::create_publication(act, s),
+        N::AlterPublicationStmt(s) => publication::alter_publication(act, s),
+        N::CommentStmt(s) => comment::comment_on(act, s),
+        N::SecLabelStmt(s) => comment::comment(act, s.objtype, s.object.as_deref()),
+        N::GrantStmt(s) => comment::grant(act, s),
+        N::CreateFunctionStmt(s) => function::function(act, s),
         N::SelectStmt(s) if s.into_clause.is_some() => select_into(act, s),
         N::SelectStmt(_)
         | N::InsertStmt(_)
         | N::UpdateStmt(_)
         | N::DeleteStmt(_)
-        | N::MergeStmt(_) => query::run(act, node, Stage::Executed),
-        N::CopyStmt(s) => query::copy(act, s),
-        N::DoStmt(s) => body::run_do(act, s),
+        | N::MergeStmt(_) => walk::run(act, node, Stage::Executed),
+        N::CopyStmt(s) => walk::copy(act, s),
+        N::DoStmt(s) => code::run_do(act, s),
         N::CallStmt(s) => {
-            body::call(act, s);
+            code::call(act, s);
             Ok(())
         }
         N::ExplainStmt(s) => explain(act, s),
@@ -195,16 +197,15 @@ fn is_silent(node: &N) -> bool {
 
 fn inner(act: &mut Act, query: Option<&pg_query::protobuf::Node>, stage: Stage) -> Step {
     match query.and_then(|q| q.node.as_ref()) {
-        Some(node) => query::run(act, node, stage),
+        Some(node) => walk::run(act, node, stage),
         None => Ok(()),
     }
 }
 
 fn explain(act: &mut Act, statement: &pg_query::protobuf::ExplainStmt) -> Step {
-    let analyzes = statement
-        .options
-        .iter()
-        .any(|o| matches!(&o.node, Some(N::DefElem(e)) if e.defname == "analyze" && maintenance::is_on(e)));
+    let analyzes = statement.options.iter().any(
+        |o| matches!(&o.node, Some(N::DefElem(e)) if e.defname == "analyze" && names::is_on(e)),
+    );
     let node = statement.query.as_ref().and_then(|q| q.node.as_ref());
     match node {
         Some(N::CreateTableAsStmt(s)) => inner(act, s.query.as_deref(), Stage::Planned),
@@ -214,7 +215,7 @@ fn explain(act: &mut Act, statement: &pg_query::protobuf::ExplainStmt) -> Step {
             act.opaque("EXECUTE runs a statement prepared elsewhere");
             Ok(())
         }
-        Some(node) => query::run(
+        Some(node) => walk::run(
             act,
             node,
             if analyzes {
@@ -279,7 +280,7 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
         .args
         .iter()
         .filter_map(|a| serde_json::to_value(a).ok())
-        .filter_map(|a| query::constant(&a).or_else(|| query::integer(&a).map(|i| i.to_string())))
+        .filter_map(|a| tree::constant(&a).or_else(|| tree::integer(&a).map(|i| i.to_string())))
         .collect();
     let is_set = kind == K::VarSetValue;
     let first = values.first().map(|v| v.to_lowercase()).unwrap_or_default();
@@ -350,7 +351,7 @@ fn event_triggers(act: &mut Act, node: &N) {
         .map(|e| (e.name.clone(), e.function))
         .collect();
     for (name, function) in found {
-        body::of_trigger(
+        code::of_trigger(
             act,
             function,
             format!("event trigger {name} runs code of its own"),

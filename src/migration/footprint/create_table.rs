@@ -1,17 +1,16 @@
 //! `CREATE TABLE` in all its forms: what exists already is locked for its sake.
 
 use super::act::{Act, Step, refuse};
-use super::alter_table::{self, Altering};
-use super::column;
-use super::names;
-use super::partition;
-use super::query::{self, Stage};
+use super::altering::Altering;
+use super::objects::view;
+use super::query::walk::Stage;
+use super::query::{plan, walk};
+use super::{altering, constraint, names, new_column, partition, tree};
 use crate::model::{Inheritance, LockMode, Oid, PartitionKey, RelationKind, class};
-use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    self, ConstrType, CreateStmt, CreateTableAsStmt, ObjectType, RefreshMatViewStmt,
-    TableLikeClause,
+    ConstrType, CreateStmt, CreateTableAsStmt, ObjectType, RefreshMatViewStmt, TableLikeClause,
 };
+use pg_query::{NodeEnum, protobuf};
 use std::collections::BTreeMap;
 
 use LockMode::{AccessExclusive, AccessShare, Exclusive, RowExclusive, ShareUpdateExclusive};
@@ -85,7 +84,7 @@ fn parents(act: &mut Act, statement: &CreateStmt, oid: Oid) -> Step {
         let inherited = act.relation(parent)?.columns.clone();
         for c in inherited {
             if act.world.column(oid, &c.name).is_none() {
-                column::put_copy(act, oid, &c, false);
+                new_column::put_copy(act, oid, &c, false);
             }
         }
         if !is_partition {
@@ -176,7 +175,7 @@ fn inherit_checks(act: &mut Act, parent: Oid, child: Oid) {
         .collect();
     for check in checks {
         let oid = act.world.new_oid();
-        alter_table::put_constraint(
+        altering::put_constraint(
             act,
             crate::model::Constraint {
                 oid,
@@ -209,7 +208,7 @@ fn of_type(act: &mut Act, statement: &CreateStmt, oid: Oid) {
         .map(|r| r.columns.clone())
         .unwrap_or_default();
     for c in columns {
-        column::put_copy(act, oid, &c, true);
+        new_column::put_copy(act, oid, &c, true);
     }
     if let Some(r) = act.world.relation_mut(oid) {
         r.of_type = type_oid;
@@ -225,23 +224,23 @@ fn add_column(
     constraints: &mut Vec<protobuf::Constraint>,
 ) {
     if act.world.column(oid, &def.colname).is_none() {
-        column::put(act, oid, def, true);
+        new_column::put(act, oid, def, true);
     }
-    column::make_sequence(act, oid, def);
+    new_column::make_sequence(act, oid, def);
     for node in &def.constraints {
         let Some(NodeEnum::Constraint(constraint)) = &node.node else {
             continue;
         };
         let mut whole = (**constraint).clone();
         match ConstrType::try_from(constraint.contype) {
-            Ok(ConstrType::ConstrForeign) => whole.fk_attrs = vec![column::string(&def.colname)],
+            Ok(ConstrType::ConstrForeign) => whole.fk_attrs = vec![tree::string(&def.colname)],
             Ok(ConstrType::ConstrPrimary | ConstrType::ConstrUnique) => {
-                whole.keys = vec![column::string(&def.colname)]
+                whole.keys = vec![tree::string(&def.colname)]
             }
             Ok(ConstrType::ConstrCheck) => {}
             Ok(ConstrType::ConstrDefault) => {
                 let number = act.world.column(oid, &def.colname).map_or(0, |c| c.number);
-                column::put_default(act, oid, number, constraint.raw_expr.as_deref());
+                new_column::put_default(act, oid, number, constraint.raw_expr.as_deref());
                 continue;
             }
             _ => continue,
@@ -259,7 +258,7 @@ fn copy_columns(act: &mut Act, oid: Oid, like: &TableLikeClause) -> Step {
     act.lock(source, AccessShare, "its columns are copied");
     let columns = act.relation(source)?.columns.clone();
     for c in columns {
-        column::put_copy(act, oid, &c, true);
+        new_column::put_copy(act, oid, &c, true);
     }
     // CREATE_TABLE_LIKE_DEFAULTS
     if like.options & (1 << 3) != 0 {
@@ -310,7 +309,7 @@ fn add_constraints(act: &mut Act, oid: Oid, mut constraints: Vec<protobuf::Const
     constraints.sort_by_key(rank);
     let mut altering = nothing_to_alter();
     for constraint in &constraints {
-        alter_table::add_constraint(act, &mut altering, oid, constraint, true)?;
+        constraint::add_constraint(act, &mut altering, oid, constraint, true)?;
     }
     Ok(())
 }
@@ -329,7 +328,7 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
     // Parse analysis comes before the name is looked at.
     if exists {
         if let Some(query) = query {
-            query::run(act, query, Stage::Parsed)?;
+            walk::run(act, query, Stage::Parsed)?;
         }
         if statement.if_not_exists {
             return Ok(());
@@ -346,7 +345,7 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
             } else {
                 Stage::Executed
             };
-            query::run(act, query, stage)?;
+            walk::run(act, query, stage)?;
         }
     }
     let kind = if is_view {
@@ -356,9 +355,9 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
     };
     let oid = act.create(name, kind);
     if is_view && let Some(query) = query {
-        super::objects::put_view_rule(act, oid, query);
+        view::put_view_rule(act, oid, query);
     }
-    super::objects::put_view_columns(act, oid, &into.col_names, query);
+    view::put_view_columns(act, oid, &into.col_names, query);
     Ok(())
 }
 
@@ -389,7 +388,7 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
             if entry.relation == oid {
                 act.lock(oid, AccessShare, "its own query names it");
             } else {
-                query::read_through(
+                plan::read_through(
                     act,
                     entry.relation,
                     entry.with_children,
@@ -400,14 +399,14 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
     }
     if statement.concurrent {
         act.lock(oid, RowExclusive, "gets the rows that changed");
-        query::scan(
+        plan::scan(
             act,
             oid,
             AccessShare,
             false,
             "is compared with its new rows",
         );
-        query::scan(act, oid, RowExclusive, false, "gets the rows that changed");
+        plan::scan(act, oid, RowExclusive, false, "gets the rows that changed");
     } else {
         // make_new_heap
         act.lock(oid, Exclusive, "is filled anew");

@@ -1,10 +1,8 @@
 //! Expressions: which columns they name, and what the functions in them do.
 
 use super::act::Act;
-use super::body;
-use super::names;
-use super::query;
-
+use super::routine;
+use super::{code, names, tree};
 use crate::model::{AdvisoryRequest, LockMode, Oid};
 use pg_query::protobuf::Node;
 use serde_json::Value;
@@ -48,12 +46,12 @@ pub fn fields(act: &mut Act, tree: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) 
 /// `(column).field` and `(column[1]).field`.
 fn field_of(act: &mut Act, indirection: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
     let mut inner = indirection.get("arg");
-    while let Some(deeper) = inner.and_then(|a| query::find_key(a, "AIndirection")) {
+    while let Some(deeper) = inner.and_then(|a| tree::find_key(a, "AIndirection")) {
         inner = deeper.get("arg");
     }
     let Some(column) = inner
-        .and_then(|a| query::find_key(a, "ColumnRef"))
-        .and_then(|c| query::texts(c.get("fields")?).pop())
+        .and_then(|a| tree::find_key(a, "ColumnRef"))
+        .and_then(|c| tree::texts(c.get("fields")?).pop())
     else {
         return;
     };
@@ -75,7 +73,7 @@ fn field_set(act: &mut Act, target: &Value, type_of: &dyn Fn(&Act, &str) -> Oid)
 
 fn has_field(tree: &Value) -> bool {
     tree.get("indirection")
-        .is_some_and(|i| !query::texts(i).is_empty())
+        .is_some_and(|i| !tree::texts(i).is_empty())
 }
 
 /// The composite type in a type.
@@ -97,7 +95,7 @@ fn names_sequence(tree: &Value) -> bool {
 }
 
 /// Every function that a tree calls.
-pub fn functions(act: &mut Act, tree: &Value) {
+fn functions(act: &mut Act, tree: &Value) {
     match tree {
         Value::Array(items) => items.iter().for_each(|i| functions(act, i)),
         Value::Object(fields) => {
@@ -116,7 +114,7 @@ pub fn functions(act: &mut Act, tree: &Value) {
 /// sequences that it names, and the composite types of which it takes a field
 /// (`find_expr_references_walker`, dependency.c). Says the sequences.
 pub fn depends_on(act: &mut Act, tree: &Value, reason: &str) -> Vec<Oid> {
-    let sequences = query::sequences_of(act, tree);
+    let sequences = sequences_of(act, tree);
     for &sequence in &sequences {
         act.depends_on(sequence, reason);
     }
@@ -155,7 +153,7 @@ fn row_types_called(act: &Act, tree: &Value) -> Vec<Oid> {
             .collect(),
         Value::Object(fields) => match fields.get("FuncCall") {
             Some(call) => {
-                let name = call.get("funcname").map(query::texts).unwrap_or_default();
+                let name = call.get("funcname").map(tree::texts).unwrap_or_default();
                 let routines = act.world.find_routines(&name);
                 let types = routines
                     .iter()
@@ -189,7 +187,7 @@ fn collect_columns(tree: &Value, found: &mut Vec<String>) {
                 if key == "ColumnRef" {
                     if let Some(name) = field
                         .get("fields")
-                        .map(query::texts)
+                        .map(tree::texts)
                         .and_then(|t| t.last().cloned())
                         && !found.contains(&name)
                     {
@@ -253,69 +251,16 @@ fn any_call(tree: &Value, claim: &dyn Fn(&[String]) -> bool) -> bool {
             (key == "FuncCall"
                 && field
                     .get("funcname")
-                    .is_some_and(|n| claim(&query::texts(n))))
+                    .is_some_and(|n| claim(&tree::texts(n))))
                 || any_call(field, claim)
         }),
         _ => false,
     }
 }
 
-/// Built-in functions that open or lock a relation whose name or oid is computed
-/// (ruleutils.c, dbsize.c, xml.c, genfile.c …): what they lock depends on the rows.
-pub const LOCKING: &[&str] = &[
-    "pg_get_viewdef",
-    "pg_get_indexdef",
-    "pg_get_ruledef",
-    "pg_get_triggerdef",
-    "pg_get_expr",
-    "pg_get_publication_tables",
-    "pg_get_partition_constraintdef",
-    "pg_relation_size",
-    "pg_table_size",
-    "pg_indexes_size",
-    "pg_total_relation_size",
-    "pg_partition_tree",
-    "pg_partition_ancestors",
-    "pg_partition_root",
-    "query_to_xml",
-    "query_to_xmlschema",
-    "query_to_xml_and_xmlschema",
-    "cursor_to_xml",
-    "table_to_xml",
-    "table_to_xmlschema",
-    "table_to_xml_and_xmlschema",
-    "schema_to_xml",
-    "database_to_xml",
-    "ts_stat",
-    "ts_rewrite",
-    "brin_summarize_new_values",
-    "brin_summarize_range",
-    "brin_desummarize_range",
-    "gin_clean_pending_list",
-    "pg_truncate_visibility_map",
-    "pg_extension_config_dump",
-    "pg_import_system_collations",
-    "has_column_privilege",
-    "dblink",
-    "dblink_exec",
-    "lo_import",
-    "crosstab",
-    "crosstab2",
-    "crosstab3",
-    "crosstab4",
-    "connectby",
-    "pgstattuple",
-    "pgstatindex",
-    "pg_prewarm",
-    "bt_index_check",
-    "bt_index_parent_check",
-    "populate_geometry_columns",
-    "create_hypertable",
-];
-
 /// One call, without the calls in its arguments.
 pub fn call(act: &mut Act, call: &Value) {
-    let name = call.get("funcname").map(query::texts).unwrap_or_default();
+    let name = call.get("funcname").map(tree::texts).unwrap_or_default();
     let Some(last) = name.last().cloned() else {
         return;
     };
@@ -335,7 +280,7 @@ pub fn call(act: &mut Act, call: &Value) {
         .cloned()
         .collect();
     if found.is_empty() {
-        if LOCKING.contains(&last.as_str()) {
+        if routine::LOCKING.contains(&last.as_str()) {
             act.opaque(format!("{last}() opens relations that cannot be told"));
         } else if !is_builtin_name {
             act.opaque(format!("function {} is not known", name.join(".")));
@@ -343,7 +288,7 @@ pub fn call(act: &mut Act, call: &Value) {
         return;
     }
     for routine in &found {
-        body::of_routine(act, routine);
+        code::of_routine(act, routine);
     }
 }
 
@@ -360,15 +305,15 @@ fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
         }
         "set_config" => {
             if let [key, value, local @ ..] = arguments
-                && query::constant(key).as_deref() == Some("search_path")
-                && let Some(value) = query::constant(value)
+                && tree::constant(key).as_deref() == Some("search_path")
+                && let Some(value) = tree::constant(value)
             {
                 let path = value
                     .split(',')
                     .map(|s| s.trim().trim_matches('"').to_owned())
                     .filter(|s| !s.is_empty())
                     .collect();
-                if local.first().is_some_and(|l| query::is_true(l)) {
+                if local.first().is_some_and(|l| tree::is_true(l)) {
                     act.world.set_local_path(Some(path));
                 } else {
                     act.world.set_path(Some(path));
@@ -401,18 +346,18 @@ fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
 
 /// The relation that an argument names: `'s'`, `'s'::regclass`, `pg_get_serial_sequence('t', 'c')`.
 fn relation_argument(act: &mut Act, argument: &Value) -> Option<Oid> {
-    if let Some(text) = query::constant(argument) {
+    if let Some(text) = tree::constant(argument) {
         let range = names::range_var(&names::split(&text));
         return act.find(&range);
     }
-    let call = query::find_key(argument, "FuncCall")?;
-    let name = call.get("funcname").map(query::texts)?;
+    let call = tree::find_key(argument, "FuncCall")?;
+    let name = call.get("funcname").map(tree::texts)?;
     if name.last().map(String::as_str) != Some("pg_get_serial_sequence") {
         return None;
     }
     let arguments = call.get("args")?.as_array()?;
-    let table = query::constant(arguments.first()?)?;
-    let column = query::constant(arguments.get(1)?)?;
+    let table = tree::constant(arguments.first()?)?;
+    let column = tree::constant(arguments.get(1)?)?;
     let table = act.find(&names::range_var(&names::split(&table)))?;
     let number = i32::from(act.world.column(table, &column)?.number);
     act.world
@@ -429,7 +374,7 @@ fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
     if name.contains("unlock") {
         return;
     }
-    let keys: Vec<Option<i64>> = arguments.iter().map(|a| query::integer(a)).collect();
+    let keys: Vec<Option<i64>> = arguments.iter().map(|a| tree::integer(a)).collect();
     let (classid, objid, objsubid) = match keys.as_slice() {
         [Some(key)] => {
             let bits = key.cast_unsigned();
@@ -454,4 +399,34 @@ fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
         shared: name.contains("shared"),
         nowait: name.contains("try"),
     });
+}
+
+/// The sequences that `nextval('…')` in an expression names.
+fn sequences_of(act: &Act, tree: &Value) -> Vec<Oid> {
+    let mut found = Vec::new();
+    collect_sequences(act, tree, &mut found);
+    found
+}
+
+fn collect_sequences(act: &Act, tree: &Value, found: &mut Vec<Oid>) {
+    match tree {
+        Value::Array(items) => items.iter().for_each(|i| collect_sequences(act, i, found)),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if key == "FuncCall"
+                    && let Some(name) = field.get("funcname").map(tree::texts)
+                    && name.last().is_some_and(|n| n == "nextval")
+                    && let Some(text) = field
+                        .get("args")
+                        .and_then(|a| a.get(0))
+                        .and_then(tree::constant)
+                    && let Some(oid) = act.world.find(&names::range_var(&names::split(&text)))
+                {
+                    found.push(oid);
+                }
+                collect_sequences(act, field, found);
+            }
+        }
+        _ => {}
+    }
 }

@@ -1,24 +1,15 @@
 //! Foreign keys: both sides are locked, whoever is named.
 
 use super::act::{Act, Refused, Step, refuse};
-use super::alter_table::{self, Altering, blank_constraint};
-use super::names;
+use super::altering::{Altering, blank_constraint};
+use super::index::part;
+use super::query::plan;
+use super::{altering, names};
 use crate::model::{Constraint, LockMode, LockWork, Oid, RelationKind, Trigger, class};
-use pg_query::NodeEnum;
-use pg_query::protobuf::{self, AlterTableCmd};
+use pg_query::protobuf::AlterTableCmd;
+use pg_query::{NodeEnum, protobuf};
 
 use LockMode::{AccessExclusive, AccessShare, RowShare, ShareRowExclusive};
-
-/// A foreign key to check against all rows of both sides.
-#[derive(Debug, Clone)]
-pub struct Check {
-    /// The table that references.
-    pub table: Oid,
-    /// The table that is referenced.
-    pub referenced: Oid,
-    /// Its name.
-    pub name: String,
-}
 
 /// `ADD FOREIGN KEY` (`ATAddForeignKeyConstraint`): the referenced table gets SHARE ROW EXCLUSIVE, also
 /// with NOT VALID; partitions of either side follow.
@@ -114,7 +105,7 @@ fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
         constraint.index,
         format!("foreign key {} leans on it", constraint.name),
     );
-    alter_table::put_constraint(act, constraint.clone());
+    altering::put_constraint(act, constraint.clone());
     for (table, other) in [
         (constraint.table, constraint.referenced),
         (constraint.table, constraint.referenced),
@@ -317,7 +308,7 @@ pub fn merge(act: &mut Act, key: &Constraint, partition: Oid) -> Step<bool> {
 fn same_columns(act: &Act, table: Oid, columns: &[i16], other: Oid) -> Vec<i16> {
     columns
         .iter()
-        .map(|&n| super::index::same_column(act, table, n, other))
+        .map(|&n| part::same_column(act, table, n, other))
         .collect()
 }
 
@@ -359,26 +350,29 @@ fn recurse_referencing(
             recurse_referencing(act, altering, mode, &child, check)?;
         }
     } else if check {
-        altering.table(constraint.table).checks.push(Check {
-            table: constraint.table,
-            referenced: constraint.referenced,
-            name: constraint.name.clone(),
-        });
+        altering
+            .table(constraint.table)
+            .checks
+            .push(altering::Check {
+                table: constraint.table,
+                referenced: constraint.referenced,
+                name: constraint.name.clone(),
+            });
     }
     Ok(())
 }
 
 /// Reads both sides (`RI_Initial_Check`, ri_triggers.c): a join of the two tables, planned like any
 /// query, so that every index of both is opened.
-pub fn check_rows(act: &mut Act, check: &Check) {
+pub fn check_rows(act: &mut Act, check: &altering::Check) {
     let reason = format!("is read to check foreign key {}", check.name);
     act.lock(check.referenced, RowShare, reason.clone());
     for table in [check.table, check.referenced] {
-        super::query::scan(act, table, AccessShare, false, &reason);
+        plan::scan(act, table, AccessShare, false, &reason);
         act.works(table, LockWork::Scan);
     }
     if act.kind(check.referenced) == RelationKind::PartitionedTable {
-        super::query::scan(act, check.referenced, AccessShare, true, &reason);
+        plan::scan(act, check.referenced, AccessShare, true, &reason);
     }
 }
 
@@ -402,7 +396,7 @@ pub fn validate(act: &mut Act, altering: &mut Altering, constraint: &Constraint)
         }
         work.extend(partitions);
         if act.kind(one.table) != RelationKind::PartitionedTable {
-            altering.table(one.table).checks.push(Check {
+            altering.table(one.table).checks.push(altering::Check {
                 table: one.table,
                 referenced: one.referenced,
                 name: one.name.clone(),
@@ -482,7 +476,7 @@ pub fn again(
 fn numbers(act: &Act, oid: Oid, columns: &[String]) -> Step<Vec<i16>> {
     columns
         .iter()
-        .map(|name| alter_table::column_number(act, oid, name))
+        .map(|name| altering::column_number(act, oid, name))
         .collect()
 }
 

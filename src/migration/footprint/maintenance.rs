@@ -1,12 +1,12 @@
 //! `TRUNCATE`, `LOCK TABLE`, `VACUUM`, `ANALYZE`, `CLUSTER`.
 
 use super::act::{Act, Step, refuse};
-use super::query;
-use super::storage;
+use super::query::execute;
+use super::{names, storage};
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    ClusterStmt, DefElem, DropBehavior, LockStmt, Node, RangeVar, TruncateStmt, VacuumStmt,
+    ClusterStmt, DropBehavior, LockStmt, Node, RangeVar, TruncateStmt, VacuumStmt,
 };
 
 use LockMode::{AccessExclusive, AccessShare, RowExclusive, ShareUpdateExclusive};
@@ -16,21 +16,6 @@ fn ranges(nodes: &[Node]) -> impl Iterator<Item = &RangeVar> {
         Some(NodeEnum::RangeVar(r)) => Some(r),
         _ => None,
     })
-}
-
-/// Whether an option such as `(CONCURRENTLY)` is on (`defGetBoolean`).
-#[must_use]
-pub fn is_on(option: &DefElem) -> bool {
-    match option.arg.as_ref().and_then(|a| a.node.as_ref()) {
-        None => true,
-        Some(NodeEnum::Boolean(b)) => b.boolval,
-        Some(NodeEnum::Integer(i)) => i.ival != 0,
-        Some(NodeEnum::String(s)) => !matches!(
-            s.sval.to_lowercase().as_str(),
-            "false" | "off" | "0" | "no" | "disabled"
-        ),
-        _ => true,
-    }
 }
 
 /// `TRUNCATE` (`ExecuteTruncate`): with CASCADE also what references it, and so on.
@@ -103,7 +88,7 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
         }
     }
     for &table in &tables {
-        query::triggers(act, table, query::ON_TRUNCATE);
+        execute::triggers(act, table, execute::ON_TRUNCATE);
     }
     for table in tables {
         if act.kind(table) == RelationKind::Table {
@@ -284,10 +269,9 @@ pub fn cluster(act: &mut Act, statement: &ClusterStmt) -> Step {
 
 /// An option of VACUUM or ANALYZE.
 fn has(statement: &VacuumStmt, name: &str) -> bool {
-    statement
-        .options
-        .iter()
-        .any(|o| matches!(&o.node, Some(NodeEnum::DefElem(e)) if e.defname == name && is_on(e)))
+    statement.options.iter().any(
+        |o| matches!(&o.node, Some(NodeEnum::DefElem(e)) if e.defname == name && names::is_on(e)),
+    )
 }
 
 /// `VACUUM`, `ANALYZE`

@@ -6,28 +6,38 @@
 //!
 //! Where to find or correct a rule: one file a family of commands.
 //!
-//! | file | commands |
+//! | file | what |
 //! |---|---|
-//! | `alter_table.rs` | `ALTER TABLE`, a row of a table and a small function for each subcommand |
+//! | `command.rs` | which file knows which command |
+//! | `alter_table.rs` | `ALTER TABLE`: a row of a table for each subcommand, and the small ones |
+//! | `column.rs`, `new_column.rs`, `retype.rs` | columns: changed, added, given another type |
+//! | `constraint.rs`, `foreign_key.rs`, `partition.rs` | what `ALTER` and `CREATE TABLE` do with those |
+//! | `storage.rs` | options, tablespaces, persistence, rewriting |
 //! | `rename.rs` | `ALTER … RENAME`, `SET SCHEMA`, `OWNER TO` |
-//! | `create_table.rs` | `CREATE TABLE` in all its forms, and its constraints |
-//! | `foreign_key.rs`, `partition.rs` | what both of those do with foreign keys and partitions |
-//! | `index.rs` | `CREATE INDEX`, `REINDEX` |
+//! | `create_table.rs` | `CREATE TABLE` in all its forms |
+//! | `index/` | `CREATE INDEX`, `REINDEX`, keys, indexes of partitions |
+//! | `objects/` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
 //! | `drop.rs` | every `DROP`: the walk along `pg_depend` |
-//! | `query.rs` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
-//! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER`, `REFRESH MATERIALIZED VIEW` |
-//! | `body.rs` | `DO`, `CALL`, and what functions and triggers run |
-//! | `objects.rs` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
+//! | `query/` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
+//! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
+//! | `code.rs`, `routine.rs` | `DO`, `CALL`, and what functions and triggers run |
+//! | `expression.rs`, `output.rs` | what is in an expression; which columns a query gives |
+//! | `dependency.rs` | what something new comes to depend on |
+//! | `altering.rs`, `types.rs`, `tree.rs`, `names.rs` | what several of those share |
+//! | `world.rs`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
+//! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
+//! | `reach.rs` | which names to look up |
 //!
-//! `world.rs` is the catalog that moves, `undo.rs` what ROLLBACK takes back in it, `act.rs` a statement while its footprint is being told. What
-//! cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
+//! What cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
 //! what is known is still listed, and nothing is guessed.
 
 mod act;
 mod alter_table;
-mod body;
+mod altering;
+mod code;
 mod column;
 mod command;
+mod constraint;
 mod create_table;
 mod dependency;
 mod drop;
@@ -36,15 +46,19 @@ mod foreign_key;
 mod index;
 mod maintenance;
 mod names;
+mod new_column;
 mod objects;
 mod output;
 mod partition;
 mod query;
 mod reach;
 mod rename;
+mod retype;
 mod role;
 mod routine;
 mod storage;
+mod tree;
+mod types;
 mod undo;
 mod world;
 
@@ -76,7 +90,7 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
 }
 
 fn statement(world: &mut World, source: &SourceStatement) -> Statement {
-    let mut act = Act::new(world, source);
+    let mut act = Act::new(world, source, command::run);
     if source.waits_for_safe_snapshot {
         act.phases.push(WaitPhase::SafeSnapshot);
     }
@@ -92,6 +106,24 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
         Body::Unparsable(why) => {
             act.opaque(format!("cannot be read as SQL: {why}"));
             act.finish("", Ok(()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_table_above_names_every_file() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/migration/footprint");
+        let text = include_str!("mod.rs");
+        for entry in std::fs::read_dir(folder).expect("the folder") {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let row = match entry.path().is_dir() {
+                true => format!("`{name}/`"),
+                false => format!("`{name}`"),
+            };
+            assert!(name == "mod.rs" || text.contains(&row), "{row} has no row");
         }
     }
 }

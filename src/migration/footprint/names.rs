@@ -1,7 +1,7 @@
 //! Names as the grammar gives them: lists of strings, range variables.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, RangeVar};
+use pg_query::protobuf::{DefElem, Node, RangeVar};
 
 /// The strings of a name, of a list of strings, or of a type's name.
 #[must_use]
@@ -95,6 +95,35 @@ pub fn split(text: &str) -> Vec<String> {
             c => part.extend(c.to_lowercase()),
         }
     }
+
     parts.push(part);
+
     parts
+}
+
+/// The names of roles; `CURRENT_USER` and its kin have none.
+#[must_use]
+pub fn role_names(roles: &[pg_query::protobuf::Node]) -> Vec<String> {
+    roles
+        .iter()
+        .filter_map(|role| match &role.node {
+            Some(NodeEnum::RoleSpec(role)) => Some(role.rolename.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether an option such as `(CONCURRENTLY)` is on (`defGetBoolean`).
+#[must_use]
+pub fn is_on(option: &DefElem) -> bool {
+    match option.arg.as_ref().and_then(|a| a.node.as_ref()) {
+        None => true,
+        Some(NodeEnum::Boolean(b)) => b.boolval,
+        Some(NodeEnum::Integer(i)) => i.ival != 0,
+        Some(NodeEnum::String(s)) => !matches!(
+            s.sval.to_lowercase().as_str(),
+            "false" | "off" | "0" | "no" | "disabled"
+        ),
+        _ => true,
+    }
 }

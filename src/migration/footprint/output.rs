@@ -4,8 +4,8 @@
 //! expression gives has a name (`FigureColname`, parse_target.c) and the type 0, which is no type.
 
 use super::act::Act;
-use super::column;
 use super::names;
+use super::types;
 use crate::model::Oid;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Alias, ColumnRef, Node, ResTarget, SelectStmt, WithClause};
@@ -160,8 +160,8 @@ fn of_target(act: &Act, target: &ResTarget, sources: &[Source]) -> Vec<Output> {
         Some(NodeEnum::TypeCast(cast)) => {
             let mut one = Output::unknown(&cast_name(cast));
             if let Some(name) = &cast.type_name {
-                one.type_oid = column::type_of(act, name);
-                one.type_modifier = column::modifier_of(name);
+                one.type_oid = types::type_of(act, name);
+                one.type_modifier = types::modifier_of(name);
             }
             vec![one]
         }
@@ -192,7 +192,7 @@ pub fn type_of(act: &Act, expression: &Node) -> Oid {
         Some(NodeEnum::TypeCast(cast)) => cast
             .type_name
             .as_ref()
-            .map_or(0, |name| column::type_of(act, name)),
+            .map_or(0, |name| types::type_of(act, name)),
         Some(NodeEnum::FuncCall(call)) => act
             .world
             .find_routines(&names::list(&call.funcname))

@@ -1,7 +1,9 @@
 //! Partitions: attached, detached, created.
 
 use super::act::{Act, Step, refuse};
-use super::alter_table::Altering;
+use super::altering::Altering;
+use super::index::part;
+use super::query::plan;
 use crate::model::{
     Constraint, Inheritance, LockMode, LockWork, Oid, RelationKind, WaitPhase, class,
 };
@@ -83,7 +85,7 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
 }
 
 /// Enters the bond into the world.
-pub fn join(act: &mut Act, parent: Oid, child: Oid, is_default: bool) {
+fn join(act: &mut Act, parent: Oid, child: Oid, is_default: bool) {
     act.world.put_inheritance(Inheritance {
         child,
         parent,
@@ -129,7 +131,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
         let alike = on_child.iter().copied().find(|&c| {
             act.world.parents(c).is_empty()
                 && act.world.indexes.get(c).is_some_and(|i| i.is_valid)
-                && super::index::alike(act, index, c)
+                && part::alike(act, index, c)
         });
         match alike {
             Some(found) => {
@@ -155,7 +157,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
                     act.lock(below, Share, "gets an index like its parent's");
                 }
                 act.lock(index, ShareUpdateExclusive, "gets a partition's index");
-                super::index::clone_tree(act, index, child);
+                part::clone_tree(act, index, child);
                 act.works_on_tree(child, LockWork::Scan);
             }
         }
@@ -184,7 +186,7 @@ fn without_indexes(act: &mut Act, parent: Oid) -> Step {
 }
 
 /// `CloneForeignKeyConstraints`: the parent's own, and those that point at it.
-pub fn clone_foreign_keys(
+fn clone_foreign_keys(
     act: &mut Act,
     altering: &mut Altering,
     parent: Oid,
@@ -357,8 +359,8 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
         );
         act.works_on_tree(key.table, LockWork::Scan);
         let reason = "is read for rows that reference the partition";
-        super::query::scan(act, key.table, AccessShare, true, reason);
-        super::query::scan(act, child, AccessShare, true, reason);
+        plan::scan(act, key.table, AccessShare, true, reason);
+        plan::scan(act, child, AccessShare, true, reason);
         act.lock(parent, AccessShare, "has the partition's bounds");
     }
     if cmd.concurrent {
@@ -528,7 +530,7 @@ pub fn create_of(
         for index in indexes {
             act.touch(index, AccessShare, "the partition gets an index alike");
             act.lock(index, ShareUpdateExclusive, "gets a partition's index");
-            super::index::clone_on(act, index, child);
+            part::clone_on(act, index, child);
         }
     }
     clone_foreign_keys(act, altering, parent, child, false)

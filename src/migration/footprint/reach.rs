@@ -4,6 +4,7 @@
 //! costs a look-up, a missed table would cost the truth. What is done with the names (which relation is
 //! meant, which lock it gets) is decided later, on the catalog.
 
+use super::names;
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Routine};
 use pg_query::NodeEnum;
@@ -217,18 +218,6 @@ impl Reach {
 
     fn add_roles(&mut self, roles: &[pg_query::protobuf::Node]) {
         self.follows_objects = true;
-        self.roles.extend(role_names(roles));
+        self.roles.extend(names::role_names(roles));
     }
-}
-
-/// The names of roles; `CURRENT_USER` and its kin have none.
-#[must_use]
-pub fn role_names(roles: &[pg_query::protobuf::Node]) -> Vec<String> {
-    roles
-        .iter()
-        .filter_map(|role| match &role.node {
-            Some(NodeEnum::RoleSpec(role)) => Some(role.rolename.clone()),
-            _ => None,
-        })
-        .collect()
 }

@@ -1,9 +1,8 @@
 //! `ALTER … RENAME`, `SET SCHEMA`, `OWNER TO`.
 
 use super::act::{Act, Step, refuse};
-use super::names;
-use super::storage;
 use super::world::World;
+use super::{names, storage};
 use crate::model::{LockMode, Oid, RelationKind, RelationName};
 use pg_query::protobuf::{AlterObjectSchemaStmt, AlterOwnerStmt, ObjectType, RenameStmt, RoleSpec};
 
@@ -462,7 +461,7 @@ fn set_owner(act: &mut Act, oid: Oid, owner: Option<&String>) {
 
 /// `REASSIGN OWNED`: like OWNER TO for each.
 pub fn reassign(act: &mut Act, statement: &pg_query::protobuf::ReassignOwnedStmt) -> Step {
-    let from = super::reach::role_names(&statement.roles);
+    let from = names::role_names(&statement.roles);
     let owned: Vec<Oid> = act
         .world
         .relations()

@@ -9,9 +9,8 @@ use super::world::World;
 use crate::migration::statement::{Body, Script, TransactionHabit, statements};
 use crate::model::{LockMode, LockRequest};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{
-    AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt, a_const::Val,
-};
+use pg_query::protobuf::a_const::Val;
+use pg_query::protobuf::{AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt};
 
 /// Commands whose rights are looked at before the lock is asked for (tablecmds.c, lockcmds.c, indexcmds.c,
 /// cluster.c, matview.c).

@@ -1,7 +1,8 @@
 //! Where and how a table is stored: options, tablespace, access method, persistence, rewriting.
 
 use super::act::{Act, Step};
-use super::alter_table::{Altered, Altering};
+use super::altering::{Altered, Altering};
+use super::types;
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
@@ -166,7 +167,7 @@ pub fn written_anew(act: &mut Act, oid: Oid, why: &str) {
         .map(|r| r.columns.iter().map(|c| c.type_oid).collect())
         .unwrap_or_default();
     for type_oid in types {
-        super::column::look_at_row_types(act, type_oid);
+        types::look_at_row_types(act, type_oid);
     }
 }
 

@@ -4,9 +4,7 @@
 //! conditions, loops and text put together; of any other it is marked as incomplete.
 
 use super::act::{Act, Step};
-use super::command;
-use super::names;
-use super::routine;
+use super::{names, routine};
 use crate::migration::{depth, plpgsql};
 use crate::model::{Oid, Routine};
 use pg_query::protobuf::{CallStmt, DoStmt};
@@ -88,7 +86,7 @@ fn one(act: &mut Act, text: &str) -> Step {
         .stmts
         .iter()
         .filter_map(|s| s.stmt.as_ref()?.node.as_ref())
-        .try_for_each(|node| command::run(act, node))
+        .try_for_each(|node| (act.run)(act, node))
 }
 
 /// A function or procedure whose body does more than compute: opaque, with what can be read of it.

@@ -1,0 +1,131 @@
+//! Functions and procedures that are created.
+
+use crate::migration::footprint::act::{Act, Step};
+use crate::migration::footprint::query::walk;
+use crate::migration::footprint::query::walk::Stage;
+use crate::migration::footprint::types;
+use crate::migration::footprint::{expression, names, routine};
+use crate::model::{Oid, Routine};
+use pg_query::NodeEnum;
+use pg_query::protobuf::CreateFunctionStmt;
+
+/// `CREATE FUNCTION`: the body of an SQL function is analysed (`fmgr_sql_validator`), that of other
+/// languages is not read.
+pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
+    let parts = names::list(&statement.funcname);
+    let language = routine::language(&statement.options)
+        .unwrap_or_else(|| "sql".to_owned())
+        .to_lowercase();
+    let body = routine::body_of(statement);
+    if let Some(tree) = &statement.sql_body {
+        if let Some(node) = &tree.node {
+            let _ = walk::run(act, node, Stage::Rewritten);
+        }
+    } else if language == "sql"
+        && act.world.session.check_function_bodies
+        && let Some(text) = &body
+    {
+        analyse_body(act, text);
+    }
+    for parameter in &statement.parameters {
+        if let Some(NodeEnum::FunctionParameter(p)) = &parameter.node
+            && let Some(default) = &p.defexpr
+            && let Ok(tree) = serde_json::to_value(default)
+        {
+            expression::depends_on(act, &tree, "an argument's default comes to use it");
+        }
+    }
+    if let Some(body) = &statement.sql_body
+        && let Ok(tree) = serde_json::to_value(body)
+    {
+        expression::depends_on(act, &tree, "the function comes to use it");
+    }
+    put_routine(act, statement, &parts, &language, body);
+    Ok(())
+}
+
+fn analyse_body(act: &mut Act, text: &str) {
+    let Some(parsed) = crate::migration::depth::parse(text) else {
+        return;
+    };
+    for statement in &parsed.protobuf.stmts {
+        let Some(node) = statement.stmt.as_ref().and_then(|s| s.node.as_ref()) else {
+            continue;
+        };
+        // transformStmt, analyze.c: of utility statements, those with a query in them.
+        let query = match node {
+            NodeEnum::SelectStmt(_)
+            | NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_) => Some(node),
+            NodeEnum::DeclareCursorStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            NodeEnum::ExplainStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            NodeEnum::CreateTableAsStmt(s) => s.query.as_ref().and_then(|q| q.node.as_ref()),
+            _ => None,
+        };
+        if let Some(query) = query {
+            let _ = walk::run(act, query, Stage::Rewritten);
+        }
+    }
+}
+
+fn put_routine(
+    act: &mut Act,
+    statement: &CreateFunctionStmt,
+    parts: &[String],
+    language: &str,
+    body: Option<String>,
+) {
+    let Some(name) = parts.last().cloned() else {
+        return;
+    };
+    let schema = match parts.len() {
+        0 | 1 => act.world.creation_schema(),
+        n => parts[n - 2].clone(),
+    };
+    let replaced: Vec<Oid> = act
+        .world
+        .routines
+        .values()
+        .filter(|r| {
+            statement.replace
+                && r.name == name
+                && r.schema == schema
+                && i32::from(r.arguments) == i32::try_from(statement.parameters.len()).unwrap_or(0)
+        })
+        .map(|r| r.oid)
+        .collect();
+    let oid = replaced
+        .first()
+        .copied()
+        .unwrap_or_else(|| act.world.new_oid());
+    let returns = statement
+        .return_type
+        .as_ref()
+        .map_or(0, |t| types::type_of(act, t));
+    let argument_names = statement
+        .parameters
+        .iter()
+        .filter_map(|p| match &p.node {
+            Some(NodeEnum::FunctionParameter(p)) => Some(p.name.clone()),
+            _ => None,
+        })
+        .collect();
+    act.world.routines.insert(
+        oid,
+        Routine {
+            oid,
+            schema,
+            name,
+            kind: if statement.is_procedure { 'p' } else { 'f' },
+            language: language.to_owned(),
+            volatility: routine::volatility(&statement.options),
+            arguments: i16::try_from(statement.parameters.len()).unwrap_or(0),
+            signature: Vec::new(),
+            argument_names,
+            returns,
+            body,
+        },
+    );
+}

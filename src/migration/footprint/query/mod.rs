@@ -1,0 +1,5 @@
+//! Queries: walked as the parser gives them, then planned, then executed.
+
+pub mod execute;
+pub mod plan;
+pub mod walk;
