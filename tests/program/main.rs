@@ -10,6 +10,7 @@ mod command_line;
 mod connect;
 mod demo;
 mod door;
+mod house;
 mod kill;
 mod kill_race;
 mod look;
