@@ -22,7 +22,6 @@ pub struct HeldLock {
 #[derive(Debug, Default)]
 pub struct Held {
     locks: Vec<HeldLock>,
-    made_something: bool,
     transaction: Option<usize>,
 }
 
@@ -33,8 +32,6 @@ impl Held {
             self.locks.clear();
             self.transaction = Some(statement.transaction);
         }
-        // What a statement makes has no oid yet, also in later transactions and under later names.
-        self.made_something |= statement.locks.iter().any(|lock| lock.own);
     }
 
     /// Notes a lock as taken.
@@ -67,11 +64,5 @@ impl Held {
     #[must_use]
     pub fn locks(&self) -> &[HeldLock] {
         &self.locks
-    }
-
-    /// Whether the migration made relations: they have no oid yet.
-    #[must_use]
-    pub const fn made_something(&self) -> bool {
-        self.made_something
     }
 }

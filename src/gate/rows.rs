@@ -21,7 +21,7 @@ pub fn judge(judge: &mut Judge, held: &Held) {
         .filter_map(|l| Some((l.oid, l.name.clone(), l.rows?)))
         .collect();
     for (oid, name, wait) in tables {
-        let Some(oid) = oid.or_else(|| judge.scene.oid_of(&name)) else {
+        let Some(oid) = oid else {
             continue;
         };
         let who = if oid < FIRST_NORMAL_OID {

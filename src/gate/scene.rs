@@ -52,26 +52,19 @@ impl<'a> Scene<'a> {
             queues: HashMap::new(),
             nobody: Queue::default(),
         };
-        let mut oids = scene.relations_of(footprint);
+        let mut oids = Self::relations_of(footprint);
         oids.extend(super::catalog_rows::CATALOGS);
         scene.queues = scene.queues_of(&oids);
         scene
     }
 
-    /// Every oid that the footprint asks for, also where it only knows the name.
-    fn relations_of(&self, footprint: &Footprint) -> BTreeSet<Oid> {
+    /// Every relation that the footprint asks for and that exists.
+    fn relations_of(footprint: &Footprint) -> BTreeSet<Oid> {
         let mut oids = BTreeSet::new();
         for statement in &footprint.statements {
-            oids.extend(
-                statement
-                    .locks
-                    .iter()
-                    .filter_map(|l| l.oid.or_else(|| self.oid_of(&l.name))),
-            );
+            oids.extend(statement.locks.iter().filter_map(|l| l.oid));
             oids.extend(statement.phases.iter().filter_map(|phase| match phase {
-                WaitPhase::Lockers { oid, name, .. } | WaitPhase::ThenLock { oid, name, .. } => {
-                    oid.or_else(|| self.oid_of(name))
-                }
+                WaitPhase::Lockers { oid, .. } | WaitPhase::ThenLock { oid, .. } => *oid,
                 WaitPhase::Snapshots | WaitPhase::SafeSnapshot => None,
             }));
         }
@@ -101,16 +94,6 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn queue(&self, oid: Oid) -> &Queue<'a, Party<'a>> {
         self.queues.get(&oid).unwrap_or(&self.nobody)
-    }
-
-    /// The oid of a relation that somebody has locked, by name.
-    #[must_use]
-    pub fn oid_of(&self, name: &crate::model::RelationName) -> Option<Oid> {
-        self.snapshot
-            .relations
-            .iter()
-            .find(|(_, relation)| &relation.name == name)
-            .map(|(oid, _)| *oid)
     }
 
     /// Who owns a lock.

@@ -113,7 +113,8 @@ impl<'j, 'a> Judge<'j, 'a> {
         if request.own || skipped {
             return;
         }
-        let Some(oid) = self.oid(request.oid, &request.name, held) else {
+        // Made by an earlier statement of the run: nobody else can hold a lock on it yet.
+        let Some(oid) = request.oid else {
             return;
         };
         if request.possible && !routed::surely_waits(self, request, held) {
@@ -194,12 +195,12 @@ impl<'j, 'a> Judge<'j, 'a> {
     fn phase(&mut self, phase: &WaitPhase, held: &Held) {
         match phase {
             WaitPhase::Lockers { oid, name, mode } => {
-                if let Some(oid) = self.oid(*oid, name, held) {
+                if let Some(oid) = *oid {
                     self.lockers(oid, name, *mode, held.modes_on(oid));
                 }
             }
             WaitPhase::ThenLock { oid, name, mode } => {
-                if let Some(oid) = self.oid(*oid, name, held) {
+                if let Some(oid) = *oid {
                     self.lock(oid, name, *mode, false, held.modes_on(oid));
                 }
             }
@@ -311,19 +312,6 @@ impl<'j, 'a> Judge<'j, 'a> {
             latest: when,
             basis: "deadlock_timeout, after which a waiter cancels an autovacuum".into(),
         }
-    }
-
-    /// The oid of a relation of the footprint; a doubt where there is none.
-    fn oid(&mut self, oid: Option<Oid>, name: &RelationName, held: &Held) -> Option<Oid> {
-        let found = oid.or_else(|| self.scene.oid_of(name));
-        if found.is_none() && !held.made_something() {
-            self.doubt(
-                format!("relation {name} is not in the catalog that was read"),
-                "check the database (-d) and the search_path, or run what creates it first",
-                true,
-            );
-        }
-        found
     }
 
     /// Something that the role may not see decides.

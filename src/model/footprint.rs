@@ -53,12 +53,13 @@ pub struct Statement {
 /// One lock that a statement will request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockRequest {
-    /// The relation's oid; `None` where no catalog was at hand, or an earlier statement creates it.
+    /// The relation's oid; `None`: an earlier statement of the migration makes it, in whichever transaction, so
+    /// that nobody else can have a lock on it yet.
     pub oid: Option<Oid>,
     /// Its name as the statement finds it.
     #[serde(flatten)]
     pub name: RelationName,
-    /// Its kind; `Table` where no catalog was at hand.
+    /// Its kind.
     pub kind: RelationKind,
     /// The mode.
     pub mode: LockMode,
@@ -71,8 +72,8 @@ pub struct LockRequest {
     /// Released before the statement ends (it still waits for it): not seen in `pg_locks` afterwards.
     #[serde(default)]
     pub transient: bool,
-    /// Whether the relation was made by an earlier statement of the same transaction: nobody else can
-    /// have a lock on it. (Made by an earlier, committed one: others can, once it is there.)
+    /// Whether the relation was made by an earlier statement of the same transaction: nobody else sees it before
+    /// the transaction ends.
     #[serde(default)]
     pub own: bool,
     /// `NOWAIT`, `SKIP LOCKED` or a conditional lock: it fails or skips instead of waiting.

@@ -7,6 +7,7 @@ mod common;
 
 mod command;
 mod dice;
+mod fresh;
 mod incidents;
 mod pooler;
 mod random;

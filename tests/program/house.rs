@@ -101,8 +101,8 @@ impl File {
             passes_on: BTreeMap::new(),
         };
         let mut rest = String::new();
-        let mut statements = code.split_inclusive(';').peekable();
-        while let Some(statement) = statements.next() {
+
+        for statement in code.split_inclusive(';') {
             match use_tree(statement) {
                 Some((is_public, tree)) => file.take_use(is_public, tree),
                 None => rest.push_str(statement),
