@@ -4,7 +4,7 @@
 //! Sources: `GetSafeSnapshot` (predicate.c), `PlannedStmtRequiresSnapshot` (pquery.c), SET TRANSACTION in the
 //! documentation.
 
-use super::statement::{Script, TransactionHabit, statements};
+use super::statement::{Script, statements};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, TransactionStmtKind as Kind, a_const::Val};
 
@@ -101,12 +101,7 @@ const fn needs_snapshot(statement: &NodeEnum) -> bool {
 /// a safe one with its next query.
 #[must_use]
 pub fn leaves_deferrable(text: &str) -> bool {
-    let script = Script {
-        file: String::new(),
-        sql: format!("{text}\n;\nSELECT"),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    };
+    let script = Script::psql("", format!("{text}\n;\nSELECT"));
     statements(&[script])
         .last()
         .is_some_and(|statement| statement.waits_for_safe_snapshot)

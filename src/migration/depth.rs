@@ -6,7 +6,7 @@
 //! text is measured first, and one that may nest deeper than [`LIMIT`] is not parsed at all: what it does
 //! is not known then, which is an answer. [`with_room`] runs a program on a stack that holds the limit.
 
-use super::split::{Token, token_at};
+use super::scan::{Token, token_at};
 
 /// The deepest nesting that is read, counted in tokens as [`of`] does. `a || b` counts two a link: this
 /// is a chain of thousands of operators, or of as many UNIONs.

@@ -5,6 +5,8 @@ pub mod depth;
 pub mod footprint;
 pub mod plpgsql;
 mod psql;
+mod scan;
+mod script;
 pub mod source;
 pub mod split;
 pub mod statement;

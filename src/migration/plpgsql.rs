@@ -4,7 +4,8 @@
 //! functions do is only known when it runs. Whoever lists these statements marks the list as incomplete.
 
 use super::depth;
-use super::split::{pieces, words};
+use super::scan::words;
+use super::split::{Cutter, Reading};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CreateFunctionStmt, DefElem, DoStmt, Node, a_const::Val};
 use serde_json::Value;
@@ -34,9 +35,8 @@ pub fn static_statements(sql: &str) -> Vec<String> {
 #[must_use]
 pub fn statements_of_body(language: &str, body: &str, arguments: &[String]) -> Vec<String> {
     match language.to_ascii_lowercase().as_str() {
-        "sql" => pieces(body)
-            .into_iter()
-            .map(|piece| piece.text.to_owned())
+        "sql" => Cutter::new(body, Reading::Server)
+            .map(|piece| piece.text.into_owned())
             .collect(),
         "plpgsql" => RETURNS
             .iter()
@@ -213,9 +213,8 @@ fn statements_of(expression: &Value, is_executed: bool) -> Vec<String> {
     match expression["parseMode"].as_i64() {
         Some(0) => vec![query.to_owned()],
         _ if is_executed => constant(query).map_or_else(Vec::new, |text| {
-            pieces(&text)
-                .into_iter()
-                .map(|piece| piece.text.to_owned())
+            Cutter::new(&text, Reading::Server)
+                .map(|piece| piece.text.into_owned())
                 .collect()
         }),
         Some(2) if reads(query) => vec![format!("SELECT {query}")],

@@ -1,99 +1,161 @@
 //! Cuts a script into statements, as psql and the server's own scanner would.
 //!
 //! Postgres's parser takes a script whole or not at all; one bad statement would lose the others.
-//! So the cutting is done here, with the few rules of lexing that decide where a statement ends
-//! (scan.l, psqlscan.l): quotes, dollar quotes, nested comments, parentheses (CREATE RULE … DO (a; b)),
-//! BEGIN ATOMIC bodies, and what only psql knows: lines that begin with a backslash, and the data after
-//! COPY … FROM stdin.
+//! So the cutting is done here, by the rules of `scan`, and with what only psql knows: commands that begin with
+//! a backslash, and the data after COPY … FROM stdin.
+
+use super::psql::commands::{command_name, does};
+use super::psql::variables::with_names_for_variables;
+use super::scan::{Token, newlines, token_at};
+use pg_query::NodeEnum;
+use std::borrow::Cow;
+
+/// What reads a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// psql: backslash commands, data after COPY.
+    #[default]
+    Psql,
+    /// A program that sends the text to the server.
+    Server,
+    /// The same, but it knows the data after COPY (Flyway).
+    ServerWithCopy,
+}
 
 /// A part of a script that is handed over as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// From its first word to its last, without the semicolon.
-    pub text: &'a str,
+    /// From its first word to its last, without the semicolon, and without psql commands in the middle of it.
+    pub text: Cow<'a, str>,
     /// Lines before the one that it begins on.
     pub line: usize,
-    /// Whether it is a psql meta-command.
+    /// Whether it is a backslash command.
     pub is_meta: bool,
     /// Whether psql sends it in one message with the next one (`\;`).
     pub joins_next: bool,
 }
 
-/// What the scanner sees at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    /// White space or a comment.
-    Blank,
-    /// A keyword or an unquoted name.
-    Word,
-    /// Anything in quotes, of any kind.
-    Quoted,
-    /// `;`
-    Semicolon,
-    /// `\` outside quotes: psql's.
-    Backslash,
-    /// `(`
-    Open,
-    /// `)`
-    Close,
-    /// Any other character.
-    Other,
-}
-
 /// Cuts a script. Never fails; what makes no sense stays a piece, and the parser refuses that one.
 #[must_use]
 pub fn pieces(sql: &str) -> Vec<Piece<'_>> {
-    let mut cutter = Cutter {
-        sql,
-        at: 0,
-        line: 0,
-        open: Open::default(),
-        pieces: Vec::new(),
-    };
-    cutter.run();
-    cutter.pieces
+    Cutter::new(sql, Reading::Psql).collect()
 }
 
-struct Cutter<'a> {
+/// Cuts a script, a piece at a time.
+pub struct Cutter<'a> {
     sql: &'a str,
+    reading: Reading,
     at: usize,
     line: usize,
     open: Open,
-    pieces: Vec<Piece<'a>>,
+    ready: Option<Piece<'a>>,
+    /// Whether statements are sent at all: not in a branch of `\if` that is passed over.
+    pub sends: bool,
+    /// Whether what comes next cannot be followed: data of a COPY in the midst of a token.
+    pub is_unclear: bool,
+    /// COPY … FROM stdin in the message that is still open, and in those sent on this line.
+    copies: (usize, usize),
+    /// No line `\.` follows any more.
+    copy_has_no_end: bool,
+    /// The end of the line of the last backslash command.
+    line_end: usize,
 }
 
 /// The statement that has begun.
 #[derive(Default)]
 struct Open {
-    start: Option<(usize, usize)>,
-    end: usize,
+    line: usize,
+    /// Its parts, between psql commands: (start, end).
+    parts: Vec<(usize, usize)>,
     parens: usize,
     /// Depth of BEGIN ATOMIC … END and the CASE … END in it.
     bodies: usize,
     /// The first words, lower case: enough to tell CREATE [OR REPLACE] FUNCTION.
     words: Vec<String>,
     last_was_begin: bool,
+    /// Where the next part begins, after a psql command or data.
+    resumes: Option<usize>,
+}
+
+impl<'a> Iterator for Cutter<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        while self.ready.is_none() && self.at < self.sql.len() {
+            self.step();
+        }
+        if self.ready.is_none() {
+            self.close(false, self.sql.len());
+        }
+        self.ready.take()
+    }
 }
 
 impl<'a> Cutter<'a> {
-    fn run(&mut self) {
-        while self.at < self.sql.len() {
-            let (token, end) = token_at(self.sql, self.at);
-            match token {
-                Token::Blank => {}
-                Token::Semicolon if self.open.parens == 0 && self.open.bodies == 0 => {
-                    self.close(false, end);
-                    continue;
-                }
-                Token::Backslash => {
-                    self.meta();
-                    continue;
-                }
-                _ => self.extend(token, end),
-            }
-            self.advance(end);
+    /// Before the first byte.
+    #[must_use]
+    pub fn new(sql: &'a str, reading: Reading) -> Self {
+        Self {
+            sql,
+            reading,
+            at: 0,
+            line: 0,
+            open: Open::default(),
+            ready: None,
+            sends: true,
+            is_unclear: false,
+            copies: (0, 0),
+            copy_has_no_end: false,
+            line_end: 0,
         }
-        self.close(false, self.sql.len());
+    }
+
+    /// Whether a statement has begun.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.open.parts.is_empty()
+    }
+
+    /// Forgets the statement that has begun (`\r`).
+    pub fn reset(&mut self) {
+        self.open = Open::default();
+    }
+
+    /// Takes what has begun as sent (`\g`), if anything has.
+    pub fn send(&mut self) -> Option<Piece<'a>> {
+        self.close(false, self.at);
+        self.ready.take()
+    }
+
+    /// Data for a COPY follows on the next line.
+    pub const fn expect_copy_data(&mut self) {
+        self.copies.1 += 1;
+    }
+
+    fn step(&mut self) {
+        let (token, end) = token_at(self.sql, self.at);
+        match token {
+            Token::Blank if self.copies.1 > 0 && &self.sql[self.at..end] == "\n" => {
+                self.advance(end);
+                self.close_part(end);
+                self.skip_copy_data();
+                self.open.resumes = self.is_open().then_some(self.at);
+                return;
+            }
+            // psql reads the data from the next line on, in the midst of this token.
+            _ if self.copies.1 > 0 && self.sql[self.at..end].contains('\n') => {
+                self.is_unclear = true;
+                self.copies.1 = 0;
+                return;
+            }
+            Token::Blank => {}
+            Token::Semicolon if self.open.parens == 0 && self.open.bodies == 0 => {
+                return self.close(false, end);
+            }
+            Token::Backslash => return self.meta(),
+            _ => self.extend(token, end),
+        }
+        self.advance(end);
     }
 
     fn advance(&mut self, to: usize) {
@@ -103,8 +165,14 @@ impl<'a> Cutter<'a> {
 
     fn extend(&mut self, token: Token, end: usize) {
         let open = &mut self.open;
-        open.start.get_or_insert((self.at, self.line));
-        open.end = end;
+        if open.parts.is_empty() {
+            open.line = self.line;
+        }
+        match (open.parts.last_mut(), open.resumes.take()) {
+            (Some(part), None) => part.1 = end,
+            (Some(_), Some(start)) => open.parts.push((start, end)),
+            (None, _) => open.parts.push((self.at, end)),
+        }
         match token {
             Token::Open => open.parens += 1,
             Token::Close => open.parens = open.parens.saturating_sub(1),
@@ -113,118 +181,158 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    /// Ends the statement, and passes over the data that psql reads after COPY … FROM stdin.
+    /// Ends the statement.
     fn close(&mut self, joins_next: bool, end: usize) {
         let open = std::mem::take(&mut self.open);
         self.advance(end);
-        if let Some((start, line)) = open.start {
-            let text = &self.sql[start..open.end];
-            self.pieces.push(Piece {
+        if !open.parts.is_empty() {
+            let text = open.text(self.sql);
+            if self.sends && self.reading != Reading::Server && open.is_copy() && reads_stdin(&text)
+            {
+                self.copies.0 += 1;
+            }
+            self.ready = Some(Piece {
                 text,
-                line,
+                line: open.line,
                 is_meta: false,
                 joins_next,
             });
-            if open.words.first().is_some_and(|word| word == "copy") && reads_stdin(text) {
-                self.skip_copy_data();
-            }
+        }
+        if !joins_next {
+            self.copies.1 += std::mem::take(&mut self.copies.0);
         }
     }
 
-    /// To the line after `\.`. Without that line nothing is passed over: psql would read to the end of the
-    /// file, but to hide statements on a doubt would be a false green.
+    /// To the line after `\.`, once for each COPY. Without that line nothing is passed over: psql would read to
+    /// the end of the file, but to hide statements on a doubt would be a false green.
     fn skip_copy_data(&mut self) {
-        let Some(first) = self.sql[self.at..].find('\n') else {
-            return;
-        };
-        let mut at = self.at + first + 1;
-        for line in self.sql[at..].split_inclusive('\n') {
-            at += line.len();
-            if line.trim_end_matches(['\r', '\n']) == "\\." {
-                self.advance(at);
+        for _ in 0..std::mem::take(&mut self.copies.1) {
+            if self.copy_has_no_end {
                 return;
             }
+            let mut at = self.at;
+            let end = self.sql[at..].split_inclusive('\n').find_map(|line| {
+                at += line.len();
+                (line.trim_end_matches(['\r', '\n']) == "\\.").then_some(at)
+            });
+            match end {
+                Some(end) => self.advance(end),
+                None => self.copy_has_no_end = true,
+            }
         }
     }
 
-    /// A backslash outside quotes (psqlscanslash.l): the command runs to the end of its line, or to `\\`.
+    /// A backslash outside quotes (psqlscan.l).
     fn meta(&mut self) {
         let rest = &self.sql[self.at..];
-        let command = rest[1..]
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '!' && c != '?')
-            .next()
-            .unwrap_or("");
-        if command.is_empty() && rest[1..].starts_with([';', ':']) {
+        if self.reading != Reading::Psql {
+            let length = self.end_of_line() - self.at;
+            return self.meta_piece(length, None);
+        }
+        match rest.as_bytes().get(1) {
             // `\;` keeps the statement in the same message, `\:` is an escaped colon.
-            if rest[1..].starts_with(';') {
-                self.close(true, self.at + 2);
-            } else {
+            Some(b';') => self.close(true, self.at + 2),
+            Some(b':') => {
                 self.extend(Token::Other, self.at + 2);
                 self.advance(self.at + 2);
             }
-            return;
+            _ => {
+                let line = &self.sql[self.at..self.end_of_line()];
+                let (length, next) = command_end(line);
+                self.meta_piece(length, Some(next));
+            }
         }
-        if SENDS.contains(&command) {
-            self.close(false, self.at);
-        }
-        let (length, next) = meta_end(rest, WHOLE_LINE.contains(&command));
-        let text = rest[..length].trim_end();
-        self.pieces.push(Piece {
-            text,
-            line: self.line,
+    }
+
+    /// The command as a piece; a statement that was open goes on behind it.
+    fn meta_piece(&mut self, length: usize, next: Option<usize>) {
+        let text = self.sql[self.at..self.at + length].trim_end();
+        let line = self.line;
+        self.close_part(self.at);
+        self.advance(self.at + next.unwrap_or(length));
+        self.open.resumes = self.is_open().then_some(self.at);
+        self.ready = Some(Piece {
+            text: Cow::Borrowed(text),
+            line,
             is_meta: true,
             joins_next: false,
         });
-        self.advance(self.at + next);
-        // A statement that was open goes on after the line.
+    }
+
+    /// The part of the statement ends here, unless it has ended before.
+    fn close_part(&mut self, end: usize) {
+        match (self.open.resumes, self.open.parts.last_mut()) {
+            (None, Some(part)) => part.1 = end,
+            (Some(start), Some(_)) => self.open.parts.push((start, end)),
+            (_, None) => {}
+        }
+    }
+
+    fn end_of_line(&mut self) -> usize {
+        if self.line_end <= self.at {
+            let rest = &self.sql[self.at..];
+            self.line_end = self.at + rest.find('\n').unwrap_or(rest.len());
+        }
+        self.line_end
     }
 }
 
-/// Meta-commands that send the statement before them (psql's command.c).
-const SENDS: &[&str] = &[
-    "g",
-    "gx",
-    "gset",
-    "gexec",
-    "gdesc",
-    "crosstabview",
-    "watch",
-    "parse",
-    "bind",
-    "bind_named",
+/// Commands that take the whole line as one argument (OT_WHOLE_LINE in command.c).
+const WHOLE_LINE: &[&str] = &[
+    "copy", "!", "h", "help", "ef", "ev", "sf", "sf+", "sv", "sv+",
 ];
 
-/// Meta-commands that take the whole line as one argument (OT_WHOLE_LINE in command.c).
-const WHOLE_LINE: &[&str] = &["copy", "!", "h", "help", "ef", "ev", "sf", "sv"];
+/// Commands whose argument takes the whole line if it begins with `|` (OT_FILEPIPE).
+const PIPES: &[&str] = &["g", "gx", "o", "out", "w", "write"];
 
-/// How long a meta-command is, and where SQL goes on.
-fn meta_end(rest: &str, whole_line: bool) -> (usize, usize) {
-    let line = rest.find('\n').map_or(rest.len(), |at| at + 1);
-    if whole_line {
-        return (line, line);
+/// How long the command is that a line begins with, and where psql reads on.
+///
+/// Its arguments end at a backslash outside quotes, where the next command begins (`\\` only ends this one).
+fn command_end(line: &str) -> (usize, usize) {
+    let name = command_name(line);
+    let arguments = 1 + name.len();
+    let is_pipe = PIPES.contains(&name) && line[arguments..].trim_start().starts_with('|');
+    // After a name that psql does not know it throws the line away.
+    if WHOLE_LINE.contains(&name) || is_pipe || does(name).is_none() {
+        return (line.len(), line.len());
     }
-    let (mut quote, mut bytes) = (
-        0,
-        rest.as_bytes()[..line]
-            .iter()
-            .enumerate()
-            .skip(1)
-            .peekable(),
-    );
-    while let Some((at, &byte)) = bytes.next() {
-        match byte {
-            b'\'' | b'"' | b'`' if quote == 0 => quote = byte,
-            _ if byte == quote => quote = 0,
-            b'\\' if quote == 0 && bytes.peek().is_some_and(|(_, next)| **next == b'\\') => {
-                return (at, at + 2);
+    let bytes = line.as_bytes();
+    let (mut quote, mut at) = (0, arguments);
+    while at < bytes.len() {
+        match bytes[at] {
+            // In single quotes a backslash takes the next byte with it.
+            b'\\' if quote == b'\'' => at += 1,
+            b'\\' if quote == 0 => {
+                let is_end = bytes.get(at + 1) == Some(&b'\\');
+                return (at, at + 2 * usize::from(is_end));
             }
+            byte @ (b'\'' | b'"' | b'`') if quote == 0 => quote = byte,
+            byte if byte == quote => quote = 0,
             _ => {}
         }
+        at += 1;
     }
-    (line, line)
+    (line.len(), line.len())
 }
 
 impl Open {
+    fn text<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        match self.parts.as_slice() {
+            [(start, end)] => Cow::Borrowed(sql[*start..*end].trim_end()),
+            parts => {
+                let parts: Vec<&str> = parts
+                    .iter()
+                    .map(|(start, end)| &sql[*start..*end])
+                    .collect();
+                Cow::Owned(parts.concat().trim_end().to_owned())
+            }
+        }
+    }
+
+    fn is_copy(&self) -> bool {
+        self.words.first().is_some_and(|word| word == "copy")
+    }
+
     /// Follows psql's rule (psqlscan.l, `begin_depth`): only in CREATE [OR REPLACE] FUNCTION or PROCEDURE does
     /// BEGIN open a body, and a CASE in it has an END of its own. BEGIN counts with ATOMIC after it.
     fn word(&mut self, word: &str) {
@@ -253,162 +361,27 @@ impl Open {
     }
 }
 
-/// Whether a COPY statement reads from psql's own input.
-fn reads_stdin(copy: &str) -> bool {
-    let words = words(copy);
-    words
-        .windows(2)
-        .any(|pair| pair[0] == "from" && pair[1] == "stdin")
-}
-
-/// The unquoted words of a text, lower case.
-pub(super) fn words(sql: &str) -> Vec<String> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < sql.len() {
-        let (token, end) = token_at(sql, at);
-        if token == Token::Word {
-            found.push(sql[at..end].to_ascii_lowercase());
-        }
-        at = end;
-    }
-    found
-}
-
-/// How many lines end in a text.
-pub(super) fn newlines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
-}
-
-/// The token that begins at a place, and where it ends: always further on, and between characters.
-pub(super) fn token_at(sql: &str, at: usize) -> (Token, usize) {
-    let bytes = sql.as_bytes();
-    let next = bytes.get(at + 1).copied().unwrap_or(0);
-    match bytes[at] {
-        b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => (Token::Blank, at + 1),
-        b'-' if next == b'-' => (Token::Blank, find(bytes, at, b"\n").unwrap_or(sql.len())),
-        b'/' if next == b'*' => (Token::Blank, comment_end(bytes, at)),
-        b';' => (Token::Semicolon, at + 1),
-        b'\\' => (Token::Backslash, at + 1),
-        b'(' => (Token::Open, at + 1),
-        b')' => (Token::Close, at + 1),
-        b'\'' => (Token::Quoted, quote_end(bytes, at, b'\'')),
-        b'"' => (Token::Quoted, quote_end(bytes, at, b'"')),
-        b'e' | b'E' if next == b'\'' => (Token::Quoted, escaped_end(bytes, at + 1)),
-        b'$' => dollar(sql, at),
-        byte if starts_word(byte) => (Token::Word, word_end(bytes, at)),
-        // A digit takes the letters behind it with it: 1e5, 0xff.
-        byte if byte.is_ascii_digit() => (Token::Other, number_end(bytes, at)),
-        _ => (Token::Other, at + 1),
-    }
-}
-
-/// `ident_start` in scan.l: letters, underscore and every byte of a longer character.
-const fn starts_word(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
-}
-
-/// `ident_cont` in scan.l.
-const fn continues_word(byte: u8) -> bool {
-    starts_word(byte) || byte.is_ascii_digit() || byte == b'$'
-}
-
-fn word_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..]
+/// Whether a statement is a COPY whose data psql reads from the script: by the grammar, not by its words (a table
+/// may be called stdin). Variables of psql count as names.
+#[must_use]
+pub fn reads_stdin(copy: &str) -> bool {
+    let words = super::scan::words(copy);
+    if !["from", "stdin"]
         .iter()
-        .position(|byte| !continues_word(*byte))
-        .map_or(bytes.len(), |length| at + length)
-}
-
-fn number_end(bytes: &[u8], at: usize) -> usize {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
-    bytes[at..]
-        .iter()
-        .position(|byte| !is_part(*byte))
-        .map_or(bytes.len(), |length| at + length)
-}
-
-fn find(bytes: &[u8], from: usize, what: &[u8]) -> Option<usize> {
-    bytes[from..]
-        .windows(what.len())
-        .position(|window| window == what)
-        .map(|length| from + length)
-}
-
-/// After the end of a quote; a doubled quote is one in it.
-fn quote_end(bytes: &[u8], at: usize, quote: u8) -> usize {
-    let mut at = at + 1;
-    while at < bytes.len() {
-        if bytes[at] == quote {
-            if bytes.get(at + 1) != Some(&quote) {
-                return at + 1;
-            }
-            at += 1;
-        }
-        at += 1;
+        .all(|word| words.iter().any(|w| w == word))
+    {
+        return false;
     }
-    bytes.len()
-}
-
-/// After the end of an E'' string that opens at `at`: a backslash takes the next character with it, and a
-/// string that goes on after a line break (`quotecontinue` in scan.l) is still one of this kind.
-fn escaped_end(bytes: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 1,
-            b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
-            b'\'' => match continued(bytes, at + 1) {
-                Some(quote) => at = quote,
-                None => return at + 1,
-            },
-            _ => {}
+    let plain = with_names_for_variables(copy);
+    let Some(parsed) = super::depth::parse(&plain) else {
+        return false;
+    };
+    let node = |raw: &pg_query::protobuf::RawStmt| raw.stmt.as_ref()?.node.clone();
+    match parsed.protobuf.stmts.first().and_then(node) {
+        Some(NodeEnum::CopyStmt(copy)) => {
+            copy.is_from && copy.filename.is_empty() && !copy.is_program
         }
-        at += 1;
-    }
-    // A backslash may have been the last byte.
-    bytes.len()
-}
-
-/// Where a string goes on: white space with a line break in it, then a quote.
-fn continued(bytes: &[u8], at: usize) -> Option<usize> {
-    let length = bytes[at..]
-        .iter()
-        .position(|byte| !byte.is_ascii_whitespace())?;
-    let gap = &bytes[at..at + length];
-    (bytes[at + length] == b'\'' && gap.iter().any(|byte| matches!(byte, b'\n' | b'\r')))
-        .then_some(at + length)
-}
-
-/// After the end of a comment that may hold others.
-fn comment_end(bytes: &[u8], at: usize) -> usize {
-    let (mut depth, mut at) = (1, at + 2);
-    while at < bytes.len() {
-        match &bytes[at..bytes.len().min(at + 2)] {
-            b"/*" => (depth, at) = (depth + 1, at + 2),
-            b"*/" => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    bytes.len()
-}
-
-/// A dollar quote, or a dollar of another kind such as `$1`.
-fn dollar(sql: &str, at: usize) -> (Token, usize) {
-    let bytes = sql.as_bytes();
-    let tag = bytes[at + 1..]
-        .iter()
-        .position(|byte| !continues_word(*byte) || *byte == b'$')
-        .map(|length| at + 1 + length);
-    match tag {
-        Some(close) if bytes[close] == b'$' && !bytes[at + 1].is_ascii_digit() => {
-            let end = find(bytes, close + 1, &bytes[at..=close])
-                .map_or(bytes.len(), |end| end + close + 1 - at);
-            (Token::Quoted, end)
-        }
-        _ => (Token::Other, at + 1),
+        _ => false,
     }
 }
 
@@ -417,8 +390,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn texts(sql: &str) -> Vec<&str> {
-        pieces(sql).into_iter().map(|piece| piece.text).collect()
+    fn texts(sql: &str) -> Vec<String> {
+        pieces(sql)
+            .into_iter()
+            .map(|piece| piece.text.into_owned())
+            .collect()
     }
 
     #[test]
@@ -462,9 +438,10 @@ mod tests {
     fn lines_are_those_of_the_first_word() {
         let found: Vec<_> = pieces("-- one\r\n\r\n/* two\n */ a;b\n\n;;\n c")
             .iter()
-            .map(|p| (p.text, p.line))
+            .map(|p| (p.text.to_string(), p.line))
             .collect();
-        assert_eq!(found, [("a", 3), ("b", 3), ("c", 6)]);
+        let expected = [("a", 3), ("b", 3), ("c", 6)].map(|(text, line)| (text.to_owned(), line));
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -493,10 +470,6 @@ mod tests {
             texts("\\set a 1\nselect 1;\n\\echo 'a;b'\n"),
             ["\\set a 1", "select 1", "\\echo 'a;b'"]
         );
-        assert_eq!(
-            texts("select 1 \\gexec\nselect 2"),
-            ["select 1", "\\gexec", "select 2"]
-        );
         assert_eq!(texts("\\x \\\\ select 1;"), ["\\x", "select 1"]);
         assert_eq!(
             texts("\\copy a from 'b' delimiter E'\\\\'\nselect 1"),
@@ -505,9 +478,96 @@ mod tests {
         assert_eq!(texts("select 1 -- a \\ in a comment\n;"), ["select 1"]);
         assert!(pieces("select 1\\; select 2;")[0].joins_next);
         // A command in the middle of a statement does not end it.
+        assert_eq!(texts("select\n\\echo hi\n1;"), ["\\echo hi", "select\n\n1"]);
+    }
+
+    #[test]
+    fn the_rest_of_the_line_of_a_copy_is_sent_after_its_data() {
+        // cases/safety/02
+        for (sql, expected) in [
+            (
+                "COPY t FROM stdin; DROP TABLE o;\n7\n\\.\n",
+                vec!["COPY t FROM stdin", "DROP TABLE o"],
+            ),
+            (
+                "COPY t FROM stdin; SELECT\n7\n\\.\n1;",
+                vec!["COPY t FROM stdin", "SELECT\n1"],
+            ),
+            (
+                "COPY t FROM stdin; COPY u FROM stdin;\n7\n\\.\n8\n\\.\nSELECT 1;",
+                vec!["COPY t FROM stdin", "COPY u FROM stdin", "SELECT 1"],
+            ),
+            (
+                "COPY t FROM stdin \\; SELECT 1;\n7\n\\.\n",
+                vec!["COPY t FROM stdin", "SELECT 1"],
+            ),
+            (
+                "COPY t FROM stdin -- ;\n;\n7\n\\.\nSELECT 1;",
+                vec!["COPY t FROM stdin", "SELECT 1"],
+            ),
+            (
+                "COPY :t FROM stdin;\n7\n\\.\nSELECT 1;",
+                vec!["COPY :t FROM stdin", "SELECT 1"],
+            ),
+            (
+                "COPY (SELECT 1 FROM stdin) TO STDOUT;\nDROP TABLE o;\n\\.\n",
+                vec![
+                    "COPY (SELECT 1 FROM stdin) TO STDOUT",
+                    "DROP TABLE o",
+                    "\\.",
+                ],
+            ),
+            (
+                "COPY stdin FROM 'f' -- from stdin\n;\nDROP TABLE o;\n\\.\n",
+                vec!["COPY stdin FROM 'f'", "DROP TABLE o", "\\."],
+            ),
+        ] {
+            assert_eq!(texts(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_comment() {
+        // cases/safety/02b
+        for (sql, expected) in [
+            (
+                "SELECT 1; -- harmless\rDROP TABLE o;\n",
+                vec!["SELECT 1", "DROP TABLE o"],
+            ),
+            (
+                "SELECT 1 /* c */; --\rDROP TABLE o; --\n",
+                vec!["SELECT 1", "DROP TABLE o"],
+            ),
+            (
+                "-- a\rSELECT 1;\rDROP TABLE o;\r",
+                vec!["SELECT 1", "DROP TABLE o"],
+            ),
+            (
+                "SELECT E'a' -- c\r'\\' x '; DROP TABLE o; --'",
+                vec!["SELECT E'a' -- c\r'\\' x '", "DROP TABLE o"],
+            ),
+        ] {
+            assert_eq!(texts(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_text_for_the_server_has_no_data_and_no_commands() {
+        let found: Vec<_> = Cutter::new(
+            "COPY t FROM stdin;\nDROP TABLE o;\n\\.\n\\q\nSELECT 1;",
+            Reading::Server,
+        )
+        .map(|piece| piece.text.into_owned())
+        .collect();
         assert_eq!(
-            texts("select\n\\echo hi\n1;"),
-            ["\\echo hi", "select\n\\echo hi\n1"]
+            found,
+            [
+                "COPY t FROM stdin",
+                "DROP TABLE o",
+                "\\.",
+                "\\q",
+                "SELECT 1"
+            ]
         );
     }
 

@@ -1,72 +1,12 @@
 //! A migration's text, cut into the statements that Postgres will get, each with its line and its transaction.
 
 use super::depth;
-use super::psql::{self, Variables};
-use super::split::{newlines, pieces};
+use super::psql::{self, What};
+use super::scan::{has_plain_backslash, newlines};
+pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit};
+use super::split::pieces;
 use super::transactions::Session;
-use pg_query::NodeEnum;
 use pg_query::protobuf::RawStmt;
-
-/// One text to run: a file, a part of one (the up-section), or standard input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
-    /// As it was named; `-` for standard input.
-    pub file: String,
-    /// The SQL that will run.
-    pub sql: String,
-    /// The line of the file on which `sql` begins, from 1.
-    pub first_line: usize,
-    /// How its runner opens transactions.
-    pub habit: TransactionHabit,
-}
-
-/// How the program that runs a script opens transactions around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionHabit {
-    /// Each statement by itself, unless the script says BEGIN: psql. Each script is a session of its own.
-    PerStatement,
-    /// The script is one message to the server: an implicit transaction if it holds more than one statement
-    /// (golang-migrate, postgrator, Prisma, and the scripts that sqlx runs without a transaction).
-    PerMessage,
-    /// One around each script: psql -1, and most migration tools.
-    PerScript,
-    /// One around all scripts of the run: Alembic, knex, node-pg-migrate.
-    WholeRun,
-}
-
-/// One statement of a migration, before it is known what it locks.
-#[derive(Debug, Clone)]
-pub struct SourceStatement {
-    /// Which file.
-    pub file: String,
-    /// The line of its first word, from 1.
-    pub line: usize,
-    /// Its text, without the semicolon.
-    pub sql: String,
-    /// What it is.
-    pub body: Body,
-    /// Statements with the same number share a transaction.
-    pub transaction: usize,
-    /// Whether it runs inside a transaction block (`PreventInTransactionBlock` refuses some forms there).
-    pub in_block: bool,
-    /// `lock_timeout` in force, in milliseconds (0: none), as far as the migration sets it.
-    pub lock_timeout_ms: Option<i64>,
-    /// `statement_timeout` likewise.
-    pub statement_timeout_ms: Option<i64>,
-    /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
-    pub waits_for_safe_snapshot: bool,
-}
-
-/// What a statement is.
-#[derive(Debug, Clone)]
-pub enum Body {
-    /// SQL by Postgres's own grammar.
-    Sql(Box<NodeEnum>),
-    /// A psql meta-command, such as `\copy …`: the text.
-    Meta(String),
-    /// Not SQL: what the parser said.
-    Unparsable(String),
-}
 
 /// Cuts scripts into statements, in the order they will run.
 ///
@@ -75,6 +15,7 @@ pub enum Body {
 #[must_use]
 pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
     let mut session = Session::default();
+    let mut strings = Strings::default();
     let mut all = Vec::new();
     for script in scripts {
         let cut = cut(script);
@@ -85,7 +26,8 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
             cut.into_iter()
                 .zip(places)
                 .map(|(cut, place)| SourceStatement {
-                    file: script.file.clone(),
+                    doubt: strings.doubt(&cut.sql),
+                    file: cut.file,
                     line: cut.line,
                     sql: cut.sql,
                     body: cut.body,
@@ -93,6 +35,7 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
                     in_block: place.in_block,
                     lock_timeout_ms: place.lock_timeout_ms,
                     statement_timeout_ms: place.statement_timeout_ms,
+                    possible: cut.possible,
                     waits_for_safe_snapshot: place.waits_for_safe_snapshot,
                 }),
         );
@@ -100,12 +43,49 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
     all
 }
 
+/// Whether `standard_conforming_strings` may be off, as far as the migration says: a backslash in a plain string
+/// then hides the quote behind it.
+#[derive(Default)]
+struct Strings {
+    may_be_off: bool,
+}
+
+impl Strings {
+    /// Notes a statement. Says why the server may read it otherwise.
+    fn doubt(&mut self, sql: &str) -> Option<String> {
+        const SETTING: &str = "standard_conforming_strings";
+        let doubt = (self.may_be_off && has_plain_backslash(sql)).then(|| {
+            format!(
+                "{SETTING} may be off, and then the string with a backslash in it ends elsewhere"
+            )
+        });
+        let lower = sql.to_ascii_lowercase();
+        let turns_on = || {
+            let words: String = lower.replace(['\'', ' ', '\t', '\n', '\r'], "");
+            words
+                .strip_prefix("set")
+                .map(|rest| {
+                    rest.trim_start_matches("session")
+                        .trim_start_matches("local")
+                })
+                .and_then(|rest| rest.strip_prefix(SETTING))
+                .is_some_and(|value| matches!(value, "=on" | "toon" | "=true" | "totrue"))
+        };
+        self.may_be_off |= lower.contains(SETTING) && !turns_on();
+        doubt
+    }
+}
+
 /// A statement on its own.
 struct Cut {
+    file: String,
     line: usize,
+    /// The line of the script that it comes from.
+    script_line: usize,
     sql: String,
     body: Body,
     joins_next: bool,
+    possible: bool,
 }
 
 /// In a comment: the next step is no SQL, and nobody knows what it does. Django's words (`sqlmigrate`, for
@@ -113,55 +93,88 @@ struct Cut {
 pub(super) const NOT_AS_SQL: &str = "THIS OPERATION CANNOT BE WRITTEN AS SQL";
 
 fn cut(script: &Script) -> Vec<Cut> {
-    let text = script.sql.strip_prefix('\u{feff}').unwrap_or(&script.sql);
-    let mut variables = Variables::default();
-    let mut cuts = unwritten(text, script.first_line);
-    for piece in pieces(text) {
-        let line = script.first_line + piece.line;
-        if piece.is_meta {
-            variables.note(piece.text);
-            let sql = piece.text.to_owned();
-            cuts.push(Cut {
-                line,
-                body: Body::Meta(sql.clone()),
-                sql,
-                joins_next: false,
-            });
+    let text = script.text();
+    let mut cuts = said_of_it(script, text);
+    for step in psql::steps(script, text) {
+        let one = |sql: String, lines: usize, body: Body, joins_next: bool| Cut {
+            file: step.file.clone(),
+            line: step.line + lines,
+            script_line: step.script_line + lines,
+            sql,
+            body,
+            joins_next,
+            possible: step.possible,
+        };
+        let (sent, joins_next) = match step.what {
+            What::Sql { sent, joins_next } => (sent, joins_next),
+            What::Doubt(why) => {
+                cuts.push(one(step.text, 0, Body::Doubt(why), false));
+                continue;
+            }
+            What::Refused(why) => {
+                cuts.push(one(step.text, 0, Body::Unparsable(why), false));
+                continue;
+            }
+            What::Include(path) => {
+                let why = format!("psql reads {path} here, which pgguard has not read");
+                cuts.push(one(step.text, 0, Body::Doubt(why), false));
+                continue;
+            }
+            What::Connect(connect) => {
+                cuts.push(one(step.text, 0, Body::Connect(connect), false));
+                continue;
+            }
+        };
+        let last = step.line + newlines(&step.text);
+        if let Some(why) = script.sender.changes(&step.text, step.line, last) {
+            let body = Body::Unparsable(why);
+            cuts.push(one(step.text, 0, body, false));
             continue;
         }
-        let bodies = parse(&variables.replaced_in(piece.text));
-        let is_one = bodies.len() == 1;
-        for (sql, lines, body) in bodies {
-            // With a variable replaced, the text shown is still the file's.
-            let sql = if is_one { piece.text.to_owned() } else { sql };
-            cuts.push(Cut {
-                line: line + lines,
-                sql,
-                body,
-                joins_next: piece.joins_next,
-            });
+        let mut bodies = parse(sent.as_deref().unwrap_or(&step.text));
+        // With a variable replaced, the text shown is still the file's.
+        if let [(sql, _, _)] = bodies.as_mut_slice() {
+            sql.clone_from(&step.text);
         }
+        cuts.extend(
+            bodies
+                .into_iter()
+                .map(|(sql, lines, body)| one(sql, lines, body, joins_next)),
+        );
     }
-    cuts.sort_by_key(|cut| cut.line);
+    cuts.sort_by_key(|cut| cut.script_line);
     cuts
 }
 
-/// The steps that are only comments that say so.
-fn unwritten(text: &str, first_line: usize) -> Vec<Cut> {
-    let lines = text
+/// What makes the text doubtful as a whole, and the steps that are only comments that say so.
+fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
+    let one = |line: usize, sql: &str, body: Body| Cut {
+        file: script.file.clone(),
+        line,
+        script_line: line,
+        sql: sql.to_owned(),
+        body,
+        joins_next: false,
+        possible: false,
+    };
+    let doubts = script
+        .sender
+        .doubts
+        .iter()
+        .map(|why| one(script.first_line, "", Body::Doubt(why.clone())));
+    let unwritten = text
         .lines()
         .enumerate()
-        .filter(|(_, line)| line.starts_with("--") && line.contains(NOT_AS_SQL));
-    lines
-        .map(|(at, line)| Cut {
-            line: first_line + at,
-            sql: line.to_owned(),
-            body: Body::Unparsable(
-                "this step is code, not SQL: what it does cannot be read".to_owned(),
-            ),
-            joins_next: false,
-        })
-        .collect()
+        .filter(|(_, line)| line.starts_with("--") && line.contains(NOT_AS_SQL))
+        .map(|(at, line)| {
+            let why = "this step is code, not SQL: what it does cannot be read";
+            one(
+                script.first_line + at,
+                line,
+                Body::Unparsable(why.to_owned()),
+            )
+        });
+    doubts.chain(unwritten).collect()
 }
 
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
@@ -218,7 +231,7 @@ const TOO_DEEP: &str = "it is nested too deeply to be read";
 
 /// Why the parser refused, in its own words where it has some.
 fn refusal(text: &str, error: &pg_query::Error) -> String {
-    if let Some(name) = psql::variable_in(text) {
+    if let Some(name) = psql::variables::variable_in(text) {
         return format!("psql variable {name} has no value here");
     }
     match error {
@@ -232,14 +245,13 @@ fn refusal(text: &str, error: &pg_query::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pg_query::NodeEnum;
     use proptest::prelude::*;
 
     fn script(sql: &str, habit: TransactionHabit) -> Script {
         Script {
-            file: "a.sql".to_owned(),
-            sql: sql.to_owned(),
-            first_line: 1,
             habit,
+            ..Script::psql("a.sql", sql)
         }
     }
 
@@ -446,8 +458,8 @@ mod tests {
     #[test]
     fn a_variable_that_the_script_sets_is_read() {
         let found = run("\\set t orders\ndrop table :t;", PerStatement);
-        assert!(matches!(*found[1].body_node(), NodeEnum::DropStmt(_)));
-        assert_eq!(found[1].sql, "drop table :t");
+        assert!(matches!(*found[0].body_node(), NodeEnum::DropStmt(_)));
+        assert_eq!(found[0].sql, "drop table :t");
     }
 
     /// The server's own cutting is the judge: Postgres's parser on the whole text.

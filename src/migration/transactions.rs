@@ -53,11 +53,7 @@ impl Session {
         let mut rest = statements;
         while !rest.is_empty() {
             let (message, after) = rest.split_at(message_length(habit, rest));
-            let is_many = message
-                .iter()
-                .filter(|(body, _)| !matches!(body, Body::Meta(_)))
-                .count()
-                > 1;
+            let is_many = message.iter().filter(|(body, _)| is_sent(body)).count() > 1;
             places.extend(message.iter().map(|(body, _)| self.place(body, is_many)));
             self.close_message();
             rest = after;
@@ -102,9 +98,9 @@ impl Session {
     fn place(&mut self, body: &Body, is_many: bool) -> Place {
         let statement = match body {
             Body::Sql(node) => Some(&**node),
-            Body::Meta(_) | Body::Unparsable(_) => None,
+            Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
         };
-        let opens_implicit = is_many && self.block == Block::None && !matches!(body, Body::Meta(_));
+        let opens_implicit = is_many && self.block == Block::None && is_sent(body);
         if opens_implicit {
             self.block = Block::Implicit(self.number());
             self.timeouts.begin();
@@ -165,9 +161,7 @@ impl Session {
 
     /// `\c` begins a session anew; what was open is rolled back.
     fn meta(&mut self, body: &Body) {
-        if let Body::Meta(text) = body
-            && matches!(text.split_whitespace().next(), Some("\\c" | "\\connect"))
-        {
+        if matches!(body, Body::Connect(_)) {
             *self = Self {
                 next: self.next,
                 ..Self::default()
@@ -205,6 +199,11 @@ fn message_length(habit: TransactionHabit, statements: &[(&Body, bool)]) -> usiz
             statements.len()
         }
     }
+}
+
+/// Whether it is a statement, and no command of psql's own.
+const fn is_sent(body: &Body) -> bool {
+    matches!(body, Body::Sql(_) | Body::Unparsable(_))
 }
 
 fn begins(statement: &NodeEnum) -> bool {

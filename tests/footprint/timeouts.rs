@@ -1,7 +1,7 @@
 //! The timeouts in force while a migration runs, with the server as judge.
 
 use crate::common;
-use pgguard::migration::statement::{Script, TransactionHabit, statements};
+use pgguard::migration::statement::{Script, statements};
 use pgguard::migration::timeouts::milliseconds;
 use proptest::prelude::*;
 
@@ -9,12 +9,7 @@ const SETTING: &str = "SELECT setting FROM pg_settings WHERE name = 'lock_timeou
 
 /// What the session has before a statement, by the text alone; a session starts with none.
 fn predicted(sql: &str) -> String {
-    let script = Script {
-        file: "a.sql".to_owned(),
-        sql: sql.to_owned(),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    };
+    let script = Script::psql("a.sql", sql);
     let last = statements(&[script]).pop().unwrap();
     last.lock_timeout_ms.unwrap_or(0).to_string()
 }

@@ -65,7 +65,7 @@ mod world;
 pub use reach::{Reach, reach};
 pub use role::left_by as role_left_by;
 
-use crate::migration::statement::{Body, SourceStatement};
+use crate::migration::script::{Body, Connect, SourceStatement};
 use crate::model::{Catalog, Footprint, Statement, WaitPhase};
 use act::Act;
 use undo::Undo;
@@ -78,14 +78,39 @@ use world::World;
 pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: i32) -> Footprint {
     let mut world = World::new(catalog, server_version_num);
     let mut undo = Undo::new(statements);
-    let told = statements.iter().map(|source| {
+    let mut told = Vec::with_capacity(statements.len());
+    for source in statements {
+        if let Body::Connect(connect) = &source.body {
+            match elsewhere(&world, source.line, connect) {
+                None => continue,
+                // What comes after it is not judged on this database.
+                Some(why) => {
+                    let mut act = Act::new(&mut world, source, command::run);
+                    act.opaque(why);
+                    told.push(act.finish("psql", Ok(())));
+                    break;
+                }
+            }
+        }
         undo.before(&mut world, source);
-        let told = statement(&mut world, source);
+        told.push(statement(&mut world, source));
         undo.after(&mut world, source);
-        told
-    });
-    Footprint {
-        statements: told.collect(),
+    }
+    Footprint { statements: told }
+}
+
+/// Where `\connect` goes, if that is not the database and the user that the catalog was read with.
+fn elsewhere(world: &World, line: usize, connect: &Connect) -> Option<String> {
+    let other = connect.database.as_ref();
+    match other.filter(|name| **name != world.session.database) {
+        Some(name) if !connect.is_elsewhere => Some(format!(
+            "from line {line} on it works in database {name}: ask there too, with -d {name}"
+        )),
+        None if !connect.is_elsewhere => None,
+        _ => Some(format!(
+            "from line {line} on it works in another session: as another user, on another server or in another \
+             database"
+        )),
     }
 }
 
@@ -94,15 +119,20 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     if source.waits_for_safe_snapshot {
         act.phases.push(WaitPhase::SafeSnapshot);
     }
+    act.possible = source.possible;
+    if let Some(why) = &source.doubt {
+        act.opaque(why.clone());
+    }
     match &source.body {
         Body::Sql(node) => {
             let outcome = command::run(&mut act, node);
             act.finish(&command::tag(node), outcome)
         }
-        Body::Meta(text) => {
-            act.opaque(format!("a psql command: what `{text}` does cannot be told"));
+        Body::Doubt(why) => {
+            act.opaque(why.clone());
             act.finish("psql", Ok(()))
         }
+        Body::Connect(_) => act.finish("psql", Ok(())),
         Body::Unparsable(why) => {
             act.opaque(format!("cannot be read as SQL: {why}"));
             act.finish("", Ok(()))

@@ -6,7 +6,7 @@
 //! code that cannot be seen, so nothing is taken for a failure that is none.
 
 use super::world::World;
-use crate::migration::statement::{Body, Script, TransactionHabit, statements};
+use crate::migration::statement::{Body, Script, statements};
 use crate::model::{LockMode, LockRequest};
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
@@ -52,12 +52,7 @@ pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
 /// so; `None`: it does not tell.
 #[must_use]
 pub fn left_by(text: &str) -> Option<(String, bool)> {
-    let script = Script {
-        file: String::new(),
-        sql: text.to_owned(),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    };
+    let script = Script::psql("", text);
     let statements = statements(&[script]);
     let [only] = statements.as_slice() else {
         return None;
@@ -69,7 +64,7 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
             }
             _ => None,
         },
-        Body::Meta(_) | Body::Unparsable(_) => None,
+        Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
     }
 }
 

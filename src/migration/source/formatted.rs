@@ -2,7 +2,7 @@
 
 use super::layout::File;
 use super::section::comment;
-use super::{Migration, Script, TransactionHabit};
+use super::{Migration, Script, Sender, TransactionHabit};
 
 /// A file begins with this comment.
 pub const FIRST_LINE: &str = "liquibase formatted sql";
@@ -18,6 +18,7 @@ pub fn changesets(file: &File) -> Vec<Migration> {
                 sql: String::new(),
                 first_line: at + 1,
                 habit,
+                sender: Sender::default(),
             };
             found.push(Migration {
                 id,

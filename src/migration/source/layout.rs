@@ -30,6 +30,22 @@ pub struct File {
     pub path: String,
     /// Its text; empty for code.
     pub text: String,
+    /// How it was written.
+    pub encoding: Encoding,
+}
+
+/// How a text was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// As the server expects it.
+    #[default]
+    Utf8,
+    /// With a byte order mark before it.
+    Utf8WithMark,
+    /// With its byte order mark.
+    Utf16,
+    /// Bytes that are not UTF-8: each is taken for a character.
+    Other,
 }
 
 impl File {
@@ -63,11 +79,12 @@ const IN_A_FOLDER: &[&str] = &["up.sql", "down.sql", "migration.sql"];
 
 impl Layout {
     /// A text without a file.
-    pub fn of_text(name: &str, text: String) -> Self {
+    pub fn of_text(name: &str, (text, encoding): (String, Encoding)) -> Self {
         let file = File {
             name: name.to_owned(),
             path: name.to_owned(),
             text,
+            encoding,
         };
         Self::new(name.to_owned(), PathBuf::new(), false, vec![file])
     }
@@ -85,7 +102,8 @@ impl Layout {
             walk(&root, "", DEPTH, &mut files)?;
             return Ok(Self::new(name, root, true, files));
         }
-        let text = text_of(&std::fs::read(path).map_err(|error| cannot_read(path, &error))?);
+        let (text, encoding) =
+            text_of(&std::fs::read(path).map_err(|error| cannot_read(path, &error))?);
         let file_name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
@@ -106,6 +124,7 @@ impl Layout {
                 name: relative,
                 path: name,
                 text,
+                encoding,
             }],
         ))
     }
@@ -133,7 +152,7 @@ impl Layout {
         } else {
             std::fs::read(self.root.join(name))
                 .ok()
-                .map(|bytes| text_of(&bytes))
+                .map(|bytes| text_of(&bytes).0)
         }
     }
 
@@ -204,10 +223,10 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<File>) -> Res
             .extension()
             .map(|end| end.to_string_lossy().to_ascii_lowercase())
             .unwrap_or_default();
-        let text = if READ.contains(&extension.as_str()) {
+        let (text, encoding) = if READ.contains(&extension.as_str()) {
             text_of(&std::fs::read(&path).map_err(|error| cannot_read(&path, &error))?)
         } else if CODE.contains(&extension.as_str()) {
-            String::new()
+            Default::default()
         } else {
             continue;
         };
@@ -215,6 +234,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<File>) -> Res
             name,
             path: path.display().to_string(),
             text,
+            encoding,
         });
     }
     Ok(())
@@ -241,21 +261,27 @@ fn sqitch_root(path: &Path) -> PathBuf {
 
 /// The text of a file, whatever its encoding: UTF-8, UTF-16 where a byte order mark says so (a shell on Windows
 /// writes it), and else Latin-1, where each byte is a character and none is lost.
-pub fn text_of(bytes: &[u8]) -> String {
+pub fn text_of(bytes: &[u8]) -> (String, Encoding) {
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes
             .chunks_exact(2)
             .map(|pair| read([pair[0], pair[1]]))
             .collect();
-        String::from_utf16_lossy(&units)
+        (String::from_utf16_lossy(&units), Encoding::Utf16)
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => text_of(rest),
+        [0xef, 0xbb, 0xbf, rest @ ..] => match text_of(rest) {
+            (text, Encoding::Utf8) => (text, Encoding::Utf8WithMark),
+            other => other,
+        },
         _ => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            Ok(text) => (text.to_owned(), Encoding::Utf8),
+            Err(_) => (
+                bytes.iter().map(|byte| char::from(*byte)).collect(),
+                Encoding::Other,
+            ),
         },
     }
 }

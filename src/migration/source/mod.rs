@@ -5,6 +5,7 @@
 //! already is told by its version table ([`applied`]); without a server everything counts as pending.
 
 pub mod applied;
+mod bytes;
 mod formatted;
 mod frameworks;
 mod layout;
@@ -13,8 +14,9 @@ mod name;
 mod section;
 pub mod tool;
 
-use super::split::pieces;
-use super::statement::{Script, TransactionHabit};
+use super::psql::{is_empty, missing_includes};
+use super::script::{Script, Sender, TransactionHabit};
+use super::split::Reading;
 use crate::{Error, Result};
 use layout::Layout;
 use std::io::Read;
@@ -118,6 +120,14 @@ fn source(
         Some(tool) => tool.migrations(&layout)?,
         None => plain(&layout)?,
     };
+    for migration in &mut migrations {
+        let file = layout
+            .files
+            .iter()
+            .find(|file| file.path == migration.script.file);
+        migration.script.sender = sender(tool, file);
+        include(&mut migration.script);
+    }
     if let Some(habit) = habit {
         migrations
             .iter_mut()
@@ -127,9 +137,9 @@ fn source(
         return Err(none_in(&layout, tool));
     }
     if !layout.is_folder
-        && migrations.iter().all(|migration| {
-            pieces(&migration.script.sql).is_empty() && !is_said_opaque(&migration.script.sql)
-        })
+        && migrations
+            .iter()
+            .all(|migration| is_empty(&migration.script) && !is_said_opaque(&migration.script.sql))
     {
         let what = if layout.name == "-" {
             "standard input".to_owned()
@@ -150,7 +160,50 @@ fn source(
     })
 }
 
-fn standard_input() -> Result<String> {
+/// Who sends the text of a file, and what is doubtful about it.
+fn sender(tool: Option<&'static Tool>, file: Option<&layout::File>) -> Sender {
+    let reading = tool.map_or(Reading::Psql, |tool| tool.reading);
+    let name = tool
+        .filter(|_| reading != Reading::Psql)
+        .map(|tool| tool.name);
+    let strips_mark = reading != Reading::Server || tool.is_some_and(|tool| tool.strips_mark);
+    let text = file.map_or("", |file| file.text.as_str());
+    Sender {
+        tool: name,
+        reading,
+        cut_after: tool
+            .and_then(|tool| tool.keeps_together)
+            .map_or_else(Vec::new, |marks| section::cuts(text, marks)),
+        fills_in: section::has_comment(text, "+goose envsub on"),
+        doubts: file.map_or_else(Vec::new, |file| {
+            bytes::doubts(file, name.unwrap_or("psql"), strips_mark)
+        }),
+        ..Sender::default()
+    }
+}
+
+/// Reads the files that psql includes, and those that they include.
+fn include(script: &mut Script) {
+    if script.sender.reading != Reading::Psql || !script.sql.contains("\\i") {
+        return;
+    }
+    loop {
+        let missing = missing_includes(script);
+        if missing.is_empty() {
+            return;
+        }
+        for path in missing {
+            let text = match std::fs::read(&path).map(|bytes| layout::text_of(&bytes)) {
+                Ok((text, layout::Encoding::Utf8 | layout::Encoding::Utf8WithMark)) => Ok(text),
+                Ok(_) => Err("it is not UTF-8".to_owned()),
+                Err(why) => Err(why.to_string()),
+            };
+            script.sender.included.insert(path, text);
+        }
+    }
+}
+
+fn standard_input() -> Result<(String, layout::Encoding)> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
@@ -224,12 +277,7 @@ fn plain(layout: &Layout) -> Result<Vec<Migration>> {
         .map(|file| Migration {
             id: file.name.clone(),
             checksum: None,
-            script: Script {
-                file: file.path.clone(),
-                sql: file.text.clone(),
-                first_line: 1,
-                habit: TransactionHabit::PerStatement,
-            },
+            script: Script::psql(file.path.clone(), file.text.clone()),
         })
         .collect())
 }

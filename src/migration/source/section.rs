@@ -62,3 +62,23 @@ pub fn up(text: &str, marks: &Marks) -> Option<String> {
     }
     Some(part)
 }
+
+/// The lines behind which a tool ends a statement: those that end with a semicolon, `--` comments left out, but not
+/// between the marks that keep one together (goose, internal/sqlparser/parser.go, `endsWithSemicolon`).
+pub fn cuts(text: &str, (begin, end): (&str, &str)) -> Vec<usize> {
+    let mut is_kept = false;
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if let Some(comment) = comment(line) {
+            is_kept = (is_kept || comment.starts_with(begin)) && !comment.starts_with(end);
+        } else if !is_kept {
+            let words = line
+                .split_whitespace()
+                .take_while(|word| !word.starts_with("--"));
+            if words.last().is_some_and(|word| word.ends_with(';')) {
+                found.push(at + 1);
+            }
+        }
+    }
+    found
+}

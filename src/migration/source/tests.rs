@@ -1,6 +1,7 @@
 //! Each tool's layout in migrations-fixtures/tools, as its own rules order and run it.
 
 use super::*;
+use crate::migration::split::pieces;
 use applied::{Row, pending};
 
 fn fixture(name: &str) -> PathBuf {
@@ -338,7 +339,7 @@ fn any_encoding_is_read() {
         .collect();
     let marked: Vec<u8> = [0xef, 0xbb, 0xbf].into_iter().chain(text.bytes()).collect();
     for bytes in [wide, latin, marked, text.as_bytes().to_vec()] {
-        assert_eq!(layout::text_of(&bytes), text);
+        assert_eq!(layout::text_of(&bytes).0, text);
     }
 }
 
@@ -446,7 +447,7 @@ fn a_framework_speaks_through_standard_input() {
                     .take(2)
                     .collect::<Vec<_>>()
                     .join(" "),
-                Body::Meta(_) => "meta".to_owned(),
+                Body::Doubt(_) | Body::Connect(_) => "meta".to_owned(),
                 Body::Unparsable(why) => why.clone(),
             };
             format!(

@@ -9,8 +9,9 @@ use super::layout::{File, Layout};
 use super::listed::{self, Listed};
 use super::name::{self, Named};
 use super::section::{self, Marks, WHOLE, has_comment};
-use super::{Migration, Script};
-use crate::migration::split::{pieces, words};
+use super::{Migration, Script, Sender};
+use crate::migration::scan::words;
+use crate::migration::split::{Reading, pieces};
 use crate::migration::statement::NOT_AS_SQL;
 use crate::migration::statement::TransactionHabit::{
     self, PerMessage, PerScript, PerStatement, WholeRun,
@@ -38,6 +39,12 @@ pub struct Tool {
     pub own_habit: Option<fn(&Layout, &File) -> Option<TransactionHabit>>,
     /// Endings of migrations that are code: they run among the others, and nobody knows what they do.
     pub code: &'static [&'static str],
+    /// What it reads in a text that it sends.
+    pub reading: Reading,
+    /// The comments that keep a statement together, where it ends one at each line with a semicolon at its end.
+    pub keeps_together: Option<(&'static str, &'static str)>,
+    /// Whether it leaves out a byte order mark.
+    pub strips_mark: bool,
     /// Where it records what it has applied.
     pub version_table: VersionTable,
 }
@@ -207,6 +214,7 @@ pub static TOOLS: &[Tool] = &[
         },
         opt_out: Some(("+goose no transaction", PerStatement)),
         code: &["go"],
+        keeps_together: Some(("+goose statementbegin", "+goose statementend")),
         version_table: VersionTable {
             relation: "goose_db_version",
             columns: &["version_id", "is_applied"],
@@ -230,6 +238,9 @@ pub static TOOLS: &[Tool] = &[
         },
         files: Files::Named(name::flyway),
         own_habit: Some(flyway_habit),
+        // PostgreSQLParser.java reads the data of a COPY.
+        reading: Reading::ServerWithCopy,
+        strips_mark: true,
         version_table: VersionTable {
             relation: "flyway_schema_history",
             columns: &["installed_rank", "version", "success", "checksum"],
@@ -345,6 +356,7 @@ pub static TOOLS: &[Tool] = &[
         files: Files::Listed(listed::sqitch),
         // It runs psql on each script, which has its own BEGIN and COMMIT.
         habit: PerStatement,
+        reading: Reading::Psql,
         version_table: VersionTable {
             relation: "changes",
             columns: &["change_id", "change", "project", "committed_at"],
@@ -371,6 +383,7 @@ pub static TOOLS: &[Tool] = &[
             whole_without: false,
         },
         opt_out: Some(("+migrate up notransaction", PerStatement)),
+        keeps_together: Some(("+migrate statementbegin", "+migrate statementend")),
         version_table: VersionTable {
             relation: "gorp_migrations",
             columns: &["id", "applied_at"],
@@ -465,6 +478,7 @@ pub static TOOLS: &[Tool] = &[
             }
         },
         files: Files::Changesets,
+        strips_mark: true,
         version_table: VersionTable {
             relation: "databasechangelog",
             columns: &["id", "author", "filename", "exectype"],
@@ -488,6 +502,9 @@ const FILES: Tool = Tool {
     opt_out: None,
     own_habit: None,
     code: &[],
+    reading: Reading::Server,
+    keeps_together: None,
+    strips_mark: false,
     version_table: VersionTable::LISTED,
 };
 
@@ -526,7 +543,7 @@ fn flyway_habit(layout: &Layout, file: &File) -> Option<TransactionHabit> {
             .then_some(PerStatement);
     }
     let alone = pieces(&file.text).iter().any(|piece| {
-        let words = words(piece.text);
+        let words = words(&piece.text);
         let words: Vec<&str> = words.iter().take(4).map(String::as_str).collect();
         match words.as_slice() {
             ["vacuum", ..]
@@ -656,6 +673,7 @@ impl Tool {
             sql,
             first_line: 1,
             habit,
+            sender: Sender::default(),
         };
         Ok(Migration {
             id: id.to_owned(),

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 use pgguard::migration::footprint;
-use pgguard::migration::statement::{Script, SourceStatement, TransactionHabit, statements};
+use pgguard::migration::statement::{Script, SourceStatement, statements};
 use pgguard::model::{LockMode, Oid, Statement};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
@@ -36,12 +36,7 @@ pub enum Outcome {
 
 /// Cuts a text into statements, each by itself.
 pub fn cut(text: &str) -> Vec<SourceStatement> {
-    statements(&[Script {
-        file: "-".to_owned(),
-        sql: text.to_owned(),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    }])
+    statements(&[Script::psql("-", text)])
 }
 
 /// What pgguard predicts for one statement now, as the `looker` sees the catalog.

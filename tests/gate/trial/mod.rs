@@ -6,7 +6,7 @@ use super::common::{Database, Session, until};
 use chrono::TimeDelta;
 use pgguard::gate::{Policy, decide};
 use pgguard::migration::footprint::{self, reach};
-use pgguard::migration::statement::{Script, TransactionHabit, statements};
+use pgguard::migration::statement::{Script, statements};
 use pgguard::model::{
     Answer, Footprint, LockMode, Pid, Snapshot, StatementVerdict, Verdict, Wait, WaitKind,
 };
@@ -116,12 +116,7 @@ pub fn gate_with(database: &Database, sql: &str, policy: &Policy) -> Said {
 
 /// Asks the gate on an open connection.
 pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Said {
-    let script = Script {
-        file: "migration.sql".into(),
-        sql: sql.into(),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    };
+    let script = Script::psql("migration.sql", sql);
     let statements = statements(&[script]);
     let session = connection.session().expect("an open session");
     let catalog = catalog::load(session, &reach(&statements), "")
