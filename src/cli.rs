@@ -4,8 +4,10 @@ mod read;
 
 pub use read::{Asked, read};
 
+use crate::config::MaxHold;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// If I run this migration now, will it block: on whom, until when, and who piles up behind it?
@@ -251,6 +253,10 @@ pub struct GateArgs {
     /// Where it would block, watch the tables this long to count how often they are used.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub count_uses: Option<Duration>,
+    /// Longest time that a lock may keep reads or writes out of a relation that exists; `none`: however long
+    /// [default: `max_hold` in the settings file, or 10s].
+    #[arg(long, value_name = "DURATION", value_parser = MaxHold::from_str)]
+    pub max_hold: Option<MaxHold>,
     /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
     #[arg(long)]
     pub allow_opaque: bool,

@@ -3,6 +3,7 @@
 //! ```toml
 //! history = "postgres://history.example/ops"
 //! takes = "30m"
+//! max_hold = "10s"
 //! tz = "Europe/Berlin"
 //!
 //! [[target]]
@@ -17,10 +18,11 @@
 
 use crate::backup::schedule::{self, Line, NextBackup};
 use crate::{Error, Result};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that the file can say.
@@ -32,12 +34,46 @@ pub struct Config {
     /// How long a migration takes, where `--takes` does not say it.
     #[serde(with = "humantime_option")]
     pub takes: Option<Duration>,
+    /// Longest time that a migration's lock may keep others out, where `--max-hold` does not say it.
+    pub max_hold: Option<MaxHold>,
     /// Where the clock is that past backups began by, by its IANA name.
     pub tz: Option<String>,
     /// Servers to look at.
     pub target: Vec<Target>,
     /// When backups start.
     pub backup: Vec<BackupWindow>,
+}
+
+/// Longest time that a lock may keep others out; `None`: however long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MaxHold(pub Option<TimeDelta>);
+
+impl Default for MaxHold {
+    fn default() -> Self {
+        Self(Some(TimeDelta::seconds(10)))
+    }
+}
+
+impl FromStr for MaxHold {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let found = humantime::parse_duration(text).map_err(|e| format!("{e}, or none"))?;
+        let found = TimeDelta::from_std(found).map_err(|e| e.to_string())?;
+        Ok(Self(Some(found)))
+    }
+}
+
+impl TryFrom<String> for MaxHold {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// A server to look at.

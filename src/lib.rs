@@ -11,7 +11,8 @@
 //! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model` |
 //! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |
-//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `sessions`, `migration`, `backup` |
+//! | [`hold`] | UNDERSTAND: footprint → how long each lock that keeps others out is held | `model` |
+//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `hold`, `sessions`, `migration`, `backup` |
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `sessions`, `gate` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
@@ -32,6 +33,7 @@ pub mod door;
 pub mod error;
 pub mod gate;
 pub mod history;
+pub mod hold;
 pub mod kill;
 pub mod migration;
 pub mod model;

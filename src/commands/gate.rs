@@ -168,6 +168,7 @@ impl Question {
             patience: span(args.patience),
             first_look: first,
             allow_opaque: args.allow_opaque,
+            max_hold: args.max_hold.or(self.config.max_hold).unwrap_or_default().0,
             asking: args.asking,
             tool: self.tool(),
             estimates: past.estimates(&mut facts, &snapshot, &sessions).await,
@@ -435,7 +436,9 @@ fn over_all(subjects: &[Subject]) -> Verdict {
         });
     Verdict {
         answer,
-        statements: Vec::new(),
+        statements: looked()
+            .flat_map(|l| l.verdict.statements.clone())
+            .collect(),
         doubts: looked().flat_map(|l| l.verdict.doubts.clone()).collect(),
         warnings: Vec::new(),
         look_again: answer != Answer::WouldBlock && looked().any(|l| l.verdict.look_again),

@@ -94,6 +94,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         fails: None,
         lock_timeout_ms: None,
         statement_timeout_ms: None,
+        jobs: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! The blast radius: who would queue behind a statement while it waits.
 
+use super::scene::Scene;
 use super::statement::Judge;
 use crate::model::{Behind, LockMode, Oid, RelationName, Role, WaitKind};
 use std::collections::BTreeSet;
@@ -8,7 +9,12 @@ use std::collections::BTreeSet;
 #[must_use]
 pub fn of(judge: &Judge) -> Option<Behind> {
     let (oid, name, mode) = where_they_queue(judge)?;
-    let scene = judge.scene;
+    Some(users(judge.scene, oid, name, mode))
+}
+
+/// Who uses a relation in a way that a lock on it keeps out.
+#[must_use]
+pub fn users(scene: &Scene, oid: Oid, name: RelationName, mode: LockMode) -> Behind {
     let sessions: BTreeSet<_> = scene
         .queue(oid)
         .claims()
@@ -26,12 +32,12 @@ pub fn of(judge: &Judge) -> Option<Behind> {
         LockMode::AccessExclusive => usage.reads_per_minute + usage.writes_per_minute,
         _ => usage.writes_per_minute,
     });
-    Some(Behind {
+    Behind {
         what: format!("{} of {name}", mode.keeps_out()),
         name,
         sessions_now: sessions.len(),
         per_minute,
-    })
+    }
 }
 
 /// The relation and mode on which others would queue: the request that waits, or, for a wait in which

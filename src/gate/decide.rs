@@ -45,6 +45,7 @@ pub fn decide(
             None => {}
         }
     }
+    super::holds::judge(&scene, footprint, &mut verdicts);
     warnings.extend(super::pooler::warning(&snapshot.server, footprint));
     warnings.extend(other_runs(sessions, snapshot, &verdicts));
     let blocks = verdicts.iter().any(StatementVerdict::blocks);

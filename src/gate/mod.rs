@@ -22,6 +22,7 @@ mod clearing;
 mod collisions;
 mod decide;
 mod held;
+mod holds;
 mod meets_dump;
 mod notes;
 mod objects;

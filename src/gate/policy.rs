@@ -14,6 +14,8 @@ pub struct Policy {
     pub first_look: Option<FirstLook>,
     /// Whether a statement whose locks cannot all be known is let through, with a warning.
     pub allow_opaque: bool,
+    /// A lock that keeps others out for longer than this is in their way; `None`: however long.
+    pub max_hold: Option<TimeDelta>,
     /// The backend that will run the migration, where it is connected already: what it holds is its
     /// own. `None`: a session that does not exist yet.
     pub asking: Option<Pid>,
@@ -34,6 +36,7 @@ impl Default for Policy {
             patience: TimeDelta::seconds(1),
             first_look: None,
             allow_opaque: false,
+            max_hold: None,
             asking: None,
             tool: None,
             doubts: Vec::new(),

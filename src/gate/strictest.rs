@@ -54,6 +54,7 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             fails: None,
             lock_timeout_ms: None,
             statement_timeout_ms: None,
+            jobs: Vec::new(),
             notes: Vec::new(),
         }],
     }

@@ -181,6 +181,7 @@ fn statement(locks: Vec<LockRequest>) -> Statement {
         fails: None,
         lock_timeout_ms: None,
         statement_timeout_ms: None,
+        jobs: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -80,8 +80,7 @@ impl Waiting {
             self.clear_in_a_row = 0;
         }
         // It can never become clear.
-        let hopeless = verdict.doubts.iter().any(|doubt| doubt.lasting);
-        if hopeless || self.left(now) <= TimeDelta::zero() {
+        if verdict.is_lasting() || self.left(now) <= TimeDelta::zero() {
             return Next::Done(last_word(verdict.answer));
         }
         self.look_again(self.terms.interval, now, false)

@@ -190,6 +190,9 @@ pub struct Relation {
     /// `reltuples`; -1: never counted.
     #[serde(default)]
     pub rows: f64,
+    /// `pg_stat_get_live_tuples`: rows as the counters have them; 0: none, or not counted.
+    #[serde(default)]
+    pub live_rows: f64,
     /// `relispopulated`
     #[serde(default)]
     pub is_populated: bool,

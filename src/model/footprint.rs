@@ -1,6 +1,6 @@
 //! A footprint: the locks that a migration will request, statement by statement, and what else it waits for.
 
-use super::{LockMode, Oid, RelationKind, RelationName};
+use super::{Job, LockMode, Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
 
 /// What a migration will request, in order.
@@ -48,6 +48,9 @@ pub struct Statement {
     /// Things worth knowing that are no lock: `adds an index that exists and is invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The work that takes longer the larger its relations are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<Job>,
 }
 
 /// One lock that a statement will request.

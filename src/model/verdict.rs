@@ -1,6 +1,6 @@
 //! A verdict: would the migration block, on whom, until when, and who would pile up behind it.
 
-use super::{LockMode, Oid, Pid, RelationName, Role};
+use super::{Hold, LockMode, Oid, Pid, RelationName, Role};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -77,10 +77,24 @@ pub struct StatementVerdict {
     /// `lock_timeout` in force while it runs, in milliseconds (0: none); `None`: not known.
     #[serde(default)]
     pub lock_timeout_ms: Option<i64>,
+    /// The locks that it takes and that keep others out, and how long each is held.
+    #[serde(default)]
+    pub holds: Vec<Held>,
     /// Facts about the wait that are worth a line: what it holds meanwhile, what a timeout means for
     /// the others, that it would end a running dump.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether no later look can change the answer to a better one: what it says does not hang on who is
+    /// connected.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        let holds = |wait: &Wait| wait.counts && wait.kind == WaitKind::Hold;
+        let waits = self.statements.iter().flat_map(|s| &s.waits);
+        self.doubts.iter().any(|doubt| doubt.lasting) || waits.into_iter().any(holds)
+    }
 }
 
 impl StatementVerdict {
@@ -89,6 +103,19 @@ impl StatementVerdict {
     pub fn blocks(&self) -> bool {
         self.waits.iter().any(|wait| wait.counts)
     }
+}
+
+/// A lock that keeps others out, and whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock, and how long it is held.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// Who uses the relation now and would wait.
+    pub users: Behind,
+    /// The longest time that the gate lets through, in seconds, where this is longer.
+    #[serde(default)]
+    pub over_s: Option<f64>,
 }
 
 /// Why the answer is not known.
@@ -121,6 +148,8 @@ pub enum WaitKind {
     Lockers,
     /// Clears by itself within moments: an ordinary autovacuum, a query younger than the patience.
     SelfClearing,
+    /// The other way round: it waits for nobody, and would keep others out for too long.
+    Hold,
     /// The other way round: that one would have to wait for what is asked about (a backup).
     HoldsUp,
 }

@@ -47,7 +47,10 @@ SELECT 'relations', pg_catalog.json_agg(x)::text FROM (
            c.relpersistence AS persistence, pg_catalog.pg_get_userbyid(c.relowner) AS owner, c.reltype::int8 AS row_type,
            c.reloftype::int8 AS of_type, c.reltoastrelid::int8 AS toast, am.amname AS access_method,
            ts.spcname AS tablespace, c.relispartition AS is_partition, c.relrowsecurity AS row_security,
-           c.relpages::int8 * 8192 AS bytes, c.reltuples::float8 AS rows, c.relispopulated AS is_populated,
+           c.relpages::int8 * 8192 AS bytes, c.reltuples::float8 AS rows,
+           CASE WHEN c.relkind IN ('r', 'm', 't') AND c.oid >= 16384
+                THEN pg_catalog.pg_stat_get_live_tuples(c.oid)::float8 ELSE 0 END AS live_rows,
+           c.relispopulated AS is_populated,
            c.relreplident AS replica_identity,
            c.relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits i
                JOIN pg_catalog.pg_partitioned_table d ON d.partrelid = i.inhparent

@@ -1,12 +1,20 @@
 //! A footprint for programs.
 
-use crate::model::{Footprint, LockRequest, Statement, WaitPhase};
+use crate::model::{Footprint, Hold, LockRequest, Statement, WaitPhase};
 use serde_json::{Value, json};
 
 /// The whole document.
 #[must_use]
 pub fn explain_json(footprint: &Footprint) -> String {
-    let statements: Vec<Value> = footprint.statements.iter().map(statement).collect();
+    let mut statements: Vec<Value> = footprint.statements.iter().map(statement).collect();
+    for statement in &mut statements {
+        statement["holds"] = json!([]);
+    }
+    for found in crate::hold::of(footprint) {
+        if let Some(holds) = statements[found.statement]["holds"].as_array_mut() {
+            holds.push(hold(&found, footprint));
+        }
+    }
     pretty(&json!({"version": 1, "statements": statements}))
 }
 
@@ -42,6 +50,25 @@ pub fn statement(statement: &Statement) -> Value {
 #[expect(clippy::cast_precision_loss, reason = "a timeout has at most 31 bits")]
 pub fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
+}
+
+/// How long a lock keeps others out.
+#[must_use]
+pub fn hold(hold: &Hold, footprint: &Footprint) -> Value {
+    json!({
+        "schema": hold.name.schema,
+        "relation": hold.name.relation,
+        "oid": hold.oid,
+        "kind": hold.kind,
+        "mode": hold.mode,
+        "keeps_out": hold.mode.keeps_out(),
+        "expected_s": hold.time.expected,
+        "earliest_s": hold.time.earliest,
+        "latest_s": hold.time.latest,
+        "until_line": footprint.statements.get(hold.until).map(|s| s.line),
+        "basis": hold.basis,
+        "unknown": hold.unknown,
+    })
 }
 
 /// What it waits for beside its locks, each word once.

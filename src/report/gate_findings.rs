@@ -1,5 +1,6 @@
 //! What a gate found, as short facts: the same for every form that it is told in.
 
+use super::gate_holds;
 use crate::gate::words::{one_line, span};
 use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
@@ -47,7 +48,7 @@ pub struct Rule {
 }
 
 /// Every rule, in the order of their numbers.
-pub const RULES: [Rule; 6] = [
+pub const RULES: [Rule; 7] = [
     Rule {
         id: "lock-wait",
         meaning: "The statement would wait for a lock that somebody holds or waits for.",
@@ -71,6 +72,10 @@ pub const RULES: [Rule; 6] = [
     Rule {
         id: "note",
         meaning: "It does not stop the migration and is worth knowing.",
+    },
+    Rule {
+        id: "long-hold",
+        meaning: "The migration would keep others out of a relation for too long.",
     },
 ];
 
@@ -176,6 +181,7 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, verdict) in view.verdict.statements.iter().enumerate() {
         found.extend(blocks(view, index, verdict));
+        found.extend(too_long(view, index, verdict));
         if let Some(statement) = view.footprint.statements.get(index) {
             found.extend(notes(view, index, statement, verdict));
         }
@@ -246,11 +252,29 @@ fn blocks(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Find
         .collect()
 }
 
+/// The locks of a statement that would keep others out for too long.
+fn too_long(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Finding> {
+    let groups = gate_holds::groups(verdict, true);
+    let finding = |group: &gate_holds::Group| Finding {
+        level: Level::Block,
+        rule: RULES[6],
+        place: place(view.footprint, index),
+        title: group.title(),
+        facts: group.facts(&view.footprint.statements),
+        advice: vec![format!(
+            "if others can wait that long, let it through: --max-hold {}s",
+            (group.longest.hold.time.latest / 10.0).ceil() * 10.0
+        )],
+    };
+    groups.iter().map(finding).collect()
+}
+
 /// How many blockers of a wait are named.
 const MOST_BLOCKERS: usize = 6;
 
 fn groups(verdict: &StatementVerdict) -> Vec<Group<'_>> {
-    let counting = verdict.waits.iter().filter(|wait| wait.counts);
+    let is_behind_others = |wait: &&Wait| wait.counts && wait.kind != WaitKind::Hold;
+    let counting = verdict.waits.iter().filter(is_behind_others);
     let mut by_relation = gathered(
         counting.map(|wait| Group {
             waits: vec![wait],
@@ -313,6 +337,7 @@ const fn rule(kind: WaitKind) -> Rule {
         WaitKind::Lockers => RULES[1],
         WaitKind::Snapshot | WaitKind::SafeSnapshot => RULES[2],
         WaitKind::HoldsUp => RULES[3],
+        WaitKind::Hold => RULES[6],
     }
 }
 
@@ -323,7 +348,7 @@ fn title(view: &GateView, wait: &Wait, relations: &[&RelationName]) -> String {
         WaitKind::Snapshot => format!("waits for every older snapshot of {}", view.database),
         WaitKind::SafeSnapshot => "waits for every serializable transaction that may write".into(),
         WaitKind::Lockers => format!("waits for every transaction that uses {on}"),
-        WaitKind::HoldsUp => "would make others wait".into(),
+        WaitKind::HoldsUp | WaitKind::Hold => "would make others wait".into(),
         _ if relations.is_empty() => {
             format!(
                 "needs {mode} on {}",
@@ -354,7 +379,7 @@ const fn label(wait: &Wait) -> &'static str {
         WaitKind::Queue => "behind",
         WaitKind::Lockers | WaitKind::Snapshot | WaitKind::SafeSnapshot => "waits for",
         WaitKind::SelfClearing => "a moment",
-        WaitKind::HoldsUp => "holds up",
+        WaitKind::HoldsUp | WaitKind::Hold => "holds up",
     }
 }
 
@@ -472,17 +497,11 @@ fn range(from: TimeDelta, to: TimeDelta) -> String {
 }
 
 fn behind(behind: &Behind) -> String {
-    let now = match behind.sessions_now {
-        0 => "nobody uses it just now".to_owned(),
-        1 => "1 session uses it now".to_owned(),
-        n => format!("{n} sessions use it now"),
-    };
-    let rate = match behind.per_minute {
-        Some(rate) if rate >= 0.5 => format!(", about {rate:.0} uses a minute by its counters"),
-        Some(_) => ", hardly used by its counters".to_owned(),
-        None => String::new(),
-    };
-    printable(&format!("{} would queue ({now}{rate})", behind.what))
+    printable(&format!(
+        "{} would queue ({})",
+        behind.what,
+        gate_holds::uses(behind)
+    ))
 }
 
 fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
@@ -569,8 +588,13 @@ fn notes(
         .fails
         .iter()
         .map(|why| format!("Postgres will refuse it: {why}"));
+    let holds = gate_holds::groups(verdict, false);
+    let holds = holds
+        .iter()
+        .map(|group| group.line(&view.footprint.statements));
     gives_way
         .chain(fails)
+        .chain(holds)
         .chain(statement.notes.iter().cloned())
         .map(|text| Finding {
             level: Level::Note,

@@ -1,8 +1,8 @@
 //! A gate's answer for programs: the footprint as `explain` tells it, with the waits added.
 
-use super::explain_json::{pretty, seconds, statement};
+use super::explain_json::{hold, pretty, seconds, statement};
 use super::gate_findings::{GateView, answer_on};
-use crate::model::{Behind, Blocker, StatementVerdict, Wait};
+use crate::model::{Behind, Blocker, Held, StatementVerdict, Wait};
 use serde_json::{Value, json};
 
 /// The whole document.
@@ -42,6 +42,11 @@ pub fn gate_value(view: &GateView) -> Value {
 fn add_answer(value: &mut Value, view: &GateView, index: usize, verdict: &StatementVerdict) {
     value["verdict"] = json!(answer_on(view.verdict, index).word());
     value["waits"] = verdict.waits.iter().map(wait).collect();
+    value["holds"] = verdict
+        .holds
+        .iter()
+        .map(|held| hold_with(held, view))
+        .collect();
     value["behind"] = json!(verdict.behind.as_ref().map(behind));
     value["lock_timeout_s"] = json!(verdict.lock_timeout_ms.map(seconds));
     if let Some(notes) = value["notes"].as_array_mut() {
@@ -63,6 +68,15 @@ fn wait(wait: &Wait) -> Value {
         "blocker": blocker(&wait.blocker),
         "clears": wait.clears,
     })
+}
+
+fn hold_with(held: &Held, view: &GateView) -> Value {
+    let mut value = hold(&held.hold, view.footprint);
+    value["sessions_now"] = json!(held.users.sessions_now);
+    value["per_minute"] = json!(held.users.per_minute);
+    value["too_long"] = json!(held.over_s.is_some());
+    value["max_hold_s"] = json!(held.over_s);
+    value
 }
 
 fn blocker(blocker: &Blocker) -> Value {

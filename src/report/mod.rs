@@ -8,6 +8,7 @@ mod explain_text;
 mod gate_findings;
 mod gate_github;
 mod gate_gitlab;
+mod gate_holds;
 mod gate_json;
 mod gate_junit;
 mod gate_sarif;

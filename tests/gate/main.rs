@@ -8,6 +8,7 @@ mod common;
 mod command;
 mod dice;
 mod fresh;
+mod holds;
 mod incidents;
 mod pooler;
 mod random;

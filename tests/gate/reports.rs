@@ -40,6 +40,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
         fails: None,
         lock_timeout_ms: None,
         statement_timeout_ms: None,
+        jobs: Vec::new(),
         notes: vec![],
     }
 }
@@ -167,6 +168,7 @@ fn verdict() -> Verdict {
                 notes: vec![
                     "60 s of lock_timeout are up to 60 s of stalled readers and writers".into(),
                 ],
+                ..StatementVerdict::default()
             },
             StatementVerdict {
                 waits: vec![wait(

@@ -4,6 +4,7 @@
 //! Postgres would, and changes the world behind it. [`Refused`] stops a command where Postgres would
 //! raise an error; the locks asked for so far remain, for they are waited for before the error.
 
+use super::jobs::{self, Works};
 use super::role;
 use super::world::{FIRST_OWN_OID, World};
 use crate::migration::statement::SourceStatement;
@@ -39,7 +40,7 @@ pub struct Act<'a> {
     place: HashMap<(Oid, LockMode, bool), usize>,
     held: HashSet<(Oid, LockMode)>,
     named: HashSet<Oid>,
-    work: HashMap<Oid, LockWork>,
+    works: Works,
     made: HashSet<Oid>,
     /// What it waits for beside relation locks.
     pub phases: Vec<WaitPhase>,
@@ -75,7 +76,7 @@ impl<'a> Act<'a> {
             place: HashMap::new(),
             held: HashSet::new(),
             named: HashSet::new(),
-            work: HashMap::new(),
+            works: Works::default(),
             made: HashSet::new(),
             phases: Vec::new(),
             advisory: Vec::new(),
@@ -239,7 +240,7 @@ impl<'a> Act<'a> {
 
     /// Says how long it works on a relation: the longest counts.
     pub fn works(&mut self, oid: Oid, work: LockWork) {
-        let entry = self.work.entry(oid).or_insert(work);
+        let entry = self.works.work.entry(oid).or_insert(work);
         *entry = (*entry).max(work);
     }
 
@@ -248,6 +249,36 @@ impl<'a> Act<'a> {
         for table in self.world.tree(oid) {
             self.works(table, work);
         }
+    }
+
+    /// Says that it builds an index.
+    pub fn builds(&mut self, table: Oid, index: Oid) {
+        self.works.builds.insert((table, index));
+    }
+
+    /// Says that it reads a relation in order to find each row in another one.
+    pub fn joins(&mut self, oid: Oid) {
+        self.works(oid, LockWork::Scan);
+        self.works.joins.insert(oid);
+    }
+
+    /// Says that a constraint of the relation may spare it from being read.
+    pub fn may_be_spared(&mut self, oid: Oid) {
+        self.works.spared.insert(oid);
+    }
+
+    /// Says that it copies a relation's files as they are.
+    pub fn moves(&mut self, oid: Oid) {
+        self.works(oid, LockWork::Rewrite);
+        self.works.moves.insert(oid);
+    }
+
+    /// The relations that the statement says by name, with the modes that it keeps them in.
+    pub fn named_locks(&self) -> impl Iterator<Item = (Oid, LockMode)> {
+        let mut named: Vec<(Oid, LockMode)> = self.held.iter().copied().collect();
+        named.retain(|(oid, _)| self.named.contains(oid));
+        named.sort_unstable();
+        named.into_iter()
     }
 
     /// Says which rows of others it waits for when it meets them in a relation: the strongest counts.
@@ -344,7 +375,7 @@ impl<'a> Act<'a> {
         for request in &mut self.locks {
             let oid = request.oid.unwrap_or_default();
             request.named = self.named.contains(&oid);
-            if let Some(work) = self.work.get(&oid) {
+            if let Some(work) = self.works.work.get(&oid) {
                 request.work = *work;
             }
             if matches!(request.mode, LockMode::RowShare | LockMode::RowExclusive) {
@@ -357,6 +388,7 @@ impl<'a> Act<'a> {
         if self.opaque.is_some() {
             self.world.forget_rights();
         }
+        let jobs = jobs::of(&self, command, &self.works);
         let refused = role::without_rights(self.world, command, &mut self.locks);
         if refused.is_some() {
             self.phases.clear();
@@ -377,6 +409,7 @@ impl<'a> Act<'a> {
             lock_timeout_ms: self.source.lock_timeout_ms,
             statement_timeout_ms: self.source.statement_timeout_ms,
             notes: self.notes,
+            jobs,
         }
     }
 
@@ -406,6 +439,7 @@ impl<'a> Act<'a> {
             row_security: false,
             bytes: 0,
             rows: -1.0,
+            live_rows: 0.0,
             is_populated: true,
             replica_identity: 'd',
             is_default_partition: false,

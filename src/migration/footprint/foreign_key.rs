@@ -5,7 +5,7 @@ use super::altering::{Altering, blank_constraint};
 use super::index::part;
 use super::query::plan;
 use super::{altering, names};
-use crate::model::{Constraint, LockMode, LockWork, Oid, RelationKind, Trigger, class};
+use crate::model::{Constraint, LockMode, Oid, RelationKind, Trigger, class};
 use pg_query::protobuf::AlterTableCmd;
 use pg_query::{NodeEnum, protobuf};
 
@@ -369,7 +369,7 @@ pub fn check_rows(act: &mut Act, check: &altering::Check) {
     act.lock(check.referenced, RowShare, reason.clone());
     for table in [check.table, check.referenced] {
         plan::scan(act, table, AccessShare, false, &reason);
-        act.works(table, LockWork::Scan);
+        act.joins(table);
     }
     if act.kind(check.referenced) == RelationKind::PartitionedTable {
         plan::scan(act, check.referenced, AccessShare, true, &reason);

@@ -436,7 +436,7 @@ pub fn move_all(act: &mut Act, statement: &pg_query::protobuf::AlterTableMoveAll
         for part in storage::toast_of(act, oid) {
             act.lock(part, AccessExclusive, "moves with its table");
         }
-        act.works(oid, LockWork::Rewrite);
+        act.moves(oid);
     }
     Ok(())
 }

@@ -26,6 +26,7 @@
 //! | `altering.rs`, `types.rs`, `tree.rs`, `names.rs` | what several of those share |
 //! | `world.rs`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
 //! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
+//! | `jobs.rs` | which work takes longer the larger its relations are |
 //! | `reach.rs` | which names to look up |
 //!
 //! What cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
@@ -44,6 +45,7 @@ mod drop;
 mod expression;
 mod foreign_key;
 mod index;
+mod jobs;
 mod maintenance;
 mod names;
 mod new_column;

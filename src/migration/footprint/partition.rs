@@ -81,7 +81,29 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
     }
     clone_foreign_keys(act, altering, parent, child, true)?;
     act.works_on_tree(child, LockWork::Scan);
+    if may_prove_bounds(act, parent, child) {
+        act.may_be_spared(child);
+    }
     Ok(())
+}
+
+/// Whether the new partition has a CHECK on a column of the partition key: it may prove that every row fits
+/// (`PartConstraintImpliedByRelConstraint`), and then no row is read.
+fn may_prove_bounds(act: &Act, parent: Oid, child: Oid) -> bool {
+    let key = act
+        .world
+        .relation(parent)
+        .and_then(|r| r.partition_key.as_ref());
+    let Some(&[first, ..]) = key.map(|key| key.columns.as_slice()) else {
+        return false;
+    };
+    let number = super::index::part::same_column(act, parent, first, child);
+    let mut checks = act
+        .world
+        .constraints
+        .of(child)
+        .filter(|c| c.kind == 'c' && c.is_validated);
+    checks.any(|check| check.columns.contains(&number))
 }
 
 /// Enters the bond into the world.
@@ -357,7 +379,9 @@ pub fn detach(act: &mut Act, parent: Oid, cmd: &PartitionCmd) -> Step {
             Share,
             format!("references {} by {}", act.shown(parent), key.name),
         );
-        act.works_on_tree(key.table, LockWork::Scan);
+        for table in act.world.tree(key.table) {
+            act.joins(table);
+        }
         let reason = "is read for rows that reference the partition";
         plan::scan(act, key.table, AccessShare, true, reason);
         plan::scan(act, child, AccessShare, true, reason);

@@ -136,7 +136,7 @@ pub fn rewrite(act: &mut Act, altering: &Altering, oid: Oid, altered: &Altered) 
                 format!("moves with {}", act.shown(oid)),
             );
         }
-        act.works(oid, LockWork::Rewrite);
+        act.moves(oid);
     }
 }
 

@@ -184,6 +184,7 @@ impl Scene {
                 fails: None,
                 lock_timeout_ms: None,
                 statement_timeout_ms: None,
+                jobs: Vec::new(),
                 notes: vec![],
             }],
         };

@@ -117,6 +117,7 @@ pub fn put(act: &mut Act, table: Oid, name: &str, shape: &Shape) -> Oid {
             'a',
         );
     }
+    act.builds(table, oid);
     oid
 }
 

@@ -89,11 +89,13 @@ fn reindex_index(act: &mut Act, index: Oid, concurrent: bool) -> Step {
     if concurrent && !part::is_temporary(act, table) {
         act.lock(table, ShareUpdateExclusive, reason);
         act.lock(index, ShareUpdateExclusive, "is built again concurrently");
+        act.builds(table, index);
         act.works(table, LockWork::Scan);
         return phases_of_reindex(act, table);
     }
     act.lock(table, Share, reason);
     act.lock(index, AccessExclusive, "is built again");
+    act.builds(table, index);
     act.works(table, LockWork::Scan);
     Ok(())
 }
@@ -132,6 +134,7 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
             let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
             for index in indexes {
                 act.lock(index, ShareUpdateExclusive, "is built again concurrently");
+                act.builds(relation, index);
             }
         }
         act.works(table, LockWork::Scan);
@@ -142,6 +145,7 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
         let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
         for index in indexes {
             act.lock(index, AccessExclusive, "is built again");
+            act.builds(relation, index);
         }
     }
     act.works(table, LockWork::Scan);
