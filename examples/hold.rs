@@ -238,10 +238,8 @@ async fn footprint_of(session: &mut PgConnection, sql: &str) -> Footprint {
         TransactionHabit::PerScript
     };
     let script = Script {
-        file: "-".to_owned(),
-        sql: sql.to_owned(),
-        first_line: 1,
         habit,
+        ..Script::psql("-", sql)
     };
     let statements = statements(&[script]);
     let reach = footprint::reach(&statements);
