@@ -16,6 +16,7 @@
 //! expect = "5h"
 //! ```
 
+use crate::backup::Kind;
 use crate::backup::schedule::{self, Line, NextBackup};
 use crate::{Error, Result};
 use chrono::{TimeDelta, Utc};
@@ -116,6 +117,7 @@ impl Config {
                 tz: window.tz.clone(),
                 expect: window.expect,
                 from: "the configuration".into(),
+                kind: Kind::Logical,
             })
             .collect()
     }

@@ -13,6 +13,7 @@
 
 mod buffer;
 mod clock;
+mod command;
 mod copy_text;
 mod estimate;
 mod makespan;
@@ -24,9 +25,14 @@ mod rows;
 mod run;
 mod sample;
 pub mod schedule;
+mod shell;
 mod watcher;
 mod width;
 
+pub use command::{
+    Kind, is_backup_program, kind_of, program_name, started_by, started_by_arguments,
+    started_by_sql,
+};
 pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
 pub use matching::{MOST_RUNS, Similar, key_of};

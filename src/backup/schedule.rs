@@ -1,5 +1,6 @@
 //! When the next backup starts: by its scheduler's line, or as past runs began.
 
+use super::command::{Kind, kind_of};
 use crate::model::{BackupRun, RunKey, RunOutcome};
 use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -19,6 +20,8 @@ pub struct Line {
     pub expect: Option<Duration>,
     /// Where the line stands, for people: `the configuration`, `/etc/cron.d/backup`.
     pub from: String,
+    /// What it starts.
+    pub kind: Kind,
 }
 
 /// The next backup.
@@ -32,6 +35,8 @@ pub struct NextBackup {
     pub ends: Option<DateTime<Utc>>,
     /// How that is known, for people: `0 15 * * * UTC in the configuration`.
     pub basis: String,
+    /// What it is.
+    pub kind: Kind,
 }
 
 /// Fewer past starts tell no rhythm.
@@ -76,7 +81,8 @@ impl NextBackup {
         takes: TimeDelta,
     ) -> Option<String> {
         let latest = self.starts - self.early - takes;
-        if now <= latest || self.ends.is_some_and(|ends| ends <= now) {
+        if self.kind == Kind::Physical || now <= latest || self.ends.is_some_and(|ends| ends <= now)
+        {
             return None;
         }
         let until = self.starts - now;
@@ -147,6 +153,7 @@ impl NextBackup {
             early: TimeDelta::zero(),
             ends: usual.or(expected).map(|span| starts + span),
             basis: format!("{} {zone}, {}", line.cron, line.from),
+            kind: line.kind,
         })
     }
 
@@ -193,6 +200,7 @@ impl NextBackup {
                     hours => format!("every {hours} hours"),
                 }
             ),
+            kind: kind_of(&runs[0].key.tool),
         })
     }
 }
@@ -352,6 +360,7 @@ mod tests {
             tz: Some(tz.into()),
             expect: Some(Duration::from_secs(3600)),
             from: "the configuration".into(),
+            kind: Kind::Logical,
         }
     }
 
@@ -447,6 +456,7 @@ mod tests {
             early: TimeDelta::zero(),
             ends: None,
             basis: "0 15 * * * UTC, the configuration".into(),
+            kind: Kind::Logical,
         };
         let warning = |next: &NextBackup, now, minutes| {
             next.warning_in(&Tz::Europe__Berlin, time(now), TimeDelta::minutes(minutes))

@@ -59,7 +59,8 @@ async fn show(args: BackupsArgs, color: Color) -> Result<u8> {
     let seen = looked
         .as_mut()
         .map(|(facts, snapshot, _)| schedulers::Seen { facts, snapshot });
-    let (next, wrong) = schedulers::next_backup(&config, &runs, seen, now).await;
+    let which = schedulers::Which::All;
+    let (next, wrong) = schedulers::next_backup(which, &config, &runs, seen, now).await;
     notes.extend(wrong);
     let known_runs = runs.len();
     runs.truncate(usize::try_from(args.last).unwrap_or(usize::MAX));

@@ -229,7 +229,8 @@ impl Question {
         let runs = past.runs_if_any(&snapshot.server.history_key()).await;
         let (next, _) = if past.place().is_some() {
             let seen = schedulers::Seen { facts, snapshot };
-            schedulers::next_backup(&self.config, &runs, Some(seen), now).await
+            let which = schedulers::Which::Logical;
+            schedulers::next_backup(which, &self.config, &runs, Some(seen), now).await
         } else {
             NextBackup::by_lines(&self.config.lines(), &runs, now)
         };

@@ -5,6 +5,7 @@
 
 use super::facts::Facts;
 use crate::backup::schedule::{Line, NextBackup};
+use crate::backup::{Kind, kind_of, started_by, started_by_arguments, started_by_sql};
 use crate::config::Config;
 use crate::model::{BackupRun, Server, Snapshot};
 use crate::postgres::cron::Job;
@@ -12,18 +13,6 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// Programs that make backups.
-const PROGRAMS: [&str; 8] = [
-    "pg_dump",
-    "pg_dumpall",
-    "pg_basebackup",
-    "pgbackrest",
-    "barman",
-    "wal-g",
-    "pg_probackup",
-    "pgguard backups record",
-];
 
 /// Tables of the system; their sixth field is the user that the command runs as.
 const SYSTEM_TABLES: [&str; 2] = ["/etc/crontab", "/etc/cron.d"];
@@ -36,14 +25,32 @@ pub struct Seen<'a> {
     pub snapshot: &'a Snapshot,
 }
 
+/// Which backups are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    All,
+    /// Those that a migration meets: no physical ones.
+    Logical,
+}
+
+impl Which {
+    fn has(self, kind: Kind) -> bool {
+        self == Self::All || kind == Kind::Logical
+    }
+}
+
 /// The next backup: as the configuration says, else as past runs began, else by the lines of the schedulers
 /// that can be seen, which are asked only then; and what is wrong with lines.
 pub async fn next_backup(
+    which: Which,
     config: &Config,
     runs: &[BackupRun],
     seen: Option<Seen<'_>>,
     now: DateTime<Utc>,
 ) -> (Option<NextBackup>, Vec<String>) {
+    let runs = runs.iter().filter(|run| which.has(kind_of(&run.key.tool)));
+    let runs: &[BackupRun] = &runs.cloned().collect::<Vec<_>>();
     let (said, mut wrong) = NextBackup::by_lines(&config.lines(), runs, now);
     let zones = zones(config.zone(), seen.as_ref().map(|s| &s.snapshot.server));
     if let Some(known) = said.or_else(|| NextBackup::by_past(runs, &zones, now)) {
@@ -54,6 +61,7 @@ pub async fn next_backup(
         let jobs = seen.facts.cron_jobs(seen.snapshot).await;
         found.extend(jobs.iter().filter_map(of_job));
     }
+    found.retain(|line| which.has(line.kind));
     let (next, more) = NextBackup::by_lines(&found, runs, now);
     wrong.extend(more);
     (next, wrong)
@@ -63,12 +71,14 @@ pub async fn next_backup(
 fn of_job(job: &Job) -> Option<Line> {
     let fields = job.schedule.split_whitespace().count();
     let is_line = fields == 5 || job.schedule.starts_with('@');
-    (is_line && starts_backup(&job.command)).then(|| Line {
+    let kind = started_by_sql(&job.command).filter(|_| is_line)?;
+    Some(Line {
         // The last day of the month: `$` is `L` elsewhere.
         cron: job.schedule.replace('$', "L"),
         tz: Some(job.zone.clone()),
         expect: None,
         from: format!("pg_cron's job {}", job.id),
+        kind,
     })
 }
 
@@ -77,7 +87,7 @@ fn lines() -> Vec<Line> {
     let zone = zone();
     let mut lines = Vec::new();
     if let Some(table) = output("crontab", &["-l"]) {
-        lines.extend(of_crontab(&table, "crontab -l", &zone));
+        lines.extend(of_crontab(&table, Owner::Nobody, "crontab -l", &zone));
     }
     for path in SYSTEM_TABLES.map(Path::new) {
         let files = match std::fs::read_dir(path) {
@@ -87,7 +97,8 @@ fn lines() -> Vec<Line> {
         for file in files {
             if let Ok(bytes) = std::fs::read(&file) {
                 let table = String::from_utf8_lossy(&bytes);
-                lines.extend(of_crontab(&table, &file.display().to_string(), &zone));
+                let from = file.display().to_string();
+                lines.extend(of_crontab(&table, Owner::Named, &from, &zone));
             }
         }
     }
@@ -110,54 +121,71 @@ fn zones(configured: Option<Tz>, server: Option<&Server>) -> Vec<Tz> {
     }
 }
 
+/// Whether the lines of a table name the user that the command runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// `crontab -l`
+    Nobody,
+    /// `/etc/crontab`, `/etc/cron.d`
+    Named,
+}
+
 /// Lines of a crontab(5) whose command makes a backup. `CRON_TZ` changes the zone of those below it.
-fn of_crontab(table: &str, from: &str, zone: &str) -> Vec<Line> {
+fn of_crontab(table: &str, owner: Owner, from: &str, zone: &str) -> Vec<Line> {
     let mut zone = zone.to_owned();
     let mut lines = Vec::new();
     for line in table.lines().map(str::trim) {
         if let Some(named) = line.strip_prefix("CRON_TZ=") {
             named.trim_matches(['"', '\'', ' ']).clone_into(&mut zone);
         }
-        if line.starts_with('#') || !starts_backup(line) {
+        let Some((cron, command)) = parts(line, owner) else {
             continue;
-        }
-        let fields = if line.starts_with('@') { 1 } else { 5 };
-        let cron: Vec<&str> = line.split_whitespace().take(fields).collect();
-        // `@reboot` tells no time.
-        if cron.len() == fields && cron[0] != "@reboot" && !cron[0].contains('=') {
+        };
+        if let Some(kind) = started_by(&command) {
             lines.push(Line {
-                cron: cron.join(" "),
+                cron,
                 tz: Some(zone.clone()),
                 expect: None,
                 from: from.to_owned(),
+                kind,
             });
         }
     }
     lines
 }
 
-/// A program's name without its folder.
-pub fn program_name(path: &str) -> String {
-    let name = Path::new(path).file_name();
-    name.map_or_else(
-        || path.to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+/// When a line of a crontab(5) comes, and its command; `None`: it is a comment, a setting, or tells no time.
+fn parts(line: &str, owner: Owner) -> Option<(String, String)> {
+    let fields = if line.starts_with('@') { 1 } else { 5 };
+    let is_time = line.starts_with(|c: char| c.is_ascii_digit() || "*@".contains(c));
+    if !is_time || line.starts_with("@reboot") {
+        return None;
+    }
+    let mut rest = line;
+    let mut field = || {
+        let (field, more) = rest.split_once(char::is_whitespace)?;
+        rest = more.trim_start();
+        Some(field)
+    };
+    let cron: Vec<&str> = (0..fields).map(|_| field()).collect::<Option<_>>()?;
+    if owner == Owner::Named {
+        field()?;
+    }
+    Some((cron.join(" "), before_input(rest)))
 }
 
-/// Whether a program is known to make backups.
-pub fn is_backup_program(name: &str) -> bool {
-    PROGRAMS.contains(&name)
-}
-
-/// Whether a command runs a program that makes backups, in any folder: as a word, not in the name of a file.
-fn starts_backup(command: &str) -> bool {
-    let words = command.split(|c: char| c.is_whitespace() || ";|&('\"=".contains(c));
-    let names: Vec<&str> = words.filter_map(|word| word.rsplit('/').next()).collect();
-    PROGRAMS
-        .iter()
-        .map(|program| program.split(' ').collect::<Vec<_>>())
-        .any(|program| names.windows(program.len()).any(|words| words == program))
+/// A command of a crontab(5) without its input, which begins behind a `%`; `\%` is one of the command's.
+fn before_input(command: &str) -> String {
+    let mut read = String::new();
+    let mut rest = command.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => break,
+            '\\' if rest.next_if_eq(&'%').is_some() => read.push('%'),
+            c => read.push(c),
+        }
+    }
+    read
 }
 
 /// systemd's timers whose unit runs a backup; when they elapse stands in the answer.
@@ -181,14 +209,26 @@ fn timers() -> Vec<Line> {
             )?;
             let micros = timer.get("next")?.as_i64().filter(|&next| next > 0)?;
             let next = chrono::DateTime::from_timestamp_micros(micros)?;
-            starts_backup(&command).then(|| Line {
+            let kind = commands_of(&command).find_map(started_by_arguments)?;
+            Some(Line {
                 cron: next.format("%-M %-H %-d %-m *").to_string(),
                 tz: None,
                 expect: None,
                 from: format!("systemd's timer of {unit}"),
+                kind,
             })
         })
         .collect()
+}
+
+/// The arguments in systemd's `{ path=… ; argv[]=… ; ignore_errors=no ; … }`, one for each ExecStart.
+fn commands_of(shown: &str) -> impl Iterator<Item = &str> {
+    let commands = shown.split("argv[]=").skip(1);
+    commands.map(|command| {
+        command
+            .split_once(" ; ignore_errors=")
+            .map_or(command, |(arguments, _)| arguments)
+    })
 }
 
 /// This machine's time zone, as cron reads its tables.
@@ -250,15 +290,39 @@ mod tests {
 
     #[test]
     fn lines_that_start_a_backup_are_found_in_a_crontab() {
-        let table = "MAILTO=root\n# 0 1 * * * pg_dump old\n0 15 * * * postgres pg_dump -Fc shop > /backup/shop\n\
-                     */5 * * * * www php cron.php\nCRON_TZ=\"Europe/Berlin\"\n@daily pgguard backups record -- backup.sh\n\
-                     @reboot pg_basebackup\n\
+        let table = "MAILTO=root\n# 0 1 * * * pg_dump old\n0 15 * * * postgres pg_dump -Fc shop > /backup/$(date +\\%F)\n\
+                     */5 * * * * www php cron.php\nCRON_TZ=\"Europe/Berlin\"\n\
+                     @daily root pgguard backups record -- backup.sh\n\
+                     @reboot root pg_basebackup\n\
+                     0 4 * * * root cat%pg_dump shop\n\
+                     0 5 * * * root pg_basebackup -D /backup\n\
+                     MAILTO=\"pg_dump@x\"\n\
+                     PGDUMP=pg_dump shop\n\
+                     * * * * * barman [ -x /usr/bin/barman ] && /usr/bin/barman -q cron\n\
+                     0 6 * * * pg_dump true\n\
                      0 3 * * * root find /backup/pg_dump.old -delete\n";
-        let found = of_crontab(table, "/etc/cron.d/backup", "UTC");
+        let found = of_crontab(table, Owner::Named, "/etc/cron.d/backup", "UTC");
         let found: Vec<_> = found
             .iter()
-            .map(|line| (line.cron.as_str(), line.tz.as_deref().unwrap()))
+            .map(|line| (line.cron.as_str(), line.tz.as_deref().unwrap(), line.kind))
             .collect();
-        assert_eq!(found, [("0 15 * * *", "UTC"), ("@daily", "Europe/Berlin")]);
+        assert_eq!(
+            found,
+            [
+                ("0 15 * * *", "UTC", Kind::Logical),
+                ("@daily", "Europe/Berlin", Kind::Logical),
+                ("0 5 * * *", "Europe/Berlin", Kind::Physical)
+            ]
+        );
+        let own = of_crontab("0 6 * * * pg_dump shop", Owner::Nobody, "crontab -l", "UTC");
+        assert_eq!(own.len(), 1);
+    }
+
+    #[test]
+    fn what_a_unit_of_systemd_runs_is_read() {
+        let shown = "{ path=/usr/bin/test ; argv[]=/usr/bin/test -x /usr/bin/pg_dump ; ignore_errors=no ; start_time=[n/a] }\n\
+                     { path=/bin/sh ; argv[]=/bin/sh -c pg_dump shop | gzip > x ; ignore_errors=no ; start_time=[n/a] }";
+        let read: Vec<_> = commands_of(shown).map(started_by_arguments).collect();
+        assert_eq!(read, [None, Some(Kind::Logical)]);
     }
 }

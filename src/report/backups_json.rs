@@ -1,6 +1,7 @@
 //! `backups` for programs.
 
 use super::backups::BackupsReport;
+use crate::backup::Kind;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ pub fn backups_json(report: &BackupsReport) -> String {
             "starts": time(next.starts),
             "ends": next.ends.map(time),
             "basis": next.basis,
+            "meets_migrations": next.kind == Kind::Logical,
         })),
         "known_runs": report.known_runs,
         "runs": report.runs.iter().map(|run| json!({

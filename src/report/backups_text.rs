@@ -3,6 +3,7 @@
 use super::backups::{BackupsReport, RunningBackup};
 use super::page::{Ink, Page, columns};
 use super::status_words::{self as words, brief};
+use crate::backup::Kind;
 use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, RunOutcome};
 use crate::safe::printable;
@@ -115,7 +116,11 @@ fn comes_next(next: &NextBackup, now: DateTime<Utc>) -> String {
     let ends = next.ends.map_or_else(String::new, |ends| {
         format!(", until about {}", clock(ends, now))
     });
-    format!("{starts}{ends} ({})", next.basis)
+    let physical = match next.kind {
+        Kind::Physical => "; it copies files, so no migration meets it",
+        Kind::Logical => "",
+    };
+    format!("{starts}{ends} ({}{physical})", next.basis)
 }
 
 /// A time on this machine's clock; the day too where it is another one.

@@ -5,8 +5,8 @@
 
 use super::super::facts::Facts;
 use super::super::past::{Past, Recorded};
-use super::super::schedulers::{is_backup_program, program_name};
 use crate::Result;
+use crate::backup::{is_backup_program, program_name};
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
 use crate::door::say;
@@ -168,7 +168,7 @@ struct Observer {
 
 impl Observer {
     fn new(connect: &ConnectArgs, history: &HistoryArgs, command: &[String]) -> Self {
-        let program = program_name(&command[0]);
+        let program = program_name(&command[0]).to_owned();
         let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]).dbname;
         let is_name = |name: &String| program == "pg_dump" && !name.contains(['/', '=']);
         Self {
