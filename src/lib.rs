@@ -6,17 +6,18 @@
 //! | room | does | may use |
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
-//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`; of `migration` and `backup` the values that it fills |
-//! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`; of `backup` the watcher; of `postgres` the connection |
-//! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model` |
-//! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model` |
-//! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model` |
-//! | [`hold`] | UNDERSTAND: footprint → how long each lock that keeps others out is held | `model` |
-//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `hold`, `sessions`, `migration`, `backup` |
-//! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `sessions`, `gate` |
-//! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `sessions`, `gate` |
-//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model` and what it renders |
-//! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `sessions`, `kill`, `report` |
+//! | [`words`] | how pgguard speaks: one way to write a span, a time, a cut line, a lock target, an SQL literal | `model` |
+//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`, `words`; of `migration` and `backup` the values that it fills |
+//! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`, `words`; of `backup` the watcher; of `postgres` the connection |
+//! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model`, `words` |
+//! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model`, `words` |
+//! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model`, `words` |
+//! | [`hold`] | UNDERSTAND: footprint → how long each lock that keeps others out is held | `model`, `words` |
+//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `words`, `hold`, `sessions`, `migration`, `backup` |
+//! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate` |
+//! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
+//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words` and what it renders |
+//! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
 //! Beside them: [`cli`] has every flag, [`config`] the file for several servers, [`error`] what can go wrong
@@ -44,5 +45,6 @@ pub mod safe;
 pub mod sessions;
 pub mod throwaway;
 pub mod watch;
+pub mod words;
 
 pub use error::{Error, Result};

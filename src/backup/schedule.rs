@@ -2,6 +2,7 @@
 
 use super::command::{Kind, kind_of};
 use crate::model::{BackupRun, RunKey, RunOutcome};
+use crate::words::clock;
 use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
@@ -278,21 +279,6 @@ fn on_the_clock(zone: Tz, shown: NaiveDateTime) -> DateTime<Utc> {
             later.earliest()
         })
         .map_or_else(|| shown.and_utc(), |at| at.to_utc())
-}
-
-/// A time on a clock; the day too where it is another one.
-fn clock<Z: TimeZone<Offset: std::fmt::Display>>(
-    zone: &Z,
-    at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> String {
-    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
-    let form = if at.date_naive() == now.date_naive() {
-        "%H:%M %:z"
-    } else {
-        "%a %d %b %H:%M %:z"
-    };
-    at.format(form).to_string()
 }
 
 /// A span as people write it: `15m`, `1h 30m`.

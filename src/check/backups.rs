@@ -1,10 +1,9 @@
 //! Backups: running, over their time, missing.
 
 use super::sight::{Sight, seconds};
-use super::transactions::many;
-use super::{Answer, Figure, State, Unit};
-use crate::gate::words::span;
+use super::state::{Answer, Figure, State, Unit};
 use crate::model::{Backend, BackupRun, Role, RunOutcome, Session};
+use crate::words::{many, span};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// One running backup.

@@ -2,9 +2,10 @@
 //! hide the culprit's name.
 
 use super::sight::{Sight, lasting, seconds};
-use super::{Answer, Figure, Unit};
-use crate::gate::words::span;
-use crate::sessions::waits::{Party, Waiter};
+use super::state::{Answer, Figure, Unit};
+use crate::sessions::Party;
+use crate::sessions::waits::Waiter;
+use crate::words::span;
 use chrono::TimeDelta;
 
 /// How long the longest wait has lasted.

@@ -1,6 +1,8 @@
 //! The questions that a check can ask, one row each.
 
-use super::{Answer, Sight, backups, locks, migrations, transactions};
+use super::sight::Sight;
+use super::state::Answer;
+use super::{backups, locks, migrations, transactions};
 
 /// What a mode needs beside one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What a check sees, and how it judges.
 
-use super::{Answer, Figure, State, Thresholds, Unit};
-use crate::gate::words::span;
+use super::state::{Answer, Figure, State, Thresholds, Unit};
 use crate::model::{Backend, BackupRun, Pid, Role, Snapshot, Verdict};
 use crate::sessions::{Sessions, WaitGraph, Words};
+use crate::words::span;
 use chrono::TimeDelta;
 
 /// How to judge.

@@ -1,6 +1,6 @@
 //! What a check answers: a state, a sentence, figures.
 
-use super::Range;
+use super::range::Range;
 use std::fmt;
 
 /// A plugin's state, which is its exit status.

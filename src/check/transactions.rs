@@ -1,10 +1,10 @@
 //! Transactions that stay: idle ones, old ones, prepared ones.
 
 use super::sight::{Sight, seconds};
-use super::{Answer, Figure, Unit};
-use crate::gate::words::{one_line, span};
+use super::state::{Answer, Figure, Unit};
 use crate::model::{BackendState, Pid, Role};
-use crate::sessions::waits::Party;
+use crate::sessions::Party;
+use crate::words::{many, one_line, span};
 use chrono::TimeDelta;
 
 /// How long the longest idle transaction has been idle: time in its state, not age of its transaction.
@@ -129,13 +129,4 @@ fn pins_xmin(sight: &Sight<'_>) -> Option<Pid> {
         }
     }
     oldest.map(|(_, pid)| sight.sessions.of(pid).map_or(pid, |s| s.pid))
-}
-
-/// `1 session`, `3 sessions`.
-pub fn many(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
 }

@@ -478,7 +478,7 @@ fn still_waiting(subjects: &[Subject], left: TimeDelta) -> String {
             format!("{pid} is in the way{until}")
         },
     );
-    format!("waiting: {who}; gives up in {}", gate::words::span(left))
+    format!("waiting: {who}; gives up in {}", crate::words::span(left))
 }
 
 /// Prints the report in the form asked for.

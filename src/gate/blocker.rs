@@ -143,7 +143,7 @@ impl<'a> Owner<'a> {
                 format!(
                     "ROLLBACK PREPARED {gid} (or COMMIT PREPARED), connected to database {}",
                     quoted(&scene.snapshot.server.datname),
-                    gid = literal(gid)
+                    gid = crate::words::literal(gid)
                 )
             },
         );
@@ -261,18 +261,18 @@ fn detail(scene: &Scene, session: Option<&Session>, backend: Option<&Backend>) -
         _ if is_backup => {}
         Some(state) if state.is_idle_in_transaction() => {
             let how_long = backend.state_age(now).map_or_else(String::new, |age| {
-                format!(" for {}", super::words::span(age))
+                format!(" for {}", crate::words::span(age))
             });
             parts.push(format!("{}{how_long}", state.text()));
             parts.push(format!(
                 "last statement: {}",
-                super::words::one_line(&backend.query, 80)
+                crate::words::one_line(&backend.query, 80)
             ));
         }
         Some(BackendState::Active) if !backend.query.is_empty() => {
             parts.push(format!(
                 "runs: {}",
-                super::words::one_line(&backend.query, 80)
+                crate::words::one_line(&backend.query, 80)
             ));
         }
         _ => {}
@@ -331,14 +331,5 @@ fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool, looker
         Role::Application | Role::Idle | Role::Maintenance | Role::Monitoring | Role::Server => {
             format!("wait until pid {pid} is done, or pgguard kill {pid}")
         }
-    }
-}
-
-/// A text as an SQL literal.
-fn literal(text: &str) -> String {
-    if text.contains('\\') {
-        format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
     }
 }

@@ -3,12 +3,12 @@
 use super::held::Held;
 use super::scene::Scene;
 use super::statement::Judge;
-use super::words::one_line;
 use super::{Policy, collisions};
 use crate::model::{
     Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict, Verdict,
 };
 use crate::sessions::Sessions;
+use crate::words::one_line;
 
 /// Would this migration, run now, wait?
 ///
@@ -100,7 +100,7 @@ fn seen_once(policy: &Policy) -> Doubt {
     Doubt {
         statement: None,
         what: "a transaction in front has only just begun".into(),
-        help: format!("look again after {}", super::words::span(policy.patience)),
+        help: format!("look again after {}", crate::words::span(policy.patience)),
         lasting: false,
     }
 }

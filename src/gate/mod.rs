@@ -38,7 +38,6 @@ mod statement;
 mod strictest;
 mod timeouts;
 pub mod waiting;
-pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@
 //! `max_standby_archive_delay`), and cancels them then (`ResolveRecoveryConflictWithLock`). Meanwhile nothing
 //! is replayed, and afterwards the dump is gone.
 
-use super::words::span;
 use crate::model::{Footprint, Lock, LockMode, Oid, Pid, RelationName, Role, Session, Snapshot};
 use crate::sessions::Sessions;
+use crate::words::span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a standby is a copy of this primary, as far as both tell.

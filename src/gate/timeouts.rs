@@ -1,7 +1,7 @@
 //! The timeouts in force while a statement waits, and what they mean for the others.
 
-use super::words::setting;
 use crate::model::{LockMode, Server, Statement};
+use crate::words::setting;
 
 /// `lock_timeout` and `statement_timeout` in force, in milliseconds; 0: none, `None`: not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What it costs to end a session, one row for each kind of loss.
 
-use super::dossier::Case;
-use crate::gate::words::span;
+use super::case::Case;
 use crate::model::{BackendState, Role, Work};
 use crate::sessions::prevents_wraparound;
+use crate::words::span;
 use chrono::TimeDelta;
 
 type Rule = fn(&Case<'_>) -> Option<String>;

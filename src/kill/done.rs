@@ -1,6 +1,6 @@
 //! Whether a session is done with: gone, or without the locks that it had.
 
-use super::Member;
+use super::member::Member;
 use crate::model::{BackendIdentity, Lock, LockTarget, Snapshot};
 
 /// What a session had when it was looked at.

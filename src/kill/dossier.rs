@@ -1,14 +1,14 @@
 //! Who it is that shall be ended: what a person sees before they are asked.
 
-use super::Confirmation;
+use super::case::Case;
+use super::confirm::Confirmation;
 use super::cost::costs;
+use super::member::Member;
 use super::plan::{Step, plan};
-use crate::gate::words::{one_line, span};
-use crate::model::{
-    Backend, BackendIdentity, Lock, Pid, PreparedXact, Role, Session, Snapshot, Work, quoted,
-};
-use crate::sessions::waits::Party;
+use crate::model::{BackendIdentity, Lock, Pid, PreparedXact, Role, Session, Snapshot, quoted};
+use crate::sessions::Party;
 use crate::sessions::{Sessions, WaitGraph, Words};
+use crate::words::{one_line, span};
 use chrono::{DateTime, Utc};
 
 /// Everything that is known of one that shall be ended.
@@ -37,38 +37,6 @@ pub struct Dossier {
     /// The processes to signal, each with its transaction, the leader first. A parallel dump whose
     /// leader alone is gone goes on in its workers, to a good end or a bad one.
     pub members: Vec<Member>,
-}
-
-/// One process of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    /// What tells it from a later one with the same pid.
-    pub identity: BackendIdentity,
-    /// When its transaction began.
-    pub xact_start: Option<DateTime<Utc>>,
-}
-
-/// One session with what the rules of cost look at.
-pub struct Case<'a> {
-    /// Its leading process.
-    pub backend: &'a Backend,
-    /// The session.
-    pub session: Option<&'a Session>,
-    /// Its role.
-    pub role: Role,
-    snapshot: &'a Snapshot,
-}
-
-impl<'a> Case<'a> {
-    /// The time of the look.
-    pub const fn now(&self) -> DateTime<Utc> {
-        self.snapshot.taken_at
-    }
-
-    /// Its rows of the progress views.
-    pub fn work(&self) -> impl Iterator<Item = &'a Work> {
-        self.snapshot.progress_of(self.backend.pid)
-    }
 }
 
 /// How many locks are listed.

@@ -5,10 +5,12 @@
 //! the transaction and may leave the connection; a terminate ends both. Either can be answered with
 //! "true" and do nothing, so the locks are read again until they are gone.
 
+mod case;
 mod confirm;
 mod cost;
 mod done;
 mod dossier;
+mod member;
 mod plan;
 mod roots;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod tests;
 
 pub use confirm::Confirmation;
 pub use done::{Outcome, Seen};
-pub use dossier::{Dossier, Member, dossier, prepared_dossier};
+pub use dossier::{Dossier, dossier, prepared_dossier};
+pub use member::Member;
 pub use plan::{Step, plan};
 pub use roots::{Root, roots};

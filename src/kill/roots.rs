@@ -1,8 +1,8 @@
 //! The true roots in a migration's way: where its waits end, and nobody else.
 
 use crate::model::{Pid, Verdict};
+use crate::sessions::Party;
 use crate::sessions::WaitGraph;
-use crate::sessions::waits::Party;
 use std::collections::BTreeSet;
 
 /// One to end.

@@ -2,6 +2,7 @@
 
 use super::connect::Connection;
 use crate::model::{BackendIdentity, PreparedXact, quoted};
+use crate::words::literal;
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgDatabaseError;
@@ -122,15 +123,6 @@ pub async fn rollback_prepared(connection: &mut Connection, xact: &PreparedXact)
 /// The microsecond is part of the name.
 fn timestamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
-}
-
-/// A text as an SQL literal, whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
-    if text.contains('\\') {
-        format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    }
 }
 
 fn refused(what: &str, user: &str, error: &sqlx::Error) -> Error {

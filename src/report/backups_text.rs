@@ -2,11 +2,12 @@
 
 use super::backups::{BackupsReport, RunningBackup};
 use super::page::{Ink, Page, columns};
-use super::status_words::{self as words, brief};
+use super::status_words as words;
 use crate::backup::Kind;
 use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, RunOutcome};
 use crate::safe::printable;
+use crate::words::{brief, clock};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::fmt::Write as _;
@@ -51,7 +52,7 @@ fn is_running(backup: &RunningBackup, now: DateTime<Utc>, page: Page) -> String 
         database => format!(" of {database}"),
     };
     let since = backup.started.map_or_else(String::new, |at| {
-        format!(", since {} ({})", clock(at, now), brief(now - at))
+        format!(", since {} ({})", clock(&Local, at, now), brief(now - at))
     });
     let mut out = page.labelled(
         "running",
@@ -76,7 +77,7 @@ fn is_running(backup: &RunningBackup, now: DateTime<Utc>, page: Page) -> String 
             format!("its end is not known: {why}")
         },
         |ends| match estimate.remaining_s {
-            Some(left) => format!("{ends}, at {}", clock(now + seconds(left), now)),
+            Some(left) => format!("{ends}, at {}", clock(&Local, now + seconds(left), now)),
             None => ends,
         },
     );
@@ -103,35 +104,24 @@ fn comes_next(next: &NextBackup, now: DateTime<Utc>) -> String {
     let starts = if next.starts > now {
         format!(
             "{}, in {}",
-            clock(next.starts, now),
+            clock(&Local, next.starts, now),
             brief(next.starts - now)
         )
     } else {
         format!(
             "{}, due {} ago",
-            clock(next.starts, now),
+            clock(&Local, next.starts, now),
             brief(now - next.starts)
         )
     };
     let ends = next.ends.map_or_else(String::new, |ends| {
-        format!(", until about {}", clock(ends, now))
+        format!(", until about {}", clock(&Local, ends, now))
     });
     let physical = match next.kind {
         Kind::Physical => "; it copies files, so no migration meets it",
         Kind::Logical => "",
     };
     format!("{starts}{ends} ({}{physical})", next.basis)
-}
-
-/// A time on this machine's clock; the day too where it is another one.
-fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let (at, now) = (at.with_timezone(&Local), now.with_timezone(&Local));
-    let form = if at.date_naive() == now.date_naive() {
-        "%H:%M %:z"
-    } else {
-        "%a %d %b %H:%M %:z"
-    };
-    at.format(form).to_string()
 }
 
 fn past(report: &BackupsReport, page: Page) -> String {

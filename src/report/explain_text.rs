@@ -1,10 +1,10 @@
 //! A footprint for people: which relations, in which mode, why, and for how long.
 
 use super::page::{Ink, Page};
-use crate::gate::words::one_line;
 use crate::hold;
 use crate::model::{Footprint, Hold, LockRequest, LockWork, Statement, WaitPhase};
 use crate::safe::printable;
+use crate::words::one_line;
 use std::fmt::Write as _;
 
 /// The whole report.

@@ -1,12 +1,12 @@
 //! What a gate found, as short facts: the same for every form that it is told in.
 
 use super::gate_holds;
-use crate::gate::words::{one_line, span};
 use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use crate::safe::printable;
+use crate::words::{one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

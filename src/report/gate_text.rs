@@ -2,9 +2,9 @@
 
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
 use super::page::{Ink, Page};
-use crate::gate::words::cut;
 use crate::model::Answer;
 use crate::safe::printable;
+use crate::words::cut;
 use std::fmt::Write as _;
 
 /// How many findings a person reads in full.

@@ -3,7 +3,8 @@
 use crate::model::{
     Backend, BackendState, Estimate, Pid, PreparedXact, Role, Session, Snapshot, age,
 };
-use crate::sessions::waits::{Party, WaitGraph};
+use crate::sessions::Party;
+use crate::sessions::waits::WaitGraph;
 use crate::sessions::{Index, Sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;

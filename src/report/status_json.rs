@@ -2,7 +2,8 @@
 
 use super::status::{Line, StatusReport};
 use crate::model::{Backend, LockTarget, Role};
-use crate::sessions::waits::{Party, Waiter};
+use crate::sessions::Party;
+use crate::sessions::waits::Waiter;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 

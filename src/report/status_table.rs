@@ -2,10 +2,10 @@
 
 use super::page::{Ink, Page};
 use super::status::{Line, StatusReport};
-use super::status_text;
-use super::status_words::{self as words, brief, one_line};
+use super::status_words::{self as words, one_line};
 use crate::model::{BackendState, Role};
 use crate::safe::printable;
+use crate::words::brief;
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub fn render(report: &StatusReport<'_>, page: Page) -> String {
     if report.shown.evidence {
         for line in &listed {
             out.push('\n');
-            out += &status_text::evidence(line, page);
+            out += &words::evidence(line, page);
         }
     }
     out

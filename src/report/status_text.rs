@@ -1,11 +1,12 @@
 //! `status` for people: what is wrong first, then who is there.
 
 use super::page::{Ink, Page, columns};
-use super::status::{Line, StatusReport, Trouble};
+use super::status::{StatusReport, Trouble};
 use super::status_table;
-use super::status_words::{self as words, brief};
+use super::status_words as words;
 use crate::safe::printable;
-use crate::sessions::waits::{Node, Party};
+use crate::sessions::waits::Node;
+use crate::words::brief;
 use std::fmt::Write as _;
 
 /// So many waiters are shown below one blocker; the others are counted.
@@ -200,32 +201,4 @@ fn hidden(report: &StatusReport<'_>, page: Page) -> String {
         }
     }
     out
-}
-
-/// The evidence of one session, for `--evidence`.
-#[must_use]
-pub fn evidence(line: &Line<'_>, page: Page) -> String {
-    let session = line.session;
-    let mut out = format!(
-        "{} {}, {}:\n",
-        session.pid,
-        session.role.in_words(),
-        session.certainty.word()
-    );
-    for words in &session.evidence {
-        for (nth, part) in page.lines(&printable(words), 4).iter().enumerate() {
-            let bullet = if nth == 0 { "  - " } else { "    " };
-            let _ = writeln!(out, "{bullet}{part}");
-        }
-    }
-    out
-}
-
-/// A party's name without more: `2459692`, or `prepared transaction 'gid'`.
-#[must_use]
-pub fn party_name(party: &Party) -> String {
-    match party {
-        Party::Pid(pid) => pid.to_string(),
-        Party::Prepared(gid) => format!("prepared transaction '{}'", printable(gid)),
-    }
 }

@@ -1,72 +1,24 @@
 //! The sentences of `status`.
 
+use super::page::Page;
 use super::status::{Line, StatusReport};
-use super::status_text::party_name;
 use crate::model::{BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session};
 use crate::safe::printable;
+use crate::sessions::Party;
 use crate::sessions::prevents_wraparound;
-use crate::sessions::waits::{Node, Party, Waiter};
-use chrono::TimeDelta;
-
-/// A span in few letters: `850ms`, `12s`, `3m12s`, `1h05m`, `5d02h`.
-#[must_use]
-pub fn brief(span: TimeDelta) -> String {
-    let seconds = span.num_seconds().max(0);
-    match seconds {
-        0 => format!("{}ms", span.num_milliseconds().max(0)),
-        1..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-/// Seconds of an estimate: no more exact than it is, `40s`, `12m`, `1h05m`.
-fn rough(seconds: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates; no estimate is that long"
-    )]
-    let seconds = seconds.max(1.0).round() as i64;
-    match seconds {
-        ..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", (seconds + 30) / 60),
-        _ => brief(TimeDelta::seconds(seconds)),
-    }
-}
+use crate::sessions::waits::{Node, Waiter};
+use crate::words::{brief, rough};
+use std::fmt::Write as _;
 
 /// What a lock is on, for people.
 #[must_use]
 pub fn target(report: &StatusReport<'_>, target: &LockTarget) -> String {
+    let on = crate::words::target(target, |database, oid| relation_name(report, database, oid));
     match target {
-        LockTarget::Relation { database, relation } => relation_name(report, *database, *relation),
-        LockTarget::Tuple {
-            database, relation, ..
-        } => {
-            format!("a row of {}", relation_name(report, *database, *relation))
+        LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => {
+            format!("the end of {}", printable(&on))
         }
-        LockTarget::VirtualXid { virtualxid } => format!("the end of transaction {virtualxid}"),
-        LockTarget::TransactionId { transactionid } => {
-            format!("the end of transaction {transactionid}")
-        }
-        LockTarget::Advisory {
-            classid,
-            objid,
-            objsubid: 1,
-            ..
-        } => {
-            format!(
-                "advisory lock {}",
-                crate::sessions::tools::bigint_key(*classid, *objid)
-            )
-        }
-        LockTarget::Advisory { classid, objid, .. } => format!(
-            "advisory lock ({}, {})",
-            classid.cast_signed(),
-            objid.cast_signed()
-        ),
-        LockTarget::Object { classid, objid, .. } => format!("object {objid} of catalog {classid}"),
-        LockTarget::Other { name, .. } => format!("a lock of type {}", printable(name)),
+        _ => printable(&on),
     }
 }
 
@@ -278,9 +230,9 @@ fn end_prepared(report: &StatusReport<'_>, gid: &str) -> String {
     let database = report.prepared(gid).map_or_else(String::new, |xact| {
         format!(" in database {}", crate::model::quoted(&xact.database))
     });
-    let gid = gid.replace('\'', "''");
+    let gid = crate::words::literal(gid);
     printable(&format!(
-        "COMMIT PREPARED '{gid}' or ROLLBACK PREPARED '{gid}'{database}: it has no process to wait for"
+        "COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}{database}: it has no process to wait for"
     ))
 }
 
@@ -412,21 +364,30 @@ pub fn long_idle(report: &StatusReport<'_>, line: &Line<'_>, count: usize) -> St
     )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_brief() {
-        for (milliseconds, words) in [
-            (-5, "0ms"),
-            (850, "850ms"),
-            (12_000, "12s"),
-            (192_000, "3m12s"),
-            (3_900_000, "1h05m"),
-            (439_200_000, "5d02h"),
-        ] {
-            assert_eq!(brief(TimeDelta::milliseconds(milliseconds)), words);
+/// The evidence of one session, for `--evidence`.
+#[must_use]
+pub fn evidence(line: &Line<'_>, page: Page) -> String {
+    let session = line.session;
+    let mut out = format!(
+        "{} {}, {}:\n",
+        session.pid,
+        session.role.in_words(),
+        session.certainty.word()
+    );
+    for words in &session.evidence {
+        for (nth, part) in page.lines(&printable(words), 4).iter().enumerate() {
+            let bullet = if nth == 0 { "  - " } else { "    " };
+            let _ = writeln!(out, "{bullet}{part}");
         }
+    }
+    out
+}
+
+/// A party's name without more: `2459692`, or `prepared transaction 'gid'`.
+#[must_use]
+pub fn party_name(party: &Party) -> String {
+    match party {
+        Party::Pid(pid) => pid.to_string(),
+        Party::Prepared(gid) => format!("prepared transaction '{}'", printable(gid)),
     }
 }

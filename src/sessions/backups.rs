@@ -1,6 +1,6 @@
 //! Recognising a backup by what it does to the server; its name only adds to that.
 
-use super::groups::Group;
+use super::group::Group;
 use super::index::Index;
 use super::query_text;
 use crate::model::{

@@ -1,6 +1,7 @@
 //! Which backends belong together: one program often has several.
 
 use super::backups::{self, DumpSigns};
+use super::group::Group;
 use super::index::Index;
 use super::migrations;
 use crate::model::{Backend, Oid, Pid};
@@ -9,22 +10,6 @@ use std::collections::{HashMap, HashSet};
 
 /// Two connections of one run begin within this time of each other.
 const SAME_RUN: TimeDelta = TimeDelta::seconds(5);
-
-/// Backends that belong together, the leader first.
-pub struct Group<'a> {
-    /// The leader, then the others in the order of their beginning.
-    pub members: Vec<&'a Backend>,
-    /// pg_dumpall's own connection among them.
-    pub dumpall: Option<Pid>,
-}
-
-impl<'a> Group<'a> {
-    /// The one to name, wait for and signal.
-    #[must_use]
-    pub fn leader(&self) -> &'a Backend {
-        self.members[0]
-    }
-}
 
 /// Sorts every backend of the snapshot into exactly one group.
 pub fn gather<'a>(index: &Index<'a>) -> Vec<Group<'a>> {

@@ -1,6 +1,6 @@
 //! Recognising a migration: a known tool by its locks, else whoever changes the schema.
 
-use super::groups::Group;
+use super::group::Group;
 use super::index::Index;
 use super::query_text::{self, Kind};
 use super::tools;

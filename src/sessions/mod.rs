@@ -6,9 +6,12 @@
 //! the table of migration tools and how the server sees them.
 
 mod backups;
+mod group;
 mod groups;
 mod index;
+mod list;
 mod migrations;
+mod party;
 pub mod query_text;
 pub mod queue;
 mod reach;
@@ -22,79 +25,18 @@ pub mod waits;
 pub mod words;
 
 pub use index::Index;
+pub use list::Sessions;
+pub use party::Party;
 pub use roles::prevents_wraparound;
 pub use waits::WaitGraph;
 pub use words::Words;
 
-use crate::model::{Pid, Role, Session, Snapshot};
+use crate::model::Snapshot;
 use chrono::TimeDelta;
-use std::collections::HashMap;
 
 /// A dump that pauses for longer than this, all members idle in a transaction, has lost its client,
 /// unless past runs of it paused longer.
 pub const LEAKED_AFTER: TimeDelta = TimeDelta::minutes(15);
-
-/// The sessions of a snapshot: every backend is in exactly one.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sessions {
-    list: Vec<Session>,
-    by_pid: HashMap<Pid, usize>,
-}
-
-impl Sessions {
-    fn new(mut list: Vec<Session>) -> Self {
-        list.sort_by_key(|session| session.pid);
-        let by_pid = list
-            .iter()
-            .enumerate()
-            .flat_map(|(at, session)| session.members.iter().map(move |&pid| (pid, at)))
-            .collect();
-        Self { list, by_pid }
-    }
-
-    /// All of them, by pid.
-    pub fn iter(&self) -> std::slice::Iter<'_, Session> {
-        self.list.iter()
-    }
-
-    /// The session that a backend belongs to.
-    #[must_use]
-    pub fn of(&self, pid: Pid) -> Option<&Session> {
-        self.by_pid.get(&pid).map(|&at| &self.list[at])
-    }
-
-    /// Those in a role, by pid.
-    pub fn in_role(&self, role: Role) -> impl Iterator<Item = &Session> {
-        self.list.iter().filter(move |session| session.role == role)
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-}
-
-impl FromIterator<Session> for Sessions {
-    fn from_iter<I: IntoIterator<Item = Session>>(sessions: I) -> Self {
-        Self::new(sessions.into_iter().collect())
-    }
-}
-
-impl<'a> IntoIterator for &'a Sessions {
-    type Item = &'a Session;
-    type IntoIter = std::slice::Iter<'a, Session>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
 
 /// Who is who.
 #[must_use]

@@ -3,7 +3,7 @@
 //! A thousand sessions in one queue stand behind each other half a million times; following every one
 //! of them from every other would take seconds. Sets of bits do it in milliseconds.
 
-use super::waits::Party;
+use super::party::Party;
 use crate::model::Pid;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,6 +1,6 @@
 //! The role of a session: rules in order, the first that recognises it wins.
 
-use super::groups::Group;
+use super::group::Group;
 use super::index::Index;
 use super::query_text::{self, Kind};
 use super::{backups, migrations};

@@ -1,7 +1,8 @@
 //! Who is who and who waits behind whom, on snapshots made by hand.
 
+use super::Party;
 use super::scene::{DATABASE, Scene};
-use super::waits::{Party, WaitGraph};
+use super::waits::WaitGraph;
 use super::{Sessions, understand};
 use crate::model::BackendState::{Active, Idle, IdleInTransaction, IdleInTransactionAborted};
 use crate::model::LockMode::{

@@ -6,33 +6,13 @@
 //! the answer equals that of `pg_blocking_pids` (`GetBlockerStatusData`), prepared transactions named
 //! instead of pid 0.
 
+use super::list::Sessions;
+use super::party::Party;
 use super::queue::{Front, Queue};
-use super::{Sessions, reach};
+use super::reach;
 use crate::model::{Lock, LockMode, LockTarget, Pid, Role, Snapshot};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// Who can be in the way: a process, or a transaction that has none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Party {
-    /// The leader of a lock group, or of a session.
-    Pid(Pid),
-    /// A prepared transaction, by its gid; by its virtual transaction where the gid is not known.
-    Prepared(String),
-}
-
-impl Party {
-    /// The pid, where it has one.
-    #[must_use]
-    pub const fn pid(&self) -> Option<Pid> {
-        match self {
-            Self::Pid(pid) => Some(*pid),
-            Self::Prepared(_) => None,
-        }
-    }
-}
 
 /// One that stands in the way of a waiter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,35 +1,13 @@
 //! Sessions and locks in words: the same ones on every screen, in every message.
 
-use super::waits::Party;
-use super::{Index, Sessions};
+use super::index::Index;
+use super::list::Sessions;
+use super::party::Party;
 use crate::model::{
     Backend, FIRST_NORMAL_OID, Lock, LockTarget, Pid, PreparedXact, Role, Snapshot, age, quoted,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::HashMap;
-
-/// A role as people say it, with what is known beside it: `backup pg_dump`, `autovacuum to prevent wraparound`.
-#[must_use]
-pub fn role(role: Role, detail: Option<&str>) -> String {
-    let word = match role {
-        Role::Backup => "backup",
-        Role::Migration => "migration",
-        Role::Application => "application",
-        Role::Idle => "idle session",
-        Role::IdleInTransaction => "idle in transaction",
-        Role::Maintenance => "maintenance",
-        Role::Replication => "replication",
-        Role::Monitoring => "monitoring",
-        Role::Server => "server process",
-        Role::Masked => "hidden session",
-    };
-    match (role, detail) {
-        (_, None) => word.to_owned(),
-        (Role::Backup | Role::Migration, Some(detail)) => format!("{word} {detail}"),
-        (Role::Maintenance | Role::Replication | Role::Server, Some(detail)) => detail.to_owned(),
-        (_, Some(detail)) => format!("{word}, {detail}"),
-    }
-}
 
 /// Names whoever and whatever a snapshot shows.
 pub struct Words<'a> {
@@ -80,7 +58,7 @@ impl<'a> Words<'a> {
         };
         let session = self.sessions.of(pid);
         let detail = session.and_then(|s| s.detail.as_deref());
-        let role = role(self.role_of(pid), detail);
+        let role = crate::words::role(self.role_of(pid), detail);
         let part = |label: &str, text: Option<&str>| {
             text.filter(|t| !t.is_empty())
                 .map(|t| format!("{label} {}", quoted(t)))
@@ -149,32 +127,7 @@ impl<'a> Words<'a> {
     /// What a lock is on: `public.orders`, `transaction 771`, `advisory lock 42`.
     #[must_use]
     pub fn target(&self, target: &LockTarget) -> String {
-        match target {
-            LockTarget::Relation { database, relation } => self.relation(*database, *relation),
-            LockTarget::VirtualXid { virtualxid } => format!("virtual transaction {virtualxid}"),
-            LockTarget::TransactionId { transactionid } => format!("transaction {transactionid}"),
-            LockTarget::Tuple {
-                database, relation, ..
-            } => format!("a row of {}", self.relation(*database, *relation)),
-            LockTarget::Advisory {
-                classid,
-                objid,
-                objsubid: 1,
-                ..
-            } => {
-                let key = (u64::from(*classid) << 32) | u64::from(*objid);
-                format!("advisory lock {}", key.cast_signed())
-            }
-            LockTarget::Advisory { classid, objid, .. } => format!(
-                "advisory lock ({}, {})",
-                classid.cast_signed(),
-                objid.cast_signed()
-            ),
-            LockTarget::Object { classid, objid, .. } => {
-                format!("object {objid} of catalog {classid}")
-            }
-            LockTarget::Other { name, .. } => name.clone(),
-        }
+        crate::words::target(target, |database, oid| self.relation(database, oid))
     }
 
     /// A relation's name. Oids of another database mean other relations, whatever is called so here.

@@ -2,10 +2,12 @@
 
 use super::Look;
 use crate::model::{Backend, BackendIdentity, BackendState, Role};
-use crate::report::status_words::{brief, ends, one_line, progress};
+use crate::report::status_words::{ends, one_line, progress};
 use crate::report::{Shown, StatusLine, StatusReport, status_words};
 use crate::safe::printable;
-use crate::sessions::waits::{Node, Party};
+use crate::sessions::Party;
+use crate::sessions::waits::Node;
+use crate::words::brief;
 use std::cmp::Reverse;
 
 /// Who a row is about, for as long as that one lives.

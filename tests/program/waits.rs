@@ -3,7 +3,7 @@
 use crate::common::{self, Database, Dump, Session, until};
 use crate::look::Observer;
 use pgguard::model::Pid;
-use pgguard::sessions::waits::Party;
+use pgguard::sessions::Party;
 use pgguard::sessions::{WaitGraph, understand};
 use pgguard::throwaway::Options;
 use std::collections::{BTreeMap, BTreeSet};

@@ -17,7 +17,7 @@ use crate::postgres::signal::{self, Sent};
 use crate::postgres::snapshot;
 use crate::report::page::{Ink, Page};
 use crate::safe::printable;
-use crate::sessions::waits::Party;
+use crate::sessions::Party;
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result};
 use consent::Consent;

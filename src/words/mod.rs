@@ -1,0 +1,15 @@
+//! How pgguard speaks: one way to write a span, a time, a cut line, a role, what a lock is on, an SQL literal.
+//!
+//! A ground room: it knows the nouns of [`crate::model`] and nothing else, so every other room may use it.
+
+pub mod line;
+pub mod role;
+pub mod sql;
+pub mod target;
+pub mod time;
+
+pub use line::{cut, many, one_line};
+pub use role::role;
+pub use sql::literal;
+pub use target::target;
+pub use time::{brief, clock, rough, setting, span};

@@ -1,0 +1,121 @@
+//! Spans and clock times.
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use std::fmt::Display;
+
+/// A span as people say it: `0.4 s`, `12 s`, `25 min`, `3 h 5 min`, `5 d 2 h`.
+#[must_use]
+pub fn span(span: TimeDelta) -> String {
+    let milliseconds = span.num_milliseconds().max(0);
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// A duration in milliseconds as a setting says it: `500 ms`, `1 s`, `60 s`, `5 min`.
+#[must_use]
+pub fn setting(milliseconds: i64) -> String {
+    match milliseconds {
+        ms if ms % 1000 != 0 => format!("{ms} ms"),
+        ms if ms > 60_000 && ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        ms => format!("{} s", ms / 1000),
+    }
+}
+
+/// A span in few letters: `850ms`, `12s`, `3m12s`, `1h05m`, `5d02h`.
+#[must_use]
+pub fn brief(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    match seconds {
+        0 => format!("{}ms", span.num_milliseconds().max(0)),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Seconds of an estimate: no more exact than it is, `40s`, `12m`, `1h05m`.
+#[must_use]
+pub fn rough(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates; no estimate is that long"
+    )]
+    let seconds = seconds.max(1.0).round() as i64;
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", (seconds + 30) / 60),
+        _ => brief(TimeDelta::seconds(seconds)),
+    }
+}
+
+/// A time on the clock of a zone; the day too where it is not today. The offset stands with it.
+#[must_use]
+pub fn clock<Z: TimeZone<Offset: Display>>(
+    zone: &Z,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> String {
+    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
+    let form = if at.date_naive() == now.date_naive() {
+        "%H:%M %:z"
+    } else {
+        "%a %d %b %H:%M %:z"
+    };
+    at.format(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::FixedOffset;
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        let cases = [
+            (400, "400 ms"),
+            (59_000, "59 s"),
+            (1_529_000, "25 min"),
+            (9_000_000, "2 h 30 min"),
+            (432_000_000, "5 d 0 h"),
+        ];
+        for (milliseconds, words) in cases {
+            assert_eq!(span(TimeDelta::milliseconds(milliseconds)), words);
+        }
+        assert_eq!(setting(60_000), "60 s");
+        assert_eq!(setting(1500), "1500 ms");
+        assert_eq!(setting(300_000), "5 min");
+    }
+
+    #[test]
+    fn spans_are_brief() {
+        for (milliseconds, words) in [
+            (-5, "0ms"),
+            (850, "850ms"),
+            (12_000, "12s"),
+            (192_000, "3m12s"),
+            (3_900_000, "1h05m"),
+            (439_200_000, "5d02h"),
+        ] {
+            assert_eq!(brief(TimeDelta::milliseconds(milliseconds)), words);
+        }
+    }
+
+    #[test]
+    fn a_clock_says_the_day_where_it_is_another_one() {
+        let zone = FixedOffset::east_opt(3600).expect("an hour");
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect(text);
+        let now = at("2026-11-28T03:17:00Z");
+        assert_eq!(clock(&zone, now, now), "04:17 +01:00");
+        assert_eq!(
+            clock(&zone, at("2026-11-27T22:10:00Z"), now),
+            "Fri 27 Nov 23:10 +01:00"
+        );
+    }
+}
