@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::clock::{self, Clock};
 use super::makespan;
-use super::matching::{PastRun, matching};
+use super::matching::{OTHER_PACE, PastRun, matching, of_like_pace, pace_against};
 use super::pace::{Pace, pace};
 use super::physical;
 use super::rows::{self, Amount, seconds};
@@ -75,32 +75,56 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
         latest_s: None,
         basis: String::new(),
         unknown: None,
+        stands_still: watcher
+            .mark
+            .as_ref()
+            .and_then(|mark| mark.stands_still(now)),
+        longest_past_s: past.iter().map(PastRun::seconds).reduce(f64::max),
+        times_slower: None,
     };
+    if let Some(why) = why_never(watcher, &said, now) {
+        said.unknown = Some(why);
+        return Some(said);
+    }
+    let slower = past
+        .first()
+        .and_then(|run| pace_against(watcher, run, elapsed));
+    said.times_slower = slower.filter(|times| *times >= OTHER_PACE);
+    let past = of_like_pace(watcher, past, elapsed);
     let guess = match watcher.stage {
-        _ if watcher.leaked => None,
         Stage::Transferring | Stage::Starting | Stage::Finishing => {
             physical_guess(watcher, &mut said)
         }
-        Stage::Copying | Stage::LargeObjects => {
-            copying_guess(watcher, facts, &amounts, &past, &mut said)
-        }
+        Stage::Copying => copying_guess(watcher, facts, &amounts, &past, &mut said),
         _ => None,
     };
-    let guess = guess.or_else(|| {
-        if watcher.leaked {
-            None
-        } else {
-            total_guess(&past, elapsed, &mut said)
-        }
-    });
+    let guess = guess.or_else(|| total_guess(&past, elapsed, &mut said));
     match guess {
         Some(guess) => tell(&mut said, guess),
-        None if !past.is_empty() && !watcher.leaked && elapsed > usual(&past) => {
+        None if !past.is_empty() && elapsed > usual(&past) => {
             said.unknown = Some("it has run longer than past runs took".into());
         }
         None => said.unknown = Some(why_unknown(watcher)),
     }
     Some(said)
+}
+
+/// What has no end to expect, however far it is.
+fn why_never(watcher: &Watcher, said: &Estimate, now: DateTime<Utc>) -> Option<String> {
+    if watcher.leaked {
+        return Some(why_unknown(watcher));
+    }
+    if let Some(still) = &said.stands_still {
+        let seconds = (now - still.since).num_seconds();
+        let span = match seconds {
+            ..120 => format!("{seconds} s"),
+            _ => format!("{} min", seconds / 60),
+        };
+        return Some(format!("it has stood still for {span}: {}", still.why));
+    }
+    watcher.in_queue.then(|| {
+        "it waits for a lock itself, so its end depends on who has that: pgguard status".to_owned()
+    })
 }
 
 fn tell(said: &mut Estimate, guess: Guess) {
@@ -135,10 +159,19 @@ fn why_unknown(watcher: &Watcher) -> String {
         Stage::Starting | Stage::Transferring | Stage::Finishing => {
             "the server does not count its size (--no-estimate-size), and no past run is known"
         }
-        Stage::Copying | Stage::LargeObjects if watcher.tables.is_empty() => {
+        Stage::Copying | Stage::LargeObjects if watcher.elsewhere => {
+            return format!(
+                "its tables are seen from its own database only: connect to database {}",
+                crate::model::quoted(&watcher.database)
+            );
+        }
+        Stage::LargeObjects => {
+            "it reads large objects, of which it does not tell how many are done, and no past run like it is known"
+        }
+        Stage::Copying if watcher.tables.is_empty() => {
             "its tables may not be seen: GRANT pg_monitor to the role that looks, in the database that is dumped"
         }
-        Stage::Copying | Stage::LargeObjects => "nothing was counted yet: look again in a few seconds",
+        Stage::Copying => "nothing was counted yet: run it again in a few seconds",
         Stage::Opaque => "it tells no progress, and no past run is known",
     }
     .into()

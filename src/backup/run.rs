@@ -1,14 +1,11 @@
 //! What a watcher saw, as the history keeps it.
 
+use super::counted::{Counted, NEARLY_ALL};
 use super::physical;
 use super::rows::{Amount, amounts, seconds};
 use super::watcher::{Stage, TableSeen, Watcher};
-use crate::model::{BackupRun, DatabaseFacts, Oid, RunKey, RunOutcome, TableRun};
+use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
-
-/// Share of the work after which a vanished dump counts as complete.
-const NEARLY_ALL: f64 = 0.99;
 
 /// Bytes that the buffers of a socket hold, about.
 const HELD: f64 = 4.3e6;
@@ -26,8 +23,7 @@ impl Watcher {
     /// The run so far, if its begin is known. `end`: the session is no longer there.
     ///
     /// Unless its outcome is known, it is complete only if its last table was seen done, or 99 % of
-    /// the work, or of the bytes of a physical backup; whether one that vanished before came to its end was
-    /// not seen.
+    /// the work, or of the bytes of a physical backup, or where the server's [counters](super::counted) say so.
     #[must_use]
     pub fn run(&self, key: RunKey, facts: &DatabaseFacts, end: Option<End>) -> Option<BackupRun> {
         let started = self.started?;
@@ -45,17 +41,36 @@ impl Watcher {
             outcome,
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
             database_bytes: amounts.iter().map(|a| a.disk).sum::<f64>() as i64,
-            tables: finished.as_ref().unwrap_or(self).table_runs(&amounts),
+            tables: match finished {
+                Some(finished) => self.counted(finished.table_runs(&amounts), facts),
+                None => self.table_runs(&amounts),
+            },
             source: "watch".into(),
         })
     }
 
-    fn outcome(&self, facts: &DatabaseFacts, amounts: &[Amount]) -> RunOutcome {
-        if self.is_complete(amounts) || self.is_read(facts, amounts) {
-            RunOutcome::Complete
-        } else {
-            RunOutcome::Unseen
+    /// The tables of a complete run, with the rows that the server counted where it did.
+    fn counted(&self, mut tables: Vec<TableRun>, facts: &DatabaseFacts) -> Vec<TableRun> {
+        let counted = Counted::of(self, facts);
+        for (run, seen) in tables.iter_mut().zip(&self.tables) {
+            if let Some(rows) = counted.exact_rows(seen).filter(|rows| *rows >= seen.tuples) {
+                run.bytes *= if run.tuples > 0.0 {
+                    rows / run.tuples
+                } else {
+                    1.0
+                };
+                run.tuples = rows;
+            }
         }
+        tables
+    }
+
+    fn outcome(&self, facts: &DatabaseFacts, amounts: &[Amount]) -> RunOutcome {
+        if self.is_complete(amounts) {
+            return RunOutcome::Complete;
+        }
+        let counted = Counted::of(self, facts).outcome(amounts);
+        counted.unwrap_or(RunOutcome::Unseen)
     }
 
     /// As if one more look had seen everything done.
@@ -85,32 +100,6 @@ impl Watcher {
         let last_is_done =
             self.workers == 0 && self.tables.last().is_some_and(|t| t.done_at.is_some());
         last_is_done || (total > 0.0 && done >= NEARLY_ALL * total)
-    }
-
-    /// Whether the server has counted a scan of every table since the last look, and all but the last are 99 %
-    /// of the work: a serial dump, which scans them one after the other, then has read as much at least. So it
-    /// is told of one that names no table (`--inserts`) or that nobody looked at towards its end.
-    ///
-    /// A session's scans are counted when its transaction ends (`pgstat_report_stat`, pgstat.c): those of a
-    /// dump come together. Others may scan a table too, but hardly every one.
-    fn is_read(&self, facts: &DatabaseFacts, amounts: &[Amount]) -> bool {
-        let now: HashMap<Oid, f64> = facts
-            .tables
-            .iter()
-            .filter_map(|t| Some((t.oid, t.scans?)))
-            .collect();
-        let is_scanned = |table: &TableSeen| {
-            let before = self.scans.get(&table.oid);
-            before
-                .zip(now.get(&table.oid))
-                .is_some_and(|(before, now)| now > before)
-        };
-        let total: f64 = amounts.iter().map(Amount::bytes).sum();
-        let last = amounts.last().map_or(0.0, Amount::bytes);
-        self.workers == 0
-            && total > 0.0
-            && last <= (1.0 - NEARLY_ALL) * total
-            && self.tables.iter().all(is_scanned)
     }
 
     /// Whether a physical backup had sent all there was: it only waited for the write-ahead log, or had

@@ -2,6 +2,7 @@
 
 use super::copy_text::table_of;
 use super::order;
+use super::still::Mark;
 use crate::model::{
     Backend, BackendState, DatabaseFacts, LockMode, Oid, Pid, RelationKind, RelationName, Session,
     Snapshot, TableFacts, TableSample, Work,
@@ -43,6 +44,16 @@ pub struct Watcher {
     pub points: Vec<Point>,
     /// It reads through cursors (`--inserts`), which name no table.
     pub by_cursor: bool,
+    /// What it was at, and since when nothing of that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    /// It waits for a lock itself.
+    pub in_queue: bool,
+    /// The last look was at another database than the one that is dumped.
+    pub elsewhere: bool,
+    /// How many rows of each table had been read by scans as of the last look.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reads: BTreeMap<Oid, f64>,
     /// How often each table had been scanned as of the last look. A dump's own scans are counted when it ends.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scans: BTreeMap<Oid, f64>,
@@ -198,6 +209,13 @@ impl Watcher {
         self.by_cursor |= self.stage == Stage::Cursor;
         let scans = facts.tables.iter().filter_map(|t| Some((t.oid, t.scans?)));
         self.scans = scans.collect();
+        let reads = facts.tables.iter().filter_map(|t| Some((t.oid, t.reads?)));
+        self.reads = reads.collect();
+        self.in_queue = members
+            .iter()
+            .any(|b| b.wait_event_type.as_deref() == Some("Lock"));
+        self.elsewhere = self.database != snapshot.server.datname;
+        self.mark = Some(Mark::after(self.mark.take(), snapshot, &members, &point));
         self.note_copies(&point);
         point.draining = members
             .iter()

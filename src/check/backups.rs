@@ -2,15 +2,24 @@
 
 use super::sight::{Sight, seconds};
 use super::state::{Answer, Figure, State, Unit};
-use crate::model::{Backend, BackupRun, Role, RunOutcome, Session};
+use crate::model::{Backend, BackupRun, Estimate, Role, RunOutcome, Session, StandsStill};
 use crate::words::{many, span};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
 /// One running backup.
 struct Running<'a> {
     session: &'a Session,
     backend: &'a Backend,
-    age: TimeDelta,
+    /// `None`: hidden from the role that looks.
+    age: Option<TimeDelta>,
+    estimate: Option<&'a Estimate>,
+}
+
+impl Running<'_> {
+    fn stands_still(&self) -> Option<&StandsStill> {
+        self.estimate?.stands_still.as_ref()
+    }
 }
 
 /// The running backups with their ages, the oldest first.
@@ -20,13 +29,14 @@ fn all<'s>(sight: &'s Sight<'_>) -> Vec<Running<'s>> {
         .in_role(Role::Backup)
         .filter_map(|session| {
             let backend = sight.words.backend(session.pid)?;
-            let began = began(sight, session)?;
+            let age = began(sight, session).map(|at| sight.words.age(at));
             sight
                 .judges_database(backend.datname.as_deref())
                 .then(|| Running {
                     session,
                     backend,
-                    age: sight.words.age(began),
+                    age,
+                    estimate: sight.estimates.and_then(|all| all.get(&session.pid)),
                 })
         })
         .collect();
@@ -47,18 +57,27 @@ fn began(sight: &Sight<'_>, session: &Session) -> Option<DateTime<Utc>> {
 /// How long the longest has run.
 pub fn running(sight: &Sight<'_>) -> Answer {
     let backups = all(sight);
-    let value = backups.first().map_or(0.0, |b| seconds(b.age));
-    let mut text = backups.first().map_or_else(
-        || "no backup is running".to_owned(),
-        |b| {
+    let longest = backups.first().and_then(|b| Some((b, b.age?)));
+    let value = longest.map_or(0.0, |(_, age)| seconds(age));
+    let how_many = || many(backups.len(), "backup");
+    let who = |b: &Running<'_>| sight.words.session(b.session.pid);
+    let mut text = match (&backups[..], longest) {
+        ([], _) => "no backup is running".to_owned(),
+        (_, Some((b, age))) => format!(
+            "{} running, longest for {}: {}",
+            how_many(),
+            span(age),
+            who(b)
+        ),
+        (_, None) => {
+            let all: Vec<String> = backups.iter().map(who).collect();
             format!(
-                "{} running, longest for {}: {}",
-                many(backups.len(), "backup"),
-                span(b.age),
-                sight.words.session(b.session.pid)
+                "{} running, for how long is hidden: {}",
+                how_many(),
+                all.join(", ")
             )
-        },
-    );
+        }
+    };
     let mut state = sight.state_despite_hidden(value);
     if let Some(dead) = backups.iter().find(|b| is_leaked(b.session)) {
         state = worst(state, State::Warning);
@@ -66,6 +85,16 @@ pub fn running(sight: &Sight<'_>) -> Answer {
             "{text}; its client seems to be gone: {}, pgguard kill {}",
             sight.words.session(dead.session.pid),
             dead.session.pid
+        );
+    }
+    if let Some((stuck, still)) = backups.iter().find_map(|b| Some((b, b.stands_still()?))) {
+        state = worst(state, State::Warning);
+        text = format!(
+            "{text}; {} has stood still for {}: {}; look at the machine that runs it ({})",
+            sight.words.session(stuck.session.pid),
+            span(sight.words.age(still.since)),
+            still.why,
+            still.client
         );
     }
     if let Some(hidden) = sight.hidden_words() {
@@ -76,7 +105,7 @@ pub fn running(sight: &Sight<'_>) -> Answer {
         text,
         details: backups
             .iter()
-            .map(|b| format!("{}: {}", span(b.age), sight.words.session(b.session.pid)))
+            .map(|b| format!("{}: {}", age_of(b), who(b)))
             .collect(),
         figures: vec![
             sight.judged("longest_backup", value, Unit::Seconds),
@@ -84,6 +113,10 @@ pub fn running(sight: &Sight<'_>) -> Answer {
             sight.hidden_figure(),
         ],
     }
+}
+
+fn age_of(backup: &Running<'_>) -> String {
+    backup.age.map_or_else(|| "hidden".into(), span)
 }
 
 fn is_leaked(session: &Session) -> bool {
@@ -107,7 +140,12 @@ pub fn overtime(sight: &Sight<'_>) -> Answer {
     let mut sentences = Vec::new();
     for backup in all(sight) {
         let who = sight.words.session(backup.session.pid);
-        let age = span(backup.age);
+        let Some(ran) = backup.age else {
+            state = worst(state, State::Unknown);
+            sentences.push(format!("{who} runs, for how long is hidden"));
+            continue;
+        };
+        let age = span(ran);
         let Some(usual) = longest_past(sight, &backup) else {
             state = worst(state, State::Unknown);
             sentences.push(format!(
@@ -116,13 +154,18 @@ pub fn overtime(sight: &Sight<'_>) -> Answer {
             ));
             continue;
         };
-        let over = (backup.age - usual).max(TimeDelta::zero());
+        let over = (ran - usual).max(TimeDelta::zero());
         let value = seconds(over);
         state = worst(state, sight.judgement.thresholds.state_of(value));
         most = Some(most.unwrap_or(0.0_f64).max(value));
+        let slow = slow(&backup, ran, usual);
+        if slow.is_some() {
+            state = worst(state, State::Warning);
+        }
         sentences.push(format!(
-            "{who} has run for {age}, past runs took at most {}",
-            span(usual)
+            "{who} has run for {age}, past runs took at most {}{}",
+            span(usual),
+            slow.unwrap_or_default()
         ));
     }
     let mut text = sentences
@@ -145,8 +188,30 @@ pub fn overtime(sight: &Sight<'_>) -> Answer {
     }
 }
 
-/// The longest complete run of the same program, role, name and database.
+/// What is to say of one that will be over its time, by the pace that it has.
+fn slow(backup: &Running<'_>, ran: TimeDelta, usual: TimeDelta) -> Option<String> {
+    let estimate = backup.estimate?;
+    let times = estimate.times_slower?;
+    let soonest = ran + time(estimate.earliest_s?)?;
+    let expected = ran + time(estimate.remaining_s?)?;
+    (soonest > usual).then(|| {
+        format!(
+            "; it is {times:.1} times slower than they were, and will take about {}",
+            span(expected)
+        )
+    })
+}
+
+fn time(seconds: f64) -> Option<TimeDelta> {
+    TimeDelta::from_std(Duration::try_from_secs_f64(seconds).ok()?).ok()
+}
+
+/// The longest complete run that dumped the same: as the estimate finds them, whatever they call themselves; of
+/// what it does not know, the longest of the same program, role, name and database.
 fn longest_past(sight: &Sight<'_>, backup: &Running<'_>) -> Option<TimeDelta> {
+    if let Some(longest) = backup.estimate.and_then(|e| e.longest_past_s) {
+        return time(longest);
+    }
     let tool = backup.session.backup.as_ref().map(|b| b.tool.word());
     let same = |run: &&BackupRun| {
         let key = &run.key;
@@ -217,7 +282,7 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
     }
     let running = all(sight);
     if let Some(now) = running.first() {
-        text = format!("{text}; one has run for {}", span(now.age));
+        text = format!("{text}; one has run for {}", age_of(now));
     }
     Answer {
         state: sight.judgement.thresholds.state_of(value),

@@ -1,10 +1,11 @@
 //! What a check sees, and how it judges.
 
 use super::state::{Answer, Figure, State, Thresholds, Unit};
-use crate::model::{Backend, BackupRun, Pid, Role, Snapshot, Verdict};
+use crate::model::{Backend, BackupRun, Estimate, Pid, Role, Snapshot, Verdict};
 use crate::sessions::{Sessions, WaitGraph, Words};
 use crate::words::span;
 use chrono::TimeDelta;
+use std::collections::BTreeMap;
 
 /// How to judge.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub struct Sight<'a> {
     pub judgement: &'a Judgement,
     /// Past backup runs, where the mode needs them.
     pub runs: &'a [BackupRun],
+    /// When running backups end, by their leading pid.
+    pub estimates: Option<&'a BTreeMap<Pid, Estimate>>,
     /// The gate's verdict, where the mode needs one.
     pub verdict: Option<&'a Verdict>,
 }
@@ -62,6 +65,7 @@ impl<'a> Sight<'a> {
             words: Words::new(snapshot, sessions),
             judgement,
             runs: &[],
+            estimates: None,
             verdict: None,
         }
     }

@@ -361,6 +361,13 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Ans
         match next {
             Next::Done(answer) => {
                 line.clear();
+                if let Some(at) = waiting.too_late(&verdict).filter(|_| args.wait.is_some()) {
+                    eprintln!(
+                        "pgguard: not within {}: clear at {} at the earliest",
+                        gate::words::span(terms.at_most),
+                        at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z")
+                    );
+                }
                 return Some(answer);
             }
             Next::LookAgain { after, second_look } => {

@@ -36,6 +36,12 @@ const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 /// Looks are close together that are no further apart than this: a check each minute, and one that came late.
 const CLOSE: TimeDelta = TimeDelta::seconds(130);
 
+/// No backup goes on so many times faster than it went.
+const TIMES_FASTER: i32 = 50;
+
+/// A server of version 14 counts what a session did through another process, a little later.
+const COUNTED_AFTER: Duration = Duration::from_millis(700);
+
 /// The history as one command uses it.
 pub struct Past {
     /// `None`: not wanted.
@@ -444,6 +450,9 @@ impl Past {
                 continue;
             };
             let tables = if watch.watcher.database == snapshot.server.datname {
+                if snapshot.server.version_num < 150_000 {
+                    tokio::time::sleep(COUNTED_AFTER).await;
+                }
                 let oids: Vec<_> = watch.watcher.tables.iter().map(|t| t.oid).collect();
                 facts.tables(&oids, snapshot).await
             } else {
@@ -561,8 +570,7 @@ fn is_a_run(snapshot: &Snapshot, session: &Session) -> bool {
 /// alone looks the same.
 ///
 /// A complete one ended when what was left at the last look was done; of one that vanished is known that it
-/// was there until then. It was aborted if it can have come to its end in no way: looks were close together,
-/// and what was left takes longer than the time between them.
+/// was there until then.
 fn past_run(
     watch: &Watch,
     facts: &DatabaseFacts,
@@ -585,14 +593,14 @@ fn past_run(
         TimeDelta::from_std(left).ok()
     };
     if run(now, None)?.outcome != RunOutcome::Complete {
-        let soonest = after(estimate.and_then(|e| e.earliest_s));
-        let was_watched = now - seen <= CLOSE && soonest.is_some_and(|left| now - seen < left);
-        let outcome = if was_watched {
-            RunOutcome::Aborted
-        } else {
-            RunOutcome::Unseen
-        };
-        return run(seen, Some(outcome));
+        // No counter tells of a physical backup: that it was stopped is certain only where far too little time
+        // was left for what was left.
+        let left = after(estimate.and_then(|e| e.remaining_s));
+        let was_stopped = is_physical
+            && now - seen <= CLOSE
+            && left.is_some_and(|left| (now - seen) * TIMES_FASTER < left);
+        let outcome = was_stopped.then_some(RunOutcome::Aborted);
+        return run(seen, outcome);
     }
     let left = after(estimate.and_then(|e| e.remaining_s));
     let expected = left.map_or(seen + (now - seen) / 2, |left| seen + left);

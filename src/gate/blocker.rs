@@ -193,6 +193,17 @@ impl<'a> Owner<'a> {
         };
         let wraparound = backend.is_some_and(prevents_wraparound);
         blocker.advice = advice(&blocker, session, wraparound, &scene.snapshot.server.user);
+        let still = scene
+            .policy
+            .estimates
+            .get(&named)
+            .and_then(|e| e.stands_still.as_ref());
+        if let Some(still) = still {
+            blocker.advice = format!(
+                "look at the machine that runs the backup ({}): {}; or pgguard kill {named}",
+                still.client, still.why
+            );
+        }
         blocker
     }
 

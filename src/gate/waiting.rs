@@ -79,11 +79,25 @@ impl Waiting {
         } else {
             self.clear_in_a_row = 0;
         }
-        // It can never become clear.
-        if verdict.is_lasting() || self.left(now) <= TimeDelta::zero() {
+        // It can never become clear, or not in time.
+        if verdict.is_lasting()
+            || self.too_late(verdict).is_some()
+            || self.left(now) <= TimeDelta::zero()
+        {
             return Next::Done(last_word(verdict.answer));
         }
         self.look_again(self.terms.interval, now, false)
+    }
+
+    /// When it becomes clear at the earliest, if that is known to be after the deadline.
+    #[must_use]
+    pub fn too_late(&self, verdict: &Verdict) -> Option<DateTime<Utc>> {
+        let waits = verdict.statements.iter().flat_map(|s| &s.waits);
+        let earliest = waits
+            .filter(|wait| wait.counts)
+            .filter_map(|wait| wait.clears.as_ref()?.earliest)
+            .max()?;
+        (verdict.answer == Answer::WouldBlock && earliest > self.deadline).then_some(earliest)
     }
 
     fn look_again(&self, after: TimeDelta, now: DateTime<Utc>, second_look: bool) -> Next {

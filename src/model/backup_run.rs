@@ -75,8 +75,19 @@ pub struct TableRun {
     pub complete: bool,
 }
 
+/// A backup of which nothing moves: no byte, no table, no state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandsStill {
+    /// Since when, at least.
+    pub since: DateTime<Utc>,
+    /// What it waits for, in words: `its client takes no data (ClientWrite)`.
+    pub why: String,
+    /// The machine that runs it, in words: `127.0.0.1, port 5555`.
+    pub client: String,
+}
+
 /// When a running backup ends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Estimate {
     /// Stage: `preparing`, `copying`, `large objects`, `leaked`, `transferring`…
     pub phase: String,
@@ -100,4 +111,13 @@ pub struct Estimate {
     pub basis: String,
     /// Why there is no figure, with what would help.
     pub unknown: Option<String>,
+    /// Nothing of it has moved for some time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_still: Option<StandsStill>,
+    /// The longest of the past runs that dumped the same, in seconds; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_past_s: Option<f64>,
+    /// How many times as long as past runs it took for the tables that are done; `None`: not known, or usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_slower: Option<f64>,
 }

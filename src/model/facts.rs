@@ -60,6 +60,8 @@ pub struct TableFacts {
     pub columns: Vec<ColumnFacts>,
     /// `pg_stat_all_tables.seq_scan`; `None`: not read.
     pub scans: Option<f64>,
+    /// `pg_stat_all_tables.seq_tup_read`; `None`: not read.
+    pub reads: Option<f64>,
     /// A few rows, where reading user data was allowed.
     pub sample: Option<TableSample>,
 }

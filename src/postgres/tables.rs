@@ -127,6 +127,7 @@ fn table_of(row: &Row<'_>, encoding: Encoding) -> Option<TableFacts> {
             .unwrap_or_default(),
         sample: None,
         scans: row.number(9),
+        reads: row.number(10),
     })
 }
 

@@ -82,7 +82,7 @@ fn estimate() -> BTreeMap<Pid, Estimate> {
         earliest_s: Some(540.0),
         latest_s: Some(840.0),
         basis: "31 of 44 tables, 14 past runs".into(),
-        unknown: None,
+        ..Estimate::default()
     };
     BTreeMap::from([(10, estimate)])
 }

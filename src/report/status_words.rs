@@ -245,6 +245,10 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> String {
             .into();
     }
     let estimate = report.estimates.get(&pid).and_then(ends);
+    let still = report
+        .estimates
+        .get(&pid)
+        .and_then(|e| e.stands_still.as_ref());
     let leaked = line
         .session
         .backup
@@ -255,6 +259,12 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> String {
             format!("pgguard kill {pid}: its client is gone, it will not end by itself")
         }
         Role::Backup => match estimate {
+            _ if still.is_some() => still.map_or_else(String::new, |still| {
+                format!(
+                    "look at the machine that runs the backup ({}): {}; or end it: pgguard kill {pid}",
+                    still.client, still.why
+                )
+            }),
             Some(ends) => format!("wait: the backup {ends}"),
             None => format!("wait until the backup is done, or end it: pgguard kill {pid}"),
         },

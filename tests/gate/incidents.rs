@@ -45,7 +45,7 @@ fn estimate(minutes: [f64; 3], basis: &str) -> Estimate {
         remaining_s: Some(minutes[1] * 60.0),
         latest_s: Some(minutes[2] * 60.0),
         basis: basis.into(),
-        unknown: None,
+        ..Estimate::default()
     }
 }
 

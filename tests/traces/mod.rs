@@ -322,6 +322,7 @@ fn facts(head: &Value) -> DatabaseFacts {
                 .collect(),
             sample: None,
             scans: None,
+            reads: None,
         })
         .collect();
     DatabaseFacts {

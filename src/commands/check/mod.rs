@@ -8,12 +8,13 @@ use super::past::Past;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
 use crate::config::Config;
-use crate::model::{Snapshot, Verdict};
+use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result, report};
 use arguments::{Arguments, Form, Said};
 use chrono::TimeDelta;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// No check waits longer for the history.
@@ -97,6 +98,8 @@ fn failed(arguments: &Arguments, error: &Error) -> Answer {
 struct Look {
     snapshot: Snapshot,
     connected_in: Duration,
+    /// When running backups end.
+    estimates: BTreeMap<Pid, Estimate>,
 }
 
 async fn connect(arguments: &Arguments) -> Result<(Connection, Duration)> {
@@ -118,16 +121,18 @@ async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
     watchdog::stage("reading pg_stat_activity and pg_locks");
     let mut facts = Facts::of(connection);
     let looked = past.look(&mut facts).await;
+    let mut estimates = BTreeMap::new();
     if let Ok(snapshot) = &looked {
         watchdog::stage("noting what backups do");
-        past.estimates(&mut facts, snapshot, &understand(snapshot))
-            .await;
+        let sessions = understand(snapshot);
+        estimates = past.estimates(&mut facts, snapshot, &sessions).await;
     }
     facts.finish().await;
     watchdog::stage("judging");
     Ok(Look {
         snapshot: looked?,
         connected_in,
+        estimates,
     })
 }
 
@@ -168,6 +173,7 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
     let mut sight = Sight::new(&look.snapshot, &sessions, &graph, &judgement);
     sight.runs = &runs;
+    sight.estimates = Some(&look.estimates);
     sight.verdict = verdict.as_ref();
     let mut answer = (mode.answer)(&sight);
     if arguments.verbose >= 3 {
@@ -198,6 +204,7 @@ async fn verdict(arguments: &Arguments, past: &mut Past) -> Result<(Look, Option
     let look = Look {
         snapshot: judged.snapshot,
         connected_in: started.elapsed(),
+        estimates: BTreeMap::new(),
     };
     Ok((look, Some(judged.verdict)))
 }
