@@ -1,7 +1,7 @@
 //! Whether a dump stands still: nothing of it has moved for some time.
 
 use super::watcher::Point;
-use crate::model::{Backend, BackendState, Snapshot, StandsStill};
+use crate::model::{Backend, BackendState, StandsStill};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ impl Mark {
     /// The mark of a look, after that of the look before it.
     pub(super) fn after(
         before: Option<Self>,
-        snapshot: &Snapshot,
+        taken_at: DateTime<Utc>,
         members: &[&Backend],
         point: &Point,
     ) -> Self {
@@ -55,8 +55,8 @@ impl Mark {
         let idle_since = members.iter().filter_map(|b| b.state_change).max();
         let first = match before {
             Some(before) if before.at == at => before.since,
-            _ if waits == Some(Waits::ToAsk) => idle_since.unwrap_or(snapshot.taken_at),
-            _ => snapshot.taken_at,
+            _ if waits == Some(Waits::ToAsk) => idle_since.unwrap_or(taken_at),
+            _ => taken_at,
         };
         Self {
             at,
@@ -125,11 +125,7 @@ mod tests {
             streamed: None,
         };
         let look = |before, backend: &Backend, seconds| {
-            let snapshot = Snapshot {
-                taken_at: at(seconds),
-                ..Snapshot::default()
-            };
-            Mark::after(before, &snapshot, &[backend], &point)
+            Mark::after(before, at(seconds), &[backend], &point)
         };
         let mark = look(Some(look(None, &copying, 10)), &copying, 70);
         let still = mark.stands_still(at(70)).expect("60 s");

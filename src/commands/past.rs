@@ -10,8 +10,8 @@ use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
 use crate::history::{Filter, History, Place, SignalNote, Watch};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RunKey, RunOutcome,
-    Session, Snapshot, TableSample,
+    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, Oid, Pid, RunKey,
+    RunOutcome, Session, Snapshot, TableSample,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
@@ -558,7 +558,10 @@ fn is_a_run(snapshot: &Snapshot, session: &Session) -> bool {
         return false;
     };
     match session.backup.as_ref().map(|b| b.tool) {
-        Some(BackupTool::PgDump | BackupTool::PgDumpall) => leader.xact_start.is_some(),
+        // An application's COPY looks a little like one.
+        Some(BackupTool::PgDump | BackupTool::PgDumpall) => {
+            leader.xact_start.is_some() && session.certainty > Certainty::Possible
+        }
         Some(BackupTool::PgBasebackup | BackupTool::Barman) => {
             leader.backend_start.is_some() && snapshot.progress_of(leader.pid).next().is_some()
         }
