@@ -215,7 +215,12 @@ impl Watcher {
             .iter()
             .any(|b| b.wait_event_type.as_deref() == Some("Lock"));
         self.elsewhere = self.database != snapshot.server.datname;
-        self.mark = Some(Mark::after(self.mark.take(), snapshot, &members, &point));
+        self.mark = Some(Mark::after(
+            self.mark.take(),
+            snapshot.taken_at,
+            &members,
+            &point,
+        ));
         self.note_copies(&point);
         point.draining = members
             .iter()

@@ -364,7 +364,7 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Ans
                 if let Some(at) = waiting.too_late(&verdict).filter(|_| args.wait.is_some()) {
                     eprintln!(
                         "pgguard: not within {}: clear at {} at the earliest",
-                        gate::words::span(terms.at_most),
+                        crate::words::span(terms.at_most),
                         at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z")
                     );
                 }
