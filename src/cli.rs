@@ -5,6 +5,7 @@ mod read;
 pub use read::{Asked, read};
 
 use crate::config::MaxHold;
+use crate::model::Allowance;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -257,7 +258,15 @@ pub struct GateArgs {
     /// [default: `max_hold` in the settings file, or 10s].
     #[arg(long, value_name = "DURATION", value_parser = MaxHold::from_str)]
     pub max_hold: Option<MaxHold>,
-    /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions).
+    /// Let through what would stop it: NAME is opaque, failing, hold, newer-server, rows, data-dependent or hidden;
+    /// with a PATTERN only in files or on relations of that name (`*` stands for any characters).
+    #[arg(long, value_name = "NAME[=PATTERN]", value_parser = Allowance::from_str)]
+    pub allow: Vec<Allowance>,
+    /// Report everything, and exit with 0 all the same: for teams that begin.
+    #[arg(long)]
+    pub warn_only: bool,
+    /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions): the same as
+    /// `--allow opaque`.
     #[arg(long)]
     pub allow_opaque: bool,
     /// The backend that will run the migration, where it is connected already: its locks are its own, and a SET ROLE

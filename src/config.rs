@@ -10,6 +10,11 @@
 //! name = "primary"
 //! url = "postgres://guard@db1/shop"
 //!
+//! [[allow]]
+//! name = "opaque"
+//! pattern = "0042_*.sql"
+//! because = "Ann has read it"
+//!
 //! [[backup]]
 //! cron = "0 15 * * *"
 //! tz = "Europe/Berlin"
@@ -18,11 +23,12 @@
 
 use crate::backup::Kind;
 use crate::backup::schedule::{self, Line, NextBackup};
+use crate::model::{Allowable, Allowance};
 use crate::{Error, Result};
 use chrono::{TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -39,6 +45,10 @@ pub struct Config {
     pub max_hold: Option<MaxHold>,
     /// Where the clock is that past backups began by, by its IANA name.
     pub tz: Option<String>,
+    /// Report everything, and exit with 0 all the same.
+    pub warn_only: bool,
+    /// What is let through by name.
+    pub allow: Vec<Allow>,
     /// Servers to look at.
     pub target: Vec<Target>,
     /// When backups start.
@@ -87,6 +97,18 @@ pub struct Target {
     pub url: String,
 }
 
+/// What is let through, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// As for `--allow`.
+    pub name: Allowable,
+    /// Only in files, or on relations, of this name.
+    pub pattern: Option<String>,
+    /// Why.
+    pub because: String,
+}
+
 /// When a backup starts, by its scheduler's line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +127,16 @@ impl Config {
     #[must_use]
     pub fn zone(&self) -> Option<Tz> {
         self.tz.as_ref()?.parse().ok()
+    }
+
+    /// What is let through by name.
+    pub fn allowed(&self) -> impl Iterator<Item = Allowance> {
+        self.allow.iter().map(|allow| Allowance {
+            what: allow.name,
+            pattern: allow.pattern.clone(),
+            because: Some(allow.because.clone()),
+            from: "the settings file".into(),
+        })
     }
 
     /// The lines of the backups' scheduler.
@@ -173,6 +205,38 @@ fn without_password(url: &str) -> String {
         .filter(|pair| !pair.starts_with("password="))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// The name of the settings file that is found by itself.
+const NAME: &str = "pgguard.toml";
+
+/// The file that was named, or the one that is found from the working directory upwards; none: nothing said.
+///
+/// # Errors
+/// As [`read`].
+pub fn of(named: Option<&Path>) -> Result<Config> {
+    if let Some(path) = named {
+        return read(path);
+    }
+    let folder = std::env::current_dir().unwrap_or_default();
+    match found(&folder) {
+        Some(path) => read(&path),
+        None => Ok(Config::default()),
+    }
+}
+
+/// Looks no further than the folder of the repository: what lies above it is somebody else's.
+fn found(folder: &Path) -> Option<PathBuf> {
+    for folder in folder.ancestors() {
+        let path = folder.join(NAME);
+        if path.is_file() {
+            return Some(path);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
 }
 
 /// Reads the file.

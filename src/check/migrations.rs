@@ -37,6 +37,17 @@ pub fn would_block(sight: &Sight<'_>) -> Answer {
                 waits.first().map_or_else(String::new, |w| blocked_by(w))
             ),
         ),
+        model::Answer::WouldFail => (
+            State::Critical,
+            format!(
+                "Postgres will refuse {}",
+                verdict
+                    .statements
+                    .iter()
+                    .find_map(|s| s.fails.as_deref())
+                    .map_or_else(|| statements(verdict), |why| format!("it: {why}"))
+            ),
+        ),
         model::Answer::CannotTell => (
             State::Unknown,
             format!(

@@ -14,7 +14,9 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements;
-use crate::model::{Answer, Doubt, Footprint, Oid, Role, SessionSettings, Snapshot, Verdict};
+use crate::model::{
+    Allowable, Allowance, Answer, Doubt, Footprint, Oid, Role, SessionSettings, Snapshot, Verdict,
+};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -31,10 +33,7 @@ use std::time::Duration;
 /// When the arguments or the migration's files cannot be used. A server that cannot be looked at is an
 /// answer: "cannot tell".
 pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
-    let config = match &args.config {
-        Some(path) => config::read(path)?,
-        None => Config::default(),
-    };
+    let config = config::of(args.config.as_deref())?;
     let question = Question {
         sources: migrations::read(&args.migrations, &args.migration)?,
         config,
@@ -60,6 +59,9 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
             }
             if let (Some(path), [subject, ..]) = (&question.args.record.record, subjects.as_slice()) {
                 subject.recording.write(path)?;
+            }
+            if question.args.warn_only || question.config.warn_only {
+                return Ok(0);
             }
             Ok(answer.exit_status())
         }
@@ -119,6 +121,18 @@ impl Question {
         }
     }
 
+    /// What is let through by name.
+    fn allowed(&self) -> Vec<Allowance> {
+        let old_flag = self.args.allow_opaque.then(|| Allowance {
+            what: Allowable::Opaque,
+            pattern: None,
+            because: None,
+            from: "--allow-opaque".into(),
+        });
+        let said = self.args.allow.iter().cloned();
+        said.chain(old_flag).chain(self.config.allowed()).collect()
+    }
+
     /// The tool that will run the migration, as it was named or recognised.
     fn tool(&self) -> Option<String> {
         let recognised = || self.sources.iter().find_map(|source| source.tool);
@@ -167,7 +181,7 @@ impl Question {
         let mut policy = Policy {
             patience: span(args.patience),
             first_look: first,
-            allow_opaque: args.allow_opaque,
+            allow: self.allowed(),
             max_hold: args.max_hold.or(self.config.max_hold).unwrap_or_default().0,
             asking: args.asking,
             tool: self.tool(),
@@ -313,6 +327,7 @@ impl Looked {
             what,
             help,
             lasting: !passing,
+            accepts: None,
         };
         Self {
             footprint: Footprint::default(),
@@ -322,6 +337,7 @@ impl Looked {
                 doubts: vec![doubt],
                 warnings: Vec::new(),
                 look_again: false,
+                accepted: Vec::new(),
             },
             database: String::new(),
             taken_at: Utc::now(),
@@ -420,6 +436,7 @@ fn judge_standbys(subjects: &mut [Subject]) {
                     target.as_ref().map_or(&last.database, |t| &t.name),
                 ),
                 look_again: false,
+                accepted: Vec::new(),
             };
             last.footprint = Footprint::default();
         }
@@ -434,7 +451,7 @@ fn span(duration: Duration) -> TimeDelta {
 fn over_all(subjects: &[Subject]) -> Verdict {
     let looked = || subjects.iter().filter_map(|s| s.last.as_ref());
     let answers: Vec<Answer> = looked().map(|l| l.verdict.answer).collect();
-    let answer = [Answer::WouldBlock, Answer::CannotTell]
+    let answer = [Answer::WouldBlock, Answer::WouldFail, Answer::CannotTell]
         .into_iter()
         .find(|a| answers.contains(a))
         .unwrap_or(if answers.len() == subjects.len() {
@@ -449,7 +466,9 @@ fn over_all(subjects: &[Subject]) -> Verdict {
             .collect(),
         doubts: looked().flat_map(|l| l.verdict.doubts.clone()).collect(),
         warnings: Vec::new(),
-        look_again: answer != Answer::WouldBlock && looked().any(|l| l.verdict.look_again),
+        look_again: !matches!(answer, Answer::WouldBlock | Answer::WouldFail)
+            && looked().any(|l| l.verdict.look_again),
+        accepted: Vec::new(),
     }
 }
 

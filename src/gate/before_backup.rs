@@ -95,6 +95,8 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         lock_timeout_ms: None,
         statement_timeout_ms: None,
         jobs: Vec::new(),
+        allows: Vec::new(),
+        fails_for_certain: false,
         notes: Vec::new(),
     }
 }

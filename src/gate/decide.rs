@@ -1,11 +1,14 @@
 //! The verdict over a whole migration.
 
+use super::allow::Allowed;
 use super::held::Held;
 use super::scene::Scene;
 use super::statement::Judge;
 use super::{Policy, collisions};
+use crate::model::NEWEST_MAJOR;
 use crate::model::{
-    Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict, Verdict,
+    Allowable, Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict,
+    Verdict,
 };
 use crate::sessions::Sessions;
 use crate::words::one_line;
@@ -36,19 +39,21 @@ pub fn decide(
         let (verdict, found) = judge.run(&mut held);
         verdicts.push(verdict);
         doubts.extend(found);
-        match opaque(statement, index) {
-            Some(doubt) if policy.allow_opaque => warnings.push(format!(
-                "{}:{}: {}",
-                statement.file, statement.line, doubt.what
-            )),
-            Some(doubt) => doubts.push(doubt),
-            None => {}
-        }
+        doubts.extend(opaque(statement, index));
     }
-    super::holds::judge(&scene, footprint, &mut verdicts);
+    let mut allowed = Allowed::new(policy, footprint);
+    super::holds::judge(&scene, footprint, &mut verdicts, &mut allowed);
+    warnings.extend(super::fails::judge(
+        &scene,
+        footprint,
+        &mut verdicts,
+        &mut allowed,
+    ));
+    let mut doubts = allowed.rest(doubts);
     warnings.extend(super::pooler::warning(&snapshot.server, footprint));
     warnings.extend(other_runs(sessions, snapshot, &verdicts));
     let blocks = verdicts.iter().any(StatementVerdict::blocks);
+    let fails = verdicts.iter().any(|v| v.fails.is_some());
     let just_begun = verdicts
         .iter()
         .flat_map(|v| &v.waits)
@@ -57,18 +62,21 @@ pub fn decide(
         doubts.push(seen_once(policy));
     }
     Verdict {
-        answer: match (blocks, doubts.is_empty()) {
-            (true, _) => Answer::WouldBlock,
-            (false, false) => Answer::CannotTell,
-            (false, true) => Answer::Clear,
+        answer: match (blocks, fails, doubts.is_empty()) {
+            (true, ..) => Answer::WouldBlock,
+            (false, true, _) => Answer::WouldFail,
+            (false, false, false) => Answer::CannotTell,
+            (false, false, true) => Answer::Clear,
         },
         look_again: !blocks
+            && !fails
             && policy.first_look.is_none()
             && doubts.iter().any(|doubt| !doubt.lasting)
             && doubts.iter().all(|doubt| !doubt.lasting),
         statements: verdicts,
         doubts,
         warnings,
+        accepted: allowed.accepted,
     }
 }
 
@@ -91,6 +99,17 @@ fn standing_doubts(snapshot: &Snapshot, policy: &Policy) -> Vec<Doubt> {
                 .into(),
             help: "connect to the primary (target_session_attrs=read-write)".into(),
             lasting: true,
+            accepts: None,
+        });
+    }
+    let (major, newest) = (snapshot.server.major(), NEWEST_MAJOR);
+    if major > newest {
+        doubts.push(Doubt {
+            statement: None,
+            what: format!("the server is Postgres {major}; the rules known here end with {newest}"),
+            help: "look for a newer pgguard, or let it through with --allow newer-server".into(),
+            lasting: true,
+            accepts: Some(Allowable::NewerServer),
         });
     }
     doubts
@@ -102,6 +121,7 @@ fn seen_once(policy: &Policy) -> Doubt {
         what: "a transaction in front has only just begun".into(),
         help: format!("look again after {}", crate::words::span(policy.patience)),
         lasting: false,
+        accepts: None,
     }
 }
 
@@ -109,15 +129,16 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     let why = statement.opaque.as_ref()?;
     // Only what no parser understands has no command.
     let help = if statement.command.is_empty() {
-        "mend it: a server is likely to refuse it too, and the migration would stop there"
+        "fix it: the server will probably reject it too, and the migration would stop there"
     } else {
-        "read it, and let it through with --allow-opaque"
+        "read it, and let it through with --allow opaque"
     };
     Some(Doubt {
         statement: Some(index),
         what: format!("not everything that it locks can be known: {why}"),
         help: help.into(),
         lasting: true,
+        accepts: Some(Allowable::Opaque),
     })
 }
 

@@ -1,18 +1,37 @@
 //! How long the migration would keep others out of relations that exist, and whether that is too long.
 
+use super::allow::Allowed;
 use super::behind;
 use super::scene::Scene;
 use crate::hold;
-use crate::model::{Blocker, Footprint, Held, Hold, Role, StatementVerdict, Wait, WaitKind};
+use crate::model::{
+    Allowable, Blocker, Footprint, Held, Hold, Role, StatementVerdict, Wait, WaitKind,
+};
 
 /// Adds to each statement's verdict the locks that it takes and that keep others out; one that is held
 /// for too long counts like a wait.
-pub fn judge(scene: &Scene, footprint: &Footprint, verdicts: &mut [StatementVerdict]) {
+pub fn judge(
+    scene: &Scene,
+    footprint: &Footprint,
+    verdicts: &mut [StatementVerdict],
+    allowed: &mut Allowed,
+) {
     for hold in hold::of(footprint) {
         let Some(verdict) = verdicts.get_mut(hold.statement) else {
             continue;
         };
-        let over_s = over(scene, &hold);
+        let over_s = over(scene, &hold).filter(|_| {
+            let what = || {
+                format!(
+                    "holds {} on {} for {}",
+                    hold.mode,
+                    hold.name,
+                    hold::seconds(hold.time)
+                )
+            };
+            let at = Some(hold.statement);
+            !allowed.accepts(Allowable::Hold, at, Some(&hold.name), what)
+        });
         if over_s.is_some() {
             verdict.waits.push(wait(&hold));
         }

@@ -14,6 +14,7 @@
 //! unknown. Without one, a single doubt makes it CANNOT TELL. CLEAR is what is left.
 
 mod advisory;
+mod allow;
 pub mod before_backup;
 mod behind;
 mod blocker;
@@ -21,6 +22,7 @@ mod catalog_rows;
 mod clearing;
 mod collisions;
 mod decide;
+mod fails;
 mod held;
 mod holds;
 mod meets_dump;

@@ -1,6 +1,6 @@
 //! What a gate is told beside what it sees: how patient it is, what it saw before, what others know.
 
-use crate::model::{Doubt, Estimate, Oid, Pid, Snapshot};
+use crate::model::{Allowance, Doubt, Estimate, Oid, Pid, Snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ pub struct Policy {
     pub patience: TimeDelta,
     /// The transactions of an earlier look, at least `patience` ago. `None`: this is the first look.
     pub first_look: Option<FirstLook>,
-    /// Whether a statement whose locks cannot all be known is let through, with a warning.
-    pub allow_opaque: bool,
+    /// What is let through by name.
+    pub allow: Vec<Allowance>,
     /// A lock that keeps others out for longer than this is in their way; `None`: however long.
     pub max_hold: Option<TimeDelta>,
     /// The backend that will run the migration, where it is connected already: what it holds is its
@@ -35,7 +35,7 @@ impl Default for Policy {
         Self {
             patience: TimeDelta::seconds(1),
             first_look: None,
-            allow_opaque: false,
+            allow: Vec::new(),
             max_hold: None,
             asking: None,
             tool: None,

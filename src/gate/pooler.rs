@@ -17,6 +17,7 @@ pub fn doubt(server: &Server, session: &SessionSettings) -> Option<Doubt> {
         ),
         help: "connect to the server itself, past the pooler, or write schemas into the migration".into(),
         lasting: false,
+        accepts: None,
     })
 }
 

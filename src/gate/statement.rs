@@ -13,8 +13,8 @@ use super::safe_snapshot;
 use super::scene::{Party, Scene};
 use super::timeouts::Timeouts;
 use crate::model::{
-    Clears, ClearsBy, Doubt, LockMode, LockRequest, Oid, RelationName, Statement, StatementVerdict,
-    Wait, WaitKind, WaitPhase,
+    Allowable, Clears, ClearsBy, Doubt, LockMode, LockRequest, Oid, RelationName, Statement,
+    StatementVerdict, Wait, WaitKind, WaitPhase,
 };
 use crate::sessions::queue::Claim;
 use chrono::TimeDelta;
@@ -181,13 +181,13 @@ impl<'j, 'a> Judge<'j, 'a> {
         let in_front = front.holders.iter().chain(&front.waiters);
         let who = in_front.map(owner).filter(|owner| rows::lasts(self, owner));
         if let Some(who) = Owner::names(who, scene) {
-            self.doubt(
+            self.acceptable(
+                Allowable::DataDependent,
                 format!(
                     "it may need {} on {} ({}), and {who} is in front",
                     request.mode, request.name, request.reason
                 ),
                 "look again once that transaction is over; what the statement reaches, only its rows tell",
-                false,
             );
         }
     }
@@ -324,16 +324,26 @@ impl<'j, 'a> Judge<'j, 'a> {
             "GRANT pg_monitor TO {}",
             crate::model::quoted(&self.scene.snapshot.server.user)
         );
-        self.doubt(format!("pid {pid} {what}"), &help, false);
+        self.acceptable(Allowable::Hidden, format!("pid {pid} {what}"), &help);
     }
 
     /// Notes what is not known.
     pub fn doubt(&mut self, what: String, help: &str, lasting: bool) {
+        self.add_doubt(None, what, help, lasting);
+    }
+
+    /// Notes what is not known and can be let through by that name.
+    pub fn acceptable(&mut self, name: Allowable, what: String, help: &str) {
+        self.add_doubt(Some(name), what, help, false);
+    }
+
+    fn add_doubt(&mut self, accepts: Option<Allowable>, what: String, help: &str, lasting: bool) {
         let doubt = Doubt {
             statement: Some(self.index),
             what,
             help: help.to_owned(),
             lasting,
+            accepts,
         };
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);

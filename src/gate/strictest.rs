@@ -55,6 +55,8 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             lock_timeout_ms: None,
             statement_timeout_ms: None,
             jobs: Vec::new(),
+            allows: Vec::new(),
+            fails_for_certain: false,
             notes: Vec::new(),
         }],
     }

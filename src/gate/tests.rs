@@ -182,6 +182,8 @@ fn statement(locks: Vec<LockRequest>) -> Statement {
         lock_timeout_ms: None,
         statement_timeout_ms: None,
         jobs: Vec::new(),
+        allows: Vec::new(),
+        fails_for_certain: false,
         notes: Vec::new(),
     }
 }
@@ -538,10 +540,10 @@ fn what_cannot_be_known_is_never_clear_and_never_hides_a_certain_block() {
     assert_eq!(stage.decide(vec![opaque()]).answer, Answer::CannotTell);
     let both = vec![opaque(), statement(vec![request(ORDERS, AccessExclusive)])];
     assert_eq!(stage.decide(both).answer, Answer::WouldBlock);
-    stage.policy.allow_opaque = true;
+    stage.policy.allow = vec!["opaque".parse().unwrap()];
     let verdict = stage.decide(vec![opaque()]);
     assert_eq!(verdict.answer, Answer::Clear);
-    assert_eq!(verdict.warnings.len(), 1);
+    assert_eq!(verdict.accepted.len(), 1);
     stage.snapshot.server.in_recovery = true;
     assert_eq!(
         stage.decide(vec![statement(vec![])]).answer,

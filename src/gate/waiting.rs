@@ -139,6 +139,7 @@ mod tests {
             doubts: Vec::new(),
             warnings: Vec::new(),
             look_again: false,
+            accepted: Vec::new(),
         }
     }
 
@@ -221,6 +222,7 @@ mod tests {
             what: "this server is a standby".into(),
             help: "connect to the primary".into(),
             lasting: true,
+            accepts: None,
         });
         let mut waiting = Waiting::begin(TERMS, at(0));
         assert_eq!(

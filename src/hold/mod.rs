@@ -4,11 +4,13 @@
 //! | file | says |
 //! |---|---|
 //! | `cost.rs` | how long a piece of work takes |
+//! | `slots.rs` | whether the lock table has room for all of them |
 //! | `words.rs` | what is done meanwhile, in words |
 //!
 //! It knows neither the server's load nor the idle time between two statements: what it says is the work.
 
 pub mod cost;
+pub mod slots;
 mod words;
 
 pub use words::{amount, seconds, work};

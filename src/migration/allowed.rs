@@ -4,7 +4,12 @@ use crate::model::Allowance;
 
 /// What the comment lines above a line let through, and what is wrong with them. `line` counts from 0.
 #[must_use]
-pub fn above(text: &str, line: usize, file: &str, first_line: usize) -> (Vec<Allowance>, Vec<String>) {
+pub fn above(
+    text: &str,
+    line: usize,
+    file: &str,
+    first_line: usize,
+) -> (Vec<Allowance>, Vec<String>) {
     let before: Vec<&str> = text.lines().take(line).collect();
     let mut allowed = Vec::new();
     let mut wrong = Vec::new();
@@ -19,7 +24,9 @@ pub fn above(text: &str, line: usize, file: &str, first_line: usize) -> (Vec<All
         let place = format!("{file}:{}", first_line + at);
         match read(comment, &place) {
             Some(Ok(found)) => allowed.extend(found),
-            Some(Err(why)) => wrong.push(format!("the comment in {place} is not understood: {why}")),
+            Some(Err(why)) => {
+                wrong.push(format!("the comment in {place} is not understood: {why}"))
+            }
             None => {}
         }
     }
@@ -58,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_comment_is_about_the_statement_below_it_alone() {
-        let text = "-- pgguard: allow opaque because Ann has read it\n\n-- more\nDO $$ $$;\nDO $$ $$;\n";
+        let text =
+            "-- pgguard: allow opaque because Ann has read it\n\n-- more\nDO $$ $$;\nDO $$ $$;\n";
         assert_eq!(names(text, 3), (vec!["opaque".into()], 0));
         assert_eq!(names(text, 4), (vec![], 0));
         let (allowed, _) = above(text, 3, "a.sql", 1);

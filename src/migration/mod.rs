@@ -1,5 +1,6 @@
 //! UNDERSTAND. SQL → statements → lock requests, on a catalog that each statement changes.
 
+mod allowed;
 pub mod characteristics;
 pub mod depth;
 pub mod footprint;

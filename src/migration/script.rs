@@ -1,6 +1,7 @@
 //! The nouns: a script, who sends it, and its statements.
 
 use super::split::Reading;
+use crate::model::Allowance;
 use pg_query::NodeEnum;
 use std::collections::BTreeMap;
 
@@ -121,6 +122,10 @@ pub struct SourceStatement {
     pub doubt: Option<String>,
     /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
     pub waits_for_safe_snapshot: bool,
+    /// What a comment in front of it lets through.
+    pub allows: Vec<Allowance>,
+    /// What is wrong with such a comment.
+    pub comment_errors: Vec<String>,
 }
 
 /// What a statement is.

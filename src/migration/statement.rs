@@ -1,5 +1,6 @@
 //! A migration's text, cut into the statements that Postgres will get, each with its line and its transaction.
 
+use super::allowed;
 use super::depth;
 use super::psql::{self, What};
 use super::scan::{has_plain_backslash, newlines};
@@ -27,6 +28,8 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
                 .zip(places)
                 .map(|(cut, place)| SourceStatement {
                     doubt: strings.doubt(&cut.sql),
+                    allows: Vec::new(),
+                    comment_errors: Vec::new(),
                     file: cut.file,
                     line: cut.line,
                     sql: cut.sql,
@@ -40,7 +43,21 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
                 }),
         );
     }
+    note_what_is_allowed(scripts, &mut all);
     all
+}
+
+/// Reads the comments in front of statements.
+fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
+    for script in scripts.iter().filter(|s| s.sql.contains("pgguard:")) {
+        for statement in all.iter_mut().filter(|s| s.file == script.file) {
+            let Some(line) = statement.line.checked_sub(script.first_line) else {
+                continue;
+            };
+            (statement.allows, statement.comment_errors) =
+                allowed::above(&script.sql, line, &script.file, script.first_line);
+        }
+    }
 }
 
 /// Whether `standard_conforming_strings` may be off, as far as the migration says: a backslash in a plain string

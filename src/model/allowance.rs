@@ -158,7 +158,10 @@ mod tests {
     #[test]
     fn names_are_read_and_others_refused() {
         let read = |text: &str| text.parse::<Allowance>();
-        assert_eq!(read("hold=public.big").unwrap().pattern.as_deref(), Some("public.big"));
+        assert_eq!(
+            read("hold=public.big").unwrap().pattern.as_deref(),
+            Some("public.big")
+        );
         assert!(read("opaqe").unwrap_err().contains("opaque, failing"));
         assert!(read("hold=").is_err());
         for (name, what) in NAMES {

@@ -1,6 +1,6 @@
 //! A footprint: the locks that a migration will request, statement by statement, and what else it waits for.
 
-use super::{Job, LockMode, Oid, RelationKind, RelationName};
+use super::{Allowance, Job, LockMode, Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
 
 /// What a migration will request, in order.
@@ -38,6 +38,9 @@ pub struct Statement {
     /// Why Postgres will refuse it, where that can be told (it may still wait for its locks first).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails: Option<String>,
+    /// Whether Postgres refuses it for certain: nothing that is unknown can make it run.
+    #[serde(default)]
+    pub fails_for_certain: bool,
     /// `lock_timeout` in force while it runs as far as the migration itself sets it, in milliseconds
     /// (0: none); `None`: whatever the session starts with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +51,9 @@ pub struct Statement {
     /// Things worth knowing that are no lock: `adds an index that exists and is invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What a comment in front of it lets through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allows: Vec<Allowance>,
     /// The work that takes longer the larger its relations are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,

@@ -1,5 +1,6 @@
 //! The nouns, in Postgres's own words. No I/O in here, and nothing of ours is imported.
 
+mod allowance;
 mod backend;
 mod backup_run;
 mod catalog;
@@ -13,7 +14,9 @@ mod relation;
 mod session;
 mod snapshot;
 mod verdict;
+mod versions;
 
+pub use allowance::*;
 pub use backend::*;
 pub use backup_run::*;
 pub use catalog::*;
@@ -27,3 +30,4 @@ pub use relation::*;
 pub use session::*;
 pub use snapshot::*;
 pub use verdict::*;
+pub use versions::*;

@@ -1,6 +1,6 @@
 //! A verdict: would the migration block, on whom, until when, and who would pile up behind it.
 
-use super::{Hold, LockMode, Oid, Pid, RelationName, Role};
+use super::{Accepted, Allowable, Hold, LockMode, Oid, Pid, RelationName, Role};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,8 @@ pub enum Answer {
     Clear,
     /// It would wait: exit status 1.
     WouldBlock,
+    /// Postgres will refuse it for certain: exit status 1.
+    WouldFail,
     /// Not known: exit status 2.
     CannotTell,
 }
@@ -22,7 +24,7 @@ impl Answer {
     pub const fn exit_status(self) -> u8 {
         match self {
             Self::Clear => 0,
-            Self::WouldBlock => 1,
+            Self::WouldBlock | Self::WouldFail => 1,
             Self::CannotTell => 2,
         }
     }
@@ -33,6 +35,7 @@ impl Answer {
         match self {
             Self::Clear => "clear",
             Self::WouldBlock => "would_block",
+            Self::WouldFail => "would_fail",
             Self::CannotTell => "cannot_tell",
         }
     }
@@ -43,6 +46,7 @@ impl Answer {
         match self {
             Self::Clear => "CLEAR",
             Self::WouldBlock => "WOULD BLOCK",
+            Self::WouldFail => "WOULD FAIL",
             Self::CannotTell => "CANNOT TELL",
         }
     }
@@ -61,6 +65,9 @@ pub struct Verdict {
     /// What does not stop the migration and is still worth a line.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What would have weighed and was let through by name.
+    #[serde(default)]
+    pub accepted: Vec<Accepted>,
     /// Whether a second look, a patience later, may change it: somebody in front has only just begun.
     #[serde(default)]
     pub look_again: bool,
@@ -80,6 +87,9 @@ pub struct StatementVerdict {
     /// The locks that it takes and that keep others out, and how long each is held.
     #[serde(default)]
     pub holds: Vec<Held>,
+    /// Why it will not run, where that is certain and was not let through.
+    #[serde(default)]
+    pub fails: Option<String>,
     /// Facts about the wait that are worth a line: what it holds meanwhile, what a timeout means for
     /// the others, that it would end a running dump.
     #[serde(default)]
@@ -93,7 +103,8 @@ impl Verdict {
     pub fn is_lasting(&self) -> bool {
         let holds = |wait: &Wait| wait.counts && wait.kind == WaitKind::Hold;
         let waits = self.statements.iter().flat_map(|s| &s.waits);
-        self.doubts.iter().any(|doubt| doubt.lasting) || waits.into_iter().any(holds)
+        let fails = self.statements.iter().any(|s| s.fails.is_some());
+        fails || self.doubts.iter().any(|doubt| doubt.lasting) || waits.into_iter().any(holds)
     }
 }
 
@@ -130,6 +141,9 @@ pub struct Doubt {
     /// Whether looking again cannot change it: a standby, an opaque statement.
     #[serde(default)]
     pub lasting: bool,
+    /// By which name it can be let through; `None`: by none.
+    #[serde(default)]
+    pub accepts: Option<Allowable>,
 }
 
 /// What kind of wait.

@@ -39,6 +39,7 @@ pub fn statement(statement: &Statement) -> Value {
         "advisory": statement.advisory,
         "transaction": statement.transaction,
         "fails": statement.fails,
+        "fails_for_certain": statement.fails_for_certain,
         "lock_timeout_s": statement.lock_timeout_ms.map(seconds),
         "statement_timeout_s": statement.statement_timeout_ms.map(seconds),
         "notes": statement.notes,

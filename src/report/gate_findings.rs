@@ -32,6 +32,8 @@ pub struct GateView<'a> {
 pub enum Level {
     /// It would block.
     Block,
+    /// Postgres will refuse it.
+    Fail,
     /// It cannot be told.
     Doubt,
     /// Worth knowing.
@@ -48,7 +50,7 @@ pub struct Rule {
 }
 
 /// Every rule, in the order of their numbers.
-pub const RULES: [Rule; 7] = [
+pub const RULES: [Rule; 8] = [
     Rule {
         id: "lock-wait",
         meaning: "The statement would wait for a lock that somebody holds or waits for.",
@@ -76,6 +78,10 @@ pub const RULES: [Rule; 7] = [
     Rule {
         id: "long-hold",
         meaning: "The migration would keep others out of a relation for too long.",
+    },
+    Rule {
+        id: "would-fail",
+        meaning: "Postgres will refuse the statement.",
     },
 ];
 
@@ -159,18 +165,18 @@ pub fn place(footprint: &Footprint, statement: usize) -> Option<Place> {
 /// The answer on one statement.
 #[must_use]
 pub fn answer_on(verdict: &Verdict, statement: usize) -> Answer {
-    let blocks = verdict
-        .statements
-        .get(statement)
-        .is_some_and(StatementVerdict::blocks);
+    let own = verdict.statements.get(statement);
+    let blocks = own.is_some_and(StatementVerdict::blocks);
+    let fails = own.is_some_and(|own| own.fails.is_some());
     let doubted = verdict
         .doubts
         .iter()
         .any(|doubt| doubt.statement == Some(statement));
-    match (blocks, doubted) {
-        (true, _) => Answer::WouldBlock,
-        (false, true) => Answer::CannotTell,
-        (false, false) => Answer::Clear,
+    match (blocks, fails, doubted) {
+        (true, ..) => Answer::WouldBlock,
+        (false, true, _) => Answer::WouldFail,
+        (false, false, true) => Answer::CannotTell,
+        (false, false, false) => Answer::Clear,
     }
 }
 
@@ -182,6 +188,7 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
     for (index, verdict) in view.verdict.statements.iter().enumerate() {
         found.extend(blocks(view, index, verdict));
         found.extend(too_long(view, index, verdict));
+        found.extend(fails(view, index, verdict));
         if let Some(statement) = view.footprint.statements.get(index) {
             found.extend(notes(view, index, statement, verdict));
         }
@@ -206,6 +213,7 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
         facts: Vec::new(),
         advice: Vec::new(),
     }));
+    found.extend(accepted(view));
     found.sort_by_key(|finding| finding.level);
     found
 }
@@ -267,6 +275,44 @@ fn too_long(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Fi
         )],
     };
     groups.iter().map(finding).collect()
+}
+
+/// Why a statement will not run.
+fn fails(view: &GateView, index: usize, verdict: &StatementVerdict) -> Option<Finding> {
+    let why = verdict.fails.as_ref()?;
+    Some(Finding {
+        level: Level::Fail,
+        rule: RULES[7],
+        place: place(view.footprint, index),
+        title: printable(&format!("Postgres will refuse it: {why}")),
+        facts: Vec::new(),
+        advice: vec!["fix it; if it is meant to fail, let it through: --allow failing".to_owned()],
+    })
+}
+
+/// What was let through by name.
+fn accepted(view: &GateView) -> impl Iterator<Item = Finding> {
+    view.verdict.accepted.iter().map(|accepted| {
+        let by = &accepted.by;
+        let because = match &by.because {
+            Some(why) => format!(" because {why}"),
+            None => String::new(),
+        };
+        let text = format!(
+            "let through ({} by {}{because}): {}",
+            by.what.word(),
+            by.from,
+            accepted.what
+        );
+        Finding {
+            level: Level::Note,
+            rule: RULES[5],
+            place: accepted.statement.and_then(|at| place(view.footprint, at)),
+            title: printable(&text),
+            facts: Vec::new(),
+            advice: Vec::new(),
+        }
+    })
 }
 
 /// How many blockers of a wait are named.
@@ -587,7 +633,8 @@ fn notes(
     let fails = statement
         .fails
         .iter()
-        .map(|why| format!("Postgres will refuse it: {why}"));
+        .filter(|_| !statement.fails_for_certain)
+        .map(|why| format!("Postgres will probably refuse it: {why}"));
     let holds = gate_holds::groups(verdict, false);
     let holds = holds
         .iter()

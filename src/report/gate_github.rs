@@ -13,7 +13,7 @@ pub fn gate_github(view: &GateView) -> String {
     let mut out = String::new();
     for finding in findings(view) {
         let kind = match finding.level {
-            Level::Block | Level::Doubt => "error",
+            Level::Block | Level::Fail | Level::Doubt => "error",
             Level::Note => "notice",
         };
         let mut properties: Vec<String> = Vec::new();
@@ -42,6 +42,7 @@ pub fn gate_github(view: &GateView) -> String {
 fn title(finding: &Finding) -> String {
     let word = match finding.level {
         Level::Block => Answer::WouldBlock.headline(),
+        Level::Fail => Answer::WouldFail.headline(),
         Level::Doubt => Answer::CannotTell.headline(),
         Level::Note => "pgguard",
     };

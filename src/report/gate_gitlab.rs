@@ -26,7 +26,7 @@ pub fn gate_gitlab(view: &GateView) -> String {
 
 fn issue(finding: &Finding, fingerprint: &str, first_file: &str) -> Value {
     let severity = match finding.level {
-        Level::Block => "blocker",
+        Level::Block | Level::Fail => "blocker",
         Level::Doubt => "major",
         Level::Note => "info",
     };

@@ -36,6 +36,7 @@ pub fn gate_value(view: &GateView) -> Value {
         "statements": statements,
         "doubts": view.verdict.doubts,
         "warnings": view.verdict.warnings,
+        "accepted": view.verdict.accepted,
     })
 }
 

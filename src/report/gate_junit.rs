@@ -76,7 +76,7 @@ fn suites(view: &GateView, found: &[Finding]) -> Vec<TestSuite> {
 fn status(answer: Answer, found: &[&Finding]) -> TestCaseStatus {
     let kind = match answer {
         Answer::Clear => return TestCaseStatus::success(),
-        Answer::WouldBlock => NonSuccessKind::Failure,
+        Answer::WouldBlock | Answer::WouldFail => NonSuccessKind::Failure,
         Answer::CannotTell => NonSuccessKind::Error,
     };
     let weighty: Vec<&&Finding> = found.iter().filter(|f| f.level != Level::Note).collect();

@@ -43,7 +43,7 @@ pub fn gate_sarif(view: &GateView) -> String {
 
 fn result(finding: &Finding, fingerprint: &str) -> Value {
     let level = match finding.level {
-        Level::Block | Level::Doubt => "error",
+        Level::Block | Level::Fail | Level::Doubt => "error",
         Level::Note => "note",
     };
     let locations: Vec<Value> = finding

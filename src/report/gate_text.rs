@@ -41,6 +41,7 @@ pub fn gate_text(view: &GateView, page: Page) -> String {
 fn in_full(finding: &Finding, page: Page) -> String {
     let (answer, ink) = match finding.level {
         Level::Block => (Answer::WouldBlock, Ink::Bad),
+        Level::Fail => (Answer::WouldFail, Ink::Bad),
         Level::Doubt | Level::Note => (Answer::CannotTell, Ink::Doubtful),
     };
     let mut parts = Vec::new();
@@ -89,7 +90,7 @@ fn what_to_do(found: &[Finding], page: Page) -> String {
     let mut out = String::new();
     let advice = found
         .iter()
-        .filter(|f| f.level == Level::Block)
+        .filter(|f| matches!(f.level, Level::Block | Level::Fail))
         .flat_map(|f| &f.advice);
     for text in advice.take(MOST_FINDINGS) {
         if !said.contains(&text.as_str()) {
@@ -133,6 +134,7 @@ fn closing(view: &GateView, page: Page) -> String {
     };
     let parts: Vec<String> = [
         (count(Answer::WouldBlock), "would block"),
+        (count(Answer::WouldFail), "would fail"),
         (count(Answer::CannotTell), "cannot be told"),
         (count(Answer::Clear), "clear"),
     ]

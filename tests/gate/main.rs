@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod allow;
 mod command;
 mod dice;
 mod fresh;

@@ -41,6 +41,8 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
         lock_timeout_ms: None,
         statement_timeout_ms: None,
         jobs: Vec::new(),
+        allows: Vec::new(),
+        fails_for_certain: false,
         notes: vec![],
     }
 }
@@ -189,9 +191,11 @@ fn verdict() -> Verdict {
             what: "not everything that it locks can be known: a DO block runs code".into(),
             help: "read it, and let it through with --allow-opaque".into(),
             lasting: true,
+            accepts: None,
         }],
         warnings: vec!["another migration is under way: pid 9 (rails)".into()],
         look_again: false,
+        accepted: Vec::new(),
     }
 }
 
@@ -214,6 +218,7 @@ fn clear() -> (Verdict, Footprint) {
         doubts: vec![],
         warnings: vec![],
         look_again: false,
+        accepted: Vec::new(),
     };
     (verdict, footprint)
 }

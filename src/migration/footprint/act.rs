@@ -394,6 +394,17 @@ impl<'a> Act<'a> {
             self.phases.clear();
             self.objects.clear();
         }
+        let fails = refused.clone().or_else(|| outcome.err().map(|r| r.0));
+        // A role's rights, and what came after something unknown or after a failure, may be otherwise.
+        let fails_for_certain = fails.is_some()
+            && refused.is_none()
+            && self.opaque.is_none()
+            && !self.source.possible
+            && self.source.doubt.is_none()
+            && !self.world.is_doubtful;
+        self.world.is_doubtful |= fails.is_some() || self.opaque.is_some();
+        self.notes
+            .extend(self.source.comment_errors.iter().cloned());
         Statement {
             file: self.source.file.clone(),
             line: self.source.line,
@@ -405,7 +416,9 @@ impl<'a> Act<'a> {
             objects: self.objects,
             opaque: self.opaque,
             transaction: self.source.transaction,
-            fails: refused.or_else(|| outcome.err().map(|r| r.0)),
+            fails,
+            fails_for_certain,
+            allows: self.source.allows.clone(),
             lock_timeout_ms: self.source.lock_timeout_ms,
             statement_timeout_ms: self.source.statement_timeout_ms,
             notes: self.notes,

@@ -27,6 +27,7 @@
 //! | `world.rs`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
 //! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
 //! | `jobs.rs` | which work takes longer the larger its relations are |
+//! | `newer.rs` | what only a newer server knows, read by hand |
 //! | `reach.rs` | which names to look up |
 //!
 //! What cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
@@ -49,6 +50,7 @@ mod jobs;
 mod maintenance;
 mod names;
 mod new_column;
+mod newer;
 mod objects;
 mod output;
 mod partition;
@@ -136,6 +138,9 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
         }
         Body::Connect(_) => act.finish("psql", Ok(())),
         Body::Unparsable(why) => {
+            if let Some((command, outcome)) = newer::play(&mut act, &source.sql) {
+                return act.finish(command, outcome);
+            }
             act.opaque(format!("cannot be read as SQL: {why}"));
             act.finish("", Ok(()))
         }

@@ -41,8 +41,10 @@ pub struct Reach {
 pub fn reach(statements: &[SourceStatement]) -> Reach {
     let mut reach = Reach::default();
     for statement in statements {
-        if let Body::Sql(node) = &statement.body {
-            reach.add(node);
+        match &statement.body {
+            Body::Sql(node) => reach.add(node),
+            Body::Unparsable(_) => reach.add_words(&statement.sql),
+            _ => {}
         }
     }
     reach

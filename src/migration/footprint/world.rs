@@ -132,6 +132,8 @@ pub struct World {
     pub session: SessionSettings,
     /// Major version, such as 15.
     pub version: i32,
+    /// Whether an earlier statement did what is unknown, or fails.
+    pub is_doubtful: bool,
     /// `search_path`, expanded but for schemas that do not exist.
     path: Vec<String>,
     start_path: Vec<String>,
@@ -189,6 +191,7 @@ impl World {
             known => known,
         };
         let mut world = Self {
+            is_doubtful: false,
             version: if version_num == 0 {
                 18
             } else {

@@ -30,6 +30,16 @@ SELECT name AS setting,
 -- Where the server is, most likely.
 SELECT 'log_timezone' AS setting, current_setting('log_timezone');
 
+-- Room in the lock table: NLOCKENTS (lock.c), InitializeMaxBackends (postinit.c).
+SELECT 'lock_slots' AS setting,
+       current_setting('max_locks_per_transaction')::int8
+       * (current_setting('max_connections')::int8
+          + coalesce(current_setting('autovacuum_worker_slots', true), current_setting('autovacuum_max_workers'))::int8
+          + current_setting('max_worker_processes')::int8
+          + current_setting('max_wal_senders')::int8
+          + current_setting('max_prepared_transactions')::int8
+          + 1);
+
 -- For the whole session only where it is ours alone: a pooler would hand these limits to its next client.
 SELECT set_config(name, value, false) AS done
   FROM (VALUES ('default_transaction_read_only', 'on'),

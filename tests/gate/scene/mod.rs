@@ -185,6 +185,8 @@ impl Scene {
                 lock_timeout_ms: None,
                 statement_timeout_ms: None,
                 jobs: Vec::new(),
+                allows: Vec::new(),
+                fails_for_certain: false,
                 notes: vec![],
             }],
         };

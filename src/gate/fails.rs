@@ -1,0 +1,42 @@
+//! What Postgres will refuse for certain: waiting does not help, and it is no green.
+
+use super::allow::Allowed;
+use super::scene::Scene;
+use crate::hold::slots;
+use crate::model::{Allowable, Footprint, StatementVerdict};
+
+/// Says of each statement that will not run why, unless that was let through; returns what may go wrong.
+pub fn judge(
+    scene: &Scene,
+    footprint: &Footprint,
+    verdicts: &mut [StatementVerdict],
+    allowed: &mut Allowed,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let too_many = slots::too_many(footprint, scene.snapshot);
+    for (at, verdict) in verdicts.iter_mut().enumerate() {
+        let statement = &footprint.statements[at];
+        let refused = statement
+            .fails
+            .as_ref()
+            .filter(|_| statement.fails_for_certain);
+        let out_of_slots = too_many.iter().find(|found| found.statement == at);
+        if let Some(found) = out_of_slots.filter(|found| !found.is_certain) {
+            warnings.push(format!(
+                "{}:{}: {}",
+                statement.file, statement.line, found.why
+            ));
+        }
+        let slots = out_of_slots
+            .filter(|found| found.is_certain)
+            .map(|found| &found.why);
+        let Some(why) = refused.or(slots) else {
+            continue;
+        };
+        let what = || format!("Postgres will refuse it: {why}");
+        if !allowed.accepts(Allowable::Failing, Some(at), None, what) {
+            verdict.fails = Some(why.clone());
+        }
+    }
+    warnings
+}
