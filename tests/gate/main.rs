@@ -17,6 +17,7 @@ mod random_statements;
 mod reports;
 mod rows;
 mod scene;
+mod scenes;
 mod standby;
 mod tables;
 mod trial;
