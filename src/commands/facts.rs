@@ -92,7 +92,7 @@ impl Facts {
         let sources = match &mut self.from {
             _ if all => sources,
             From::Server(connection) => {
-                let limits = connection.limits();
+                let limits = connection.limits_that_keep_the_path();
                 let before = if self.records {
                     sources.clone()
                 } else {
@@ -130,7 +130,7 @@ impl Facts {
     pub async fn catalog(&mut self, reach: &Reach) -> Result<Catalog> {
         match &mut self.from {
             From::Server(connection) => {
-                let limits = connection.limits();
+                let limits = connection.limits_that_keep_the_path();
                 let catalog = connection
                     .within_deadline("reading the catalog", async |session| {
                         catalog::load(session, reach, &limits).await

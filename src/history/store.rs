@@ -24,6 +24,11 @@ const APPLICATION_ID: i32 = 0x7067_6768;
 /// Advisory lock that two `init`s share: its own, since sqlx's is one for all programs that migrate.
 const INIT_LOCK: i64 = 0x7067_6768_0001;
 
+/// How a transaction on a server begins: only Postgres's own operators and functions are found in it.
+pub const READ: &str = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp";
+/// The same for one that writes.
+pub const WRITE: &str = "BEGIN READ WRITE; SET LOCAL search_path = pg_catalog, pg_temp";
+
 /// An open place.
 pub struct Store {
     name: String,
@@ -65,12 +70,16 @@ pub(super) use from_row;
 /// the statement that this place takes from one that names the schema.
 macro_rules! transaction {
     ($store:expr, read |$tx:ident, $sql:ident| $block:expr) => {
-        transaction!($store, ("BEGIN", "BEGIN READ ONLY"), |$tx, $sql| $block)
+        transaction!(
+            $store,
+            ("BEGIN", $crate::history::store::READ),
+            |$tx, $sql| $block
+        )
     };
     ($store:expr, write |$tx:ident, $sql:ident| $block:expr) => {
         transaction!(
             $store,
-            ("BEGIN IMMEDIATE", "BEGIN READ WRITE"),
+            ("BEGIN IMMEDIATE", $crate::history::store::WRITE),
             |$tx, $sql| $block
         )
     };
@@ -322,10 +331,7 @@ fn known(version: i64, newest: i64, name: &str) -> Result<()> {
 
 async fn create_schema(session: &mut PgConnection, name: &str) -> Result<()> {
     let wrong = |error: sqlx::Error| failed(name, &error);
-    let mut transaction = session
-        .begin_with("BEGIN READ WRITE")
-        .await
-        .map_err(wrong)?;
+    let mut transaction = session.begin_with(WRITE).await.map_err(wrong)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(INIT_LOCK)
         .execute(&mut *transaction)

@@ -15,8 +15,10 @@ use sqlx::{Connection as _, FromRow, Row as _};
 
 const TABLES: &str = include_str!("applied_tables.sql");
 
-/// Ends with the transaction; a lock that is not there at once is given up.
-const LIMITS: &str = "SET TRANSACTION READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'";
+/// Ends with the transaction; a lock that is not there at once is given up. A policy of the table would run code of its
+/// owner: then it is an error.
+const LIMITS: &str = "SET TRANSACTION READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'; \
+     SET LOCAL row_security = off; SET LOCAL search_path = pg_catalog, pg_temp";
 
 /// A table that could be a version table.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ impl FromRow<'_, PgRow> for Found {
     }
 }
 
-/// `limits` begin each transaction ([`Connection::limits`](super::connect::Connection::limits)).
+/// `limits` begin each transaction ([`limits_that_keep_the_path`](super::connect::limits_that_keep_the_path)).
 ///
 /// What is left of each folder after the migrations that its tool has applied to this database. Files and standard
 /// input stay as they are. A folder that could be several tools' is read again as that one whose table is there.

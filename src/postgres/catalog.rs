@@ -10,6 +10,9 @@
 //! server copies a prepared statement three times, and each of its steps is a round trip.
 
 use super::array_of;
+use super::connect::is_kept_path;
+#[cfg(doc)]
+use super::connect::limits_that_keep_the_path;
 use crate::migration::footprint::Reach;
 use crate::model::{Catalog, Oid, class};
 use crate::{Error, Result};
@@ -31,7 +34,7 @@ const PLANNER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin
                        SET LOCAL work_mem = '256kB'; ";
 
 /// Loads the catalog for what a migration can reach. Each query is one message that begins with `limits`
-/// ([`Connection::limits`](super::connect::Connection::limits)): a pooler's session has none of ours.
+/// ([`limits_that_keep_the_path`]): a pooler's session has none of ours.
 ///
 /// # Errors
 /// When the server fails one of the two queries, or says something that cannot be read.
@@ -47,10 +50,12 @@ pub async fn load(connection: &mut PgConnection, reach: &Reach, limits: &str) ->
 
 async fn ask(connection: &mut PgConnection, limits: &str, query: &str) -> Result<Vec<PgRow>> {
     let message = format!("{limits}{PLANNER}{query}");
-    sqlx::raw_sql(AssertSqlSafe(message))
+    let mut rows = sqlx::raw_sql(AssertSqlSafe(message))
         .fetch_all(connection)
         .await
-        .map_err(failed)
+        .map_err(failed)?;
+    rows.retain(|row| !is_kept_path(row));
+    Ok(rows)
 }
 
 /// A query with its values in the places of `$1`, `$2`… . Comments go: no value may end up in one.

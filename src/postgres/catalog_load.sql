@@ -23,7 +23,7 @@ ranges (owner, range) AS (
 SELECT 'session' AS part, pg_catalog.row_to_json(x)::text AS body FROM (
     SELECT pg_catalog.current_setting('server_version_num')::int AS server_version_num,
            pg_catalog.current_database()::text AS database, current_user::text AS "user",
-           pg_catalog.current_setting('search_path') AS search_path,
+           pg_catalog.current_setting('pgguard.path') AS search_path,
            -- Only in a session that a pooler shares: the view costs a millisecond.
            CASE WHEN coalesce(pg_catalog.current_setting('pgguard.direct', true), '') = ''
                 THEN (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path')
@@ -35,7 +35,7 @@ SELECT 'session' AS part, pg_catalog.row_to_json(x)::text AS body FROM (
 UNION ALL
 SELECT 'schemas', pg_catalog.json_agg(x)::text FROM (
     SELECT 2615 AS class, oid::int8 AS oid, nspname AS name FROM pg_catalog.pg_namespace
-    WHERE nspname = ANY ($7) OR nspname = ANY (pg_catalog.current_schemas(true)) OR nspname = current_user
+    WHERE nspname = ANY ($7) OR nspname = ANY (pg_catalog.current_setting('pgguard.schemas')::name[]) OR nspname = current_user
        OR oid IN (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = ANY ($1))) x
 UNION ALL
 SELECT 'relations', pg_catalog.json_agg(x)::text FROM (

@@ -11,7 +11,7 @@ seed (classid, objid, role) AS (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = ANY ($1)
-      AND (n.nspname = ANY (pg_catalog.current_schemas(true)) OR n.nspname = ANY ($1))
+      AND (n.nspname = ANY (pg_catalog.current_setting('pgguard.schemas')::name[]) OR n.nspname = ANY ($1))
   UNION
     SELECT 1247::oid, t.oid, CASE WHEN $3 AND t.oid >= 16384 THEN 'r' ELSE 'p' END
     FROM pg_catalog.pg_type t WHERE t.typname = ANY ($1)

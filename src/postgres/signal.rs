@@ -70,6 +70,7 @@ pub async fn signal(
         .replace("$pid", &identity.pid.to_string())
         .replace("$backend_start", &timestamp(backend_start))
         .replace("$xact_start", &xact_start);
+    let statement = connection.limits() + &statement;
     let stage = what.clone();
     connection
         .within_deadline(&stage, async |session| {
@@ -95,7 +96,8 @@ pub async fn rollback_prepared(connection: &mut Connection, xact: &PreparedXact)
     let user = quoted(&connection.server().user);
     let what = format!("roll back the prepared transaction {}", literal(&xact.gid));
     let same = format!(
-        "SELECT 1 FROM pg_prepared_xacts WHERE gid = {} AND transaction::text = '{}' AND prepared = '{}'",
+        "{}SELECT 1 FROM pg_prepared_xacts WHERE gid = {} AND transaction::text = '{}' AND prepared = '{}'",
+        connection.limits(),
         literal(&xact.gid),
         xact.transaction,
         timestamp(xact.prepared)

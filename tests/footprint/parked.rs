@@ -202,9 +202,13 @@ async fn predicted(database: &Database, sql: &str) -> (Statement, BTreeMap<Oid, 
         .expect("connects");
     let statement = cut(sql).remove(0);
     let reach = footprint::reach(std::slice::from_ref(&statement));
-    let catalog = pgguard::postgres::catalog::load(&mut connection, &reach, "")
-        .await
-        .expect("the catalog loads");
+    let catalog = pgguard::postgres::catalog::load(
+        &mut connection,
+        &reach,
+        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+    )
+    .await
+    .expect("the catalog loads");
     let before = relations(&mut connection).await;
     (
         footprint::of(&[statement], catalog, 0).statements.remove(0),

@@ -50,10 +50,17 @@ fn pending_in(database: &Database, url: &str, folder: &Path, tool: Option<&str>)
     };
     runtime.block_on(async {
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        only_pending(&mut connection, read, &options, "")
-            .await
-            .unwrap()
-            .remove(0)
+        only_pending(
+            &mut connection,
+            read,
+            &options,
+            &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(
+                60,
+            )),
+        )
+        .await
+        .unwrap()
+        .remove(0)
     })
 }
 

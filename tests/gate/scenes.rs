@@ -5,7 +5,7 @@
 
 use crate::common::{self, Database, Session, pgguard};
 use crate::trial::{Did, cancel, run};
-use pgguard::migration::statement::{Script, TransactionHabit, statements};
+use pgguard::migration::statement::{Script, statements};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -312,12 +312,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 
 /// The statements of a text, each with its line.
 fn cut(text: &str) -> Vec<(usize, String)> {
-    let script = Script {
-        file: "scene.sql".into(),
-        sql: text.into(),
-        first_line: 1,
-        habit: TransactionHabit::PerStatement,
-    };
+    let script = Script::psql("scene.sql", text);
     statements(&[script])
         .into_iter()
         .map(|statement| (statement.line, statement.sql))

@@ -16,16 +16,12 @@ SELECT current_setting('server_version_num') AS hello,
   FROM pg_database d
  WHERE d.datname = current_database();
 
--- What a migration's session would begin with: read before the limits of ours are set. In a session that
--- a pooler shares, an earlier client may have set them for itself; what the session began with is kept.
-SELECT name AS setting,
-       CASE WHEN current_setting('pgguard.direct', true) = '$nonce'
-            THEN (extract(epoch FROM current_setting(name, true)::interval) * 1000)::bigint
-            ELSE (SELECT reset_val::bigint FROM pg_settings AS s WHERE s.name = one.name)
-        END
-  FROM unnest(ARRAY['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
-                    'transaction_timeout', 'deadlock_timeout']) AS one (name)
- WHERE current_setting(name, true) IS NOT NULL;
+-- What a migration's session would begin with, in milliseconds: not what is in force, since the limits of ours
+-- are, and in a session that a pooler shares an earlier client may have set others for itself.
+SELECT name AS setting, reset_val
+  FROM pg_settings
+ WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
+                'transaction_timeout', 'deadlock_timeout');
 
 -- Where the server is, most likely.
 SELECT 'log_timezone' AS setting, current_setting('log_timezone');

@@ -32,8 +32,8 @@ use crate::model::Server;
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use refusal::Refusal;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Connection as _, Either};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Row as _};
 use std::fmt;
 use std::time::Duration;
 
@@ -114,6 +114,12 @@ impl Connection {
         limits(self.deadline)
     }
 
+    /// The same for a question about names: see [`limits_that_keep_the_path`].
+    #[must_use]
+    pub fn limits_that_keep_the_path(&self) -> String {
+        limits_that_keep_the_path(self.deadline)
+    }
+
     /// Where it leads, for messages: never with the password.
     #[must_use]
     pub fn target(&self) -> &str {
@@ -136,7 +142,7 @@ impl Connection {
         statements: &str,
         mut each: impl FnMut(&Row<'_>),
     ) -> Result<()> {
-        let message = format!("{}{statements}", self.limits());
+        let message = format!("{}{statements}", limits(self.deadline));
         let (what, target, user) = (
             what.to_owned(),
             self.target.clone(),
@@ -193,9 +199,40 @@ impl Connection {
     }
 }
 
-/// The `SET LOCAL` statements that every message of ours begins with.
+/// Nothing but Postgres's own operators, functions, types and views is found. Whoever may create objects in a
+/// schema of the session's own path could offer a closer match there, and it would run with our rights
+/// (<https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>, CVE-2018-1058).
+pub const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; ";
+
+/// What the session's own path is, kept for the rest of the transaction: read before [`OUR_PATH`], and therefore with
+/// every name qualified and each argument of the very type.
+const KEPT_PATH: &str = "SELECT pg_catalog.set_config('pgguard.path', pg_catalog.current_setting('search_path'), true) \
+     AS kept_path, pg_catalog.set_config('pgguard.schemas', \
+     pg_catalog.current_schemas(true)::pg_catalog.text, true); ";
+
+/// The `SET LOCAL` statements that every message of ours begins with. SET reads no catalog: no lock comes before the
+/// limits.
 #[must_use]
 pub fn limits(deadline: Duration) -> String {
+    bounds(deadline) + OUR_PATH
+}
+
+/// As [`limits`]; `pgguard.path` has the session's own `search_path` then, and `pgguard.schemas` the schemas that it
+/// leads to. The answer begins with a row that [`is_kept_path`] knows.
+#[must_use]
+pub fn limits_that_keep_the_path(deadline: Duration) -> String {
+    bounds(deadline) + KEPT_PATH + OUR_PATH
+}
+
+/// Whether a row is that of [`limits_that_keep_the_path`].
+#[must_use]
+pub fn is_kept_path(row: &PgRow) -> bool {
+    row.columns()
+        .first()
+        .is_some_and(|c| c.name() == "kept_path")
+}
+
+fn bounds(deadline: Duration) -> String {
     format!(
         "SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
          SET LOCAL jit = off; SET LOCAL DateStyle = 'ISO'; ",
@@ -379,7 +416,10 @@ async fn hello(
         );
     let mut greeting = Greeting::default();
     // Names can be of any encoding; the server must not try to convert them.
-    let message = |question: &str| format!("SET LOCAL client_encoding = 'SQL_ASCII'; {question}");
+    let message = |question: &str| {
+        let limits = limits(deadline);
+        format!("{limits}SET LOCAL client_encoding = 'SQL_ASCII'; {question}")
+    };
     let first = send(&mut session, message(&question), &mut |row| {
         greeting.take(row, nonce)
     })

@@ -27,6 +27,7 @@ const HELP: &[(&str, &str)] = &[
     ("3D000", "check the database's name (-d); psql -l lists them"),
     ("42501", "GRANT CONNECT ON DATABASE to the role"),
     ("53300", "all connection slots are taken: end idle sessions, or connect as a role that may use the reserved ones (pg_use_reserved_connections, superuser)"),
+    ("55P03", "a session holds ACCESS EXCLUSIVE on a system catalog (VACUUM FULL, CLUSTER, REINDEX, LOCK): try again when it has ended"),
     ("57P03", "the server is starting up, shutting down or recovering: try again in a moment"),
     ("57P01", "the server ended the session: try again"),
     ("55000", "the database does not take connections: check datallowconn"),

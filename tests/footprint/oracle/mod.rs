@@ -42,9 +42,13 @@ pub fn cut(text: &str) -> Vec<SourceStatement> {
 /// What pgguard predicts for one statement now, as the `looker` sees the catalog.
 pub async fn predicted(looker: &mut PgConnection, statement: &SourceStatement) -> Statement {
     let reach = footprint::reach(std::slice::from_ref(statement));
-    let catalog = pgguard::postgres::catalog::load(looker, &reach, "")
-        .await
-        .expect("the catalog loads");
+    let catalog = pgguard::postgres::catalog::load(
+        looker,
+        &reach,
+        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+    )
+    .await
+    .expect("the catalog loads");
     let mut inside = statement.clone();
     inside.in_block = true;
     footprint::of(&[inside], catalog, 0).statements.remove(0)

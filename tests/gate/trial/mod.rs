@@ -119,9 +119,13 @@ pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Sai
     let script = Script::psql("migration.sql", sql);
     let statements = statements(&[script]);
     let session = connection.session().expect("an open session");
-    let catalog = catalog::load(session, &reach(&statements), "")
-        .await
-        .expect("the catalog can be read");
+    let catalog = catalog::load(
+        session,
+        &reach(&statements),
+        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+    )
+    .await
+    .expect("the catalog can be read");
     let snapshot = look(connection).await.expect("a look");
     let footprint = footprint::of(&statements, catalog, snapshot.server.version_num);
     let verdict = decide(&footprint, &snapshot, &understand(&snapshot), policy);
