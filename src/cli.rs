@@ -1,9 +1,5 @@
 //! Every command and flag. `-h` is the host, as in psql; help is `--help` or `-?`.
 
-mod read;
-
-pub use read::{Asked, read};
-
 use crate::config::MaxHold;
 use crate::model::Allowance;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -11,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// If I run this migration now, will it block: on whom, until when, and who piles up behind it?
+/// Will this migration block: on whom, until when, and who piles up behind it?
 #[derive(Debug, Parser)]
 #[command(
     name = "pgguard",
@@ -19,18 +15,18 @@ use std::time::Duration;
     disable_help_flag = true,
     disable_help_subcommand = true,
     arg_required_else_help = true,
-    max_term_width = 100,
-    after_help = "Connection habits are libpq's: -h -p -U -d, a URL or key=value string, PGHOST and its kin, \
-                  PGPASSFILE, PGSERVICE, DATABASE_URL.\n\n\
-                  Try it without touching anything of yours: pgguard demo"
+    max_term_width = 100
 )]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Print help (-h is the host, as in psql).
-    #[arg(short = '?', long, action = ArgAction::Help, global = true)]
+    /// This page; --help-all lists every option.
+    #[arg(short = '?', long, action = ArgAction::HelpShort, global = true)]
     pub help: Option<bool>,
+    /// Help with every option.
+    #[arg(long, action = ArgAction::HelpShort, global = true)]
+    pub help_all: Option<bool>,
     /// When to use colours.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN")]
     pub color: Color,
@@ -50,27 +46,41 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Who is connected, in which role, who waits behind whom, how far the backup is.
+    /// Who is connected, who waits behind whom, how far the backup is.
     Status(StatusArgs),
-    /// Would this migration block? Exit status: 0 clear, 1 would block, 2 cannot tell.
+    /// Would this migration block: on whom, until when?
     Gate(GateArgs),
-    /// Which relations a migration will lock, in which mode, why, and for how long.
+    /// Which locks a migration takes, and why.
     Explain(ExplainArgs),
-    /// For a monitoring system: one line by the Nagios plugin rules, exit status 0 to 3.
+    /// A monitoring plugin: one line by the Nagios rules.
     Check(CheckArgs),
-    /// End the session that is in the way: shows who it is and what it costs, asks, waits until it is gone.
+    /// Shows a session and what ending it costs, asks, and ends it.
     Kill(KillArgs),
-    /// Past backup runs, the running one, the next one; records, exports and imports them.
+    /// Past backup runs, the running one, the next one.
     Backups(BackupsArgs),
-    /// A throw-away server, a real pg_dump, a real migration, the verdict.
+    /// A throw-away server, a real backup, a real migration.
     Demo(DemoArgs),
     /// Print the completions for a shell.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the man page.
-    Man,
+    /// Print the man page of a command.
+    Man {
+        /// Which command; with none: pgguard itself.
+        command: Vec<String>,
+        /// Write every page into this folder.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        folder: Option<PathBuf>,
+    },
+    /// Print the help of a command.
+    Help {
+        /// Which command; with none: pgguard itself.
+        command: Vec<String>,
+        /// Every option.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// A span as people write it.
@@ -100,7 +110,6 @@ pub fn not_too_long(duration: Duration) -> Result<Duration, String> {
 
 /// How to reach the server: libpq's flags.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// Server's host, or the folder of its socket [default: $PGHOST, or the local socket].
     #[arg(short = 'h', long, value_name = "HOST")]
@@ -121,7 +130,6 @@ pub struct ConnectArgs {
 
 /// Recording and replaying what a command reads.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Recording")]
 pub struct RecordArgs {
     /// Write what was read from the server to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
@@ -183,7 +191,6 @@ pub struct StatusArgs {
 
 /// Which migration, and how its runner treats it.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Migration")]
 pub struct MigrationArgs {
     /// Treat the files as this tool's (sqlx, flyway, dbmate, goose…) instead of recognising the layout.
     #[arg(long, value_name = "TOOL")]
@@ -213,14 +220,8 @@ pub enum Transaction {
 
 /// `pgguard gate`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit status: 0 clear, 1 would block, 2 cannot tell (never 0 on doubt).\n\n\
-    Examples:\n  pgguard gate migrations/0057.sql && ./migrate\n  \
-    python manage.py sqlmigrate shop 0057 | pgguard gate -\n  \
-    pgguard gate --wait 30m migrations/ && ./migrate"
-)]
 pub struct GateArgs {
-    /// Files, folders or - for standard input; with none: ACCESS EXCLUSIVE on every user table.
+    /// Files, folders or -; with none: ACCESS EXCLUSIVE on every table.
     #[arg(value_name = "MIGRATION")]
     pub migrations: Vec<PathBuf>,
     /// How to read them.
@@ -337,7 +338,6 @@ pub struct ExplainArgs {
 
 /// Where past backup runs are kept.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "History")]
 pub struct HistoryArgs {
     /// A SQLite file, or a postgres:// URL whose `pgguard` schema holds it [default: $PGGUARD_HISTORY, or the user's state folder].
     #[arg(long, value_name = "WHERE")]
@@ -349,7 +349,6 @@ pub struct HistoryArgs {
 
 /// Reading user data for an estimate.
 #[derive(Debug, Clone, Copy, Default, Args)]
-#[command(next_help_heading = "Estimate")]
 pub struct SampleArgs {
     /// Read a few rows of the tables that a running dump copies, for a better estimate of its end.
     ///
@@ -376,9 +375,6 @@ pub struct CheckArgs {
 
 /// `pgguard kill`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit status: 0 gone, 1 still there or it changed, 2 could not look or act."
-)]
 pub struct KillArgs {
     /// The session's process id, as `pgguard status` shows it.
     #[arg(value_name = "PID", required_unless_present_any = ["blocking", "prepared"])]
@@ -411,15 +407,7 @@ pub struct KillArgs {
 
 /// `pgguard backups`
 #[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "The next one is told by the configuration's [[backup]] lines, else by the rhythm of past starts, else \
-    by this machine's crontabs and systemd timers and the server's pg_cron.\n\n\
-    A past run is complete, aborted (its client failed, or its sessions went while they were watched), or its end \
-    was unseen: nobody looked when it ended. Only complete ones are compared with.\n\n\
-    Examples:\n  pgguard backups --sample            # the running one's end, from a few rows of its tables\n  \
-    pgguard backups record -- pg_dump -Fc -f /backup/shop.dump shop"
-)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BackupsArgs {
     /// What to do; with none: past runs, the running one, the next one.
     #[command(subcommand)]
@@ -448,7 +436,7 @@ pub struct BackupsArgs {
 /// `pgguard backups …`
 #[derive(Debug, Subcommand)]
 pub enum BackupsAction {
-    /// Run a backup command and record it exactly; its output, signals and exit status pass through.
+    /// Run a backup command and record it exactly.
     Record {
         /// How to reach the server that it dumps.
         #[command(flatten)]
@@ -476,7 +464,7 @@ pub enum BackupsAction {
         #[command(flatten)]
         history: HistoryArgs,
     },
-    /// Create the `pgguard` schema in a Postgres database, for a history that machines share.
+    /// Create a history in a Postgres database, for machines to share.
     Init {
         /// Where: a postgres:// URL.
         #[command(flatten)]
@@ -493,15 +481,4 @@ pub struct DemoArgs {
     /// Keep the server until Enter is pressed, to try things by hand.
     #[arg(long)]
     pub keep: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn flags_do_not_contradict_each_other() {
-        Cli::command().debug_assert();
-    }
 }

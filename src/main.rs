@@ -1,6 +1,6 @@
 //! The front door: parse arguments, run one command, exit with its status.
 
-use pgguard::cli::{self, Asked};
+use pgguard::commands::line::{self, Asked};
 use pgguard::{commands, door, migration::depth};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    let done = match cli::read(std::env::args_os()) {
+    let done = match line::read(std::env::args_os()) {
         Asked::Command(cli) => commands::block_on(commands::run(*cli)),
         Asked::Help(text) => door::print(door::Form::Ours, &text).map(|()| 0),
         Asked::Wrong(text) => {

@@ -521,20 +521,18 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
             zone,
         })
         .collect();
-    if let (GateFormat::Json, [_, _, ..]) = (args.format, views.as_slice()) {
-        return door::print(Form::Json, &several_json(&views, over_all(subjects).answer));
-    }
-    for view in &views {
-        let (form, text) = match args.format {
-            GateFormat::Text => (Form::Lines, report::gate_text(view, screen::page(color))),
-            GateFormat::Json => (Form::Json, report::gate_json(view)),
-            GateFormat::Github => (Form::Marked, github(view)?),
-            GateFormat::Junit => (Form::Marked, report::gate_junit(view)?),
-            GateFormat::Sarif => (Form::Json, report::gate_sarif(view)),
-            GateFormat::Gitlab => (Form::Json, report::gate_gitlab(view)),
-        };
-        door::print(form, &text)?;
-    }
+    let (form, text) = match args.format {
+        GateFormat::Text => (
+            Form::Lines,
+            each(&views, |view| report::gate_text(view, screen::page(color))),
+        ),
+        GateFormat::Json => (Form::Json, json(&views, over_all(subjects).answer)),
+        GateFormat::Github => (Form::Marked, github(&views)?),
+        GateFormat::Junit => (Form::Marked, report::gate_junit(&views)?),
+        GateFormat::Sarif => (Form::Json, report::gate_sarif(&views)),
+        GateFormat::Gitlab => (Form::Json, report::gate_gitlab(&views)),
+    };
+    door::print(form, &text)?;
     if args.format == GateFormat::Text && views.len() > 1 {
         let answer = over_all(subjects).answer;
         door::print(
@@ -545,8 +543,15 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
     Ok(())
 }
 
+fn each(views: &[GateView], told: impl Fn(&GateView) -> String) -> String {
+    views.iter().map(told).collect()
+}
+
 /// Several servers in one document: one verdict each, and one over all.
-fn several_json(views: &[GateView], answer: Answer) -> String {
+fn json(views: &[GateView], answer: Answer) -> String {
+    if let [view] = views {
+        return report::gate_json(view);
+    }
     let targets: Vec<_> = views.iter().map(report::gate_value).collect();
     let document = serde_json::json!({
         "version": 1,
@@ -558,14 +563,14 @@ fn several_json(views: &[GateView], answer: Answer) -> String {
 }
 
 /// Annotations on standard output, and the step's summary where the runner names a file for it.
-fn github(view: &GateView) -> Result<String> {
+fn github(views: &[GateView]) -> Result<String> {
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-        let summary = Form::Lines.made_safe(&report::gate_github_summary(view));
+        let summary = Form::Lines.made_safe(&each(views, report::gate_github_summary));
         door::file::append(path.as_ref(), summary.as_bytes()).map_err(|error| Error::File {
             what: "write",
             path: path.to_string_lossy().into_owned(),
             why: format!("{error} ($GITHUB_STEP_SUMMARY)"),
         })?;
     }
-    Ok(report::gate_github(view))
+    Ok(each(views, report::gate_github))
 }

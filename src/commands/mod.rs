@@ -1,6 +1,5 @@
 //! One file a command: read, decide, render. No rules of Postgres in here.
 
-mod about;
 mod backups;
 pub mod check;
 mod demo;
@@ -8,6 +7,7 @@ mod explain;
 mod facts;
 mod gate;
 pub mod kill;
+pub mod line;
 mod migrations;
 mod past;
 mod schedulers;
@@ -51,7 +51,9 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Kill(args) => kill::run(args, color).await,
         Command::Backups(args) => backups::run(args, color).await,
         Command::Demo(args) => demo::run(args, color).await,
-        Command::Completions { shell } => about::completions(shell),
-        Command::Man => about::man(),
+        Command::Completions { shell } => line::completions(shell),
+        Command::Man { command, folder } => line::man(&command, folder.as_deref()),
+        // `line::read` has answered it.
+        Command::Help { .. } => Ok(0),
     }
 }

@@ -126,10 +126,17 @@ impl Place {
         }
     }
 
-    /// Whether a form that points at lines of files can point at it: not standard input.
+    /// The file for a form that points at lines of a repository's files; `None`: standard input, or no file.
+    /// GitLab finds no file whose path begins with `./`.
     #[must_use]
-    pub fn is_in_a_file(&self) -> bool {
-        !self.file.is_empty() && self.file != "-"
+    pub fn path(&self) -> Option<&str> {
+        let path = self.file.trim_start_matches("./").trim_start_matches('/');
+        let path = if self.file.starts_with('/') {
+            &self.file
+        } else {
+            path
+        };
+        (!path.is_empty() && path != "-").then_some(path)
     }
 }
 

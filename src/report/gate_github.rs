@@ -17,8 +17,10 @@ pub fn gate_github(view: &GateView) -> String {
             Level::Note => "notice",
         };
         let mut properties: Vec<String> = Vec::new();
-        if let Some(place) = finding.place.as_ref().filter(|p| p.is_in_a_file()) {
-            properties.push(format!("file={}", property(&place.file)));
+        if let Some(place) = &finding.place
+            && let Some(path) = place.path()
+        {
+            properties.push(format!("file={}", property(path)));
             properties.push(format!("line={}", place.line));
         }
         properties.push(format!("title={}", property(&title(&finding))));

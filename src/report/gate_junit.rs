@@ -1,20 +1,22 @@
 //! A gate's answer as JUnit XML: a suite a file, a case a statement.
 
-use super::gate_findings::{Finding, GateView, Level, answer_on, findings, place};
+use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, place};
 use crate::model::Answer;
 use crate::safe::printable;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-/// The whole document.
+/// The whole document, of all servers.
 ///
 /// # Errors
 /// What the XML writer said; it cannot happen with texts that are valid UTF-8.
-pub fn gate_junit(view: &GateView) -> crate::Result<String> {
-    let found = findings(view);
+pub fn gate_junit(views: &[GateView]) -> crate::Result<String> {
     let mut report = Report::new("pgguard gate");
-    for mut suite in suites(view, &found) {
-        suite.set_timestamp(view.taken_at.fixed_offset());
-        report.add_test_suite(suite);
+    for view in views {
+        let found = findings(view);
+        for mut suite in suites(view, &found, views.len() > 1) {
+            suite.set_timestamp(view.taken_at.fixed_offset());
+            report.add_test_suite(suite);
+        }
     }
     report.to_string().map_err(|error| crate::Error::File {
         what: "write",
@@ -23,12 +25,24 @@ pub fn gate_junit(view: &GateView) -> crate::Result<String> {
     })
 }
 
-fn suites(view: &GateView, found: &[Finding]) -> Vec<TestSuite> {
+/// The suite of what is in no file.
+const NO_FILE: &str = "migration";
+
+/// The suite of what is about the server as a whole.
+const SERVER: &str = "the server";
+
+fn suites(view: &GateView, found: &[Finding], several: bool) -> Vec<TestSuite> {
     let mut suites: Vec<(String, TestSuite)> = Vec::new();
-    let mut add = |file: String, case: TestCase| {
-        let at = suites.iter().position(|(name, _)| *name == file);
+    let mut add = |suite: &str, mut case: TestCase| {
+        let name = if several {
+            format!("{}: {suite}", database(view))
+        } else {
+            suite.to_owned()
+        };
+        case.set_classname(name.as_str());
+        let at = suites.iter().position(|(known, _)| *known == name);
         let at = at.unwrap_or_else(|| {
-            suites.push((file.clone(), TestSuite::new(file)));
+            suites.push((name.clone(), TestSuite::new(name)));
             suites.len() - 1
         });
         suites[at].1.add_test_case(case);
@@ -39,24 +53,14 @@ fn suites(view: &GateView, found: &[Finding]) -> Vec<TestSuite> {
                 .iter()
                 .filter(|f| f.place.as_ref().is_some_and(|p| p.statement == index))
                 .collect();
-            let mut case = TestCase::new(
-                if place.file.is_empty() {
-                    place.sql.clone()
-                } else {
-                    format!("line {}: {}", place.line, place.sql)
-                },
-                status(answer_on(view.verdict, index), &own),
-            );
-            let suite = if place.file.is_empty() {
-                "pgguard"
-            } else {
-                &place.file
-            };
-            case.set_classname(suite);
-            case.extra.insert("file".into(), place.file.clone().into());
-            case.extra
-                .insert("line".into(), place.line.to_string().into());
-            add(place.file, case);
+            let mut case =
+                TestCase::new(name(&place), status(answer_on(view.verdict, index), &own));
+            if let Some(path) = place.path() {
+                case.extra.insert("file".into(), path.into());
+                case.extra
+                    .insert("line".into(), place.line.to_string().into());
+            }
+            add(place.path().unwrap_or(NO_FILE), case);
         }
     }
     let whole: Vec<&Finding> = found.iter().filter(|f| f.place.is_none()).collect();
@@ -66,11 +70,34 @@ fn suites(view: &GateView, found: &[Finding]) -> Vec<TestSuite> {
         } else {
             Answer::Clear
         };
-        let mut case = TestCase::new(printable(view.database), status(answer, &whole));
-        case.set_classname("the server");
-        add("the server".into(), case);
+        add(
+            SERVER,
+            TestCase::new(database(view), status(answer, &whole)),
+        );
     }
     suites.into_iter().map(|(_, suite)| suite).collect()
+}
+
+/// Never empty: a reader of JUnit drops a case without a name, or all of the file.
+fn name(place: &Place) -> String {
+    let sql = if place.sql.trim().is_empty() {
+        "(no text)"
+    } else {
+        &place.sql
+    };
+    if place.file.is_empty() {
+        sql.to_owned()
+    } else {
+        format!("line {}: {sql}", place.line)
+    }
+}
+
+fn database(view: &GateView) -> String {
+    if view.database.trim().is_empty() {
+        "not connected".to_owned()
+    } else {
+        printable(view.database)
+    }
 }
 
 fn status(answer: Answer, found: &[&Finding]) -> TestCaseStatus {

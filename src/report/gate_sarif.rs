@@ -5,13 +5,22 @@ use super::gate_findings::{Finding, GateView, Level, RULES, findings};
 use super::gate_gitlab::fingerprints;
 use serde_json::{Value, json};
 
-/// The whole document.
+/// The whole document: a run for each server.
 #[must_use]
-pub fn gate_sarif(view: &GateView) -> String {
+pub fn gate_sarif(views: &[GateView]) -> String {
+    let runs: Vec<Value> = views.iter().map(run).collect();
+    pretty(&json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": runs,
+    }))
+}
+
+fn run(view: &GateView) -> Value {
     let found = findings(view);
     let results: Vec<Value> = found
         .iter()
-        .zip(fingerprints(&found))
+        .zip(fingerprints(&found, ""))
         .map(|(finding, fingerprint)| result(finding, &fingerprint))
         .collect();
     let rules: Vec<Value> = RULES
@@ -19,10 +28,7 @@ pub fn gate_sarif(view: &GateView) -> String {
         .map(|rule| json!({"id": rule.id, "shortDescription": {"text": rule.meaning}}))
         .collect();
     let status = view.verdict.answer.exit_status();
-    pretty(&json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
+    json!({
             "tool": {"driver": {
                 "name": "pgguard",
                 "version": env!("CARGO_PKG_VERSION"),
@@ -37,8 +43,7 @@ pub fn gate_sarif(view: &GateView) -> String {
                 "endTimeUtc": view.taken_at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             }],
             "results": results,
-        }],
-    }))
+    })
 }
 
 fn result(finding: &Finding, fingerprint: &str) -> Value {
@@ -49,12 +54,11 @@ fn result(finding: &Finding, fingerprint: &str) -> Value {
     let locations: Vec<Value> = finding
         .place
         .iter()
-        .filter(|place| place.is_in_a_file())
-        .map(|place| {
-            json!({"physicalLocation": {
-                "artifactLocation": {"uri": uri(&place.file)},
+        .filter_map(|place| {
+            Some(json!({"physicalLocation": {
+                "artifactLocation": {"uri": uri(place.path()?)},
                 "region": {"startLine": place.line},
-            }})
+            }}))
         })
         .collect();
     let mut result = json!({

@@ -298,13 +298,18 @@ fn github_annotates_the_lines_and_escapes_what_is_special_there() {
 
 #[test]
 fn junit_has_a_case_for_every_statement() {
-    let xml = with(&verdict(), &footprint(), report::gate_junit).expect("it is written");
+    let xml = with(&verdict(), &footprint(), |view| {
+        report::gate_junit(std::slice::from_ref(view))
+    })
+    .expect("it is written");
     insta::assert_snapshot!("gate_junit", xml);
 }
 
 #[test]
 fn sarif_has_a_result_for_every_finding() {
-    let sarif = with(&verdict(), &footprint(), report::gate_sarif);
+    let sarif = with(&verdict(), &footprint(), |view| {
+        report::gate_sarif(std::slice::from_ref(view))
+    });
     insta::assert_snapshot!(
         "gate_sarif",
         sarif.replace(env!("CARGO_PKG_VERSION"), "[version]")
@@ -315,14 +320,18 @@ fn sarif_has_a_result_for_every_finding() {
 fn gitlab_has_an_issue_for_every_finding() {
     insta::assert_snapshot!(
         "gate_gitlab",
-        with(&verdict(), &footprint(), report::gate_gitlab)
+        with(&verdict(), &footprint(), |view| report::gate_gitlab(
+            std::slice::from_ref(view)
+        ))
     );
 }
 
 #[test]
 fn fingerprints_differ_from_each_other_and_not_from_run_to_run() {
     let prints = |verdict: &Verdict| -> Vec<String> {
-        let text = with(verdict, &footprint(), report::gate_gitlab);
+        let text = with(verdict, &footprint(), |view| {
+            report::gate_gitlab(std::slice::from_ref(view))
+        });
         let issues: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
         issues
             .iter()
@@ -352,4 +361,117 @@ fn explain_says_which_relation_in_which_mode_and_for_how_long() {
         )
     );
     insta::assert_snapshot!("explain_json", report::explain_json(&footprint()));
+}
+
+/// A migration that nobody wrote to a file: from standard input, or none at all.
+fn without_a_file(file: &str, database: &str, tell: impl FnOnce(&GateView) -> String) -> String {
+    let mut footprint = footprint();
+    for statement in &mut footprint.statements {
+        statement.file = file.into();
+    }
+    footprint.statements[3].sql = String::new();
+    let mut verdict = verdict();
+    verdict.doubts.push(Doubt {
+        statement: None,
+        what: "cannot connect".into(),
+        help: "start it".into(),
+        lasting: false,
+    });
+    tell(&GateView {
+        footprint: &footprint,
+        verdict: &verdict,
+        database,
+        taken_at: now(),
+        zone: FixedOffset::east_opt(0).expect("a zone"),
+    })
+}
+
+#[test]
+fn junit_and_gitlab_name_everything_where_there_is_no_file() {
+    for file in ["", "-", "./a.sql", "/abs/a.sql"] {
+        for database in ["", " ", "shop"] {
+            let xml = without_a_file(file, database, |view| {
+                report::gate_junit(std::slice::from_ref(view)).expect("XML")
+            });
+            for empty in [
+                "name=\"\"",
+                "file=\"\"",
+                "classname=\"\"",
+                "name=\" \"",
+                "file=\"-\"",
+                "file=\"./",
+            ] {
+                assert!(
+                    !xml.contains(empty),
+                    "{file:?} {database:?}: {empty} in {xml}"
+                );
+            }
+            let issues = without_a_file(file, database, |view| {
+                report::gate_gitlab(std::slice::from_ref(view))
+            });
+            let issues: Vec<serde_json::Value> = serde_json::from_str(&issues).expect("JSON");
+            for issue in &issues {
+                let path = issue["location"]["path"].as_str().expect("a path");
+                assert!(
+                    !path.is_empty() && path != "-" && !path.starts_with("./"),
+                    "{issue}"
+                );
+                assert!(
+                    issue["location"]["lines"]["begin"].as_u64() >= Some(1),
+                    "{issue}"
+                );
+                for key in ["description", "check_name", "fingerprint"] {
+                    let text = issue[key].as_str().expect(key);
+                    assert!(!text.trim().is_empty() && !text.contains('\n'), "{issue}");
+                }
+                let severities = ["info", "minor", "major", "critical", "blocker"];
+                assert!(severities.contains(&issue["severity"].as_str().expect("a severity")));
+                assert!(
+                    issue["description"].as_str().map(str::len) < Some(600),
+                    "{issue}"
+                );
+            }
+            let sarif = without_a_file(file, database, |view| {
+                report::gate_sarif(std::slice::from_ref(view))
+            });
+            assert!(
+                !sarif.contains("\"uri\": \"-\"") && !sarif.contains("\"uri\": \"\""),
+                "{sarif}"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_servers_are_one_document() {
+    let (verdict, footprint) = (verdict(), footprint());
+    let view = |database| GateView {
+        footprint: &footprint,
+        verdict: &verdict,
+        database,
+        taken_at: now(),
+        zone: FixedOffset::east_opt(0).expect("a zone"),
+    };
+    let views = [view("shop on db1"), view("shop on db2")];
+    let xml = report::gate_junit(&views).expect("XML");
+    assert_eq!(xml.matches("<?xml").count(), 1, "{xml}");
+    assert!(
+        xml.contains("shop on db1: migrations/0057.sql")
+            && xml.contains("shop on db2: migrations/0057.sql")
+    );
+    let sarif: serde_json::Value = serde_json::from_str(&report::gate_sarif(&views)).expect("JSON");
+    assert_eq!(sarif["runs"].as_array().map(Vec::len), Some(2));
+    let issues: Vec<serde_json::Value> =
+        serde_json::from_str(&report::gate_gitlab(&views)).expect("JSON");
+    let mut prints: Vec<String> = issues
+        .iter()
+        .map(|issue| issue["fingerprint"].to_string())
+        .collect();
+    prints.sort();
+    prints.dedup();
+    assert_eq!(
+        prints.len(),
+        issues.len(),
+        "GitLab takes issues of the same fingerprint for one"
+    );
 }

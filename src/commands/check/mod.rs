@@ -1,6 +1,6 @@
 //! `pgguard check`
 
-mod arguments;
+pub mod arguments;
 mod watchdog;
 
 use super::facts::Facts;
@@ -25,10 +25,12 @@ const MOST_ON_HISTORY: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn main() -> u8 {
     watchdog::quiet_panics();
-    let words = std::env::args_os()
+    let words: Vec<_> = std::env::args_os()
         .skip_while(|word| word != "check")
-        .skip(1);
-    let arguments = match Arguments::read(words) {
+        .skip(1)
+        .collect();
+    let all = words.iter().any(|word| word == "--help-all");
+    let arguments = match Arguments::read(super::line::plugin(all), words) {
         Ok(arguments) => arguments,
         Err(Said::Text(text)) => return watchdog::say(&text, 3),
         Err(Said::Wrong(why)) => {

@@ -1,0 +1,14 @@
+//! The command line as a text: reading it, help, the man pages, completions.
+//!
+//! Which options matter first, how a command exits and what it reads stand once, in [`pages`].
+
+mod completions;
+mod help;
+mod man;
+mod pages;
+mod read;
+
+pub use completions::completions;
+pub use help::{plugin, shown};
+pub use man::man;
+pub use read::{Asked, read};

@@ -1,0 +1,481 @@
+//! What every command's help and man page say beyond its options.
+
+use crate::commands::check::arguments::{mode_names, modes_help};
+use std::fmt::Write as _;
+
+/// What a command reads besides its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// A server.
+    Server,
+    /// Past backup runs.
+    History,
+    /// A terminal's colours.
+    Colours,
+    /// A configuration file.
+    Config,
+    /// GitHub's runner.
+    Github,
+    /// An installation of Postgres, to start a server.
+    Installation,
+    /// Crontabs and timers.
+    Schedulers,
+}
+
+use Reads::{Colours, Config, Github, History, Installation, Schedulers, Server};
+
+/// A command's page.
+#[derive(Debug)]
+pub struct Page {
+    /// Its words after `pgguard`; empty: pgguard itself.
+    pub path: &'static str,
+    /// The options that `--help` shows, in order, by their ids, each with a text for one line; all others are for
+    /// `--help-all`.
+    pub first: &'static [(&'static str, &'static str)],
+    /// How it exits, and what that means.
+    pub status: &'static [(&'static str, &'static str)],
+    /// What it reads.
+    pub reads: &'static [Reads],
+    /// Commands to copy, and what they do.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// What is worth knowing besides, a paragraph each.
+    pub notes: &'static [&'static str],
+}
+
+/// Options that are first in several commands.
+const DATABASE: (&str, &str) = ("dbname", "Database, URL or key=value string");
+const FORMAT: (&str, &str) = ("format", "text or json");
+const TOOL: (&str, &str) = ("tool", "Read it as this tool does (flyway, sqlx, goose…)");
+const HISTORY: (&str, &str) = ("history", "A SQLite file, or a postgres:// URL");
+
+/// How a command exits that only looks.
+const LOOKED: &[(&str, &str)] = &[("0", "it looked"), ("2", "it could not look")];
+
+/// How a command exits that only writes a text.
+const WRITTEN: &[(&str, &str)] = &[("0", "written"), ("2", "it cannot be written")];
+
+/// Every page, in the order of the commands.
+pub const PAGES: &[Page] = &[
+    Page {
+        path: "",
+        first: &[("version", "Print the version")],
+        status: &[(
+            "0 to 3",
+            "as the command's own page says; nothing is 0 on doubt",
+        )],
+        reads: &[Server, History, Colours],
+        examples: &[
+            ("pgguard demo", "Try it without touching anything of yours"),
+            (
+                "pgguard gate migrations/0057.sql && ./migrate",
+                "Migrate only where nothing is in the way",
+            ),
+        ],
+        notes: &[
+            "Connection options are libpq's: -h -p -U -d, a URL or key=value string, and its environment.",
+        ],
+    },
+    Page {
+        path: "status",
+        first: &[
+            ("watch", "A live screen, refreshed this often [default: 1s]"),
+            ("all", "Idle sessions and the server's own processes too"),
+            ("role", "Only this role: backup, migration, application…"),
+            DATABASE,
+            FORMAT,
+        ],
+        status: LOOKED,
+        reads: &[Server, History, Colours],
+        examples: &[
+            ("pgguard status", "Who is connected, who waits behind whom"),
+            (
+                "pgguard status --watch -d shop",
+                "The same as a live screen",
+            ),
+            (
+                "pgguard status --record incident.json",
+                "Keep what was seen, to look at it later with --replay",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "gate",
+        first: &[
+            ("wait", "Wait up to this long until it is clear"),
+            TOOL,
+            ("format", "text, json, github, junit, sarif or gitlab"),
+            DATABASE,
+            ("target", "A further server: NAME=URL; may be given often"),
+        ],
+        status: &[
+            ("0", "clear"),
+            ("1", "would block"),
+            ("2", "cannot tell; never 0 on doubt"),
+            (
+                "130, 143, 141",
+                "stopped by Ctrl-C, by SIGTERM, or because nobody reads it",
+            ),
+        ],
+        reads: &[Server, History, Config, Github, Colours, Schedulers],
+        examples: &[
+            (
+                "pgguard gate migrations/0057.sql && ./migrate",
+                "Migrate only where nothing is in the way",
+            ),
+            (
+                "pgguard gate --wait 30m migrations/ && ./migrate",
+                "Wait for the right moment",
+            ),
+            (
+                "python manage.py sqlmigrate shop 57 | pgguard gate -",
+                "What a framework would run",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "explain",
+        first: &[
+            TOOL,
+            (
+                "transaction",
+                "A transaction a statement, a file or the run",
+            ),
+            FORMAT,
+            DATABASE,
+            ("replay", "Read from a recording instead of a server"),
+        ],
+        status: &[
+            ("0", "explained"),
+            ("2", "the migration or the catalog cannot be read"),
+        ],
+        reads: &[Server, Colours],
+        examples: &[
+            (
+                "pgguard explain migrations/0057.sql",
+                "Which locks, on what, and why",
+            ),
+            (
+                "pgguard explain --format json migrations/",
+                "The same for programs",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "check",
+        first: &[
+            ("mode", "What to check [default: lock-wait]"),
+            ("warning", "Warn outside this range"),
+            ("critical", "Alarm outside this range"),
+            ("host", "Server's host, or the folder of its socket"),
+            DATABASE,
+        ],
+        status: &[
+            ("0", "OK"),
+            ("1", "WARNING"),
+            ("2", "CRITICAL"),
+            ("3", "UNKNOWN (it could not look, or bad usage)"),
+        ],
+        reads: &[Server, History],
+        examples: &[],
+        notes: &[
+            "Ranges: 10 alerts below 0 or above 10; 10: below 10; ~:10 above 10; 10:20 outside; @10:20 inside.",
+        ],
+    },
+    Page {
+        path: "kill",
+        first: &[
+            ("blocking", "Instead of a pid: those in the way of this"),
+            ("prepared", "Instead of a pid: a prepared transaction"),
+            ("yes", "Do not ask; names the session: PID@START"),
+            ("cancel", "Only cancel its statement"),
+            DATABASE,
+        ],
+        status: &[
+            ("0", "gone"),
+            ("1", "still there, or it changed"),
+            ("2", "it could not look or act"),
+        ],
+        reads: &[Server, History, Colours],
+        examples: &[
+            (
+                "pgguard kill 4711",
+                "Show who it is and what ending it costs, ask, end it",
+            ),
+            (
+                "pgguard kill --blocking migrations/0057.sql",
+                "Those in the way of a migration, one after the other",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "backups",
+        first: &[
+            ("last", "At most this many past runs [default: 20]"),
+            ("sample", "Read a few rows for a better estimate"),
+            ("config", "The backup's schedule, and where runs are kept"),
+            FORMAT,
+            DATABASE,
+        ],
+        status: &[("0", "shown"), ("2", "the history cannot be read")],
+        reads: &[Server, History, Config, Colours, Schedulers],
+        examples: &[(
+            "pgguard backups record -- pg_dump -Fc -f shop.dump shop",
+            "Record a run exactly",
+        )],
+        notes: &[
+            "The next one is told by the configuration's [[backup]] lines, else by the rhythm of past starts, else by \
+             this machine's crontabs and systemd timers and the server's pg_cron.",
+            "A past run is complete, aborted (its client failed, or its sessions went while they were watched), or its \
+             end was unseen: nobody looked when it ended. Only complete ones are compared with.",
+        ],
+    },
+    Page {
+        path: "backups record",
+        first: &[
+            ("host", "Server's host, or the folder of its socket"),
+            ("port", "Server's port"),
+            ("user", "Role to connect as"),
+            DATABASE,
+            HISTORY,
+        ],
+        status: &[
+            ("the command's own", "whatever happens to the record"),
+            ("126, 127", "the command cannot be run, or is not found"),
+        ],
+        reads: &[Server, History],
+        examples: &[(
+            "pgguard backups record -- pg_dump -Fc -f shop.dump shop",
+            "In a crontab, before the command",
+        )],
+        notes: &[],
+    },
+    Page {
+        path: "backups export",
+        first: &[HISTORY],
+        status: &[
+            ("0", "written"),
+            ("2", "the history cannot be read, or the file not written"),
+        ],
+        reads: &[History],
+        examples: &[("pgguard backups export runs.json", "All past runs as JSON")],
+        notes: &[],
+    },
+    Page {
+        path: "backups import",
+        first: &[HISTORY],
+        status: &[
+            ("0", "added"),
+            ("2", "the file cannot be read, or the history not written"),
+        ],
+        reads: &[History],
+        examples: &[(
+            "pgguard backups import runs.json",
+            "Runs that are there already are not added again",
+        )],
+        notes: &[],
+    },
+    Page {
+        path: "backups init",
+        first: &[HISTORY],
+        status: &[("0", "the schema is there"), ("2", "it cannot be made")],
+        reads: &[History],
+        examples: &[(
+            "pgguard backups init --history postgres://ops@db1/ops",
+            "A history that machines share",
+        )],
+        notes: &[],
+    },
+    Page {
+        path: "demo",
+        first: &[
+            ("pg", "The server's major version, among those found"),
+            ("keep", "Keep the server until Enter is pressed"),
+        ],
+        status: &[
+            ("0", "told to its end"),
+            ("2", "no server, or it did not start"),
+        ],
+        reads: &[Installation, Colours],
+        examples: &[(
+            "pgguard demo --keep",
+            "Keep the server until Enter, to try things by hand",
+        )],
+        notes: &[],
+    },
+    Page {
+        path: "completions",
+        first: &[],
+        status: WRITTEN,
+        reads: &[],
+        examples: &[
+            (
+                "pgguard completions bash >/etc/bash_completion.d/pgguard",
+                "For all users of bash",
+            ),
+            (
+                "pgguard completions zsh >~/.zfunc/_pgguard",
+                "For zsh, in a folder of $fpath",
+            ),
+            (
+                "pgguard completions fish >~/.config/fish/completions/pgguard.fish",
+                "For fish",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "man",
+        first: &[("folder", "Write every page into this folder")],
+        status: WRITTEN,
+        reads: &[],
+        examples: &[
+            ("pgguard man gate | man -l -", "Read the page of gate"),
+            (
+                "pgguard man --folder /usr/local/share/man/man1",
+                "Install every page",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
+        path: "help",
+        first: &[("all", "Every option")],
+        status: WRITTEN,
+        reads: &[],
+        examples: &[("pgguard help backups record", "The help of a command")],
+        notes: &[],
+    },
+];
+
+/// The page of a command.
+pub fn page(path: &str) -> Option<&'static Page> {
+    PAGES.iter().find(|page| page.path == path)
+}
+
+impl Page {
+    /// What `--help` says after the options: the exit status on a line or two, and examples.
+    pub fn after_help(&self, all: bool) -> String {
+        let mut out = String::new();
+        if all {
+            for note in self.notes {
+                let _ = writeln!(out, "{note}\n");
+            }
+        }
+        if self.path == "check" {
+            out += &match all {
+                true => format!("{}\n", modes_help()),
+                false => format!(
+                    "Modes: {}.\n--help-all says what each is compared with.\n\n",
+                    mode_names()
+                ),
+            };
+        }
+        if !self.path.is_empty() {
+            let short = self
+                .status
+                .iter()
+                .filter(|(number, _)| all || number.len() < 4);
+            let words: Vec<String> = short
+                .map(|(number, what)| format!("{number} {what}"))
+                .collect();
+            if !words.is_empty() {
+                let _ = writeln!(out, "Exit status: {}.", words.join("; "));
+            }
+        }
+        if !self.examples.is_empty() {
+            out += "\nExamples:\n";
+        }
+        for (line, _) in self.examples {
+            let _ = writeln!(out, "  {line}");
+        }
+        out.trim().to_owned()
+    }
+}
+
+/// Variables of the environment, by who reads them.
+pub const ENVIRONMENT: &[(Reads, &str, &str)] = &[
+    (
+        Server,
+        "PGHOST, PGPORT, PGUSER, PGDATABASE",
+        "The server, where no option names it.",
+    ),
+    (
+        Server,
+        "PGPASSWORD, PGPASSFILE",
+        "The password, or the file that has it.",
+    ),
+    (
+        Server,
+        "PGSERVICE, PGSERVICEFILE",
+        "A connection by its name in libpq's service file.",
+    ),
+    (
+        Server,
+        "PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY",
+        "Whether and how the connection is encrypted.",
+    ),
+    (
+        Server,
+        "DATABASE_URL",
+        "A URL of a database, where nothing else names one.",
+    ),
+    (
+        History,
+        "PGGUARD_HISTORY",
+        "Where past backup runs are kept: a SQLite file, or a postgres:// URL.",
+    ),
+    (
+        History,
+        "XDG_STATE_HOME",
+        "The user's state folder, where they are kept otherwise.",
+    ),
+    (
+        Github,
+        "GITHUB_STEP_SUMMARY",
+        "With --format github: the file that the step's summary is added to.",
+    ),
+    (
+        Installation,
+        "PGGUARD_PG_BIN",
+        "The folder with the programs of a Postgres installation.",
+    ),
+    (
+        Installation,
+        "PGGUARD_PG_USER",
+        "For root: the account that the throw-away server runs as.",
+    ),
+    (Installation, "TMPDIR", "Where its folder is made."),
+    (
+        Colours,
+        "NO_COLOR, TERM",
+        "No colours where NO_COLOR is set and not empty, or the terminal is dumb.",
+    ),
+];
+
+/// Files, by who reads them.
+pub const FILES: &[(Reads, &str, &str)] = &[
+    (
+        Server,
+        "~/.pgpass, ~/.pg_service.conf",
+        "Passwords and services, as libpq reads them.",
+    ),
+    (
+        History,
+        "~/.local/state/pgguard/history.sqlite",
+        "Past backup runs.",
+    ),
+    (
+        Config,
+        "the file of --config",
+        "TOML: [[target]] with name and url, [[backup]] with cron, tz and expect, takes, tz, history.",
+    ),
+    (
+        Schedulers,
+        "/etc/crontab, /etc/cron.d, systemd timers",
+        "When the next backup begins, where nothing else tells it.",
+    ),
+];
