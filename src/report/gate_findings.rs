@@ -6,7 +6,7 @@ use crate::model::{
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use crate::safe::printable;
-use crate::words::{one_line, span};
+use crate::words::{edges, one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -537,7 +537,16 @@ fn when(view: &GateView, clears: &Clears) -> String {
 
 /// `9–14 min`, `20–40 s`, `1 h 5 min – 2 h 10 min`
 fn range(from: TimeDelta, to: TimeDelta) -> String {
-    let (first, last) = (span(from), span(to));
+    let (low, high) = edges(from.num_seconds(), to.num_seconds());
+    if low >= 60 && low < high && (120..7200).contains(&high) {
+        return format!("{}–{} min", low / 60, high / 60);
+    }
+    let late = if high < 120 {
+        to
+    } else {
+        TimeDelta::seconds(high)
+    };
+    let (first, last) = (span(from), span(late));
     let unit = |text: &str| text.rsplit(' ').next().map(str::to_owned);
     if first == last {
         first

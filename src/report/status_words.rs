@@ -7,7 +7,7 @@ use crate::safe::printable;
 use crate::sessions::Party;
 use crate::sessions::prevents_wraparound;
 use crate::sessions::waits::{Node, Waiter};
-use crate::words::{brief, rough};
+use crate::words::{brief, edges, rough};
 use std::fmt::Write as _;
 
 /// What a lock is on, for people.
@@ -185,7 +185,13 @@ pub fn one_line(query: &str) -> String {
 pub fn ends(estimate: &Estimate) -> Option<String> {
     let remaining = rough(estimate.remaining_s?);
     let range = match (estimate.earliest_s, estimate.latest_s) {
-        (Some(low), Some(high)) => format!(" ({} to {})", rough(low), rough(high)),
+        (Some(low), Some(high)) => {
+            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+            let (low, high) = edges(low as i64, high.ceil() as i64);
+            #[expect(clippy::cast_precision_loss, reason = "no estimate is that long")]
+            let told = [low, high].map(|seconds| rough(seconds as f64));
+            format!(" ({} to {})", told[0], told[1])
+        }
         _ => String::new(),
     };
     Some(format!("ends in ~{remaining}{range}"))

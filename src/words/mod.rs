@@ -12,4 +12,4 @@ pub use line::{cut, many, one_line};
 pub use role::role;
 pub use sql::literal;
 pub use target::target;
-pub use time::{brief, clock, rough, setting, span};
+pub use time::{brief, clock, edges, rough, setting, span};

@@ -40,7 +40,18 @@ pub fn brief(span: TimeDelta) -> String {
     }
 }
 
-/// Seconds of an estimate: no more exact than it is, `40s`, `12m`, `1h05m`.
+/// The seconds of an interval as they are told: from two minutes on whole minutes, the early edge no later than it
+/// is and the late one no earlier.
+#[must_use]
+pub fn edges(low: i64, high: i64) -> (i64, i64) {
+    match (low, high) {
+        (_, ..120) => (low, high),
+        (60.., _) => (low - low % 60, high + (60 - high % 60) % 60),
+        _ => (low, high + (60 - high % 60) % 60),
+    }
+}
+
+/// Seconds of an estimate: no more exact than it is, `40s`, `90s`, `12m`, `1h05m`.
 #[must_use]
 pub fn rough(seconds: f64) -> String {
     #[expect(
@@ -49,7 +60,7 @@ pub fn rough(seconds: f64) -> String {
     )]
     let seconds = seconds.max(1.0).round() as i64;
     match seconds {
-        ..60 => format!("{seconds}s"),
+        ..60 | 61..120 => format!("{seconds}s"),
         60..3600 => format!("{}m", (seconds + 30) / 60),
         _ => brief(TimeDelta::seconds(seconds)),
     }
@@ -91,6 +102,15 @@ mod tests {
         assert_eq!(setting(60_000), "60 s");
         assert_eq!(setting(1500), "1500 ms");
         assert_eq!(setting(300_000), "5 min");
+    }
+
+    #[test]
+    fn an_interval_is_told_in_whole_minutes_that_hold_it() {
+        assert_eq!(edges(24, 119), (24, 119));
+        assert_eq!(edges(74, 169), (60, 180));
+        assert_eq!(edges(24, 169), (24, 180));
+        assert_eq!(edges(540, 840), (540, 840));
+        assert_eq!([60.0, 90.0, 150.0].map(rough), ["1m", "90s", "3m"]);
     }
 
     #[test]
