@@ -12,57 +12,18 @@ use super::blocker::Owner;
 use super::rows::{has_xid, lasts};
 use super::scene::Party;
 use super::statement::Judge;
-use crate::model::{LockMode, LockTarget, Oid};
+use crate::model::{Effect, LockMode, LockTarget, Oid};
 use crate::sessions::query_text;
 
 /// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
 /// pg_depend, pg_index, pg_namespace.
 pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
-/// Commands that write no row of a catalog.
-const NO_SCHEMA_CHANGE: &[&str] = &[
-    "",
-    "BEGIN",
-    "CALL",
-    "CHECKPOINT",
-    "CLOSE CURSOR",
-    "COMMIT",
-    "COMMIT PREPARED",
-    "COPY",
-    "DEALLOCATE",
-    "DECLARE CURSOR",
-    "DELETE",
-    "DISCARD",
-    "DO",
-    "EXECUTE",
-    "EXPLAIN",
-    "FETCH",
-    "INSERT",
-    "LISTEN",
-    "LOAD",
-    "LOCK TABLE",
-    "MERGE",
-    "NOTIFY",
-    "PREPARE",
-    "PREPARE TRANSACTION",
-    "RELEASE",
-    "ROLLBACK",
-    "ROLLBACK PREPARED",
-    "SAVEPOINT",
-    "SELECT",
-    "SET",
-    "SET CONSTRAINTS",
-    "SHOW",
-    "START TRANSACTION",
-    "UNLISTEN",
-    "UPDATE",
-    "psql",
-];
-
 /// Doubts a schema change where another open transaction shows signs of the same catalog rows.
 pub fn judge(judge: &mut Judge) {
-    let command = judge.statement.command.as_str();
-    if NO_SCHEMA_CHANGE.contains(&command) && !may_change_schema_inside(judge) {
+    let is_unread = judge.statement.command.is_empty();
+    let effect = judge.statement.kind().effect;
+    if (is_unread || effect != Effect::Schema) && !may_change_schema_inside(judge) {
         return;
     }
     if let Some(who) = lockers(judge) {

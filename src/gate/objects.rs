@@ -6,21 +6,8 @@ use super::blocker::Owner;
 use super::clearing::{self, Weight};
 use super::rows::lasts;
 use super::statement::{Judge, owner};
-use crate::model::{ClearsBy, Lock, LockMode, LockTarget, ObjectRequest, Oid, Wait, WaitKind};
+use crate::model::{ClearsBy, Lock, LockMode, LockTarget, ObjectRequest, Wait, WaitKind};
 use crate::sessions::queue::Queue;
-
-/// Commands on objects that are not looked up by name, with the catalog that lists these.
-const BY_CATALOG: &[(&str, Oid)] = &[
-    ("DROP CONVERSION", 2607),
-    ("DROP DATABASE", 1262),
-    ("DROP EVENT TRIGGER", 3466),
-    ("DROP PUBLICATION", 6104),
-    ("DROP ROLE", 1260),
-    ("DROP SUBSCRIPTION", 6100),
-    ("DROP TABLESPACE", 1213),
-    ("DROP TEXT SEARCH CONFIGURATION", 3602),
-    ("DROP TEXT SEARCH DICTIONARY", 3600),
-];
 
 /// A request for a lock that is not a relation's, and who has such locks.
 pub struct Request<'a, 'r> {
@@ -132,11 +119,11 @@ fn possible(judge: &mut Judge, rows: &[&Lock], request: &ObjectRequest) {
 fn by_catalog(judge: &mut Judge, locks: &[&Lock]) {
     let scene = judge.scene;
     let command = judge.statement.command.as_str();
-    let Some((_, catalog)) = BY_CATALOG.iter().find(|(name, _)| *name == command) else {
+    let Some(catalog) = judge.statement.kind().drops_from else {
         return;
     };
     let on_catalog = locks.iter().filter(
-        |lock| matches!(lock.target, LockTarget::Object { classid, .. } if classid == *catalog),
+        |lock| matches!(lock.target, LockTarget::Object { classid, .. } if classid == catalog),
     );
     let owners = on_catalog
         .map(|lock| Owner {

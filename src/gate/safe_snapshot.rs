@@ -13,39 +13,14 @@ use super::rows::lasts;
 use super::scene::Party;
 use super::statement::Judge;
 use crate::migration::characteristics::leaves_deferrable;
-use crate::model::{Backend, BackendState, Statement, WaitPhase};
-
-/// Commands that need no snapshot (`PlannedStmtRequiresSnapshot`, pquery.c).
-const NO_SNAPSHOT: &[&str] = &[
-    "BEGIN",
-    "CHECKPOINT",
-    "COMMIT",
-    "FETCH",
-    "LISTEN",
-    "LOCK TABLE",
-    "NOTIFY",
-    "PREPARE TRANSACTION",
-    "RELEASE",
-    "RESET",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "SET",
-    "SET CONSTRAINTS",
-    "SHOW",
-    "START TRANSACTION",
-    "UNLISTEN",
-];
+use crate::model::{Backend, BackendState, WaitPhase};
 
 /// Adds the waits of a statement whose transaction an earlier message of the asking session has deferred.
 pub fn judge(judge: &mut Judge) {
     let told = judge.statement.phases.contains(&WaitPhase::SafeSnapshot);
-    if !told && judge.index == 0 && is_deferred(judge) && needs_snapshot(judge.statement) {
+    if !told && judge.index == 0 && is_deferred(judge) && judge.statement.kind().needs_snapshot {
         wait(judge);
     }
-}
-
-fn needs_snapshot(statement: &Statement) -> bool {
-    !NO_SNAPSHOT.contains(&statement.command.as_str())
 }
 
 /// Whether the asking session has begun such a transaction with its last message, and has no snapshot yet.

@@ -243,7 +243,7 @@ impl<'j, 'a> Judge<'j, 'a> {
 
     /// Somebody is in front.
     fn meet(&mut self, owner: Owner<'a>, asked: Asked, kind: WaitKind, deadlock: bool) {
-        let skips = asked.conditional && skips_what_is_locked(&self.statement.command);
+        let skips = asked.conditional && self.statement.kind().passes_over;
         let fails = deadlock || (asked.conditional && !skips);
         let directly = kind != WaitKind::Queue;
         let weight = if skips {
@@ -357,10 +357,4 @@ pub fn owner<'a>(claim: &Claim<'a, Party<'a>>) -> Owner<'a> {
         party: claim.party,
         lock: Some(claim.lock),
     }
-}
-
-/// Whether a conditional request of this command passes over what is locked rather than fails:
-/// `VACUUM (SKIP_LOCKED)` and VACUUM's own truncation do, `LOCK … NOWAIT` does not.
-fn skips_what_is_locked(command: &str) -> bool {
-    matches!(command, "VACUUM" | "ANALYZE")
 }

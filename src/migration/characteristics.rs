@@ -4,6 +4,7 @@
 //! Sources: `GetSafeSnapshot` (predicate.c), `PlannedStmtRequiresSnapshot` (pquery.c), SET TRANSACTION in the
 //! documentation.
 
+use super::command;
 use super::statement::{Script, statements};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, TransactionStmtKind as Kind, a_const::Val};
@@ -35,7 +36,7 @@ impl Characteristics {
                 }
                 false
             }
-            _ if !needs_snapshot(statement) => false,
+            _ if !command::of(statement).needs_snapshot => false,
             _ => {
                 let waits = self.is_serializable && self.is_read_only && self.is_deferrable;
                 waits && !std::mem::replace(&mut self.has_snapshot, true)
@@ -79,22 +80,6 @@ fn constant(node: &Node) -> Option<String> {
         Val::Ival(number) => Some(number.ival.to_string()),
         _ => None,
     }
-}
-
-const fn needs_snapshot(statement: &NodeEnum) -> bool {
-    !matches!(
-        statement,
-        NodeEnum::TransactionStmt(_)
-            | NodeEnum::LockStmt(_)
-            | NodeEnum::VariableSetStmt(_)
-            | NodeEnum::VariableShowStmt(_)
-            | NodeEnum::ConstraintsSetStmt(_)
-            | NodeEnum::FetchStmt(_)
-            | NodeEnum::ListenStmt(_)
-            | NodeEnum::NotifyStmt(_)
-            | NodeEnum::UnlistenStmt(_)
-            | NodeEnum::CheckPointStmt(_)
-    )
 }
 
 /// Whether a session whose last message was this text, in a transaction that has no snapshot yet, waits for

@@ -2,6 +2,7 @@
 
 mod allowed;
 pub mod characteristics;
+pub mod command;
 pub mod depth;
 pub mod footprint;
 pub mod plpgsql;

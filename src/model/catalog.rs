@@ -48,6 +48,14 @@ pub mod class {
     pub const SERVER: Oid = 1417;
     /// `pg_am`
     pub const ACCESS_METHOD: Oid = 2601;
+    /// `pg_ts_dict`
+    pub const TS_DICTIONARY: Oid = 3600;
+    /// `pg_ts_parser`
+    pub const TS_PARSER: Oid = 3601;
+    /// `pg_ts_config`
+    pub const TS_CONFIGURATION: Oid = 3602;
+    /// `pg_ts_template`
+    pub const TS_TEMPLATE: Oid = 3764;
     /// `pg_publication`
     pub const PUBLICATION: Oid = 6104;
     /// `pg_publication_rel`
@@ -96,6 +104,19 @@ pub struct Catalog {
     pub foreign_temporaries: Vec<String>,
     /// Relations on which a role that the migration acts in has no right at all.
     pub powerless: Vec<Powerless>,
+    /// `pg_shdepend`: what belongs to the roles whose objects are worked on.
+    pub owned: Vec<Owned>,
+}
+
+/// An object of a role's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// `pg_roles.rolname`
+    pub role: String,
+    /// `classid`, see [`class`].
+    pub class: Oid,
+    /// `objid`
+    pub oid: Oid,
 }
 
 /// A role without any right on a relation.
@@ -538,6 +559,9 @@ pub struct Routine {
     /// `prosrc`, for languages whose body is text.
     #[serde(default)]
     pub body: Option<String>,
+    /// `proconfig`: settings that it runs with, such as `search_path=app`.
+    #[serde(default)]
+    pub settings: Vec<String>,
 }
 
 /// A row of `pg_statistic_ext`.

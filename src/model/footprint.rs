@@ -59,6 +59,14 @@ pub struct Statement {
     pub jobs: Vec<Job>,
 }
 
+impl Statement {
+    /// The row of its command.
+    #[must_use]
+    pub fn kind(&self) -> &'static super::Command {
+        super::Command::of(&self.command)
+    }
+}
+
 /// One lock that a statement will request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockRequest {

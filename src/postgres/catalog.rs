@@ -33,6 +33,9 @@ const PLANNER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin
                        SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off; SET LOCAL jit = off; \
                        SET LOCAL work_mem = '256kB'; ";
 
+/// Bodies of functions are followed so far: as far as footprints do.
+const ROUNDS: usize = 5;
+
 /// Loads the catalog for what a migration can reach. Each query is one message that begins with `limits`
 /// ([`limits_that_keep_the_path`]): a pooler's session has none of ours.
 ///
@@ -41,9 +44,15 @@ const PLANNER: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin
 pub async fn load(connection: &mut PgConnection, reach: &Reach, limits: &str) -> Result<Catalog> {
     let walked = walk(connection, reach, limits).await?;
     let mut catalog = rows(connection, reach, &walked, limits).await?;
-    if let Some(further) = reach.into_code(&catalog) {
+    let mut reach = reach.clone();
+    // Bodies call functions, whose bodies name more.
+    for _ in 0..ROUNDS {
+        let Some(further) = reach.into_code(&catalog) else {
+            break;
+        };
         let walked = walk(connection, &further, limits).await?;
         catalog = rows(connection, &further, &walked, limits).await?;
+        reach = further;
     }
     Ok(catalog)
 }
@@ -120,6 +129,7 @@ async fn walk(connection: &mut PgConnection, reach: &Reach, limits: &str) -> Res
         text_array(&reach.schemas),
         text_array(&reach.roles),
         reach.everything.to_string(),
+        reach.writes_rows.to_string(),
     ];
     let found = ask(connection, limits, &filled(&query, &values)).await?;
     found
@@ -173,6 +183,7 @@ async fn rows(
             .login
             .as_ref()
             .map_or_else(|| "NULL".into(), text_literal),
+        text_array(&reach.roles),
     ];
     let found = ask(connection, limits, &filled(LOAD, &values)).await?;
     let mut catalog = Catalog::default();
@@ -206,6 +217,7 @@ fn fill(catalog: &mut Catalog, part: &str, body: &str) -> Result<()> {
         "event_triggers" => catalog.event_triggers = read(body)?,
         "objects" => catalog.objects = read(body)?,
         "dependencies" => catalog.dependencies = read(body)?,
+        "owned" => catalog.owned = read(body)?,
         "powerless" => catalog.powerless = read(body)?,
         "foreign_temporaries" => catalog.foreign_temporaries = read(body)?,
         _ => {}
@@ -250,7 +262,7 @@ mod tests {
         let walk = WALK
             .replace("{OBJECTS}", WALK_OBJECTS)
             .replace("{ROLES}", WALK_ROLES);
-        for (query, count) in [(walk.as_str(), 6), (LOAD, 11)] {
+        for (query, count) in [(walk.as_str(), 7), (LOAD, 12)] {
             let query = filled(query, &vec![String::new(); count]);
             assert!(!query.contains('$') && !query.contains("--"), "{query}");
         }

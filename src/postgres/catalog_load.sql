@@ -1,7 +1,8 @@
 -- The rows of the catalogs for what the walk reached, one JSON array a catalog.
 -- $1 relations, $2 constraints, $3 types, $4 routines, $5 and $6 the catalogs and oids of everything
 -- reached, $7 names, $8 and $9 the catalogs and oids of what dependents were followed from,
--- $10 roles that the migration acts in, $11 the role that its session has logged in as, if that is known.
+-- $10 roles that the migration acts in, $11 the role that its session has logged in as, if that is known,
+-- $12 roles whose objects are worked on.
 -- Reads system catalogs only and calls nothing that opens a relation: no pg_get_…, no sizes.
 WITH
 range_entry (owner, relation, children, mode) AS (
@@ -156,7 +157,8 @@ SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
            p.provolatile AS volatility, p.pronargs AS arguments,
            coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
            coalesce(p.proargnames, '{}') AS argument_names, p.prorettype::int8 AS returns,
-           CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body
+           CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body,
+           coalesce(p.proconfig, '{}') AS settings
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -187,6 +189,10 @@ SELECT 'objects', pg_catalog.json_agg(x)::text FROM (
     UNION ALL SELECT 2617, o.oid::int8, n.nspname, o.oprname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = ANY ($7) AND o.oid >= 16384
     UNION ALL SELECT 2616, o.oid::int8, n.nspname, o.opcname FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace WHERE o.opcname = ANY ($7) AND o.oid >= 16384
     UNION ALL SELECT 2753, o.oid::int8, n.nspname, o.opfname FROM pg_catalog.pg_opfamily o JOIN pg_catalog.pg_namespace n ON n.oid = o.opfnamespace WHERE o.opfname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 3602, o.oid::int8, n.nspname, o.cfgname FROM pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace WHERE o.cfgname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 3600, o.oid::int8, n.nspname, o.dictname FROM pg_catalog.pg_ts_dict o JOIN pg_catalog.pg_namespace n ON n.oid = o.dictnamespace WHERE o.dictname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 3601, o.oid::int8, n.nspname, o.prsname FROM pg_catalog.pg_ts_parser o JOIN pg_catalog.pg_namespace n ON n.oid = o.prsnamespace WHERE o.prsname = ANY ($7) AND o.oid >= 16384
+    UNION ALL SELECT 3764, o.oid::int8, n.nspname, o.tmplname FROM pg_catalog.pg_ts_template o JOIN pg_catalog.pg_namespace n ON n.oid = o.tmplnamespace WHERE o.tmplname = ANY ($7) AND o.oid >= 16384
     UNION ALL SELECT 3456, o.oid::int8, n.nspname, o.collname FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace WHERE o.collname = ANY ($7) AND o.oid >= 16384) x
 UNION ALL
 SELECT 'dependencies', pg_catalog.json_agg(x)::text FROM (
@@ -197,6 +203,15 @@ SELECT 'dependencies', pg_catalog.json_agg(x)::text FROM (
           UNION ALL
           SELECT d.* FROM unnest($8::oid[], $9::oid[]) w (c, o)
           JOIN pg_catalog.pg_depend d ON d.refclassid = w.c AND d.refobjid = w.o) d) x
+UNION ALL
+-- What DROP OWNED takes away (shdepDropOwned, pg_shdepend.c).
+SELECT 'owned', pg_catalog.json_agg(x)::text FROM (
+    SELECT o.rolname AS role, s.classid::int8 AS class, s.objid::int8 AS oid
+    FROM pg_catalog.pg_roles o
+    JOIN pg_catalog.pg_shdepend s ON s.refclassid = 1260 AND s.refobjid = o.oid AND s.deptype = 'o'
+    WHERE o.rolname = ANY ($12)
+      AND s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    ORDER BY s.classid, s.objid) x
 UNION ALL
 SELECT 'foreign_temporaries', pg_catalog.json_agg(c.relname)::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -3,7 +3,8 @@
 -- inheritance tree, p partner: touched, but nothing is followed from it but its own indexes, children and
 -- what its views read.
 -- $1 names; $2 follow foreign keys on; $3 follow dependents of types, functions and the like;
--- $4 schemas that are dropped, or worked on whole; $5 roles whose objects are worked on; $6 every relation.
+-- $4 schemas that are dropped, or worked on whole; $5 roles whose objects are worked on; $6 every relation;
+-- $7 rows are written.
 -- Reads system catalogs only and calls nothing that opens a relation.
 WITH RECURSIVE
 seed (classid, objid, role) AS (
@@ -22,6 +23,9 @@ seed (classid, objid, role) AS (
     SELECT 1255::oid, e.evtfoid, 'p' FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled IN ('O', 'A')
   UNION
     SELECT 3381::oid, s.oid, 'r' FROM pg_catalog.pg_statistic_ext s WHERE s.stxname = ANY ($1)
+  UNION
+    -- operators of users: a function is behind each
+    SELECT 2617::oid, o.oid, 'p' FROM pg_catalog.pg_operator o WHERE o.oprname = ANY ($1) AND o.oid >= 16384
   UNION
     -- the tables of a publication: those that fall out of a new list are locked too
     SELECT 1259::oid, r.prrelid, 'p' FROM pg_catalog.pg_publication p
@@ -46,7 +50,8 @@ walk (classid, objid, role) AS (
         SELECT d.classid, d.objid, 'd'
         FROM pg_catalog.pg_depend d
         WHERE w.role IN ('r', 'd') AND d.refclassid = w.classid AND d.refobjid = w.objid
-          AND d.classid <> 3602
+          -- a text search configuration only where what is dropped may be one, or part of one
+          AND (d.classid <> 3602 OR $3)
       UNION ALL
         -- what it is an internal part of: the view of a rule, the constraint of an index
         SELECT d.refclassid, d.refobjid, CASE WHEN d.refclassid = 1259 AND w.classid = 1259 AND d.refobjsubid > 0 THEN 'p' ELSE 'd' END
@@ -83,20 +88,22 @@ walk (classid, objid, role) AS (
             FROM pg_catalog.pg_constraint k WHERE w.role IN ('r', 'd') AND k.conrelid = w.objid
           UNION ALL
             -- what its rules, policies and defaults use
-            SELECT d.refclassid, d.refobjid, 'p'
+            SELECT d.refclassid, d.refobjid,
+                   -- the table under a view that rows are written through
+                   CASE WHEN $7 AND w.role = 'r' AND d.refclassid = 1259 THEN 'r' ELSE 'p' END
             FROM pg_catalog.pg_rewrite r
             JOIN pg_catalog.pg_depend d ON d.classid = 2618 AND d.objid = r.oid
-            WHERE r.ev_class = w.objid AND d.refclassid IN (1259, 1255)
+            WHERE r.ev_class = w.objid AND d.refclassid IN (1259, 1255, 2617)
           UNION ALL
             SELECT d.refclassid, d.refobjid, 'p'
             FROM pg_catalog.pg_policy p
             JOIN pg_catalog.pg_depend d ON d.classid = 3256 AND d.objid = p.oid
-            WHERE p.polrelid = w.objid AND d.refclassid IN (1259, 1255)
+            WHERE p.polrelid = w.objid AND d.refclassid IN (1259, 1255, 2617)
           UNION ALL
             SELECT d.refclassid, d.refobjid, 'p'
             FROM pg_catalog.pg_attrdef a
             JOIN pg_catalog.pg_depend d ON d.classid = 2604 AND d.objid = a.oid
-            WHERE a.adrelid = w.objid AND d.refclassid IN (1259, 1255) AND d.refobjid <> w.objid
+            WHERE a.adrelid = w.objid AND d.refclassid IN (1259, 1255, 2617) AND d.refobjid <> w.objid
           UNION ALL
             SELECT 1255::oid, t.tgfoid, 'p'
             FROM pg_catalog.pg_trigger t WHERE t.tgrelid = w.objid AND t.tgfoid >= 16384
@@ -120,6 +127,17 @@ walk (classid, objid, role) AS (
             SELECT 2606::oid, k.oid, 'p'
             FROM pg_catalog.pg_constraint k WHERE k.conparentid = w.objid
         ) e WHERE w.classid = 2606
+      UNION ALL
+        -- functions and operators in stored expressions: of indexes, checks, defaults, statistics; behind
+        -- operators and aggregates
+        SELECT d.refclassid, d.refobjid, 'p'
+        FROM pg_catalog.pg_depend d
+        WHERE w.classid IN (1255, 1259, 2604, 2606, 2617, 3381) AND d.classid = w.classid AND d.objid = w.objid
+          AND d.refclassid IN (1255, 2617) AND d.refobjid >= 16384
+      UNION ALL
+        -- the checks of a domain
+        SELECT 2606::oid, k.oid, 'p'
+        FROM pg_catalog.pg_constraint k WHERE w.classid = 1247 AND k.contypid = w.objid
       UNION ALL
         SELECT e.classid, e.objid, 'p' FROM (
             SELECT 1259::oid AS classid, t.tgrelid AS objid FROM pg_catalog.pg_trigger t WHERE w.classid = 2620 AND t.oid = w.objid

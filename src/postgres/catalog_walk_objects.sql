@@ -9,6 +9,10 @@
         UNION ALL SELECT 2617, oid, oprname FROM pg_catalog.pg_operator WHERE oprname = ANY ($1)
         UNION ALL SELECT 2616, oid, opcname FROM pg_catalog.pg_opclass
         UNION ALL SELECT 2753, oid, opfname FROM pg_catalog.pg_opfamily
+        UNION ALL SELECT 3602, oid, cfgname FROM pg_catalog.pg_ts_config
+        UNION ALL SELECT 3600, oid, dictname FROM pg_catalog.pg_ts_dict
+        UNION ALL SELECT 3601, oid, prsname FROM pg_catalog.pg_ts_parser
+        UNION ALL SELECT 3764, oid, tmplname FROM pg_catalog.pg_ts_template
         UNION ALL SELECT 3456, oid, collname FROM pg_catalog.pg_collation WHERE collname = ANY ($1)
     ) o (classid, objid, name)
     WHERE o.name = ANY ($1) AND o.objid >= 16384

@@ -9,8 +9,8 @@ use super::role;
 use super::world::{FIRST_OWN_OID, World};
 use crate::migration::statement::SourceStatement;
 use crate::model::{
-    AdvisoryRequest, LockMode, LockRequest, LockWork, ObjectRequest, Oid, Relation, RelationKind,
-    RelationName, RowWait, Statement, WaitPhase, class,
+    AdvisoryRequest, Command, LockMode, LockRequest, LockWork, ObjectRequest, Oid, Relation,
+    RelationKind, RelationName, RowWait, Statement, WaitPhase, class,
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::RangeVar;
@@ -58,6 +58,8 @@ pub struct Act<'a> {
     pub only_after: Option<Oid>,
     /// Whether the locks asked for now are asked for at all cannot be told.
     pub possible: bool,
+    /// Code that may not run has taken something away, or changed it.
+    pub takes_away: bool,
     rows: HashMap<Oid, RowWait>,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Act<'a> {
             nowait: false,
             only_after: None,
             possible: false,
+            takes_away: false,
             rows: HashMap::new(),
         }
     }
@@ -318,6 +321,10 @@ impl<'a> Act<'a> {
     /// A relation that is not there: the statement fails, unless what we look at is not what it will meet.
     pub fn missing<T>(&mut self, range: &RangeVar) -> Step<T> {
         let shown = shown(range);
+        // Code that may not run: where it names what is not there, it fails or is not reached.
+        if self.possible && self.depth == 0 {
+            return refuse(format!("relation {shown} does not exist"));
+        }
         if range.schemaname.is_empty() && self.world.is_foreign_temporary(&range.relname) {
             self.opaque(format!(
                 "{shown} is a temporary table of another session: what this locks there cannot be told"
@@ -389,7 +396,7 @@ impl<'a> Act<'a> {
             self.world.forget_rights();
         }
         let jobs = jobs::of(&self, command, &self.works);
-        let refused = role::without_rights(self.world, command, &mut self.locks);
+        let refused = role::without_rights(self.world, Command::of(command), &mut self.locks);
         if refused.is_some() {
             self.phases.clear();
             self.objects.clear();

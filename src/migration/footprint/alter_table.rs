@@ -161,8 +161,8 @@ fn pass(cmd: &AlterTableCmd) -> u8 {
         | T::AtDropIdentity => 0,
         T::AtColumnDefault if cmd.def.is_none() => 0,
         T::AtAlterColumnType => ALTER_TYPE,
-        T::AtSetExpression => 2,
-        T::AtAddColumn => 3,
+        T::AtAddColumn => 2,
+        T::AtSetExpression => 3,
         T::AtAddConstraint | T::AtSetNotNull => match constraint_of(cmd).map(|c| c.contype) {
             Some(t) if t == ConstrType::ConstrForeign as i32 => 6,
             Some(_) => 5,

@@ -1,6 +1,7 @@
 //! What every part of ALTER TABLE shares: the tables under way, and the recursion to their children.
 
 use super::act::{Act, Refused, Step};
+use super::names;
 use crate::model::{Constraint, LockMode, Oid, RelationKind, class};
 use pg_query::protobuf::{AlterTableCmd, DropBehavior};
 use std::collections::BTreeMap;
@@ -184,9 +185,10 @@ pub fn require_not_null(act: &mut Act, altering: &mut Altering, table: Oid, name
                 .as_deref()
                 .is_none_or(|e| e.starts_with("{NULLTEST") && e.contains(":nulltesttype 1"))
     });
-    if !column.not_null && !proven {
+    if !column.not_null && !proven || unvalidated_not_null(act, table, name) {
         altering.table(table).scan = true;
     }
+    put_not_null(act, table, name, None, true);
     if let Some(c) = act.world.column_mut(table, &column.name) {
         c.not_null = true;
     }
@@ -203,5 +205,58 @@ pub fn lock_partitions_that_must_know(act: &mut Act, altering: &Altering, oid: O
     let is_partitioned = act.kind(oid) == RelationKind::PartitionedTable;
     if !altering.recurse && is_partitioned && act.version() < 18 {
         lock_tree(act, oid, altering.mode);
+    }
+}
+
+/// Whether the column's NOT NULL constraint is there but not validated (18).
+pub fn unvalidated_not_null(act: &Act, oid: Oid, name: &str) -> bool {
+    let Some(number) = act.world.column(oid, name).map(|c| c.number) else {
+        return false;
+    };
+    act.world
+        .constraints
+        .of(oid)
+        .any(|c| c.kind == 'n' && c.columns == [number] && !c.is_validated)
+}
+
+/// Since 18 NOT NULL is a constraint: puts it into the world, under the name that is said or chosen, or
+/// validates the one that is there.
+pub fn put_not_null(
+    act: &mut Act,
+    table: Oid,
+    column: &str,
+    name: Option<&str>,
+    is_validated: bool,
+) {
+    if act.version() < 18 {
+        return;
+    }
+    let Some(number) = act.world.column(table, column).map(|c| c.number) else {
+        return;
+    };
+    let existing = act
+        .world
+        .constraints
+        .of(table)
+        .find(|c| c.kind == 'n' && c.columns == [number])
+        .map(|c| c.oid);
+    if let Some(c) = existing.and_then(|c| act.world.constraints.get_mut(c)) {
+        c.is_validated |= is_validated;
+        return;
+    }
+    let relation = act.world.relation(table).map(|r| r.name.relation.clone());
+    let chosen = names::object_name(&relation.unwrap_or_default(), column, "not_null");
+    let constraint = Constraint {
+        oid: act.world.new_oid(),
+        name: name.map_or(chosen, str::to_owned),
+        kind: 'n',
+        table,
+        columns: vec![number],
+        is_validated,
+        ..blank_constraint()
+    };
+    put_constraint(act, constraint);
+    if let Some(c) = act.world.column_mut(table, column) {
+        c.not_null = true;
     }
 }

@@ -1,13 +1,15 @@
 //! Code that a statement runs: the bodies of DO, of functions and procedures, of triggers.
 //!
-//! What stands in a body as SQL is told as if all of it ran. That is the truth only of a body without
-//! conditions, loops and text put together; of any other it is marked as incomplete.
+//! A body is played step by step: a condition that the catalog answers is followed, under any other the locks
+//! are possible ones. Text that is put together makes the statement opaque.
 
 use super::act::{Act, Step};
-use super::{names, routine};
-use crate::migration::{depth, plpgsql};
-use crate::model::{Oid, Routine};
-use pg_query::protobuf::{CallStmt, DoStmt};
+use super::{condition, names, routine};
+use crate::migration::plpgsql::{self, Step as Is};
+use crate::migration::{command, depth};
+use crate::model::{Effect, Oid, Routine};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{AlterTableType, CallStmt, DoStmt, Node};
 
 /// Bodies that call bodies are followed so far.
 const DEEPEST: u8 = 4;
@@ -18,17 +20,17 @@ pub fn run_do(act: &mut Act, statement: &DoStmt) -> Step {
     let body = routine::option(&statement.args, "as")
         .pop()
         .unwrap_or_default();
-    if language == "plpgsql" && plpgsql::is_straight(&body) {
-        return straight(act, &language, &body);
+    match plpgsql::steps(&language, &body, &[]) {
+        Some(steps) => play(act, &steps).map(drop),
+        None => {
+            act.opaque("DO runs code of its own");
+            Ok(())
+        }
     }
-    act.opaque("DO runs code of its own");
-    read(act, &language, &body, &[]);
-    Ok(())
 }
 
 /// `CALL`
 pub fn call(act: &mut Act, statement: &CallStmt) {
-    act.opaque("CALL runs code of its own");
     let Some(call) = &statement.funccall else {
         return;
     };
@@ -39,41 +41,138 @@ pub fn call(act: &mut Act, statement: &CallStmt) {
         .into_iter()
         .cloned()
         .collect();
+    if called.is_empty() {
+        act.opaque("CALL runs code of its own");
+    }
     for one in called {
         of_routine(act, &one);
     }
 }
 
-/// A block whose statements all run. With a handler (that does nothing), a statement that fails ends the
-/// block, takes back what it did, and lets go of the locks that it took (subtransactions, xact.c).
-fn straight(act: &mut Act, language: &str, body: &str) -> Step {
-    let has_handler = body.to_lowercase().contains("exception");
-    let before = has_handler.then(|| act.world.clone());
-    let first = act.requests();
-    for text in plpgsql::statements_of_body(language, body, &[]) {
-        let outcome = one(act, &text);
-        match (outcome, &before) {
-            (Err(_), Some(before)) => {
-                act.world.restore(before);
-                act.let_go_since(first);
-                return Ok(());
-            }
-            (outcome, _) => outcome?,
-        }
-    }
-    Ok(())
+/// Whether what comes after a step runs too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Goes,
+    Ends,
 }
 
-/// All that can be read in a body, whether it will run or not.
-fn read(act: &mut Act, language: &str, body: &str, arguments: &[String]) {
+/// Plays steps one after the other. What runs under a condition that the catalog does not answer asks for
+/// possible locks only.
+fn play(act: &mut Act, steps: &[Is]) -> Step<Flow> {
+    for step in steps {
+        let flow = match step {
+            Is::Sql(text) => {
+                one(act, text)?;
+                Flow::Goes
+            }
+            Is::Unknown => {
+                act.opaque("its code runs text that is put together");
+                Flow::Goes
+            }
+            Is::End => Flow::Ends,
+            Is::Perhaps(inner) => {
+                perhaps(act, inner);
+                Flow::Goes
+            }
+            Is::Choice(branches) => choice(act, branches)?,
+            Is::Guarded(inner, handled) => guarded(act, inner, handled)?,
+        };
+        // What may end may also go on.
+        if flow == Flow::Ends && !act.possible {
+            return Ok(Flow::Ends);
+        }
+    }
+    Ok(Flow::Goes)
+}
+
+fn choice(act: &mut Act, branches: &[(Option<String>, Vec<Is>)]) -> Step<Flow> {
+    let mut is_decided = true;
+    for (condition, inner) in branches {
+        let answer = match condition {
+            None => Some(true),
+            Some(text) => condition::holds(act, text),
+        };
+        if let (Some(text), None) = (condition, answer) {
+            one(act, &format!("SELECT {text}"))?;
+        }
+        match answer {
+            Some(true) if is_decided => return play(act, inner),
+            Some(true) => {
+                perhaps(act, inner);
+                return Ok(Flow::Goes);
+            }
+            Some(false) => {}
+            None => {
+                is_decided = false;
+                perhaps(act, inner);
+            }
+        }
+    }
+    Ok(Flow::Goes)
+}
+
+/// Steps that may run or not: their locks are possible. What they add stays in the world, for what comes after
+/// names it; what they take away or change may still be there.
+fn perhaps(act: &mut Act, steps: &[Is]) {
+    let before = act.world.clone();
+    let outer = std::mem::replace(&mut act.possible, true);
+    let outer_change = std::mem::replace(&mut act.takes_away, false);
+    // A statement that fails ends them.
+    let _ = play(act, steps);
+    if act.takes_away {
+        act.world.restore(&before);
+    }
+    act.takes_away |= outer_change;
+    act.possible = outer;
+}
+
+/// A block with handlers: a statement that fails ends it, takes back what it did, and lets go of the locks that
+/// it took (subtransactions, xact.c).
+fn guarded(act: &mut Act, steps: &[Is], handled: &[Is]) -> Step<Flow> {
+    let before = act.world.clone();
+    let first = act.requests();
+    match play(act, steps) {
+        Ok(flow) => {
+            if !handled.is_empty() {
+                perhaps(act, handled);
+            }
+            Ok(flow)
+        }
+        Err(_) => {
+            act.world.restore(&before);
+            act.let_go_since(first);
+            perhaps(act, handled);
+            Ok(Flow::Goes)
+        }
+    }
+}
+
+/// The body of a routine, under its own settings.
+fn play_routine(act: &mut Act, called: &Routine) -> bool {
+    let body = called.body.as_deref().unwrap_or_default();
+    let Some(steps) = plpgsql::steps(&called.language, body, &called.argument_names) else {
+        return false;
+    };
     if act.depth >= DEEPEST {
-        return;
+        return false;
     }
+    let path = called
+        .settings
+        .iter()
+        .find_map(|s| s.strip_prefix("search_path="));
+    let path = path.map(|p| {
+        p.split(',')
+            .map(|s| s.trim().trim_matches('"').to_owned())
+            .collect()
+    });
+    let outer = path.map(|path| act.world.swap_path(path));
     act.depth += 1;
-    for text in plpgsql::statements_of_body(language, body, arguments) {
-        let _ = one(act, &text);
-    }
+    let _ = play(act, &steps);
     act.depth -= 1;
+    if let Some(outer) = outer {
+        act.world.swap_path(outer);
+    }
+    true
 }
 
 fn one(act: &mut Act, text: &str) -> Step {
@@ -86,17 +185,19 @@ fn one(act: &mut Act, text: &str) -> Step {
         .stmts
         .iter()
         .filter_map(|s| s.stmt.as_ref()?.node.as_ref())
-        .try_for_each(|node| (act.run)(act, node))
+        .try_for_each(|node| {
+            act.takes_away |= !only_adds(node);
+            (act.run)(act, node)
+        })
 }
 
-/// A function or procedure whose body does more than compute: opaque, with what can be read of it.
+/// A function or procedure whose body does more than compute.
 pub fn of_routine(act: &mut Act, called: &Routine) {
     let Some(why) = routine::why_opaque(act.world, called) else {
         return;
     };
-    act.opaque(why);
-    if let Some(body) = &called.body {
-        read(act, &called.language, body, &called.argument_names);
+    if !play_routine(act, called) {
+        act.opaque(why);
     }
 }
 
@@ -110,10 +211,25 @@ pub fn of_trigger(act: &mut Act, function: Oid, why: String) {
                 act.opaque(why);
             }
         }
-        Some(called) => {
-            act.opaque(why);
-            of_routine(act, &called);
+        Some(called) if play_routine(act, &called) => {}
+        Some(_) | None => act.opaque(why),
+    }
+}
+
+/// Whether a statement only adds to the catalog, or reads or writes rows.
+fn only_adds(node: &NodeEnum) -> bool {
+    let adds_column = |n: &Node| match &n.node {
+        Some(NodeEnum::AlterTableCmd(c)) => c.subtype == AlterTableType::AtAddColumn as i32,
+        _ => false,
+    };
+    match node {
+        NodeEnum::AlterTableStmt(s) => s.cmds.iter().all(adds_column),
+        _ => {
+            let command = command::of(node);
+            let is_rows = matches!(command.effect, Effect::Rows | Effect::Nothing);
+            let replaces = matches!(node, NodeEnum::ViewStmt(s) if s.replace)
+                || matches!(node, NodeEnum::CreateFunctionStmt(s) if s.replace);
+            (is_rows || command.tag.starts_with("CREATE ")) && !replaces
         }
-        None => act.opaque(why),
     }
 }

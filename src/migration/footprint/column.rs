@@ -2,6 +2,7 @@
 
 use super::act::{Act, Step, refuse};
 use super::altering::Altering;
+use super::stored;
 use super::types;
 use super::{altering, constraint, drop, expression, foreign_key, new_column, retype, tree};
 use crate::model::{LockMode, Oid, RelationKind, class};
@@ -42,10 +43,9 @@ pub fn add(
         .as_ref()
         .and_then(types::serial_base)
         .is_some();
-    for (_, constraint) in new_column::constraints(def) {
-        if let Some(expr) = &constraint.raw_expr {
-            expression::check(act, oid, expr);
-        }
+    if let Some(name) = &def.type_name {
+        let type_oid = types::type_of(act, name);
+        stored::domain(act, type_oid);
     }
     for table in tables_to_add_to(act, altering, oid, &def.colname) {
         let number = if act.world.column(table, &def.colname).is_none() {
@@ -63,6 +63,12 @@ pub fn add(
         altered.scan |= checks;
         if let Some(why) = &why {
             altered.rewrite = Some(why.clone());
+        }
+    }
+    // The rows are written at the end (ATRewriteTables).
+    for (_, constraint) in new_column::constraints(def) {
+        if let Some(expr) = &constraint.raw_expr {
+            expression::check(act, oid, expr);
         }
     }
     for table in altering::typed_tables(act, altering, oid)? {

@@ -1,17 +1,18 @@
-//! Which file knows which command, and the command's tag.
+//! Which file knows which command: one row a node of the grammar, so that a new one does not compile until it
+//! has its row.
 
 use super::act::{Act, Step};
 use super::index::{create, reindex};
 use super::objects::{comment, function, publication, sequence, trigger, types, view};
 use super::query::walk::{self, Stage};
 use super::{
-    alter_table, code, create_table, dependency, drop, maintenance, names, rename, role, tree,
+    alter_table, code, create_table, dependency, drop, extension, maintenance, names, rename, role,
+    tree,
 };
-use crate::model::RelationKind;
+use crate::migration::command::tag;
+use crate::model::{Command, RelationKind};
 use pg_query::NodeEnum as N;
-use pg_query::protobuf::{DiscardMode, ObjectType, TransactionStmtKind};
-
-use std::borrow::Cow;
+use pg_query::protobuf::{DiscardMode, ObjectType};
 
 /// Tells one statement's locks and changes the world behind it.
 pub fn run(act: &mut Act, node: &N) -> Step {
@@ -108,91 +109,239 @@ fn known(act: &mut Act, node: &N) -> Step {
         }
         // What a ROLLBACK takes back: undo.rs.
         N::TransactionStmt(_) => Ok(()),
-        N::CreateExtensionStmt(s) if s.if_not_exists && act.world.has_extension(&s.extname) => {
+        N::ExecuteStmt(_) => opaque(act, "EXECUTE runs a statement prepared elsewhere"),
+        N::FetchStmt(_) => opaque(act, "FETCH runs a query declared elsewhere"),
+        N::CreateExtensionStmt(s) => {
+            extension::create(act, s);
             Ok(())
         }
-        _ => {
-            if let Some(why) = opaque(node) {
-                act.opaque(why);
-            } else if !is_silent(node) {
-                act.opaque("what this command locks is not known");
-            }
+        N::AlterExtensionStmt(s) => {
+            extension::update(act, &s.extname);
             Ok(())
         }
+        N::AlterExtensionContentsStmt(_) => {
+            opaque(act, "which members of the extension are locked is unknown")
+        }
+        N::ImportForeignSchemaStmt(_) => opaque(act, "which tables are imported is unknown"),
+        // Commands that lock no relation of a user's.
+        N::AlterTypeStmt(_)
+        | N::AlterCollationStmt(_)
+        | N::GrantRoleStmt(_)
+        | N::AlterDefaultPrivilegesStmt(_)
+        | N::VariableShowStmt(_)
+        | N::CreateTableSpaceStmt(_)
+        | N::DropTableSpaceStmt(_)
+        | N::AlterTableSpaceOptionsStmt(_)
+        | N::CreateFdwStmt(_)
+        | N::AlterFdwStmt(_)
+        | N::CreateForeignServerStmt(_)
+        | N::AlterForeignServerStmt(_)
+        | N::CreateUserMappingStmt(_)
+        | N::AlterUserMappingStmt(_)
+        | N::DropUserMappingStmt(_)
+        | N::CreateAmStmt(_)
+        | N::CreateEventTrigStmt(_)
+        | N::AlterEventTrigStmt(_)
+        | N::CreatePlangStmt(_)
+        | N::CreateRoleStmt(_)
+        | N::AlterRoleStmt(_)
+        | N::AlterRoleSetStmt(_)
+        | N::DropRoleStmt(_)
+        | N::DefineStmt(_)
+        | N::CreateOpClassStmt(_)
+        | N::CreateOpFamilyStmt(_)
+        | N::AlterOpFamilyStmt(_)
+        | N::ClosePortalStmt(_)
+        | N::AlterFunctionStmt(_)
+        | N::AlterOperatorStmt(_)
+        | N::AlterStatsStmt(_)
+        | N::NotifyStmt(_)
+        | N::ListenStmt(_)
+        | N::UnlistenStmt(_)
+        | N::LoadStmt(_)
+        | N::CreatedbStmt(_)
+        | N::AlterDatabaseStmt(_)
+        | N::AlterDatabaseRefreshCollStmt(_)
+        | N::AlterDatabaseSetStmt(_)
+        | N::DropdbStmt(_)
+        | N::AlterSystemStmt(_)
+        | N::CheckPointStmt(_)
+        | N::ConstraintsSetStmt(_)
+        | N::CreateConversionStmt(_)
+        | N::CreateCastStmt(_)
+        | N::CreateTransformStmt(_)
+        | N::DeallocateStmt(_)
+        | N::AlterTsdictionaryStmt(_)
+        | N::AlterTsconfigurationStmt(_)
+        | N::CreateSubscriptionStmt(_)
+        | N::AlterSubscriptionStmt(_)
+        | N::DropSubscriptionStmt(_) => Ok(()),
+        // No statements, but parts of one.
+        N::Alias(_)
+        | N::RangeVar(_)
+        | N::TableFunc(_)
+        | N::IntoClause(_)
+        | N::Var(_)
+        | N::Param(_)
+        | N::Aggref(_)
+        | N::GroupingFunc(_)
+        | N::WindowFunc(_)
+        | N::WindowFuncRunCondition(_)
+        | N::MergeSupportFunc(_)
+        | N::SubscriptingRef(_)
+        | N::FuncExpr(_)
+        | N::NamedArgExpr(_)
+        | N::OpExpr(_)
+        | N::DistinctExpr(_)
+        | N::NullIfExpr(_)
+        | N::ScalarArrayOpExpr(_)
+        | N::BoolExpr(_)
+        | N::SubLink(_)
+        | N::SubPlan(_)
+        | N::AlternativeSubPlan(_)
+        | N::FieldSelect(_)
+        | N::FieldStore(_)
+        | N::RelabelType(_)
+        | N::CoerceViaIo(_)
+        | N::ArrayCoerceExpr(_)
+        | N::ConvertRowtypeExpr(_)
+        | N::CollateExpr(_)
+        | N::CaseExpr(_)
+        | N::CaseWhen(_)
+        | N::CaseTestExpr(_)
+        | N::ArrayExpr(_)
+        | N::RowExpr(_)
+        | N::RowCompareExpr(_)
+        | N::CoalesceExpr(_)
+        | N::MinMaxExpr(_)
+        | N::SqlvalueFunction(_)
+        | N::XmlExpr(_)
+        | N::JsonFormat(_)
+        | N::JsonReturning(_)
+        | N::JsonValueExpr(_)
+        | N::JsonConstructorExpr(_)
+        | N::JsonIsPredicate(_)
+        | N::JsonBehavior(_)
+        | N::JsonExpr(_)
+        | N::JsonTablePath(_)
+        | N::JsonTablePathScan(_)
+        | N::JsonTableSiblingJoin(_)
+        | N::NullTest(_)
+        | N::BooleanTest(_)
+        | N::MergeAction(_)
+        | N::CoerceToDomain(_)
+        | N::CoerceToDomainValue(_)
+        | N::SetToDefault(_)
+        | N::CurrentOfExpr(_)
+        | N::NextValueExpr(_)
+        | N::InferenceElem(_)
+        | N::ReturningExpr(_)
+        | N::TargetEntry(_)
+        | N::RangeTblRef(_)
+        | N::JoinExpr(_)
+        | N::FromExpr(_)
+        | N::OnConflictExpr(_)
+        | N::Query(_)
+        | N::TypeName(_)
+        | N::ColumnRef(_)
+        | N::ParamRef(_)
+        | N::AExpr(_)
+        | N::TypeCast(_)
+        | N::CollateClause(_)
+        | N::RoleSpec(_)
+        | N::FuncCall(_)
+        | N::AStar(_)
+        | N::AIndices(_)
+        | N::AIndirection(_)
+        | N::AArrayExpr(_)
+        | N::ResTarget(_)
+        | N::MultiAssignRef(_)
+        | N::SortBy(_)
+        | N::WindowDef(_)
+        | N::RangeSubselect(_)
+        | N::RangeFunction(_)
+        | N::RangeTableFunc(_)
+        | N::RangeTableFuncCol(_)
+        | N::RangeTableSample(_)
+        | N::ColumnDef(_)
+        | N::TableLikeClause(_)
+        | N::IndexElem(_)
+        | N::DefElem(_)
+        | N::LockingClause(_)
+        | N::XmlSerialize(_)
+        | N::PartitionElem(_)
+        | N::PartitionSpec(_)
+        | N::PartitionBoundSpec(_)
+        | N::PartitionRangeDatum(_)
+        | N::PartitionCmd(_)
+        | N::RangeTblEntry(_)
+        | N::RtepermissionInfo(_)
+        | N::RangeTblFunction(_)
+        | N::TableSampleClause(_)
+        | N::WithCheckOption(_)
+        | N::SortGroupClause(_)
+        | N::GroupingSet(_)
+        | N::WindowClause(_)
+        | N::RowMarkClause(_)
+        | N::WithClause(_)
+        | N::InferClause(_)
+        | N::OnConflictClause(_)
+        | N::CtesearchClause(_)
+        | N::CtecycleClause(_)
+        | N::CommonTableExpr(_)
+        | N::MergeWhenClause(_)
+        | N::ReturningOption(_)
+        | N::ReturningClause(_)
+        | N::TriggerTransition(_)
+        | N::JsonOutput(_)
+        | N::JsonArgument(_)
+        | N::JsonFuncExpr(_)
+        | N::JsonTablePathSpec(_)
+        | N::JsonTable(_)
+        | N::JsonTableColumn(_)
+        | N::JsonKeyValue(_)
+        | N::JsonParseExpr(_)
+        | N::JsonScalarExpr(_)
+        | N::JsonSerializeExpr(_)
+        | N::JsonObjectConstructor(_)
+        | N::JsonArrayConstructor(_)
+        | N::JsonArrayQueryConstructor(_)
+        | N::JsonAggConstructor(_)
+        | N::JsonObjectAgg(_)
+        | N::JsonArrayAgg(_)
+        | N::RawStmt(_)
+        | N::SetOperationStmt(_)
+        | N::ReturnStmt(_)
+        | N::PlassignStmt(_)
+        | N::AlterTableCmd(_)
+        | N::AtalterConstraint(_)
+        | N::ReplicaIdentityStmt(_)
+        | N::ObjectWithArgs(_)
+        | N::AccessPriv(_)
+        | N::Constraint(_)
+        | N::CreateOpClassItem(_)
+        | N::StatsElem(_)
+        | N::FunctionParameter(_)
+        | N::InlineCodeBlock(_)
+        | N::CallContext(_)
+        | N::VacuumRelation(_)
+        | N::PublicationTable(_)
+        | N::PublicationObjSpec(_)
+        | N::Integer(_)
+        | N::Float(_)
+        | N::Boolean(_)
+        | N::String(_)
+        | N::BitString(_)
+        | N::List(_)
+        | N::IntList(_)
+        | N::OidList(_)
+        | N::AConst(_) => opaque(act, "what this command locks is not known"),
     }
 }
 
-/// Commands that run code which cannot be seen.
-fn opaque(node: &N) -> Option<&'static str> {
-    Some(match node {
-        N::ExecuteStmt(_) => "EXECUTE runs a statement prepared elsewhere",
-        N::FetchStmt(_) => "FETCH runs a query declared elsewhere",
-        N::CreateExtensionStmt(_) | N::AlterExtensionStmt(_) => {
-            "the extension's script runs code of its own"
-        }
-        N::AlterExtensionContentsStmt(_) => "the extension's members cannot be told",
-        N::ImportForeignSchemaStmt(_) => "which tables are imported cannot be told",
-        _ => return None,
-    })
-}
-
-/// Commands that lock no relation of a user's.
-fn is_silent(node: &N) -> bool {
-    matches!(
-        node,
-        N::AlterTypeStmt(_)
-            | N::AlterCollationStmt(_)
-            | N::GrantRoleStmt(_)
-            | N::AlterDefaultPrivilegesStmt(_)
-            | N::VariableShowStmt(_)
-            | N::CreateTableSpaceStmt(_)
-            | N::DropTableSpaceStmt(_)
-            | N::AlterTableSpaceOptionsStmt(_)
-            | N::CreateFdwStmt(_)
-            | N::AlterFdwStmt(_)
-            | N::CreateForeignServerStmt(_)
-            | N::AlterForeignServerStmt(_)
-            | N::CreateUserMappingStmt(_)
-            | N::AlterUserMappingStmt(_)
-            | N::DropUserMappingStmt(_)
-            | N::CreateAmStmt(_)
-            | N::CreateEventTrigStmt(_)
-            | N::AlterEventTrigStmt(_)
-            | N::CreatePlangStmt(_)
-            | N::CreateRoleStmt(_)
-            | N::AlterRoleStmt(_)
-            | N::AlterRoleSetStmt(_)
-            | N::DropRoleStmt(_)
-            | N::DefineStmt(_)
-            | N::CreateOpClassStmt(_)
-            | N::CreateOpFamilyStmt(_)
-            | N::AlterOpFamilyStmt(_)
-            | N::ClosePortalStmt(_)
-            | N::AlterFunctionStmt(_)
-            | N::AlterOperatorStmt(_)
-            | N::AlterStatsStmt(_)
-            | N::NotifyStmt(_)
-            | N::ListenStmt(_)
-            | N::UnlistenStmt(_)
-            | N::LoadStmt(_)
-            | N::CreatedbStmt(_)
-            | N::AlterDatabaseStmt(_)
-            | N::AlterDatabaseRefreshCollStmt(_)
-            | N::AlterDatabaseSetStmt(_)
-            | N::DropdbStmt(_)
-            | N::AlterSystemStmt(_)
-            | N::CheckPointStmt(_)
-            | N::ConstraintsSetStmt(_)
-            | N::CreateConversionStmt(_)
-            | N::CreateCastStmt(_)
-            | N::CreateTransformStmt(_)
-            | N::DeallocateStmt(_)
-            | N::AlterTsdictionaryStmt(_)
-            | N::AlterTsconfigurationStmt(_)
-            | N::CreateSubscriptionStmt(_)
-            | N::AlterSubscriptionStmt(_)
-            | N::DropSubscriptionStmt(_)
-    )
+fn opaque(act: &mut Act, why: &str) -> Step {
+    act.opaque(why);
+    Ok(())
 }
 
 fn inner(act: &mut Act, query: Option<&pg_query::protobuf::Node>, stage: Stage) -> Step {
@@ -312,29 +461,8 @@ fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
 
 /// Event triggers run code of their own around DDL.
 fn event_triggers(act: &mut Act, node: &N) {
-    let is_ddl = !matches!(
-        node,
-        N::SelectStmt(_)
-            | N::InsertStmt(_)
-            | N::UpdateStmt(_)
-            | N::DeleteStmt(_)
-            | N::MergeStmt(_)
-            | N::CopyStmt(_)
-            | N::ExplainStmt(_)
-            | N::VariableSetStmt(_)
-            | N::VariableShowStmt(_)
-            | N::TransactionStmt(_)
-            | N::LockStmt(_)
-            | N::TruncateStmt(_)
-            | N::VacuumStmt(_)
-            | N::ClusterStmt(_)
-            | N::CreateEventTrigStmt(_)
-            | N::AlterEventTrigStmt(_)
-            | N::CreateRoleStmt(_)
-            | N::AlterRoleStmt(_)
-            | N::DropRoleStmt(_)
-    );
-    if !is_ddl {
+    let command = Command::of(&tag(node));
+    if !command.fires_in(act.version()) {
         return;
     }
     let tag = tag(node);
@@ -356,193 +484,5 @@ fn event_triggers(act: &mut Act, node: &N) {
             function,
             format!("event trigger {name} runs code of its own"),
         );
-    }
-}
-
-/// The words for an object type in a command tag.
-fn object_words(objtype: i32) -> &'static str {
-    use ObjectType as O;
-    match ObjectType::try_from(objtype).unwrap_or(O::Undefined) {
-        O::ObjectIndex => "INDEX",
-        O::ObjectSequence => "SEQUENCE",
-        O::ObjectView => "VIEW",
-        O::ObjectMatview => "MATERIALIZED VIEW",
-        O::ObjectForeignTable => "FOREIGN TABLE",
-        O::ObjectType | O::ObjectAttribute => "TYPE",
-        O::ObjectDomain | O::ObjectDomconstraint => "DOMAIN",
-        O::ObjectSchema => "SCHEMA",
-        O::ObjectFunction => "FUNCTION",
-        O::ObjectProcedure => "PROCEDURE",
-        O::ObjectRoutine => "ROUTINE",
-        O::ObjectAggregate => "AGGREGATE",
-        O::ObjectTrigger => "TRIGGER",
-        O::ObjectRule => "RULE",
-        O::ObjectPolicy => "POLICY",
-        O::ObjectExtension => "EXTENSION",
-        O::ObjectStatisticExt => "STATISTICS",
-        O::ObjectPublication => "PUBLICATION",
-        O::ObjectSubscription => "SUBSCRIPTION",
-        O::ObjectEventTrigger => "EVENT TRIGGER",
-        O::ObjectCollation => "COLLATION",
-        O::ObjectConversion => "CONVERSION",
-        O::ObjectOperator => "OPERATOR",
-        O::ObjectOpclass => "OPERATOR CLASS",
-        O::ObjectOpfamily => "OPERATOR FAMILY",
-        O::ObjectLanguage => "LANGUAGE",
-        O::ObjectCast => "CAST",
-        O::ObjectForeignServer => "SERVER",
-        O::ObjectFdw => "FOREIGN DATA WRAPPER",
-        O::ObjectAccessMethod => "ACCESS METHOD",
-        O::ObjectTransform => "TRANSFORM",
-        O::ObjectDatabase => "DATABASE",
-        O::ObjectRole => "ROLE",
-        O::ObjectTablespace => "TABLESPACE",
-        O::ObjectTsconfiguration => "TEXT SEARCH CONFIGURATION",
-        O::ObjectTsdictionary => "TEXT SEARCH DICTIONARY",
-        O::ObjectTsparser => "TEXT SEARCH PARSER",
-        O::ObjectTstemplate => "TEXT SEARCH TEMPLATE",
-        _ => "TABLE",
-    }
-}
-
-/// The command tag (`CreateCommandTag`, utility.c).
-pub fn tag(node: &N) -> Cow<'static, str> {
-    let (verb, objtype) = match node {
-        N::AlterTableStmt(s) => ("ALTER", s.objtype),
-        N::DropStmt(s) => ("DROP", s.remove_type),
-        N::RenameStmt(s) => match ObjectType::try_from(s.rename_type) {
-            Ok(ObjectType::ObjectColumn | ObjectType::ObjectTabconstraint) => {
-                ("ALTER", s.relation_type)
-            }
-            _ => ("ALTER", s.rename_type),
-        },
-        N::AlterObjectSchemaStmt(s) => ("ALTER", s.object_type),
-        N::AlterOwnerStmt(s) => ("ALTER", s.object_type),
-        N::AlterObjectDependsStmt(s) => ("ALTER", s.object_type),
-        N::AlterTableMoveAllStmt(s) => ("ALTER", s.objtype),
-        N::AlterFunctionStmt(s) => ("ALTER", s.objtype),
-        N::DefineStmt(s) => ("CREATE", s.kind),
-        _ => return Cow::Borrowed(fixed_tag(node)),
-    };
-    Cow::Owned(format!("{verb} {}", object_words(objtype)))
-}
-
-/// Tags of commands that are for one kind of object.
-fn fixed_tag(node: &N) -> &'static str {
-    match node {
-        N::CreateStmt(_) => "CREATE TABLE",
-        N::CreateForeignTableStmt(_) => "CREATE FOREIGN TABLE",
-        N::CreateTableAsStmt(s) if s.objtype == ObjectType::ObjectMatview as i32 => {
-            "CREATE MATERIALIZED VIEW"
-        }
-        N::CreateTableAsStmt(s) if s.is_select_into => "SELECT INTO",
-        N::CreateTableAsStmt(_) => "CREATE TABLE AS",
-        N::RefreshMatViewStmt(_) => "REFRESH MATERIALIZED VIEW",
-        N::IndexStmt(_) => "CREATE INDEX",
-        N::ReindexStmt(_) => "REINDEX",
-        N::TruncateStmt(_) => "TRUNCATE TABLE",
-        N::LockStmt(_) => "LOCK TABLE",
-        N::ClusterStmt(_) => "CLUSTER",
-        N::VacuumStmt(s) if s.is_vacuumcmd => "VACUUM",
-        N::VacuumStmt(_) => "ANALYZE",
-        N::ReassignOwnedStmt(_) => "REASSIGN OWNED",
-        N::DropOwnedStmt(_) => "DROP OWNED",
-        N::ViewStmt(_) => "CREATE VIEW",
-        N::CreateSeqStmt(_) => "CREATE SEQUENCE",
-        N::AlterSeqStmt(_) => "ALTER SEQUENCE",
-        N::CreateTrigStmt(_) => "CREATE TRIGGER",
-        N::RuleStmt(_) => "CREATE RULE",
-        N::CreatePolicyStmt(_) => "CREATE POLICY",
-        N::AlterPolicyStmt(_) => "ALTER POLICY",
-        N::CompositeTypeStmt(_) | N::CreateEnumStmt(_) | N::CreateRangeStmt(_) => "CREATE TYPE",
-        N::AlterEnumStmt(_) | N::AlterTypeStmt(_) => "ALTER TYPE",
-        N::CreateDomainStmt(_) => "CREATE DOMAIN",
-        N::AlterDomainStmt(_) => "ALTER DOMAIN",
-        N::CreateStatsStmt(_) => "CREATE STATISTICS",
-        N::AlterStatsStmt(_) => "ALTER STATISTICS",
-        N::CreatePublicationStmt(_) => "CREATE PUBLICATION",
-        N::AlterPublicationStmt(_) => "ALTER PUBLICATION",
-        N::CreateSubscriptionStmt(_) => "CREATE SUBSCRIPTION",
-        N::AlterSubscriptionStmt(_) => "ALTER SUBSCRIPTION",
-        N::DropSubscriptionStmt(_) => "DROP SUBSCRIPTION",
-        N::CommentStmt(_) => "COMMENT",
-        N::SecLabelStmt(_) => "SECURITY LABEL",
-        N::GrantStmt(s) if s.is_grant => "GRANT",
-        N::GrantStmt(_) => "REVOKE",
-        N::GrantRoleStmt(s) if s.is_grant => "GRANT ROLE",
-        N::GrantRoleStmt(_) => "REVOKE ROLE",
-        N::AlterDefaultPrivilegesStmt(_) => "ALTER DEFAULT PRIVILEGES",
-        N::CreateFunctionStmt(s) if s.is_procedure => "CREATE PROCEDURE",
-        N::CreateFunctionStmt(_) => "CREATE FUNCTION",
-        N::SelectStmt(s) if s.into_clause.is_some() => "SELECT INTO",
-        N::SelectStmt(_) => "SELECT",
-        N::InsertStmt(_) => "INSERT",
-        N::UpdateStmt(_) => "UPDATE",
-        N::DeleteStmt(_) => "DELETE",
-        N::MergeStmt(_) => "MERGE",
-        N::CopyStmt(_) => "COPY",
-        N::ExplainStmt(_) => "EXPLAIN",
-        N::PrepareStmt(_) => "PREPARE",
-        N::ExecuteStmt(_) => "EXECUTE",
-        N::DeallocateStmt(_) => "DEALLOCATE",
-        N::DeclareCursorStmt(_) => "DECLARE CURSOR",
-        N::FetchStmt(_) => "FETCH",
-        N::ClosePortalStmt(_) => "CLOSE CURSOR",
-        N::CreateSchemaStmt(_) => "CREATE SCHEMA",
-        N::CreateExtensionStmt(_) => "CREATE EXTENSION",
-        N::AlterExtensionStmt(_) | N::AlterExtensionContentsStmt(_) => "ALTER EXTENSION",
-        N::DoStmt(_) => "DO",
-        N::CallStmt(_) => "CALL",
-        N::VariableSetStmt(_) => "SET",
-        N::VariableShowStmt(_) => "SHOW",
-        N::TransactionStmt(s) => transaction_tag(s.kind),
-        N::CreateRoleStmt(_) => "CREATE ROLE",
-        N::AlterRoleStmt(_) | N::AlterRoleSetStmt(_) => "ALTER ROLE",
-        N::DropRoleStmt(_) => "DROP ROLE",
-        N::CreateEventTrigStmt(_) => "CREATE EVENT TRIGGER",
-        N::AlterEventTrigStmt(_) => "ALTER EVENT TRIGGER",
-        N::CreateForeignServerStmt(_) => "CREATE SERVER",
-        N::CreateFdwStmt(_) => "CREATE FOREIGN DATA WRAPPER",
-        N::CreateUserMappingStmt(_) => "CREATE USER MAPPING",
-        N::CreateCastStmt(_) => "CREATE CAST",
-        N::CreateTransformStmt(_) => "CREATE TRANSFORM",
-        N::CreateOpClassStmt(_) => "CREATE OPERATOR CLASS",
-        N::CreateOpFamilyStmt(_) => "CREATE OPERATOR FAMILY",
-        N::AlterOpFamilyStmt(_) => "ALTER OPERATOR FAMILY",
-        N::AlterOperatorStmt(_) => "ALTER OPERATOR",
-        N::CreateAmStmt(_) => "CREATE ACCESS METHOD",
-        N::CreatePlangStmt(_) => "CREATE LANGUAGE",
-        N::CreatedbStmt(_) => "CREATE DATABASE",
-        N::DropdbStmt(_) => "DROP DATABASE",
-        N::AlterDatabaseStmt(_)
-        | N::AlterDatabaseSetStmt(_)
-        | N::AlterDatabaseRefreshCollStmt(_) => "ALTER DATABASE",
-        N::AlterSystemStmt(_) => "ALTER SYSTEM",
-        N::CheckPointStmt(_) => "CHECKPOINT",
-        N::DiscardStmt(_) => "DISCARD",
-        N::ConstraintsSetStmt(_) => "SET CONSTRAINTS",
-        N::NotifyStmt(_) => "NOTIFY",
-        N::ListenStmt(_) => "LISTEN",
-        N::UnlistenStmt(_) => "UNLISTEN",
-        N::LoadStmt(_) => "LOAD",
-        N::ImportForeignSchemaStmt(_) => "IMPORT FOREIGN SCHEMA",
-        N::CreateTableSpaceStmt(_) => "CREATE TABLESPACE",
-        N::DropTableSpaceStmt(_) => "DROP TABLESPACE",
-        _ => "ALTER",
-    }
-}
-
-fn transaction_tag(kind: i32) -> &'static str {
-    use TransactionStmtKind as K;
-    match K::try_from(kind).unwrap_or(K::Undefined) {
-        K::TransStmtBegin => "BEGIN",
-        K::TransStmtStart => "START TRANSACTION",
-        K::TransStmtRollback | K::TransStmtRollbackTo => "ROLLBACK",
-        K::TransStmtSavepoint => "SAVEPOINT",
-        K::TransStmtRelease => "RELEASE",
-        K::TransStmtPrepare => "PREPARE TRANSACTION",
-        K::TransStmtCommitPrepared => "COMMIT PREPARED",
-        K::TransStmtRollbackPrepared => "ROLLBACK PREPARED",
-        _ => "COMMIT",
     }
 }

@@ -3,6 +3,7 @@
 use super::act::{Act, Step, refuse};
 use super::altering::Altering;
 use super::index::key;
+use super::stored;
 use super::{altering, drop, expression, foreign_key, names};
 use crate::model::{Constraint, Oid, RelationKind, class};
 use pg_query::protobuf;
@@ -15,27 +16,36 @@ pub fn set_not_null(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str
     // Already so: its partitions are so too and are not looked at (ATPrepSetNotNull); since 18 the same
     // of plain children.
     if act.world.column(oid, name).is_some_and(|c| c.not_null)
-        && !unvalidated_not_null(act, oid, name)
+        && !altering::unvalidated_not_null(act, oid, name)
         && (act.version() >= 18 || act.kind(oid) == RelationKind::PartitionedTable)
     {
         return Ok(());
     }
     altering::lock_partitions_that_must_know(act, altering, oid);
+    if act.version() >= 18 {
+        not_null_below(act, altering, oid, name);
+        return Ok(());
+    }
     for table in altering::recursion(act, altering, oid) {
         altering::require_not_null(act, altering, table, name);
     }
     Ok(())
 }
 
-/// Whether the column's NOT NULL constraint is there but not validated (18).
-fn unvalidated_not_null(act: &Act, oid: Oid, name: &str) -> bool {
-    let Some(number) = act.world.column(oid, name).map(|c| c.number) else {
-        return false;
-    };
-    act.world
-        .constraints
-        .of(oid)
-        .any(|c| c.kind == 'n' && c.columns == [number] && !c.is_validated)
+/// A child that has it already is opened, those below it are not (18, `ATExecSetNotNull`).
+fn not_null_below(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) {
+    altering::require_not_null(act, altering, oid, name);
+    if !altering.recurse {
+        return;
+    }
+    for child in act.world.children(oid) {
+        let why = format!("a child of {}, which is altered", act.shown(oid));
+        act.lock(child, altering.mode, why);
+        let has_it = act.world.column(child, name).is_some_and(|c| c.not_null);
+        if !has_it || altering::unvalidated_not_null(act, child, name) {
+            not_null_below(act, altering, child, name);
+        }
+    }
 }
 
 /// `DROP NOT NULL`: since 18 as the constraint that it is, and nothing where there is none
@@ -93,9 +103,16 @@ pub fn add_constraint(
                 .into_iter()
                 .next()
                 .unwrap_or_default();
+            let conname = Some(constraint.conname.as_str()).filter(|n| !n.is_empty());
             if constraint.skip_validation {
-                altering::recursion(act, altering, oid);
+                altering::column_number(act, oid, &name)?;
+                for table in altering::recursion(act, altering, oid) {
+                    altering::put_not_null(act, table, &name, conname, false);
+                }
                 return Ok(());
+            }
+            if act.world.column(oid, &name).is_some_and(|c| !c.not_null) {
+                altering::put_not_null(act, oid, &name, conname, false);
             }
             set_not_null(act, altering, oid, &name)
         }
@@ -137,6 +154,9 @@ fn add_check(
         } else {
             constraint.conname.clone()
         };
+        if let Some(expression) = &constraint.raw_expr {
+            stored::note(act, (class::CONSTRAINT, oid, 0), expression);
+        }
         let validated = !constraint.skip_validation;
         altering::put_constraint(
             act,
@@ -205,6 +225,9 @@ pub fn validate(act: &mut Act, altering: &mut Altering, oid: Oid, name: &str) ->
             };
             for table in tables {
                 altering.table(table).scan = true;
+                if let Some(c) = act.world.constraint(table, name).map(|c| c.oid) {
+                    stored::run(act, (class::CONSTRAINT, c, 0));
+                }
                 if let Some(c) = act.world.constraint(table, name).map(|c| c.oid)
                     && let Some(c) = act.world.constraints.get_mut(c)
                 {
@@ -233,6 +256,10 @@ pub fn drop_constraint(
             act.shown(oid)
         ));
     };
+    // ATCheckPartitionsNotInUse (18), with ONLY too.
+    if act.version() >= 18 && act.kind(oid) == RelationKind::PartitionedTable {
+        altering::lock_tree(act, oid, altering.mode);
+    }
     drop_one_constraint(act, altering, &constraint, altering::cascades(cmd))
 }
 

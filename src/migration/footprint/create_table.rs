@@ -384,6 +384,7 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
         .flat_map(|r| r.range.clone())
         .collect();
     if !statement.skip_data {
+        plan::called_by_view(act, oid);
         for entry in entries {
             if entry.relation == oid {
                 act.lock(oid, AccessShare, "its own query names it");

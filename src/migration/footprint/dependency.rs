@@ -3,6 +3,7 @@
 //! dropping it.
 
 use super::act::Act;
+use crate::migration::command;
 use crate::model::LockMode;
 use pg_query::NodeEnum;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::collections::HashSet;
 /// Asks for the schemas, types and functions that a statement may come to depend on: those whose name is
 /// among its words.
 pub fn ask(act: &mut Act, node: &NodeEnum) {
-    if !act.world.locks_what_is_depended_on() || !makes_dependencies(node) {
+    if !act.world.locks_what_is_depended_on() || !command::of(node).makes_dependencies {
         return;
     }
     let mut words = HashSet::new();
@@ -21,27 +22,6 @@ pub fn ask(act: &mut Act, node: &NodeEnum) {
     for (object, what) in act.world.named_among(&words) {
         act.may_depend_on(object.0, object.1, LockMode::AccessShare, what);
     }
-}
-
-fn makes_dependencies(node: &NodeEnum) -> bool {
-    !matches!(
-        node,
-        NodeEnum::SelectStmt(_)
-            | NodeEnum::InsertStmt(_)
-            | NodeEnum::UpdateStmt(_)
-            | NodeEnum::DeleteStmt(_)
-            | NodeEnum::MergeStmt(_)
-            | NodeEnum::CopyStmt(_)
-            | NodeEnum::ExplainStmt(_)
-            | NodeEnum::DropStmt(_)
-            | NodeEnum::TransactionStmt(_)
-            | NodeEnum::VariableSetStmt(_)
-            | NodeEnum::LockStmt(_)
-            | NodeEnum::TruncateStmt(_)
-            | NodeEnum::VacuumStmt(_)
-            | NodeEnum::DoStmt(_)
-            | NodeEnum::CallStmt(_)
-    )
 }
 
 fn collect(tree: &Value, words: &mut HashSet<String>) {

@@ -57,7 +57,14 @@ pub fn delete(act: &mut Act, objects: &[Object], cascade: bool, reason: &str) ->
         deletion.lock(act, object, None);
         deletion.find(act, object, Via::Original)?;
     }
-    if !cascade && let Some((object, _)) = deletion.met.iter().find(|(_, via)| **via == Via::Normal)
+    // A part of something that goes anyway needs no CASCADE.
+    let goes_whole = |o: &Object| {
+        let whole = deletion.met.get(&(o.0, o.1, 0));
+        o.2 != 0 && whole.is_some_and(|via| *via != Via::Normal)
+    };
+    let mut met = deletion.met.iter();
+    if !cascade
+        && let Some((object, _)) = met.find(|(o, via)| **via == Via::Normal && !goes_whole(o))
     {
         let what = object_words(act, *object);
         return refuse(format!(
@@ -546,6 +553,10 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
         ObjectType::ObjectOpclass => class::OPCLASS,
         ObjectType::ObjectOpfamily => class::OPFAMILY,
         ObjectType::ObjectCollation => class::COLLATION,
+        ObjectType::ObjectTsconfiguration => class::TS_CONFIGURATION,
+        ObjectType::ObjectTsdictionary => class::TS_DICTIONARY,
+        ObjectType::ObjectTsparser => class::TS_PARSER,
+        ObjectType::ObjectTstemplate => class::TS_TEMPLATE,
         _ => return Found::Nothing,
     };
     let name = parts.last();

@@ -2,7 +2,9 @@
 
 use super::act::Act;
 use super::routine;
+use super::stored;
 use super::{code, names, tree};
+use crate::model::class;
 use crate::model::{AdvisoryRequest, LockMode, Oid};
 use pg_query::protobuf::Node;
 use serde_json::Value;
@@ -13,11 +15,17 @@ pub fn check(act: &mut Act, table: Oid, expression: &Node) {
     let has_rows = act
         .world
         .relation(table)
-        .is_some_and(|r| r.bytes > 0 || r.rows > 0.0);
+        .is_none_or(|r| r.bytes > 0 || r.rows > 0.0 || r.live_rows > 0.0);
+    // Never counted: it may have rows.
+    let may_have_rows = act.world.relation(table).is_some_and(|r| r.rows < 0.0)
+        && act.world.created_in(table).is_none();
     if let Ok(tree) = serde_json::to_value(expression)
-        && (has_rows || act.world.relation(table).is_none() || !names_sequence(&tree))
+        && (has_rows || may_have_rows || !names_sequence(&tree))
     {
+        let outer = act.possible;
+        act.possible |= !has_rows && names_sequence(&tree);
         functions(act, &tree);
+        act.possible = outer;
         fields(act, &tree, &|act, column| {
             act.world.column(table, column).map_or(0, |c| c.type_oid)
         });
@@ -100,8 +108,10 @@ fn functions(act: &mut Act, tree: &Value) {
         Value::Array(items) => items.iter().for_each(|i| functions(act, i)),
         Value::Object(fields) => {
             for (key, field) in fields {
-                if key == "FuncCall" {
-                    call(act, field);
+                match key.as_str() {
+                    "FuncCall" => call(act, field),
+                    "AExpr" => operator(act, field),
+                    _ => {}
                 }
                 functions(act, field);
             }
@@ -288,7 +298,18 @@ pub fn call(act: &mut Act, call: &Value) {
         return;
     }
     for routine in &found {
+        if routine.kind == 'a' {
+            stored::run(act, (class::PROC, routine.oid, 0));
+        }
         code::of_routine(act, routine);
+    }
+}
+
+/// The functions behind a user's operator.
+pub fn operator(act: &mut Act, expression: &Value) {
+    let name = expression.get("name").map(tree::texts).unwrap_or_default();
+    for operator in stored::operators(act, &name) {
+        stored::run(act, (class::OPERATOR, operator, 0));
     }
 }
 

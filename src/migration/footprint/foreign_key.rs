@@ -63,7 +63,8 @@ pub fn add(
             act.shown(oid)
         ));
     }
-    let validated = !constraint.skip_validation || new_table;
+    let is_enforced = constraint.is_enforced || act.version() < 18;
+    let validated = is_enforced && (!constraint.skip_validation || new_table);
     let template = Constraint {
         oid: act.world.new_oid(),
         name: name.clone(),
@@ -76,6 +77,7 @@ pub fn add(
         on_delete: constraint.fk_del_action.chars().next().unwrap_or('a'),
         on_update: constraint.fk_upd_action.chars().next().unwrap_or('a'),
         is_validated: validated,
+        is_enforced,
         is_deferrable: constraint.deferrable,
         is_deferred: constraint.initdeferred,
         no_inherit: true,
@@ -93,11 +95,11 @@ fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
     let why = format!("gets the triggers of foreign key {}", constraint.name);
     // Until 14 a partitioned table has no triggers that check.
     let is_partitioned = act.kind(constraint.table) == RelationKind::PartitionedTable;
-    if checks && (act.version() >= 15 || !is_partitioned) {
+    if checks && constraint.is_enforced && (act.version() >= 15 || !is_partitioned) {
         act.lock(constraint.table, ShareRowExclusive, why.clone());
         act.lock(constraint.referenced, AccessShare, why.clone());
     }
-    if acts {
+    if acts && constraint.is_enforced {
         act.lock(constraint.referenced, ShareRowExclusive, why.clone());
         act.lock(constraint.table, AccessShare, why);
     }
@@ -255,14 +257,20 @@ pub fn clone_referenced(act: &mut Act, key: &Constraint, child: Oid) {
 /// Makes a partition's own foreign key a part of its parent's, if it has one alike
 /// (`tryAttachPartitionForeignKey`): its action triggers go, and its clones for partitions of the
 /// referenced table.
-pub fn merge(act: &mut Act, key: &Constraint, partition: Oid) -> Step<bool> {
+pub fn merge(
+    act: &mut Act,
+    altering: &mut Altering,
+    key: &Constraint,
+    partition: Oid,
+) -> Step<bool> {
     let columns = same_columns(act, key.table, &key.columns, partition);
     let own = act
         .world
         .foreign_keys(partition)
         .find(|k| {
             k.parent == 0
-                && k.is_validated
+                // Since 18 a key that is not validated is merged too, and validated.
+                && (k.is_validated || act.version() >= 18)
                 && k.referenced == key.referenced
                 && k.columns == columns
                 && k.referenced_columns == key.referenced_columns
@@ -291,7 +299,20 @@ pub fn merge(act: &mut Act, key: &Constraint, partition: Oid) -> Step<bool> {
         act.world.undepend((of, clone), (of, own));
     }
     super::drop::delete(act, &clones, false, why)?;
+    let is_unchecked = act
+        .world
+        .constraints
+        .get(own)
+        .is_some_and(|c| !c.is_validated);
+    if is_unchecked && key.is_validated {
+        altering.table(partition).checks.push(altering::Check {
+            table: partition,
+            referenced: key.referenced,
+            name: key.name.clone(),
+        });
+    }
     if let Some(c) = act.world.constraints.get_mut(own) {
+        c.is_validated |= key.is_validated;
         c.parent = key.oid;
         c.inherited = 1;
         c.is_local = false;
@@ -328,7 +349,7 @@ fn recurse_referencing(
                 act.shown(constraint.table)
             );
             act.lock(partition, mode, reason);
-            if merge(act, constraint, partition)? {
+            if merge(act, altering, constraint, partition)? {
                 continue;
             }
             let oid = act.world.new_oid();
@@ -385,6 +406,7 @@ pub fn validate(act: &mut Act, altering: &mut Altering, constraint: &Constraint)
             .constraints
             .all()
             .filter(|c| c.parent == one.oid && c.kind == 'f' && c.table != one.table)
+            .filter(|c| !c.is_validated)
             .cloned()
             .collect();
         for p in &partitions {
@@ -411,43 +433,102 @@ pub fn validate(act: &mut Act, altering: &mut Altering, constraint: &Constraint)
 
 /// `ALTER CONSTRAINT` (`ATExecAlterConstraint`): the constraint's clones on partitions of both sides.
 pub fn alter(act: &mut Act, altering: &mut Altering, oid: Oid, cmd: &AlterTableCmd) -> Step {
-    let name = match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
-        Some(NodeEnum::AtalterConstraint(a)) => a.conname.clone(),
-        Some(NodeEnum::Constraint(c)) => c.conname.clone(),
-        _ => String::new(),
+    let Some(NodeEnum::AtalterConstraint(change)) = cmd.def.as_ref().and_then(|d| d.node.as_ref())
+    else {
+        return Ok(());
     };
-    let enforces = matches!(cmd.def.as_ref().and_then(|d| d.node.as_ref()),
-        Some(NodeEnum::AtalterConstraint(a)) if a.alter_enforceability);
-    let Some(constraint) = act.world.constraint(oid, &name).cloned() else {
+    let Some(constraint) = act.world.constraint(oid, &change.conname).cloned() else {
         return refuse(format!(
-            "constraint {name} of {} does not exist",
+            "constraint {} of {} does not exist",
+            change.conname,
             act.shown(oid)
         ));
     };
-    if enforces && constraint.kind == 'f' {
-        act.lock(
-            constraint.referenced,
-            AccessExclusive,
-            format!("is referenced by {name}"),
-        );
+    if change.alter_inheritability && constraint.kind == 'n' {
+        alter_inheritance(act, altering, &constraint, change.noinherit);
     }
-    // ATExecAlterConstrRecurse
-    let mut work = vec![constraint.oid];
-    while let Some(parent) = work.pop() {
-        let clones: Vec<(Oid, Oid)> = act
-            .world
-            .constraints
-            .all()
-            .filter(|c| c.parent == parent)
-            .map(|c| (c.oid, c.table))
-            .collect();
-        for (clone, table) in clones {
-            let reason = format!("has a clone of {name}");
-            act.lock(table, altering.mode, reason);
-            work.push(clone);
+    if constraint.kind != 'f' {
+        return Ok(());
+    }
+    if change.alter_enforceability && change.is_enforced != constraint.is_enforced {
+        enforce(act, altering, &constraint, change.is_enforced);
+    }
+    if change.alter_deferrability {
+        for clone in clones_of(act, constraint.oid) {
+            let reason = format!("has a clone of {}", constraint.name);
+            act.lock(clone.table, altering.mode, reason);
         }
     }
     Ok(())
+}
+
+/// The clones of a foreign key on partitions of both sides, and theirs.
+fn clones_of(act: &Act, oid: Oid) -> Vec<Constraint> {
+    let mut found: Vec<Constraint> = Vec::new();
+    let mut work = vec![oid];
+    while let Some(parent) = work.pop() {
+        for clone in act.world.constraints.all().filter(|c| c.parent == parent) {
+            work.push(clone.oid);
+            found.push(clone.clone());
+        }
+    }
+    found
+}
+
+/// `[NOT] ENFORCED` (18, `ATExecAlterFKConstrEnforceability`): the triggers on both sides go, or come with a
+/// check of all rows.
+fn enforce(act: &mut Act, altering: &mut Altering, constraint: &Constraint, is_enforced: bool) {
+    let mut all = clones_of(act, constraint.oid);
+    all.insert(0, constraint.clone());
+    for one in all {
+        act.lock(
+            one.table,
+            altering.mode,
+            format!("has a clone of {}", constraint.name),
+        );
+        if is_enforced {
+            let why = format!("gets the triggers of foreign key {}", constraint.name);
+            act.lock(one.referenced, ShareRowExclusive, why.clone());
+            act.lock(one.referenced, AccessShare, why.clone());
+            act.lock(one.table, ShareRowExclusive, why.clone());
+            act.lock(one.table, AccessShare, why);
+        } else {
+            let why = format!("loses the triggers of foreign key {}", constraint.name);
+            act.lock(one.referenced, AccessExclusive, why);
+        }
+        let is_leaf = act.kind(one.table) != RelationKind::PartitionedTable;
+        if is_enforced && is_leaf && one.referenced == constraint.referenced {
+            altering.table(one.table).checks.push(altering::Check {
+                table: one.table,
+                referenced: one.referenced,
+                name: one.name.clone(),
+            });
+        }
+        if let Some(c) = act.world.constraints.get_mut(one.oid) {
+            c.is_enforced = is_enforced;
+            c.is_validated = is_enforced;
+        }
+    }
+}
+
+/// `[NO] INHERIT` of NOT NULL (18, `ATExecAlterConstrInheritability`): children get it, or keep their own.
+fn alter_inheritance(act: &mut Act, altering: &mut Altering, constraint: &Constraint, no: bool) {
+    if constraint.no_inherit == no {
+        return;
+    }
+    let relation = act.world.relation(constraint.table);
+    let column = relation.and_then(|r| {
+        let mut columns = r.columns.iter();
+        columns.find(|c| constraint.columns == [c.number])
+    });
+    let name = column.map(|c| c.name.clone()).unwrap_or_default();
+    let tree = altering::lock_tree(act, constraint.table, altering.mode);
+    for child in tree.into_iter().skip(1).filter(|_| !no) {
+        altering::require_not_null(act, altering, child, &name);
+    }
+    if let Some(c) = act.world.constraints.get_mut(constraint.oid) {
+        c.no_inherit = no;
+    }
 }
 
 /// Made again after a change of type: `ATAddForeignKeyConstraint` on the same columns; `checks`: its rows

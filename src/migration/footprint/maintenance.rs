@@ -2,6 +2,7 @@
 
 use super::act::{Act, Step, refuse};
 use super::query::execute;
+use super::stored;
 use super::{names, storage};
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
@@ -246,10 +247,37 @@ pub fn cluster(act: &mut Act, statement: &ClusterStmt) -> Step {
     if !statement.indexname.is_empty() {
         act.names(index);
     }
-    act.lock(index, AccessExclusive, "gives the order");
     if act.kind(table) == RelationKind::PartitionedTable {
-        return act.not_in_block("CLUSTER of a partitioned table");
+        return cluster_partitions(act, table, index);
     }
+    act.lock(index, AccessExclusive, "gives the order");
+    cluster_one(act, table, index);
+    Ok(())
+}
+
+/// `CLUSTER` of a partitioned table (15): each partition that has a part of the index
+/// (`get_tables_to_cluster_partitioned`).
+fn cluster_partitions(act: &mut Act, table: Oid, index: Oid) -> Step {
+    if act.version() < 15 {
+        return refuse("a partitioned table cannot be clustered");
+    }
+    act.not_in_block("CLUSTER of a partitioned table")?;
+    act.lock(index, AccessShare, "gives the order");
+    let parts = act.world.tree(index).into_iter();
+    let leaves = parts.filter_map(|part| Some((act.world.indexes.get(part)?.table, part)));
+    let leaves: Vec<(Oid, Oid)> = leaves
+        .filter(|(t, _)| act.kind(*t) == RelationKind::Table)
+        .collect();
+    for (leaf, part) in leaves {
+        let why = format!("a partition of {}, which is clustered", act.shown(table));
+        act.lock(leaf, AccessExclusive, why);
+        act.lock(part, AccessExclusive, "gives the order");
+        cluster_one(act, leaf, part);
+    }
+    Ok(())
+}
+
+fn cluster_one(act: &mut Act, table: Oid, index: Oid) {
     let is_btree = |act: &Act| {
         act.world
             .relation(index)
@@ -264,7 +292,6 @@ pub fn cluster(act: &mut Act, statement: &ClusterStmt) -> Step {
     }
     storage::written_anew(act, table, "it is clustered");
     act.works(table, LockWork::Rewrite);
-    Ok(())
 }
 
 /// An option of VACUUM or ANALYZE.
@@ -326,7 +353,14 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
     };
     let full = has(statement, "full");
     for table in tables {
+        // vacuum_rel opens it all the same, and then passes over it.
         if act.kind(table) == RelationKind::PartitionedTable {
+            let mode = if full {
+                AccessExclusive
+            } else {
+                ShareUpdateExclusive
+            };
+            act.lock(table, mode, "is opened before its partitions");
             continue;
         }
         if full {
@@ -374,12 +408,12 @@ fn analyze(act: &mut Act, oid: Oid, with_children: bool) {
     // expand_vacuum_rel
     act.touch(oid, AccessShare, "is looked up");
     act.lock(oid, ShareUpdateExclusive, "is analyzed");
+    stored::statistics(act, oid);
     unless_skipped(act, oid, |act| analyze_indexes(act, oid));
-    if !with_children {
-        return;
-    }
+    // ONLY: a sample of the children is read all the same (analyze_rel).
     let shown = act.shown(oid);
-    let each = act.kind(oid) == RelationKind::PartitionedTable || act.version() >= 18;
+    let is_partitioned = act.kind(oid) == RelationKind::PartitionedTable;
+    let each = with_children && (is_partitioned || act.version() >= 18);
     for child in act.world.tree(oid).into_iter().skip(1) {
         let why = format!("a child of {shown}: a sample is read");
         // acquire_inherited_sample_rows lets a partitioned one go: it has no rows.

@@ -21,7 +21,10 @@
 //! | `query/` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
 //! | `code.rs`, `routine.rs` | `DO`, `CALL`, and what functions and triggers run |
+//! | `condition.rs` | conditions of bodies that the catalog answers |
 //! | `expression.rs`, `output.rs` | what is in an expression; which columns a query gives |
+//! | `stored.rs` | the functions in checks, domains, indexes and statistics that are there already |
+//! | `extension.rs` | extensions: what their scripts lock |
 //! | `dependency.rs` | what something new comes to depend on |
 //! | `altering.rs`, `types.rs`, `tree.rs`, `names.rs` | what several of those share |
 //! | `world.rs`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
@@ -39,11 +42,13 @@ mod altering;
 mod code;
 mod column;
 mod command;
+mod condition;
 mod constraint;
 mod create_table;
 mod dependency;
 mod drop;
 mod expression;
+mod extension;
 mod foreign_key;
 mod index;
 mod jobs;
@@ -61,6 +66,7 @@ mod retype;
 mod role;
 mod routine;
 mod storage;
+mod stored;
 mod tree;
 mod types;
 mod undo;
@@ -130,7 +136,7 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     match &source.body {
         Body::Sql(node) => {
             let outcome = command::run(&mut act, node);
-            act.finish(&command::tag(node), outcome)
+            act.finish(&crate::migration::command::tag(node), outcome)
         }
         Body::Doubt(why) => {
             act.opaque(why.clone());

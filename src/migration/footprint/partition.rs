@@ -234,7 +234,7 @@ fn clone_foreign_keys(
         for referenced in act.world.tree(key.referenced) {
             act.lock(referenced, ShareRowExclusive, reason.clone());
         }
-        if !attaching || !super::foreign_key::merge(act, &key, child)? {
+        if !attaching || !super::foreign_key::merge(act, altering, &key, child)? {
             super::foreign_key::clone_referencing(act, altering, &key, child, attaching)?;
         }
     }

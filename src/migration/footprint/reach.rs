@@ -28,6 +28,8 @@ pub struct Reach {
     pub login: Option<String>,
     /// Follow foreign keys from table to table: rows are deleted or tables truncated through them.
     pub follows_references: bool,
+    /// Rows are written: through a view, into the table under it.
+    pub writes_rows: bool,
     /// Follow what depends on types, functions and other things that are no relation.
     pub follows_objects: bool,
     /// Every relation of the database (`VACUUM`, `REINDEX DATABASE`).
@@ -139,17 +141,17 @@ impl Reach {
     }
 
     fn add_scope(&mut self, node: &NodeEnum) {
-        self.runs_code |= matches!(
+        let command = crate::migration::command::of(node);
+        self.runs_code |= command.runs_code;
+        self.writes_rows |= matches!(
             node,
-            NodeEnum::SelectStmt(_)
-                | NodeEnum::InsertStmt(_)
+            NodeEnum::InsertStmt(_)
                 | NodeEnum::UpdateStmt(_)
                 | NodeEnum::DeleteStmt(_)
                 | NodeEnum::MergeStmt(_)
                 | NodeEnum::CopyStmt(_)
-                | NodeEnum::TruncateStmt(_)
-                | NodeEnum::CreateTableAsStmt(_)
-                | NodeEnum::RefreshMatViewStmt(_)
+                // WITH may write, and functions.
+                | NodeEnum::SelectStmt(_)
                 | NodeEnum::CallStmt(_)
                 | NodeEnum::DoStmt(_)
         );
@@ -163,7 +165,8 @@ impl Reach {
             NodeEnum::DropStmt(s) => self.add_drop(s),
             NodeEnum::AlterDomainStmt(_)
             | NodeEnum::AlterTypeStmt(_)
-            | NodeEnum::AlterEnumStmt(_) => self.follows_objects = true,
+            | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::AlterExtensionStmt(_) => self.follows_objects = true,
             NodeEnum::AlterTableStmt(s) => {
                 self.follows_objects |= s.objtype == ObjectType::ObjectType as i32;
             }

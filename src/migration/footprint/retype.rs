@@ -3,6 +3,7 @@
 use super::act::{Act, Step, refuse};
 use super::altering::{Altered, Altering};
 use super::index::{part, remade};
+use super::stored;
 use super::types;
 use super::world::Object;
 use super::{altering, drop, expression, foreign_key, names};
@@ -77,6 +78,8 @@ pub fn alter_type(
         depend_on_column(act, altering, table, column.number, false)?;
         sequences_of_retyped(act, table, column.number);
         types::look_at_row_types(act, new_type);
+        leave_old_type(act, table, column.number, new_type);
+        stored::domain(act, new_type);
         if let Some(c) = act.world.column_mut(table, name) {
             c.type_oid = new_type;
             c.type_modifier = new_modifier;
@@ -84,6 +87,40 @@ pub fn alter_type(
         }
     }
     Ok(())
+}
+
+/// The column depends on its new type and no longer on the old one, and so does its default, which is stored
+/// again (`ATExecAlterColumnType`).
+fn leave_old_type(act: &mut Act, table: Oid, number: i16, new_type: Oid) {
+    let column = i32::from(number);
+    let is_of_type = |class| matches!(class, class::TYPE | class::COLLATION);
+    act.world.undepend_column(table, column, &is_of_type);
+    let defaults = act.world.defaults.of(table);
+    let of_column: Vec<Oid> = defaults
+        .filter(|d| d.column == number)
+        .map(|d| d.oid)
+        .collect();
+    for default in of_column {
+        let types = act.world.above((class::DEFAULT, default, 0));
+        let types: Vec<Oid> = types
+            .filter(|d| d.on_class == class::TYPE)
+            .map(|d| d.on_oid)
+            .collect();
+        for old in types {
+            act.world
+                .undepend((class::DEFAULT, default), (class::TYPE, old));
+        }
+        act.world.depend(
+            (class::DEFAULT, default, 0),
+            (class::TYPE, new_type, 0),
+            'n',
+        );
+    }
+    act.world.depend(
+        (class::RELATION, table, column),
+        (class::TYPE, new_type, 0),
+        'n',
+    );
 }
 
 /// Before all passes: the sequence of an identity column gets the column's new type (`ATParseTransformCmd`
@@ -397,6 +434,12 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         } else {
             altering.table(index.table()).scan = true;
         }
+    }
+    for constraint in constraints.iter().filter(|c| c.kind == 'c') {
+        stored::run(act, (class::CONSTRAINT, constraint.oid, 0));
+    }
+    for index in &indexes {
+        stored::run(act, (class::RELATION, index.oid(), 0));
     }
     drop::delete(
         act,

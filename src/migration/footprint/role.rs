@@ -7,30 +7,10 @@
 
 use super::world::World;
 use crate::migration::statement::{Body, Script, statements};
-use crate::model::{LockMode, LockRequest};
+use crate::model::{Command, LockMode, LockRequest};
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt};
-
-/// Commands whose rights are looked at before the lock is asked for (tablecmds.c, lockcmds.c, indexcmds.c,
-/// cluster.c, matview.c).
-const REFUSED_BEFORE_LOCKING: &[&str] = &[
-    "ALTER FOREIGN TABLE",
-    "ALTER INDEX",
-    "ALTER MATERIALIZED VIEW",
-    "ALTER SEQUENCE",
-    "ALTER TABLE",
-    "ALTER VIEW",
-    "CLUSTER",
-    "CREATE INDEX",
-    "LOCK TABLE",
-    "REFRESH MATERIALIZED VIEW",
-    "REINDEX",
-    "TRUNCATE TABLE",
-];
-
-/// Commands that pass over what the role may not touch, with a warning (`vacuum_is_permitted_for_relation`).
-const PASSED_OVER: &[&str] = &["ANALYZE", "VACUUM"];
 
 /// The role that SET gives the session: `Some(None)` its own again; `None`: the statement sets no role.
 pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
@@ -89,18 +69,18 @@ pub fn gives_rights(node: &NodeEnum) -> bool {
 /// Leaves out what the acting role may not touch. Says why Postgres will refuse the statement, if it does.
 pub fn without_rights(
     world: &World,
-    command: &str,
+    command: &Command,
     locks: &mut Vec<LockRequest>,
 ) -> Option<String> {
     let role = world.role.as_deref()?;
     let may_not = |lock: &LockRequest| lock.oid.is_some_and(|oid| world.is_powerless(role, oid));
-    if PASSED_OVER.contains(&command) {
+    if command.passes_over {
         // Its name is looked up under ACCESS SHARE before (expand_vacuum_rel, vacuum.c).
         locks.retain(|lock| lock.mode == LockMode::AccessShare || !may_not(lock));
         return None;
     }
     let first = locks.iter().position(|lock| lock.named && may_not(lock))?;
-    if !REFUSED_BEFORE_LOCKING.contains(&command) {
+    if !command.refused_before_locking {
         return None;
     }
     let name = locks[first].name.clone();

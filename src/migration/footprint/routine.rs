@@ -63,6 +63,10 @@ pub const LOCKING: &[&str] = &[
     "pg_get_publication_tables",
     "pg_get_partition_constraintdef",
     "pg_relation_size",
+    "pg_restore_relation_stats",
+    "pg_restore_attribute_stats",
+    "pg_clear_relation_stats",
+    "pg_clear_attribute_stats",
     "pg_table_size",
     "pg_indexes_size",
     "pg_total_relation_size",
@@ -169,6 +173,29 @@ pub fn pick(world: &World, several: &[&Routine], node: &Node) -> Option<Oid> {
 #[must_use]
 pub fn body_of(statement: &CreateFunctionStmt) -> Option<String> {
     option(&statement.options, "as").into_iter().next()
+}
+
+/// `SET search_path = …` and its kin in CREATE FUNCTION, as `proconfig` has them.
+#[must_use]
+pub fn settings(statement: &CreateFunctionStmt) -> Vec<String> {
+    let sets = statement.options.iter().filter_map(|o| match &o.node {
+        Some(NodeEnum::DefElem(e)) if e.defname == "set" => match e.arg.as_ref()?.node.as_ref()? {
+            NodeEnum::VariableSetStmt(s) => Some(s),
+            _ => None,
+        },
+        _ => None,
+    });
+    sets.map(|s| {
+        let values = s.args.iter().filter_map(|a| match a.node.as_ref()? {
+            NodeEnum::AConst(c) => match c.val.as_ref()? {
+                pg_query::protobuf::a_const::Val::Sval(text) => Some(text.sval.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        format!("{}={}", s.name, values.collect::<Vec<_>>().join(", "))
+    })
+    .collect()
 }
 
 /// `i`, `s` or `v`.

@@ -2,6 +2,7 @@
 
 use super::act::{Act, Step};
 use super::altering::{Altered, Altering};
+use super::stored;
 use super::types;
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
@@ -160,6 +161,7 @@ pub fn written_anew(act: &mut Act, oid: Oid, why: &str) {
             format!("is built again with {table}: {why}"),
         );
     }
+    stored::indexes(act, oid);
     // make_new_heap: its columns are checked like those of any new table.
     let types: Vec<Oid> = act
         .world

@@ -6,7 +6,7 @@
 
 use crate::model::{
     Catalog, Column, ColumnDefault, Constraint, DataType, Dependency, EventTrigger,
-    ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Policy,
+    ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Owned, Policy,
     PublicationTable, Relation, RelationKind, RelationName, Routine, Rule, SessionSettings,
     Trigger, class,
 };
@@ -177,6 +177,8 @@ pub struct World {
     /// The role after a transaction that has a SET LOCAL ROLE of its own.
     role_afterwards: Option<Option<String>>,
     powerless: HashMap<String, HashSet<Oid>>,
+    /// What belongs to the roles whose objects are worked on.
+    pub owned: Vec<Owned>,
     /// What the migration created, and in which of its transactions.
     created: HashMap<Oid, usize>,
     next_oid: Oid,
@@ -228,6 +230,7 @@ impl World {
             role: catalog.session.acting.clone(),
             role_afterwards: None,
             powerless: HashMap::new(),
+            owned: catalog.owned,
             created: HashMap::new(),
             next_oid: FIRST_OWN_OID,
             session: catalog.session,
@@ -338,6 +341,8 @@ impl World {
     /// Whether a role has no right whatever on a relation.
     #[must_use]
     pub fn is_powerless(&self, role: &str, oid: Oid) -> bool {
+        // An index has no rights of its own: those of its table count (RangeVarCallbackForReindexIndex).
+        let oid = self.indexes.get(oid).map_or(oid, |i| i.table);
         let relations = self.powerless.get(role);
         relations.is_some_and(|relations| relations.contains(&oid))
     }
@@ -855,11 +860,25 @@ impl World {
             relation.columns.retain(|c| i32::from(c.number) != column);
         }
         let key = (class::RELATION, table);
-        if let Some(list) = self.below.get_mut(&key) {
-            list.retain(|d| d.on_column != column);
+        let below = self.below.entry(key).or_default();
+        let gone: Vec<Dependency> = below.extract_if(.., |d| d.on_column == column).collect();
+        for d in gone {
+            if let Some(list) = self.above.get_mut(&(d.class, d.oid)) {
+                list.retain(|o| *o != d);
+            }
         }
-        if let Some(list) = self.above.get_mut(&key) {
-            list.retain(|d| d.column != column);
+        self.undepend_column(table, column, &|_| true);
+    }
+
+    /// Forgets what a column depends on, of these catalogs.
+    pub fn undepend_column(&mut self, table: Oid, column: i32, of: &dyn Fn(Oid) -> bool) {
+        let above = self.above.entry((class::RELATION, table)).or_default();
+        let is_gone = |d: &mut Dependency| d.column == column && of(d.on_class);
+        let gone: Vec<Dependency> = above.extract_if(.., is_gone).collect();
+        for d in gone {
+            if let Some(list) = self.below.get_mut(&(d.on_class, d.on_oid)) {
+                list.retain(|o| *o != d);
+            }
         }
     }
 

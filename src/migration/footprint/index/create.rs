@@ -4,8 +4,10 @@ use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::index::part::Shape;
 use crate::migration::footprint::index::{part, reindex};
 use crate::migration::footprint::output;
+use crate::migration::footprint::stored;
 use crate::migration::footprint::types;
 use crate::migration::footprint::{altering, expression, names};
+use crate::model::class;
 use crate::model::{IndexKey, LockMode, Oid, RelationKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{IndexStmt, Node};
@@ -79,7 +81,14 @@ pub fn create(act: &mut Act, statement: &IndexStmt) -> Step {
         }
         return refuse(format!("relation {name} already exists"));
     }
-    part::build(act, table, &name, &shape, recurses);
+    let index = part::build(act, table, &name, &shape, recurses);
+    for node in statement
+        .index_params
+        .iter()
+        .chain(statement.where_clause.as_deref())
+    {
+        stored::note(act, (class::RELATION, index, 0), node);
+    }
     if concurrent {
         reindex::phases_of_build(act, table)?;
     }

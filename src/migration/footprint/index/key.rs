@@ -61,11 +61,9 @@ pub fn add_constraint(
     if !new_table {
         act.lock(oid, Share, "gets an index");
         // ATPrepAddPrimaryKey (18): with ONLY, children are asked whether they have NOT NULL already.
-        if is_primary && !altering.recurse && act.version() >= 18 {
-            for child in act.world.children(oid) {
-                let reason = format!("a child of {}, which gets a primary key", act.shown(oid));
-                act.lock(child, altering.mode, reason);
-            }
+        let lacks = |k: &String| act.world.column(oid, k).is_some_and(|c| !c.not_null);
+        if is_primary && !altering.recurse && act.version() >= 18 && keys.iter().any(lacks) {
+            altering::lock_tree(act, oid, altering.mode);
         }
         if is_primary {
             require_not_null(act, altering, oid, &keys);

@@ -3,6 +3,8 @@
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::index::part;
 use crate::migration::footprint::names;
+use crate::migration::footprint::stored;
+use crate::model::class;
 use crate::model::{LockMode, LockWork, Oid, RelationKind, WaitPhase};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{ReindexObjectType, ReindexStmt};
@@ -86,12 +88,19 @@ fn reindex_index(act: &mut Act, index: Oid, concurrent: bool) -> Step {
         }
         return Ok(());
     }
+    stored::run(act, (class::RELATION, index, 0));
     if concurrent && !part::is_temporary(act, table) {
         act.lock(table, ShareUpdateExclusive, reason);
         act.lock(index, ShareUpdateExclusive, "is built again concurrently");
         act.builds(table, index);
         act.works(table, LockWork::Scan);
-        return phases_of_reindex(act, table);
+        phases_of_reindex(act, table)?;
+        act.touch(
+            index,
+            AccessExclusive,
+            "the old one goes, once nobody uses it",
+        );
+        return Ok(());
     }
     act.lock(table, Share, reason);
     act.lock(index, AccessExclusive, "is built again");
@@ -124,6 +133,7 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
         return Ok(());
     }
     let toast = act.world.relation(table).map_or(0, |r| r.toast);
+    stored::indexes(act, table);
     if concurrent && !part::is_temporary(act, table) {
         for relation in [table, toast] {
             act.lock(
@@ -138,7 +148,18 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
             }
         }
         act.works(table, LockWork::Scan);
-        return phases_of_reindex(act, table);
+        phases_of_reindex(act, table)?;
+        for relation in [table, toast] {
+            let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
+            for index in indexes {
+                act.touch(
+                    index,
+                    AccessExclusive,
+                    "the old one goes, once nobody uses it",
+                );
+            }
+        }
+        return Ok(());
     }
     for relation in [table, toast] {
         act.lock(relation, Share, "its indexes are built again");

@@ -1,6 +1,7 @@
 //! Comments, privileges, and what belongs to a role.
 
 use crate::migration::footprint::act::{Act, Step};
+use crate::migration::footprint::world::Object;
 use crate::migration::footprint::{drop, names};
 use crate::model::{LockMode, Oid, RelationKind, class};
 use pg_query::protobuf;
@@ -74,13 +75,15 @@ pub fn grant(act: &mut Act, statement: &GrantStmt) -> Step {
 /// `DROP OWNED BY`: everything of the role's goes, like DROP … for each.
 pub fn drop_owned(act: &mut Act, statement: &protobuf::DropOwnedStmt) -> Step {
     let roles = names::role_names(&statement.roles);
-    let mut objects: Vec<crate::migration::footprint::world::Object> = act
-        .world
-        .relations()
-        .filter(|r| roles.contains(&r.owner) && !r.kind.is_index() && r.kind != RelationKind::Toast)
-        .filter(|r| !crate::migration::footprint::world::World::is_catalog(r.oid))
-        .map(|r| (class::RELATION, r.oid, 0))
-        .collect();
+    let theirs = act.world.owned.iter().filter(|o| roles.contains(&o.role));
+    let mut objects: Vec<Object> = theirs.map(|o| (o.class, o.oid, 0)).collect();
+    // What the migration itself has made.
+    let made = act.world.relations().filter(|r| {
+        let is_part = r.kind.is_index()
+            || matches!(r.kind, RelationKind::Toast | RelationKind::CompositeType);
+        act.world.created_in(r.oid).is_some() && roles.contains(&r.owner) && !is_part
+    });
+    objects.extend(made.map(|r| (class::RELATION, r.oid, 0)));
     objects.sort_unstable();
     // RemoveRoleFromObjectPolicy, policy.c: a policy for this role alone goes.
     let policies: Vec<(Oid, Oid, bool)> = act

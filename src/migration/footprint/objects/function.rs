@@ -126,6 +126,7 @@ fn put_routine(
             argument_names,
             returns,
             body,
+            settings: routine::settings(statement),
         },
     );
 }

@@ -3,6 +3,7 @@
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::query::walk;
 use crate::migration::footprint::query::walk::Stage;
+use crate::migration::footprint::stored;
 use crate::migration::footprint::{expression, names, new_column, output, storage, tree};
 use crate::model::{LockMode, Oid, RangeEntry, RelationKind, Rule, class};
 use pg_query::NodeEnum;
@@ -55,6 +56,7 @@ pub fn put_view_rule(act: &mut Act, oid: Oid, query: &NodeEnum) {
         act.world
             .depend((class::RULE, rule, 0), (class::RELATION, sequence, 0), 'n');
     }
+    stored::note_tree(act, (class::RULE, rule, 0), &tree);
     for entry in &range {
         act.world.depend(
             (class::RULE, rule, 0),

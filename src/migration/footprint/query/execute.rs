@@ -4,6 +4,7 @@ use crate::migration::footprint::act::Act;
 use crate::migration::footprint::code;
 use crate::migration::footprint::query::plan;
 use crate::migration::footprint::routine;
+use crate::migration::footprint::stored;
 use crate::model::{Constraint, LockMode, Oid, RelationKind, RowWait, class};
 
 use LockMode::{RowExclusive, RowShare};
@@ -55,6 +56,13 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         act.opaque(format!("rules of {} rewrite the statement", act.shown(oid)));
     }
     triggers(act, oid, event);
+    if act.kind(oid) == RelationKind::View {
+        return through_view(act, oid, event, deed, set);
+    }
+    if deed != Deed::Delete {
+        stored::checks(act, oid);
+        stored::indexes(act, oid);
+    }
     // ExecPartitionCheck
     if deed != Deed::Delete
         && act.kind(oid) != RelationKind::PartitionedTable
@@ -71,6 +79,53 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     if !act.world.session.replica {
         references(act, oid, deed, set);
     }
+}
+
+/// `TRIGGER_TYPE_INSTEAD`
+const INSTEAD: i16 = 64;
+
+/// A view without INSTEAD OF triggers: its one base relation is written to (`rewriteTargetView`).
+fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, set: &[String]) {
+    let replaces = |t: &crate::model::Trigger| t.events & INSTEAD != 0 && t.events & event != 0;
+    if act.world.triggers.of(view).any(replaces) {
+        return;
+    }
+    let Some(base) = base_of(act, view) else {
+        return;
+    };
+    match same_names(act, base, set) {
+        Some(set) => executed(act, base, deed, &set),
+        // The view gives its columns names of its own: which are set is not known.
+        None => {
+            let outer = std::mem::replace(&mut act.possible, true);
+            let all = all_columns(act, base);
+            executed(act, base, deed, &all);
+            act.possible = outer;
+        }
+    }
+}
+
+/// The one relation that an updatable view reads.
+fn base_of(act: &Act, view: Oid) -> Option<Oid> {
+    let range = plan::view_range(act, view);
+    let mut others = range.iter().filter(|e| e.relation != view);
+    match (others.next(), others.next()) {
+        (Some(only), None) => Some(only.relation),
+        _ => None,
+    }
+}
+
+fn all_columns(act: &Act, oid: Oid) -> Vec<String> {
+    let relation = act.world.relation(oid);
+    relation.map_or_else(Vec::new, |r| {
+        r.columns.iter().map(|c| c.name.clone()).collect()
+    })
+}
+
+/// The columns, where the relation has all of those names.
+fn same_names(act: &Act, oid: Oid, names: &[String]) -> Option<Vec<String>> {
+    let has = |name: &String| act.world.column(oid, name).is_some();
+    names.iter().all(has).then(|| names.to_vec())
 }
 
 /// The user's triggers that an event fires (`TriggerEnabled`, trigger.c).
@@ -252,6 +307,24 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
 
 /// Columns without a value take their defaults: a sequence gives the next number.
 pub fn defaults(act: &mut Act, insert: &Insert) {
+    if act.kind(insert.table) == RelationKind::View
+        && let Some(base) = base_of(act, insert.table)
+    {
+        let given = insert
+            .columns
+            .clone()
+            .unwrap_or_else(|| all_columns(act, insert.table));
+        let known = same_names(act, base, &given);
+        let outer = act.possible;
+        act.possible |= known.is_none();
+        let inner = Insert {
+            table: base,
+            columns: Some(known.unwrap_or_default()),
+            has_rows: insert.has_rows,
+        };
+        defaults(act, &inner);
+        act.possible = outer;
+    }
     let Some(relation) = act.world.relation(insert.table) else {
         return;
     };

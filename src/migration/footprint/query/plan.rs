@@ -1,7 +1,8 @@
 //! What the rewriter and the planner lock: views, row security, children, indexes.
 
 use crate::migration::footprint::act::Act;
-use crate::migration::footprint::code;
+use crate::migration::footprint::stored;
+use crate::model::RelationName;
 use crate::model::{LockMode, Oid, RangeEntry, RelationKind, class};
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
@@ -58,18 +59,36 @@ pub fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
     }
 }
 
+/// System views that call `pg_get_viewdef` or `pg_get_ruledef` (system_views.sql, information_schema.sql).
+fn opens_relations(name: &RelationName) -> bool {
+    match name.schema.as_str() {
+        "pg_catalog" => matches!(
+            name.relation.as_str(),
+            "pg_views" | "pg_rules" | "pg_matviews"
+        ),
+        "information_schema" => name.relation == "views",
+        _ => false,
+    }
+}
+
 /// Functions that a view's query calls.
-fn called_by_view(act: &mut Act, oid: Oid) {
+pub fn called_by_view(act: &mut Act, oid: Oid) {
     let called: Vec<_> = act
         .world
         .rules
         .of(oid)
-        .flat_map(|r| act.world.above((class::RULE, r.oid, 0)))
-        .filter(|d| d.on_class == class::PROC)
-        .filter_map(|d| act.world.routines.get(&d.on_oid).cloned())
+        .map(|r| (class::RULE, r.oid, 0))
         .collect();
-    for one in called {
-        code::of_routine(act, &one);
+    for rule in called {
+        stored::run(act, rule);
+    }
+    if act
+        .world
+        .relation(oid)
+        .is_some_and(|r| opens_relations(&r.name))
+    {
+        let shown = act.shown(oid);
+        act.opaque(format!("{shown} opens the relations of every view or rule"));
     }
 }
 

@@ -6,11 +6,12 @@
 //! `get_relation_info`), the executor what rows set in motion: sequences, foreign keys, triggers.
 
 use crate::migration::footprint::act::{Act, Step};
-use crate::migration::footprint::query::{execute, plan};
+use crate::migration::footprint::query::execute::{self, Deed, Insert};
+use crate::migration::footprint::query::plan;
 use crate::migration::footprint::{expression, names, tree};
 use crate::model::{LockMode, Oid};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CopyStmt, OverridingKind};
+use pg_query::protobuf::{CmdType, CopyStmt, OverridingKind};
 use serde_json::Value;
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
@@ -34,7 +35,7 @@ struct Use {
     oid: Oid,
     mode: LockMode,
     with_children: bool,
-    deed: execute::Deed,
+    deed: Deed,
     /// Columns that an UPDATE sets.
     columns: Vec<String>,
     /// Passes over rows that others have locked: SKIP LOCKED.
@@ -59,7 +60,7 @@ struct Walk<'w, 'a> {
     stage: Stage,
     /// Arbiter indexes are looked for: ON CONFLICT with a target.
     arbiters: Vec<Oid>,
-    inserts: Vec<execute::Insert>,
+    inserts: Vec<Insert>,
 }
 
 impl Walk<'_, '_> {
@@ -84,9 +85,9 @@ impl Walk<'_, '_> {
             "RangeVar" => self.table(field, scope),
             "SelectStmt" => self.select(field, scope),
             "InsertStmt" => self.insert(field, scope),
-            "UpdateStmt" => self.change(field, scope, execute::Deed::Update),
-            "DeleteStmt" => self.change(field, scope, execute::Deed::Delete),
-            "MergeStmt" => self.change(field, scope, execute::Deed::Update),
+            "UpdateStmt" => self.change(field, scope, Deed::Update),
+            "DeleteStmt" => self.change(field, scope, Deed::Delete),
+            "MergeStmt" => self.merge(field, scope),
             "RangeSubselect" => self.subselect(field, scope),
             "SubLink" => self.visit(
                 field,
@@ -95,6 +96,12 @@ impl Walk<'_, '_> {
                     ..scope.clone()
                 },
             ),
+            "AExpr" => {
+                if self.stage >= Stage::Executed {
+                    expression::operator(self.act, field);
+                }
+                self.visit(field, scope)
+            }
             "LockingClause" | "IntoClause" | "into_clause" => Ok(()),
             "FuncCall" => {
                 if self.stage >= Stage::Executed {
@@ -213,14 +220,14 @@ impl Walk<'_, '_> {
             oid,
             mode,
             with_children: range.inh,
-            deed: execute::Deed::Read,
+            deed: Deed::Read,
             columns: Vec::new(),
             skips_rows: scope.skips_rows,
         });
         Ok(())
     }
 
-    fn target(&mut self, statement: &Value, deed: execute::Deed) -> Step<Option<Oid>> {
+    fn target(&mut self, statement: &Value, deed: Deed) -> Step<Option<Oid>> {
         let Some(relation) = statement.get("relation").filter(|r| !r.is_null()) else {
             return Ok(None);
         };
@@ -241,7 +248,7 @@ impl Walk<'_, '_> {
     fn insert(&mut self, statement: &Value, scope: &Scope) -> Step {
         let mut inner = scope.clone();
         self.with(statement.get("with_clause"), &mut inner)?;
-        let Some(table) = self.target(statement, execute::Deed::Insert)? else {
+        let Some(table) = self.target(statement, Deed::Insert)? else {
             return Ok(());
         };
         let columns = statement
@@ -251,7 +258,7 @@ impl Walk<'_, '_> {
         let columns = columns.or_else(|| self.leading_columns(table, statement));
         let columns = columns.map(|c| tree::without_defaults(statement, c));
         let columns = columns.map(|c| self.without_overridden(table, statement, c));
-        self.inserts.push(execute::Insert {
+        self.inserts.push(Insert {
             table,
             columns,
             has_rows: tree::has_rows(statement),
@@ -266,7 +273,7 @@ impl Walk<'_, '_> {
                     oid: table,
                     mode: RowExclusive,
                     with_children: false,
-                    deed: execute::Deed::Update,
+                    deed: Deed::Update,
                     columns: tree::columns_set(conflict),
                     skips_rows: false,
                 });
@@ -333,14 +340,14 @@ impl Walk<'_, '_> {
         };
         let names = relation.columns.iter().map(|c| c.name.clone());
         let columns = names.filter(|n| !reset.contains(&n.as_str())).collect();
-        self.inserts.push(execute::Insert {
+        self.inserts.push(Insert {
             table,
             columns: Some(columns),
             has_rows: false,
         });
     }
 
-    fn change(&mut self, statement: &Value, scope: &Scope, deed: execute::Deed) -> Step {
+    fn change(&mut self, statement: &Value, scope: &Scope, deed: Deed) -> Step {
         let mut inner = scope.clone();
         self.with(statement.get("with_clause"), &mut inner)?;
         if let Some(table) = self.target(statement, deed)? {
@@ -352,6 +359,64 @@ impl Walk<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// MERGE: each WHEN is an INSERT, an UPDATE or a DELETE of its own (`ExecInitMerge`).
+    fn merge(&mut self, statement: &Value, scope: &Scope) -> Step {
+        let mut inner = scope.clone();
+        self.with(statement.get("with_clause"), &mut inner)?;
+        if let Some(table) = self.target(statement, Deed::Read)? {
+            let mut actions: Vec<&Value> = tree::items(statement.get("merge_when_clauses"))
+                .filter_map(|clause| tree::find_key(clause, "MergeWhenClause"))
+                .collect();
+            actions.sort_by_key(|a| a.get("command_type").and_then(Value::as_i64));
+            for action in actions {
+                self.merge_action(table, action);
+            }
+        }
+        for (key, field) in statement.as_object().into_iter().flatten() {
+            if !matches!(key.as_str(), "relation" | "with_clause") {
+                self.visit(field, &inner)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_action(&mut self, table: Oid, action: &Value) {
+        let kind = action.get("command_type").and_then(Value::as_i64);
+        let is = |wanted: CmdType| kind == Some(wanted as i64);
+        let columns = tree::columns_set(action);
+        let deed = if is(CmdType::CmdInsert) {
+            let given = (!columns.is_empty()).then(|| columns.clone());
+            self.inserts.push(Insert {
+                table,
+                columns: given.or_else(|| self.first_columns(table, action)),
+                has_rows: false,
+            });
+            Deed::Insert
+        } else if is(CmdType::CmdUpdate) {
+            self.set_to_defaults(table, action);
+            Deed::Update
+        } else if is(CmdType::CmdDelete) {
+            Deed::Delete
+        } else {
+            return;
+        };
+        self.uses.push(Use {
+            oid: table,
+            mode: RowExclusive,
+            with_children: true,
+            deed,
+            columns,
+            skips_rows: false,
+        });
+    }
+
+    /// The columns that the values of a MERGE's INSERT without a column list fill.
+    fn first_columns(&self, table: Oid, action: &Value) -> Option<Vec<String>> {
+        let width = action.get("values")?.as_array()?.len();
+        let columns = &self.act.world.relation(table)?.columns;
+        Some(columns.iter().take(width).map(|c| c.name.clone()).collect())
     }
 
     /// The later stages for everything that was named.
@@ -373,7 +438,7 @@ impl Walk<'_, '_> {
             return;
         }
         for one in &uses {
-            if one.deed != execute::Deed::Insert {
+            if one.deed != Deed::Insert {
                 plan::planned(act, one.oid, one.mode, one.with_children, "is read", 0);
             }
         }
@@ -384,7 +449,7 @@ impl Walk<'_, '_> {
             return;
         }
         for one in &uses {
-            if one.deed != execute::Deed::Insert && !one.skips_rows {
+            if one.deed != Deed::Insert && !one.skips_rows {
                 execute::meets_locked_rows(act, one.oid, one.with_children, 0);
             }
             execute::executed(act, one.oid, one.deed, &one.columns);
@@ -436,7 +501,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
         return Ok(());
     }
     act.lock(table, RowExclusive, "is copied into");
-    execute::executed(act, table, execute::Deed::Insert, &[]);
+    execute::executed(act, table, Deed::Insert, &[]);
     let columns = names::list(&statement.attlist);
     let columns = if columns.is_empty() {
         act.relation(table)?
@@ -449,7 +514,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
     };
     execute::defaults(
         act,
-        &execute::Insert {
+        &Insert {
             table,
             columns: Some(columns),
             has_rows: false,
