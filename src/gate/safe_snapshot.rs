@@ -12,7 +12,7 @@ use super::clearing::is_autovacuum;
 use super::rows::lasts;
 use super::scene::Party;
 use super::statement::Judge;
-use crate::migration::characteristics::leaves_deferrable;
+use crate::migration::left_behind::leaves_deferrable;
 use crate::model::{Backend, BackendState, Statement, WaitPhase};
 
 /// Commands that need no snapshot (`PlannedStmtRequiresSnapshot`, pquery.c).

@@ -6,11 +6,11 @@
 //! code that cannot be seen, so nothing is taken for a failure that is none.
 
 use super::world::World;
+use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, Script, statements};
 use crate::model::{LockMode, LockRequest};
 use pg_query::NodeEnum;
-use pg_query::protobuf::a_const::Val;
-use pg_query::protobuf::{AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt};
+use pg_query::protobuf::{AlterTableType, Node};
 
 /// Commands whose rights are looked at before the lock is asked for (tablecmds.c, lockcmds.c, indexcmds.c,
 /// cluster.c, matview.c).
@@ -32,22 +32,6 @@ const REFUSED_BEFORE_LOCKING: &[&str] = &[
 /// Commands that pass over what the role may not touch, with a warning (`vacuum_is_permitted_for_relation`).
 const PASSED_OVER: &[&str] = &["ANALYZE", "VACUUM"];
 
-/// The role that SET gives the session: `Some(None)` its own again; `None`: the statement sets no role.
-pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
-    if !matches!(statement.name.as_str(), "role" | "session_authorization") {
-        return None;
-    }
-    let value = statement.args.first().and_then(|arg| match &arg.node {
-        Some(NodeEnum::AConst(constant)) => match constant.val.as_ref()? {
-            Val::Sval(text) => Some(text.sval.clone()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let is_set = statement.kind == Kind::VarSetValue as i32;
-    Some(value.filter(|role| is_set && role != "none"))
-}
-
 /// The role that a session acts in whose last message was this text and succeeded, and whether SET LOCAL says
 /// so; `None`: it does not tell.
 #[must_use]
@@ -60,7 +44,9 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
     match &only.body {
         Body::Sql(node) => match &**node {
             NodeEnum::VariableSetStmt(set) if set.name == "role" => {
-                Some((set_by(set).flatten()?, set.is_local))
+                let mut settings = Settings::default();
+                settings.apply(node, true);
+                Some((settings.role()?.to_owned(), set.is_local))
             }
             _ => None,
         },
