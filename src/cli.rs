@@ -1,7 +1,9 @@
 //! Every command and flag. `-h` is the host, as in psql; help is `--help` or `-?`.
 
 use crate::config::MaxHold;
+use crate::migration::source::Limits;
 use crate::model::Allowance;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -205,6 +207,12 @@ pub struct MigrationArgs {
     /// Look at all migrations of a folder, also those that the tool's version table says are applied.
     #[arg(long)]
     pub all: bool,
+    /// The largest migration that is read, in bytes: beyond it the answer is "cannot tell".
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().bytes, hide_short_help = true)]
+    pub max_bytes: usize,
+    /// The most statements that are read.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().statements, hide_short_help = true)]
+    pub max_statements: usize,
 }
 
 /// How the runner of a migration opens transactions.

@@ -7,13 +7,14 @@
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
 //! | [`words`] | how pgguard speaks: one way to write a span, a time, a cut line, a lock target, an SQL literal | `model` |
+//! | [`tools`] | migration tools, a row each: what they lock, their tables, their transactions | `model` |
 //! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`, `words`; of `migration` and `backup` the values that it fills |
 //! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`, `words`; of `backup` the watcher; of `postgres` the connection |
-//! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model`, `words` |
-//! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model`, `words` |
+//! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model`, `words`, `tools` |
+//! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model`, `words`, `tools` |
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model`, `words` |
 //! | [`hold`] | UNDERSTAND: footprint → how long each lock that keeps others out is held | `model`, `words` |
-//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `words`, `hold`, `sessions`, `migration`, `backup` |
+//! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `words`, `tools`, `hold`, `sessions`, `migration`, `backup` |
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words` and what it renders |
@@ -44,6 +45,7 @@ pub mod report;
 pub mod safe;
 pub mod sessions;
 pub mod throwaway;
+pub mod tools;
 pub mod watch;
 pub mod words;
 

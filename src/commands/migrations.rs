@@ -4,7 +4,7 @@ use super::facts::Facts;
 use crate::Result;
 use crate::cli::{MigrationArgs, Transaction};
 use crate::migration::footprint;
-use crate::migration::source::{self, ReadOptions, Source};
+use crate::migration::source::{self, Limits, ReadOptions, Source};
 use crate::migration::statement::{SourceStatement, TransactionHabit};
 use crate::model::{Backend, BackendState, Catalog};
 use std::path::PathBuf;
@@ -19,6 +19,10 @@ pub fn options(args: &MigrationArgs) -> ReadOptions {
             Transaction::File => TransactionHabit::PerScript,
             Transaction::Run => TransactionHabit::WholeRun,
         }),
+        limits: Limits {
+            bytes: args.max_bytes,
+            statements: args.max_statements,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use super::objects::{self, Request};
 use super::statement::Judge;
 use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget};
-use crate::sessions::tools::bigint_key;
+use crate::tools::bigint_key;
 
 /// Adds the waits for the advisory locks that a statement takes.
 pub fn judge(judge: &mut Judge) {

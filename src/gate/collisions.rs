@@ -5,30 +5,10 @@ use super::advisory;
 use super::scene::Scene;
 use super::statement::Judge;
 use crate::model::{
-    AdvisoryRequest, Footprint, LockMode, LockRequest, LockTarget, LockWork, RowWait, Snapshot,
+    AdvisoryRequest, Footprint, LockRequest, LockTarget, LockWork, RowWait, Snapshot,
 };
-use crate::sessions::tools::{self, TOOLS, Tool};
+use crate::tools::{self, Tool};
 use std::borrow::Cow;
-
-/// A tool by its name, in any case and without its punctuation: `node-pg-migrate`, `efcore`.
-#[must_use]
-pub fn tool(name: &str) -> Option<&'static Tool> {
-    let plain = |text: &str| -> String {
-        let letters = text.chars().filter(char::is_ascii_alphanumeric);
-        letters.map(|c| c.to_ascii_lowercase()).collect()
-    };
-    TOOLS.iter().find(|tool| plain(tool.name) == plain(name))
-}
-
-/// Tools that lock their table as a whole before a run; the others only write to it.
-///
-/// Sources: `NpgsqlHistoryRepository.cs`; `Ecto.Adapters.Postgres.lock_for_migrations`; Sqitch's
-/// `Engine/pg.pm`.
-const TABLE_LOCKS: [(&str, LockMode); 3] = [
-    ("EF Core", LockMode::AccessExclusive),
-    ("Ecto", LockMode::ShareUpdateExclusive),
-    ("Sqitch", LockMode::Exclusive),
-];
 
 /// The footprint with what the tool does to its own tables, where somebody has one of them locked.
 #[must_use]
@@ -47,10 +27,6 @@ pub fn with_bookkeeping<'f>(
 }
 
 fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
-    let mode = TABLE_LOCKS
-        .iter()
-        .find(|(name, _)| *name == tool.name)
-        .map_or(LockMode::RowExclusive, |(_, mode)| *mode);
     let tables = [tool.version_table, tool.lock_table];
     snapshot
         .relations
@@ -60,7 +36,7 @@ fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
             oid: Some(*oid),
             name: relation.name.clone(),
             kind: relation.kind,
-            mode,
+            mode: tool.table_lock,
             named: false,
             reason: format!("{}'s own table", tool.name),
             work: LockWork::Instant,

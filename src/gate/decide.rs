@@ -23,7 +23,7 @@ pub fn decide(
     sessions: &Sessions,
     policy: &Policy,
 ) -> Verdict {
-    let tool = policy.tool.as_deref().and_then(collisions::tool);
+    let tool = policy.tool.as_deref().and_then(crate::tools::named);
     let footprint = &*collisions::with_bookkeeping(footprint, snapshot, tool);
     let scene = Scene::new(footprint, snapshot, sessions, policy);
     let mut held = Held::default();

@@ -19,7 +19,7 @@ pub struct Policy {
     /// The backend that will run the migration, where it is connected already: what it holds is its
     /// own. `None`: a session that does not exist yet.
     pub asking: Option<Pid>,
-    /// The tool that will run the migration (a name of [`crate::sessions::tools::TOOLS`], in any case):
+    /// The tool that will run the migration (a name of [`crate::tools::TOOLS`], in any case):
     /// its migration lock and its own tables are asked for too. `None`: not known, or none.
     pub tool: Option<String>,
     /// Doubts that the caller has, such as a pooler in between.

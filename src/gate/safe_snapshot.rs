@@ -12,7 +12,7 @@ use super::clearing::is_autovacuum;
 use super::rows::lasts;
 use super::scene::Party;
 use super::statement::Judge;
-use crate::migration::characteristics::leaves_deferrable;
+use crate::migration::left_behind::leaves_deferrable;
 use crate::model::{Backend, BackendState, WaitPhase};
 
 /// Adds the waits of a statement whose transaction an earlier message of the asking session has deferred.

@@ -1,7 +1,9 @@
 //! The nouns: a script, who sends it, and its statements.
 
+use super::settings::Move;
 use super::split::Reading;
 use crate::model::Allowance;
+pub use crate::tools::TransactionHabit;
 use pg_query::NodeEnum;
 use std::collections::BTreeMap;
 
@@ -33,6 +35,8 @@ pub struct Sender {
     pub doubts: Vec<String>,
     /// Lines of the file behind which the tool ends a statement, whatever the SQL says (goose, sql-migrate).
     pub cut_after: Vec<usize>,
+    /// Settings that the tool puts back before each script.
+    pub puts_back: &'static [&'static str],
     /// Whether the tool puts values of the environment in the place of `${NAME}` (goose's ENVSUB).
     pub fills_in: bool,
 }
@@ -83,20 +87,6 @@ impl Script {
     }
 }
 
-/// How the program that runs a script opens transactions around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionHabit {
-    /// Each statement by itself, unless the script says BEGIN: psql. Each script is a session of its own.
-    PerStatement,
-    /// The script is one message to the server: an implicit transaction if it holds more than one statement
-    /// (golang-migrate, postgrator, Prisma, and the scripts that sqlx runs without a transaction).
-    PerMessage,
-    /// One around each script: psql -1, and most migration tools.
-    PerScript,
-    /// One around all scripts of the run: Alembic, knex, node-pg-migrate.
-    WholeRun,
-}
-
 /// One statement of a migration, before it is known what it locks.
 #[derive(Debug, Clone)]
 pub struct SourceStatement {
@@ -120,6 +110,8 @@ pub struct SourceStatement {
     pub possible: bool,
     /// Why the server may read its text otherwise.
     pub doubt: Option<String>,
+    /// What happens to its session before it, since the last statement, and after it.
+    pub moves: (Vec<Move>, Vec<Move>),
     /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
     pub waits_for_safe_snapshot: bool,
     /// What a comment in front of it lets through.

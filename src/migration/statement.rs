@@ -5,8 +5,10 @@ use super::depth;
 use super::psql::{self, What};
 use super::scan::{has_plain_backslash, newlines};
 pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit};
+use super::settings::Settings;
 use super::split::pieces;
 use super::transactions::Session;
+use super::values::shortened;
 use pg_query::protobuf::RawStmt;
 
 /// Cuts scripts into statements, in the order they will run.
@@ -22,7 +24,7 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
         let cut = cut(script);
         let bodies: Vec<(&Body, bool)> =
             cut.iter().map(|cut| (&cut.body, cut.joins_next)).collect();
-        let places = session.places(script.habit, &bodies);
+        let places = session.places(script.habit, script.sender.puts_back, &bodies);
         all.extend(
             cut.into_iter()
                 .zip(places)
@@ -40,6 +42,7 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
                     statement_timeout_ms: place.statement_timeout_ms,
                     possible: cut.possible,
                     waits_for_safe_snapshot: place.waits_for_safe_snapshot,
+                    moves: (place.before, place.after),
                 }),
         );
     }
@@ -58,6 +61,25 @@ fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
                 allowed::above(&script.sql, line, &script.file, script.first_line);
         }
     }
+}
+
+/// The settings before the last of these statements.
+#[must_use]
+pub fn settings_before_the_last(statements: &[SourceStatement]) -> Settings {
+    let mut settings = Settings::default();
+    for (at, statement) in statements.iter().enumerate() {
+        let (before, after) = &statement.moves;
+        before.iter().for_each(|happens| settings.play(happens));
+        if at + 1 == statements.len() {
+            break;
+        }
+        if let Body::Sql(node) = &statement.body {
+            settings.apply(node, statement.in_block);
+            settings.apply_calls(node, statement.in_block);
+        }
+        after.iter().for_each(|happens| settings.play(happens));
+    }
+    settings
 }
 
 /// Whether `standard_conforming_strings` may be off, as far as the migration says: a backslash in a plain string
@@ -148,7 +170,7 @@ fn cut(script: &Script) -> Vec<Cut> {
             cuts.push(one(step.text, 0, body, false));
             continue;
         }
-        let mut bodies = parse(sent.as_deref().unwrap_or(&step.text));
+        let mut bodies = parse(&shortened(sent.as_deref().unwrap_or(&step.text)));
         // With a variable replaced, the text shown is still the file's.
         if let [(sql, _, _)] = bodies.as_mut_slice() {
             sql.clone_from(&step.text);

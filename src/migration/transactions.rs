@@ -4,20 +4,22 @@
 //! more than one statement, which Postgres runs as an implicit block (`exec_simple_query`, postgres.c) that
 //! a COMMIT in it cuts in two.
 
-use super::characteristics::Characteristics;
-use super::statement::{Body, TransactionHabit};
-use super::timeouts::Timeouts;
+use super::command;
+use super::script::{Body, TransactionHabit};
+use super::settings::{Move, Settings};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{TransactionStmt, TransactionStmtKind as Kind};
 
 /// A statement's place in its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub transaction: usize,
     pub in_block: bool,
     pub lock_timeout_ms: Option<i64>,
     pub statement_timeout_ms: Option<i64>,
     pub waits_for_safe_snapshot: bool,
+    pub before: Vec<Move>,
+    pub after: Vec<Move>,
 }
 
 /// The session that runs the migration, as its statements go by.
@@ -26,9 +28,11 @@ pub(super) struct Session {
     /// The number for the next transaction.
     next: usize,
     block: Block,
-    timeouts: Timeouts,
-    /// Of the transaction that is open.
-    characteristics: Characteristics,
+    settings: Settings,
+    /// A statement of the transaction that is open has had a snapshot: what is deferred has been waited for.
+    has_snapshot: bool,
+    /// What has happened since the last statement.
+    moves: Vec<Move>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,9 +50,10 @@ impl Session {
     pub(super) fn places(
         &mut self,
         habit: TransactionHabit,
+        puts_back: &'static [&'static str],
         statements: &[(&Body, bool)],
     ) -> Vec<Place> {
-        self.open_script(habit);
+        self.open_script(habit, puts_back);
         let mut places = Vec::with_capacity(statements.len());
         let mut rest = statements;
         while !rest.is_empty() {
@@ -62,24 +67,38 @@ impl Session {
         places
     }
 
-    fn open_script(&mut self, habit: TransactionHabit) {
+    fn open_script(&mut self, habit: TransactionHabit, puts_back: &'static [&'static str]) {
+        if !puts_back.is_empty() {
+            self.play(Move::PutBack(puts_back));
+        }
         match habit {
             // psql runs a file in a session of its own.
-            TransactionHabit::PerStatement => {
-                *self = Self {
-                    next: self.next,
-                    ..Self::default()
-                }
-            }
+            TransactionHabit::PerStatement => self.open_session(),
             TransactionHabit::PerMessage => {}
             TransactionHabit::PerScript | TransactionHabit::WholeRun
                 if self.block == Block::None =>
             {
                 self.block = Block::Explicit(self.number());
-                self.timeouts.begin();
+                self.play(Move::Begin);
             }
             TransactionHabit::PerScript | TransactionHabit::WholeRun => {}
         }
+    }
+
+    /// What was open is rolled back.
+    fn open_session(&mut self) {
+        let moves = std::mem::take(&mut self.moves);
+        *self = Self {
+            next: self.next,
+            moves,
+            ..Self::default()
+        };
+        self.play(Move::Session);
+    }
+
+    fn play(&mut self, happens: Move) {
+        self.settings.play(&happens);
+        self.moves.push(happens);
     }
 
     /// The runner commits after each script, or after the last one.
@@ -103,10 +122,11 @@ impl Session {
         let opens_implicit = is_many && self.block == Block::None && is_sent(body);
         if opens_implicit {
             self.block = Block::Implicit(self.number());
-            self.timeouts.begin();
+            self.play(Move::Begin);
         }
         let in_block = self.block != Block::None;
-        let (lock_timeout_ms, statement_timeout_ms) = self.timeouts.in_force();
+        let lock_timeout_ms = self.settings.milliseconds("lock_timeout");
+        let statement_timeout_ms = self.settings.milliseconds("statement_timeout");
         let transaction = match (self.block, statement) {
             (Block::Explicit(number), _) => number,
             (Block::Implicit(number), statement) => {
@@ -119,17 +139,23 @@ impl Session {
                 let number = self.number();
                 if statement.is_some_and(begins) {
                     self.block = Block::Explicit(number);
-                    self.timeouts.begin();
+                    self.play(Move::Begin);
                 }
                 number
             }
         };
-        let waits_for_safe_snapshot =
-            self.block != Block::None && statement.is_some_and(|s| self.characteristics.note(s));
-        match statement {
-            Some(NodeEnum::TransactionStmt(control)) => self.control(control),
-            Some(other) => self.timeouts.apply(other, in_block),
-            None => self.meta(body),
+        let before = std::mem::take(&mut self.moves);
+        let waits_for_safe_snapshot = statement
+            .is_some_and(|node| command::of(node).needs_snapshot)
+            && self.waits_for_safe_snapshot(in_block);
+        if let Some(statement) = statement {
+            self.settings.apply(statement, self.block != Block::None);
+            self.settings.apply_calls(statement, in_block);
+        }
+        match (statement, body) {
+            (Some(NodeEnum::TransactionStmt(control)), _) => self.control(control),
+            (_, Body::Connect(_)) => self.open_session(),
+            _ => {}
         }
         Place {
             transaction,
@@ -137,46 +163,48 @@ impl Session {
             lock_timeout_ms,
             statement_timeout_ms,
             waits_for_safe_snapshot,
+            before,
+            after: std::mem::take(&mut self.moves),
         }
+    }
+
+    /// The first statement of a transaction that needs a snapshot waits for a safe one (`GetSafeSnapshot`,
+    /// predicate.c).
+    fn waits_for_safe_snapshot(&mut self, in_block: bool) -> bool {
+        let waits = self.settings.waits_for_safe_snapshot(in_block);
+        waits && !(in_block && std::mem::replace(&mut self.has_snapshot, true))
     }
 
     fn control(&mut self, control: &TransactionStmt) {
         let name = control.savepoint_name.as_str();
-        let characteristics = self.characteristics;
         match Kind::try_from(control.kind).unwrap_or(Kind::Undefined) {
+            kind @ (Kind::TransStmtCommit | Kind::TransStmtRollback)
+                if control.chain && self.block != Block::None =>
+            {
+                // The next one has the same characteristics, and its own snapshot.
+                self.has_snapshot = false;
+                self.block = Block::Explicit(self.number());
+                self.play(Move::Chain {
+                    commits: kind == Kind::TransStmtCommit,
+                });
+            }
             Kind::TransStmtCommit | Kind::TransStmtPrepare => self.end(true),
             Kind::TransStmtRollback => self.end(false),
-            Kind::TransStmtSavepoint => self.timeouts.savepoint(name),
-            Kind::TransStmtRelease => self.timeouts.release(name),
-            Kind::TransStmtRollbackTo => self.timeouts.rollback_to(name),
+            Kind::TransStmtSavepoint => self.play(Move::Savepoint(name.to_owned())),
+            Kind::TransStmtRelease => self.play(Move::Release(name.to_owned())),
+            Kind::TransStmtRollbackTo => self.play(Move::RollbackTo(name.to_owned())),
             _ => {}
-        }
-        // The next one has the same characteristics, and its own snapshot.
-        if control.chain && self.block == Block::None {
-            self.characteristics = characteristics.again();
-            self.block = Block::Explicit(self.number());
-            self.timeouts.begin();
-        }
-    }
-
-    /// `\c` begins a session anew; what was open is rolled back.
-    fn meta(&mut self, body: &Body) {
-        if matches!(body, Body::Connect(_)) {
-            *self = Self {
-                next: self.next,
-                ..Self::default()
-            };
         }
     }
 
     fn end(&mut self, commits: bool) {
         self.block = Block::None;
-        self.characteristics = Characteristics::default();
-        if commits {
-            self.timeouts.commit()
+        self.has_snapshot = false;
+        self.play(if commits {
+            Move::Commit
         } else {
-            self.timeouts.rollback()
-        }
+            Move::Rollback
+        });
     }
 
     fn number(&mut self) -> usize {

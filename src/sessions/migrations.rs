@@ -3,10 +3,10 @@
 use super::group::Group;
 use super::index::Index;
 use super::query_text::{self, Kind};
-use super::tools;
 use crate::model::{
     Backend, BackendState, Certainty, FIRST_NORMAL_OID, Lock, LockMode, LockTarget, RelationName,
 };
+use crate::tools;
 
 /// What makes a session a migration.
 pub struct Found {

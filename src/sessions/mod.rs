@@ -2,8 +2,7 @@
 //!
 //! [`understand`] gathers backends that belong together into sessions and names the role each one plays,
 //! by what it does (locks, snapshot, statements, progress) before what it calls itself: anyone can set
-//! `application_name`. What was seen is kept as evidence. [`waits`] builds the wait graph; [`tools`] is
-//! the table of migration tools and how the server sees them.
+//! `application_name`. What was seen is kept as evidence. [`waits`] builds the wait graph.
 
 mod backups;
 mod group;
@@ -20,7 +19,6 @@ mod roles;
 pub(crate) mod scene;
 #[cfg(test)]
 mod tests;
-pub mod tools;
 pub mod waits;
 pub mod words;
 

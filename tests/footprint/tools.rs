@@ -37,6 +37,7 @@ fn pending_in(database: &Database, url: &str, folder: &Path, tool: Option<&str>)
     let options = ReadOptions {
         tool: tool.map(str::to_owned),
         habit: None,
+        ..ReadOptions::default()
     };
     let read = sources(&[folder.to_owned()], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -18,6 +18,8 @@ mod reports;
 mod rows;
 mod scene;
 mod scenes;
+mod settings;
 mod standby;
 mod tables;
+mod tools;
 mod trial;

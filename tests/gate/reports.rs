@@ -376,6 +376,7 @@ fn without_a_file(file: &str, database: &str, tell: impl FnOnce(&GateView) -> St
         what: "cannot connect".into(),
         help: "start it".into(),
         lasting: false,
+        accepts: None,
     });
     tell(&GateView {
         footprint: &footprint,

@@ -375,6 +375,31 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
+    /// The settings after a SET, RESET or DISCARD.
+    pub fn follow_settings(&mut self, statement: &NodeEnum) {
+        let in_block = self.source.in_block;
+        self.world.settings.apply(statement, in_block);
+        self.world.follow_settings();
+    }
+
+    /// The settings after `set_config`; a value of `None` is computed.
+    pub fn set_config(&mut self, name: Option<String>, value: Option<String>, is_local: bool) {
+        let in_block = self.source.in_block;
+        let Some(name) = name else {
+            return self.opaque("which setting set_config() changes is only known when it runs");
+        };
+        if self
+            .world
+            .settings
+            .set_config(&name, value, is_local, in_block)
+        {
+            self.opaque(format!(
+                "the value that set_config() gives {name} is only known when it runs"
+            ));
+        }
+        self.world.follow_settings();
+    }
+
     // ---- the end --------------------------------------------------------------------------------
 
     /// The statement and its share of the footprint.

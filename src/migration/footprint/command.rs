@@ -7,12 +7,11 @@ use super::objects::{comment, function, publication, sequence, trigger, types, v
 use super::query::walk::{self, Stage};
 use super::{
     alter_table, code, create_table, dependency, drop, extension, maintenance, names, rename, role,
-    tree,
 };
 use crate::migration::command::tag;
 use crate::model::{Command, RelationKind};
 use pg_query::NodeEnum as N;
-use pg_query::protobuf::{DiscardMode, ObjectType};
+use pg_query::protobuf::ObjectType;
 
 /// Tells one statement's locks and changes the world behind it.
 pub fn run(act: &mut Act, node: &N) -> Step {
@@ -97,14 +96,12 @@ fn known(act: &mut Act, node: &N) -> Step {
         N::PrepareStmt(s) => inner(act, s.query.as_deref(), Stage::Rewritten),
         N::DeclareCursorStmt(s) => inner(act, s.query.as_deref(), Stage::Planned),
         N::CreateSchemaStmt(s) => create_schema(act, s),
-        N::VariableSetStmt(s) => {
-            set(act, s);
+        N::VariableSetStmt(_) => {
+            act.follow_settings(node);
             Ok(())
         }
-        N::DiscardStmt(s) => {
-            if s.target == DiscardMode::DiscardAll as i32 {
-                act.world.set_role(None, false);
-            }
+        N::DiscardStmt(_) => {
+            act.follow_settings(node);
             Ok(())
         }
         // What a ROLLBACK takes back: undo.rs.
@@ -419,44 +416,6 @@ fn create_schema(act: &mut Act, statement: &pg_query::protobuf::CreateSchemaStmt
         .try_for_each(|e| known(act, e));
     act.world.swap_path(path);
     outcome
-}
-
-/// `SET search_path`, `SET session_replication_role`, `SET check_function_bodies`.
-fn set(act: &mut Act, statement: &pg_query::protobuf::VariableSetStmt) {
-    use pg_query::protobuf::VariableSetKind as K;
-    let kind = K::try_from(statement.kind).unwrap_or(K::Undefined);
-    let values: Vec<String> = statement
-        .args
-        .iter()
-        .filter_map(|a| serde_json::to_value(a).ok())
-        .filter_map(|a| tree::constant(&a).or_else(|| tree::integer(&a).map(|i| i.to_string())))
-        .collect();
-    let is_set = kind == K::VarSetValue;
-    let first = values.first().map(|v| v.to_lowercase()).unwrap_or_default();
-    if let Some(role) = role::set_by(statement) {
-        act.world.set_role(role, statement.is_local);
-    }
-    match statement.name.as_str() {
-        "search_path" => {
-            let path = is_set.then(|| values.into_iter().filter(|v| !v.is_empty()).collect());
-            if statement.is_local {
-                act.world.set_local_path(path);
-            } else {
-                act.world.set_path(path);
-            }
-        }
-        "session_replication_role" => act.world.session.replica = is_set && first == "replica",
-        "check_function_bodies" => {
-            act.world.session.check_function_bodies =
-                !is_set || !matches!(first.as_str(), "off" | "false" | "0" | "no");
-        }
-        "timezone" => {
-            act.world.session.utc =
-                is_set && matches!(first.as_str(), "utc" | "gmt" | "etc/utc" | "0")
-        }
-        _ if kind == K::VarResetAll => act.world.set_path(None),
-        _ => {}
-    }
 }
 
 /// Event triggers run code of their own around DDL.

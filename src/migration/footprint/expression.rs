@@ -325,20 +325,12 @@ fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
             true
         }
         "set_config" => {
-            if let [key, value, local @ ..] = arguments
-                && tree::constant(key).as_deref() == Some("search_path")
-                && let Some(value) = tree::constant(value)
-            {
-                let path = value
-                    .split(',')
-                    .map(|s| s.trim().trim_matches('"').to_owned())
-                    .filter(|s| !s.is_empty())
-                    .collect();
-                if local.first().is_some_and(|l| tree::is_true(l)) {
-                    act.world.set_local_path(Some(path));
-                } else {
-                    act.world.set_path(Some(path));
-                }
+            if let [key, value, local] = arguments {
+                act.set_config(
+                    tree::constant(key),
+                    tree::constant(value),
+                    tree::is_true(local),
+                );
             }
             true
         }

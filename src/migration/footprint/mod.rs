@@ -92,7 +92,11 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
     for source in statements {
         if let Body::Connect(connect) = &source.body {
             match elsewhere(&world, source.line, connect) {
-                None => continue,
+                None => {
+                    world.play(&source.moves.0);
+                    world.play(&source.moves.1);
+                    continue;
+                }
                 // What comes after it is not judged on this database.
                 Some(why) => {
                     let mut act = Act::new(&mut world, source, command::run);
@@ -102,9 +106,11 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
                 }
             }
         }
+        world.play(&source.moves.0);
         undo.before(&mut world, source);
         told.push(statement(&mut world, source));
         undo.after(&mut world, source);
+        world.play(&source.moves.1);
     }
     Footprint { statements: told }
 }

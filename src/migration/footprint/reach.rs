@@ -5,6 +5,7 @@
 //! meant, which lock it gets) is decided later, on the catalog.
 
 use super::names;
+use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Routine};
 use pg_query::NodeEnum;
@@ -155,6 +156,10 @@ impl Reach {
                 | NodeEnum::CallStmt(_)
                 | NodeEnum::DoStmt(_)
         );
+        let mut settings = Settings::default();
+        settings.apply(node, true);
+        settings.apply_calls(node, true);
+        self.acting.extend(settings.role().map(str::to_owned));
         match node {
             NodeEnum::TruncateStmt(s) => {
                 self.follows_references |= s.behavior == DropBehavior::DropCascade as i32;
@@ -174,7 +179,6 @@ impl Reach {
                 self.follows_objects |= s.rename_type == ObjectType::ObjectAttribute as i32
                     || s.relation_type == ObjectType::ObjectType as i32;
             }
-            NodeEnum::VariableSetStmt(s) => self.acting.extend(super::role::set_by(s).flatten()),
             NodeEnum::DropOwnedStmt(s) => self.add_roles(&s.roles),
             NodeEnum::ReassignOwnedStmt(s) => self.add_roles(&s.roles),
             NodeEnum::VacuumStmt(s) => self.everything |= s.rels.is_empty(),

@@ -6,27 +6,11 @@
 //! code that cannot be seen, so nothing is taken for a failure that is none.
 
 use super::world::World;
+use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, Script, statements};
 use crate::model::{Command, LockMode, LockRequest};
 use pg_query::NodeEnum;
-use pg_query::protobuf::a_const::Val;
-use pg_query::protobuf::{AlterTableType, Node, VariableSetKind as Kind, VariableSetStmt};
-
-/// The role that SET gives the session: `Some(None)` its own again; `None`: the statement sets no role.
-pub fn set_by(statement: &VariableSetStmt) -> Option<Option<String>> {
-    if !matches!(statement.name.as_str(), "role" | "session_authorization") {
-        return None;
-    }
-    let value = statement.args.first().and_then(|arg| match &arg.node {
-        Some(NodeEnum::AConst(constant)) => match constant.val.as_ref()? {
-            Val::Sval(text) => Some(text.sval.clone()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let is_set = statement.kind == Kind::VarSetValue as i32;
-    Some(value.filter(|role| is_set && role != "none"))
-}
+use pg_query::protobuf::{AlterTableType, Node};
 
 /// The role that a session acts in whose last message was this text and succeeded, and whether SET LOCAL says
 /// so; `None`: it does not tell.
@@ -40,7 +24,9 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
     match &only.body {
         Body::Sql(node) => match &**node {
             NodeEnum::VariableSetStmt(set) if set.name == "role" => {
-                Some((set_by(set).flatten()?, set.is_local))
+                let mut settings = Settings::default();
+                settings.apply(node, true);
+                Some((settings.role()?.to_owned(), set.is_local))
             }
             _ => None,
         },

@@ -55,7 +55,6 @@ impl Undo {
         if self.transaction == Some(source.transaction) {
             return;
         }
-        world.end_transaction();
         self.transaction = Some(source.transaction);
         self.savepoints.clear();
         self.begin = self
@@ -79,15 +78,16 @@ impl Undo {
             (Kind::TransStmtRelease, Some(at)) => self.savepoints.truncate(at),
             (Kind::TransStmtRollbackTo, Some(at)) => {
                 self.savepoints.truncate(at + 1);
-                world.restore(&self.savepoints[at].1);
+                world.restore_catalog(&self.savepoints[at].1);
             }
             (Kind::TransStmtRollback, _) => {
                 // A transaction that was open before: so may be the role that it takes back.
                 if let Some(begin) = self.begin.take() {
-                    world.restore(&begin);
+                    world.restore_catalog(&begin);
                 }
+                // A transaction that was open before the migration takes back what nobody knows.
                 if !source.in_block {
-                    world.set_role(None, false);
+                    world.forget_role();
                 }
             }
             _ => {}

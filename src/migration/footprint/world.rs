@@ -4,6 +4,7 @@
 //! (catalog, oid). What a statement creates gets an oid of its own making, above any that the server
 //! has given.
 
+use crate::migration::settings::{Move, Settings, identifiers};
 use crate::model::{
     Catalog, Column, ColumnDefault, Constraint, DataType, Dependency, EventTrigger,
     ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Owned, Policy,
@@ -137,8 +138,11 @@ pub struct World {
     /// `search_path`, expanded but for schemas that do not exist.
     path: Vec<String>,
     start_path: Vec<String>,
-    /// The path after a transaction that has a SET LOCAL of its own.
-    path_afterwards: Option<Vec<String>>,
+    is_first_session: bool,
+    /// What the migration has set.
+    pub settings: Settings,
+    /// What the session starts with.
+    start: SessionSettings,
     schemas: HashMap<String, Oid>,
     relations: HashMap<Oid, Relation>,
     by_name: HashMap<RelationName, Oid>,
@@ -174,8 +178,6 @@ pub struct World {
     foreign_temporaries: Vec<String>,
     /// The role that the session acts in, where it has set one.
     pub role: Option<String>,
-    /// The role after a transaction that has a SET LOCAL ROLE of its own.
-    role_afterwards: Option<Option<String>>,
     powerless: HashMap<String, HashSet<Oid>>,
     /// What belongs to the roles whose objects are worked on.
     pub owned: Vec<Owned>,
@@ -201,7 +203,11 @@ impl World {
             },
             path: Vec::new(),
             start_path: Vec::new(),
-            path_afterwards: None,
+            is_first_session: true,
+            settings: Settings::starting_with(
+                catalog.session.acting.clone().map(|role| ("role", role)),
+            ),
+            start: catalog.session.clone(),
             schemas: catalog
                 .schemas
                 .into_iter()
@@ -228,7 +234,6 @@ impl World {
             below: HashMap::new(),
             foreign_temporaries: catalog.foreign_temporaries,
             role: catalog.session.acting.clone(),
-            role_afterwards: None,
             powerless: HashMap::new(),
             owned: catalog.owned,
             created: HashMap::new(),
@@ -285,52 +290,38 @@ impl World {
     // ---- names ----------------------------------------------------------------------------------
 
     fn read_path(&self, setting: &str) -> Vec<String> {
-        setting
-            .split(',')
-            .map(str::trim)
-            .map(
-                |part| match part.strip_prefix('"').and_then(|p| p.strip_suffix('"')) {
-                    Some(inner) => inner.replace("\"\"", "\""),
-                    None => part.to_lowercase(),
-                },
-            )
-            .map(|part| {
-                if part == "$user" {
-                    self.session.user.clone()
-                } else {
-                    part
-                }
+        let names = identifiers(setting).into_iter();
+        names
+            .map(|name| match name.as_str() {
+                "$user" => self.session.user.clone(),
+                _ => name,
             })
-            .filter(|part| !part.is_empty())
             .collect()
     }
 
-    /// `SET search_path`; `None`: back to what the session began with.
-    pub fn set_path(&mut self, path: Option<Vec<String>>) {
-        self.path_afterwards = None;
-        self.path = match path {
-            None => self.start_path.clone(),
-            Some(parts) => parts
-                .into_iter()
-                .map(|part| {
-                    if part == "$user" {
-                        self.session.user.clone()
-                    } else {
-                        part
-                    }
-                })
-                .collect(),
+    /// Takes over what the settings say by now.
+    pub fn follow_settings(&mut self) {
+        let (settings, start) = (&self.settings, &self.start);
+        self.role = settings.role().map(str::to_owned);
+        self.session.replica = match settings.text("session_replication_role") {
+            Some(role) => role.eq_ignore_ascii_case("replica"),
+            None => start.replica,
         };
-    }
-
-    /// `SET LOCAL search_path`: to the end of the transaction.
-    pub fn set_local_path(&mut self, path: Option<Vec<String>>) {
-        let afterwards = self
-            .path_afterwards
-            .take()
-            .unwrap_or_else(|| self.path.clone());
-        self.set_path(path);
-        self.path_afterwards = Some(afterwards);
+        let checks = settings.truth("check_function_bodies");
+        self.session.check_function_bodies = checks.unwrap_or(start.check_function_bodies);
+        self.session.utc = match settings.text("timezone") {
+            Some(zone) => matches!(
+                zone.to_lowercase().as_str(),
+                "utc" | "gmt" | "etc/utc" | "0"
+            ),
+            None => start.utc,
+        };
+        let space = settings.text("default_tablespace");
+        self.session.default_tablespace = space.unwrap_or(&start.default_tablespace).to_owned();
+        self.path = match settings.text("search_path") {
+            Some(path) => self.read_path(path),
+            None => self.start_path.clone(),
+        };
     }
 
     /// Another path for a while; says the one before.
@@ -352,24 +343,35 @@ impl World {
         self.powerless.clear();
     }
 
-    /// SET ROLE; `local`: to the end of the transaction.
-    pub fn set_role(&mut self, role: Option<String>, local: bool) {
-        let before = std::mem::replace(&mut self.role, role);
-        if local {
-            self.role_afterwards.get_or_insert(before);
-        } else {
-            self.role_afterwards = None;
+    /// Plays what happens to the session between statements.
+    pub fn play(&mut self, moves: &[Move]) {
+        for happens in moves {
+            self.settings.play(happens);
+            // A session that another one follows was told nothing of a role.
+            if *happens == Move::Session && self.is_first_session {
+                let acting = self.start.acting.clone();
+                self.settings = Settings::starting_with(acting.map(|role| ("role", role)));
+            }
+        }
+        self.is_first_session = false;
+        if !moves.is_empty() {
+            self.follow_settings();
         }
     }
 
-    /// A transaction is over: what was set for it alone goes.
-    pub fn end_transaction(&mut self) {
-        if let Some(role) = self.role_afterwards.take() {
-            self.role = role;
-        }
-        if let Some(path) = self.path_afterwards.take() {
-            self.path = path;
-        }
+    /// The role is the session's own again.
+    pub fn forget_role(&mut self) {
+        self.settings
+            .play(&Move::PutBack(&["role", "session_authorization"]));
+        self.follow_settings();
+    }
+
+    /// Takes back the catalog of `earlier`, and not the settings: they follow rules of their own.
+    pub fn restore_catalog(&mut self, earlier: &Self) {
+        let settings = self.settings.clone();
+        self.restore(earlier);
+        self.settings = settings;
+        self.follow_settings();
     }
 
     /// Takes back everything since `earlier`; oids are not given twice.

@@ -505,3 +505,8 @@ pub(super) fn missing_includes(script: &Script) -> Vec<String> {
 pub(super) fn is_empty(script: &Script) -> bool {
     steps(script, script.text()).is_empty()
 }
+
+/// How many steps a script has, the included ones among them.
+pub(super) fn count(script: &Script) -> usize {
+    steps(script, script.text()).len()
+}

@@ -14,9 +14,10 @@ mod name;
 mod section;
 pub mod tool;
 
-use super::psql::{is_empty, missing_includes};
+use super::psql::{count, is_empty, missing_includes};
 use super::script::{Script, Sender, TransactionHabit};
 use super::split::Reading;
+use crate::tools;
 use crate::{Error, Result};
 use layout::Layout;
 use std::io::Read;
@@ -30,6 +31,26 @@ pub struct ReadOptions {
     pub tool: Option<String>,
     /// The runner's habit, instead of the tool's.
     pub habit: Option<TransactionHabit>,
+    /// What is too large to be read.
+    pub limits: Limits,
+}
+
+/// The largest migration that is read: more would take memory that the machine may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all its files.
+    pub bytes: usize,
+    /// Statements of all its files.
+    pub statements: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 64 << 20,
+            statements: 25_000,
+        }
+    }
 }
 
 /// One thing that was named: a file, a folder, or standard input.
@@ -84,11 +105,64 @@ pub fn scripts(sources: Vec<Source>) -> Vec<Script> {
 /// What cannot be read; a folder that no tool is known by, or more than one; one without a migration; a file or
 /// input that was named and holds no statement: nothing to look at is no reason for a green light.
 pub fn sources(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Source>> {
-    let tool = options.tool.as_deref().map(Tool::named).transpose()?;
-    paths
-        .iter()
-        .map(|path| source(path, tool, options.habit))
-        .collect()
+    let Some(name) = options.tool.as_deref() else {
+        return paths
+            .iter()
+            .map(|path| source(path, None, options))
+            .collect();
+    };
+    match (Tool::named(name), tools::named(name)) {
+        (Ok(tool), _) => paths
+            .iter()
+            .map(|path| source(path, Some(tool), options))
+            .collect(),
+        // Its migrations are code; what is given is the SQL that they run.
+        (Err(_), Some(row)) => {
+            let habit = options.habit.or(Some(row.habit));
+            let options = ReadOptions {
+                habit,
+                ..options.clone()
+            };
+            let read = paths.iter().map(|path| source(path, None, &options));
+            read.map(|read| read.map(|source| sent_by(source, row)))
+                .collect()
+        }
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// The source as SQL that a tool sends whose migrations are code.
+fn sent_by(mut source: Source, row: &'static tools::Tool) -> Source {
+    for migration in &mut source.migrations {
+        migration.script.sender.tool = Some(row.name);
+        migration.script.sender.reading = Reading::Server;
+    }
+    source
+}
+
+/// Refuses what is too large, before anything of it is parsed.
+fn check_size(layout: &Layout, migrations: &[Migration], limits: Limits) -> Result<()> {
+    let bytes: usize = migrations.iter().map(|m| m.script.sql.len()).sum();
+    let count = |migration: &Migration| count(&migration.script);
+    let (found, limit, what, flag) = if bytes > limits.bytes {
+        (bytes, limits.bytes, "bytes", "--max-bytes")
+    } else {
+        let statements = migrations.iter().map(count).sum();
+        (
+            statements,
+            limits.statements,
+            "statements",
+            "--max-statements",
+        )
+    };
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{} is too large to be read: {found} {what}, and the limit is {limit}; raise it with {flag} {found} where \
+         there is memory for it, or ask about its parts",
+        layout.name
+    )))
 }
 
 /// Reads a source again as another tool's.
@@ -96,15 +170,11 @@ pub fn sources(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Source>> 
 /// # Errors
 /// As [`sources`].
 pub fn read_as(source: &Source, tool: &'static Tool, options: &ReadOptions) -> Result<Source> {
-    self::source(&source.path, Some(tool), options.habit)
+    self::source(&source.path, Some(tool), options)
 }
 
-fn source(
-    path: &Path,
-    tool: Option<&'static Tool>,
-    habit: Option<TransactionHabit>,
-) -> Result<Source> {
-    let layout = if path.as_os_str() == "-" {
+fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Result<Source> {
+    let mut layout = if path.as_os_str() == "-" {
         Layout::of_text("-", standard_input()?)
     } else {
         Layout::at(path)?
@@ -128,7 +198,8 @@ fn source(
         migration.script.sender = sender(tool, file);
         include(&mut migration.script);
     }
-    if let Some(habit) = habit {
+    check_size(&layout, &migrations, options.limits)?;
+    if let Some(habit) = options.habit {
         migrations
             .iter_mut()
             .for_each(|migration| migration.script.habit = habit);
@@ -149,6 +220,14 @@ fn source(
         return Err(Error::Usage(format!(
             "cannot look at {what}: it holds no SQL statement; see whether the command that makes it failed"
         )));
+    }
+    if tool.is_none() && layout.is_folder && options.habit.is_none() {
+        layout.notes.push(format!(
+            "no tool's layout: all {} files of {} count as pending, each statement by itself; say --tool NAME or \
+             --transaction file",
+            migrations.len(),
+            layout.name
+        ));
     }
     Ok(Source {
         path: path.to_owned(),
@@ -171,6 +250,7 @@ fn sender(tool: Option<&'static Tool>, file: Option<&layout::File>) -> Sender {
     Sender {
         tool: name,
         reading,
+        puts_back: tool.map_or(&[], |tool| tool.puts_back),
         cut_after: tool
             .and_then(|tool| tool.keeps_together)
             .map_or_else(Vec::new, |marks| section::cuts(text, marks)),

@@ -175,6 +175,13 @@ pub fn node_pg_migrate(name: &str) -> Option<Named> {
     })
 }
 
+/// `<14 digits>_<name>.sql`, by number (supabase, internal/migration/list).
+pub fn supabase(name: &str) -> Option<Named> {
+    let (digits, rest) = leading(name)?;
+    (digits.len() == 14 && rest.starts_with('_') && rest.ends_with(".sql"))
+        .then(|| by_number(digits, name))?
+}
+
 /// `<number>_<name>.sql`, by number where both have one (sql-migrate, migrate.go); recorded by the whole name.
 pub fn sql_migrate(name: &str) -> Option<Named> {
     (name.ends_with(".sql") && !name.contains('/')).then_some(())?;

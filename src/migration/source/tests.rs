@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::migration::split::pieces;
+use crate::migration::statement::Body;
 use applied::{Row, pending};
 
 fn fixture(name: &str) -> PathBuf {
@@ -14,6 +15,7 @@ fn source_of(path: PathBuf, tool: Option<&str>) -> Source {
     let options = ReadOptions {
         tool: tool.map(str::to_owned),
         habit: None,
+        ..ReadOptions::default()
     };
     sources(&[path], &options).unwrap().remove(0)
 }
@@ -317,6 +319,7 @@ fn what_cannot_be_read_in_one_way_is_refused_with_the_way_out() {
     let unknown = ReadOptions {
         tool: Some("rake".to_owned()),
         habit: None,
+        ..ReadOptions::default()
     };
     assert!(
         sources(&[path("two")], &unknown)
@@ -497,4 +500,132 @@ fn code_that_was_named_is_refused_with_its_dry_run() {
         failure(fixture("django/0001_initial.py")).contains("sqlmigrate APP NAME | pgguard gate -")
     );
     assert!(failure(fixture("goose/00004_backfill.go")).contains("its migrations are code"));
+}
+
+#[test]
+fn a_folder_of_supabase_is_known_by_its_place() {
+    // cases/migrations/14
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("supabase/migrations");
+    std::fs::create_dir_all(&root).unwrap();
+    for name in ["20240101000000_a.sql", "20240202000000_b.sql", "notes.sql"] {
+        std::fs::write(root.join(name), "select 1;").unwrap();
+    }
+    let source = source_of(root, None);
+    assert_eq!(source.tool.unwrap().name, "supabase");
+    let ids: Vec<_> = source.migrations.iter().map(|m| m.id.as_str()).collect();
+    assert_eq!(ids, ["20240101000000", "20240202000000"]);
+    let rows = [Row {
+        id: "20240101000000".to_owned(),
+        is_finished: true,
+        checksum: None,
+    }];
+    assert_eq!(pending(source, &rows).migrations.len(), 1);
+}
+
+#[test]
+fn sql_of_a_tool_whose_migrations_are_code_is_sent_as_the_tool_does() {
+    // cases/migrations/23, 7
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("printed.sql");
+    std::fs::write(&file, "select 1;\n\\echo no\n").unwrap();
+    for row in crate::tools::TOOLS {
+        if Tool::named(row.name).is_ok() {
+            continue;
+        }
+        let name = row.name.replace([' ', '-'], "").to_lowercase();
+        let script = source_of(file.clone(), Some(&name))
+            .migrations
+            .remove(0)
+            .script;
+        assert_eq!(
+            (script.habit, script.sender.tool),
+            (row.habit, Some(row.name)),
+            "{name}"
+        );
+        let found = crate::migration::statement::statements(&[script]);
+        let refused = |body: &Body| matches!(body, Body::Unparsable(why) if why.contains("take the line out"));
+        assert!(refused(&found[1].body), "{name}: {:?}", found[1]);
+    }
+}
+
+#[test]
+fn each_tool_whose_files_are_read_has_its_row_among_the_tools() {
+    for tool in tool::TOOLS {
+        let row = crate::tools::named(tool.name).expect(tool.name);
+        assert_eq!(row.habit, tool.habit, "{}", tool.name);
+        if let Some(table) = row
+            .version_table
+            .filter(|_| tool.name != "graphile-migrate")
+        {
+            assert_eq!(table, tool.version_table.relation, "{}", tool.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_tool_does_to_a_text_is_said() {
+    // cases/migrations/08, 14
+    let folder = tempfile::tempdir().unwrap();
+    let bodies = |name: &str, text: &[u8], tool: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let scripts = scripts(vec![source_of(file, Some(tool))]);
+        let found = crate::migration::statement::statements(&scripts);
+        found
+            .into_iter()
+            .map(|s| format!("{:?}", s.body))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let function = "-- +goose Up\ncreate function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;\n";
+    assert!(bodies("1_a.sql", function.as_bytes(), "goose").contains("StatementBegin"));
+    let kept = function
+        .replace("create", "-- +goose StatementBegin\ncreate")
+        .replace("$$;", "$$;\n-- +goose StatementEnd");
+    assert!(bodies("1_a.sql", kept.as_bytes(), "goose").starts_with("Sql("));
+    let filled = "-- +goose Up\n-- +goose ENVSUB ON\nalter table ${T:-rules} add b int;\n";
+    assert!(bodies("1_a.sql", filled.as_bytes(), "goose").contains("environment"));
+    for (text, tool, is_doubt) in [
+        (b"\xef\xbb\xbfselect 1".as_slice(), "golang-migrate", true),
+        (b"\xef\xbb\xbfselect 1", "flyway", false),
+        (b"select '\xe9'", "flyway", true),
+        (b"\xff\xfes\0e\0", "golang-migrate", true),
+        (b"\xff\xfes\0e\0", "flyway", true),
+    ] {
+        let found = bodies("V1__a.up.sql", text, tool);
+        assert_eq!(
+            found.contains("Doubt("),
+            is_doubt,
+            "{tool} {text:?}: {found}"
+        );
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_parsed() {
+    // cases/safety/12
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.sql");
+    std::fs::write(&file, "select 1;".repeat(30_000)).unwrap();
+    let limits = |bytes, statements| ReadOptions {
+        limits: Limits { bytes, statements },
+        ..ReadOptions::default()
+    };
+    let said = |options: &ReadOptions| {
+        sources(std::slice::from_ref(&file), options)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    };
+    assert!(
+        said(&ReadOptions::default())
+            .unwrap_err()
+            .contains("--max-statements 30000")
+    );
+    assert!(
+        said(&limits(1000, 100_000))
+            .unwrap_err()
+            .contains("--max-bytes 270000")
+    );
+    assert_eq!(said(&limits(1 << 20, 30_000)), Ok(()));
 }

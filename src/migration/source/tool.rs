@@ -16,6 +16,7 @@ use crate::migration::statement::NOT_AS_SQL;
 use crate::migration::statement::TransactionHabit::{
     self, PerMessage, PerScript, PerStatement, WholeRun,
 };
+use crate::tools;
 use crate::{Error, Result};
 
 /// A migration tool.
@@ -43,6 +44,8 @@ pub struct Tool {
     pub reading: Reading,
     /// The comments that keep a statement together, where it ends one at each line with a semicolon at its end.
     pub keeps_together: Option<(&'static str, &'static str)>,
+    /// Settings that it puts back before each migration.
+    pub puts_back: &'static [&'static str],
     /// Whether it leaves out a byte order mark.
     pub strips_mark: bool,
     /// Where it records what it has applied.
@@ -190,7 +193,7 @@ pub static TOOLS: &[Tool] = &[
         version_table: VersionTable {
             relation: "schema_migrations",
             columns: &["version"],
-            lacks: &["dirty", "inserted_at"],
+            lacks: &["dirty", "inserted_at", "statements"],
             query: "SELECT version::text, true, NULL::text FROM {table}",
             ..VersionTable::LISTED
         },
@@ -240,6 +243,8 @@ pub static TOOLS: &[Tool] = &[
         own_habit: Some(flyway_habit),
         // PostgreSQLParser.java reads the data of a COPY.
         reading: Reading::ServerWithCopy,
+        // DbMigrate.java (restoreOriginalState), PostgreSQLConnection.java.
+        puts_back: &["search_path", "role"],
         strips_mark: true,
         version_table: VersionTable {
             relation: "flyway_schema_history",
@@ -362,6 +367,27 @@ pub static TOOLS: &[Tool] = &[
             columns: &["change_id", "change", "project", "committed_at"],
             query: "SELECT project || ':' || change || ':' || row_number() OVER (PARTITION BY project, change ORDER BY committed_at), \
                     true, NULL::text FROM {table}",
+            ..VersionTable::LISTED
+        },
+        ..FILES
+    },
+    Tool {
+        name: "supabase",
+        expects: "<14 digits>_<name>.sql in supabase/migrations",
+        recognised: |layout| match (
+            any(layout, name::supabase),
+            std::path::absolute(&layout.root)
+                .is_ok_and(|root| root.ends_with("supabase/migrations")),
+        ) {
+            (true, true) => Marked,
+            (true, false) if layout.has("../config.toml") => Possible,
+            _ => No,
+        },
+        files: Files::Named(name::supabase),
+        version_table: VersionTable {
+            relation: "schema_migrations",
+            columns: &["version", "statements"],
+            query: "SELECT version::text, true, NULL::text FROM {table}",
             ..VersionTable::LISTED
         },
         ..FILES
@@ -504,6 +530,7 @@ const FILES: Tool = Tool {
     code: &[],
     reading: Reading::Server,
     keeps_together: None,
+    puts_back: &[],
     strips_mark: false,
     version_table: VersionTable::LISTED,
 };
@@ -570,7 +597,17 @@ impl Tool {
             .iter()
             .find(|tool| tool.name.eq_ignore_ascii_case(name))
             .ok_or_else(|| {
-                let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
+                let is_here = |name: &str| {
+                    TOOLS
+                        .iter()
+                        .any(|tool| tool.name.eq_ignore_ascii_case(name))
+                };
+                let known = TOOLS.iter().map(|tool| tool.name);
+                let code = tools::TOOLS
+                    .iter()
+                    .map(|tool| tool.name)
+                    .filter(|name| !is_here(name));
+                let names: Vec<_> = known.chain(code).collect();
                 Error::Usage(format!(
                     "cannot read migrations of {name}: pgguard knows {}",
                     names.join(", ")

@@ -1,8 +1,11 @@
-//! Migration tools as a server sees them: the advisory locks they take and the tables they keep their books in.
+//! Migration tools: one row a tool. What they lock, which tables they keep their books in, how they open transactions.
+//! What their folders look like is `migration::source`'s.
 //!
 //! Names collide (`schema_migrations` is Rails', dbmate's, Ecto's and golang-migrate's), so a lookup by
 //! table gives every tool that it could be. An advisory key is per database: some tools compute it from
 //! the database's name.
+
+use crate::model::LockMode;
 
 /// How a tool chooses its advisory key. Keys of one bigint (`pg_locks.objsubid` 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,22 @@ pub enum Key {
     GolangMigrate,
 }
 
+/// How the program that runs a script opens transactions around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionHabit {
+    /// Each statement by itself, unless the script says BEGIN: psql. Each script is a session of its own.
+    PerStatement,
+    /// The script is one message to the server: an implicit transaction if it holds more than one statement
+    /// (golang-migrate, postgrator, Prisma, and the scripts that sqlx runs without a transaction).
+    PerMessage,
+    /// One around each script: psql -1, and most migration tools.
+    PerScript,
+    /// One around all scripts of the run: Alembic, knex, node-pg-migrate.
+    WholeRun,
+}
+
+use TransactionHabit::{PerMessage, PerStatement, WholeRun};
+
 /// One migration tool.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -30,6 +49,10 @@ pub struct Tool {
     pub lock_table: Option<&'static str>,
     /// `application_name` that it sets itself, or begins with: a hint.
     pub application_name: Option<&'static str>,
+    /// How it opens transactions.
+    pub habit: TransactionHabit,
+    /// How it locks its version table before a run; most only write to it.
+    pub table_lock: LockMode,
 }
 
 const fn tool(
@@ -45,54 +68,80 @@ const fn tool(
         version_table,
         lock_table,
         application_name,
+        habit: TransactionHabit::PerScript,
+        table_lock: LockMode::RowExclusive,
+    }
+}
+
+impl Tool {
+    /// The row of a tool that opens transactions in another way than one around each migration.
+    const fn runs(self, habit: TransactionHabit) -> Self {
+        Self { habit, ..self }
+    }
+
+    /// The row of a tool that locks its version table as a whole before a run.
+    const fn locks(self, table_lock: LockMode) -> Self {
+        Self { table_lock, ..self }
     }
 }
 
 /// The salt of golang-migrate (`database/util.go`, `advisoryLockIDSalt`).
 const GOLANG_MIGRATE_SALT: u32 = 1_486_364_155;
 
-/// Every tool that is known. Sources: each tool's own source, or runs of it against a server.
+/// Every tool that is known. Sources: each tool's own source, or runs of it against a server; for the table locks
+/// `NpgsqlHistoryRepository.cs`, `Ecto.Adapters.Postgres.lock_for_migrations` and Sqitch's `Engine/pg.pm`.
 #[rustfmt::skip]
 pub const TOOLS: &[Tool] = &[
     // name              advisory key                                         version table                          lock table                        application_name
     tool("Rails",           Some(Key::TimesCrc32(2_053_462_845)),              Some("schema_migrations"),             Some("ar_internal_metadata"),     None),
-    tool("golang-migrate",  Some(Key::GolangMigrate),                          Some("schema_migrations"),             None,                             None),
+    tool("golang-migrate",  Some(Key::GolangMigrate),                          Some("schema_migrations"),             None,                             None).runs(PerMessage),
     tool("dbmate",          None,                                              Some("schema_migrations"),             None,                             None),
-    tool("Ecto",            None,                                              Some("schema_migrations"),             None,                             None),
+    tool("Ecto",            None,                                              Some("schema_migrations"),             None,                             None).locks(LockMode::ShareUpdateExclusive),
     tool("Django",          None,                                              Some("django_migrations"),             None,                             None),
-    tool("Alembic",         None,                                              Some("alembic_version"),               None,                             None),
+    tool("Alembic",         None,                                              Some("alembic_version"),               None,                             None).runs(WholeRun),
     tool("Flyway",          Some(Key::PlusJavaHash(77_431_708_279_161)),       Some("flyway_schema_history"),         None,                             Some("Flyway")),
     tool("Liquibase",       None,                                              Some("databasechangelog"),             Some("databasechangeloglock"),    None),
-    tool("Prisma",          Some(Key::Fixed(72_707_369)),                      Some("_prisma_migrations"),            None,                             None),
+    tool("Prisma",          Some(Key::Fixed(72_707_369)),                      Some("_prisma_migrations"),            None,                             None).runs(PerMessage),
     tool("sqlx",            Some(Key::TimesCrc32(0x3d32_ad9e)),                Some("_sqlx_migrations"),              None,                             None),
     tool("diesel",          None,                                              Some("__diesel_schema_migrations"),    None,                             None),
     tool("refinery",        None,                                              Some("refinery_schema_history"),       None,                             None),
-    tool("SeaORM",          None,                                              Some("seaql_migrations"),              None,                             None),
+    tool("SeaORM",          None,                                              Some("seaql_migrations"),              None,                             None).runs(WholeRun),
     tool("goose",           Some(Key::Fixed(5_887_940_537_704_921_958)),       Some("goose_db_version"),              Some("goose_lock"),               None),
     tool("Atlas",           Some(Key::Fixed(2_686_470_616)),                   Some("atlas_schema_revisions"),        None,                             None),
     tool("tern",            Some(Key::Fixed(9_628_173_550_095_224)),           Some("schema_version"),                None,                             Some("tern")),
-    tool("Knex",            None,                                              Some("knex_migrations"),               Some("knex_migrations_lock"),     None),
-    tool("node-pg-migrate", Some(Key::Fixed(7_241_865_325_823_964)),           Some("pgmigrations"),                  None,                             None),
-    tool("Sequelize",       None,                                              Some("SequelizeMeta"),                 None,                             None),
-    tool("TypeORM",         None,                                              Some("migrations"),                    None,                             None),
+    tool("Knex",            None,                                              Some("knex_migrations"),               Some("knex_migrations_lock"),     None).runs(WholeRun),
+    tool("node-pg-migrate", Some(Key::Fixed(7_241_865_325_823_964)),           Some("pgmigrations"),                  None,                             None).runs(WholeRun),
+    tool("Sequelize",       None,                                              Some("SequelizeMeta"),                 None,                             None).runs(PerStatement),
+    tool("TypeORM",         None,                                              Some("migrations"),                    None,                             None).runs(WholeRun),
     tool("Laravel",         None,                                              Some("migrations"),                    None,                             None),
     tool("db-migrate",      None,                                              Some("migrations"),                    None,                             None),
-    tool("Drizzle",         None,                                              Some("__drizzle_migrations"),          None,                             None),
-    tool("MikroORM",        None,                                              Some("mikro_orm_migrations"),          None,                             None),
-    tool("Kysely",          Some(Key::Fixed(3_853_314_791_062_309_107)),       Some("kysely_migration"),              Some("kysely_migration_lock"),    None),
+    tool("Drizzle",         None,                                              Some("__drizzle_migrations"),          None,                             None).runs(WholeRun),
+    tool("MikroORM",        None,                                              Some("mikro_orm_migrations"),          None,                             None).runs(WholeRun),
+    tool("Kysely",          Some(Key::Fixed(3_853_314_791_062_309_107)),       Some("kysely_migration"),              Some("kysely_migration_lock"),    None).runs(WholeRun),
     tool("graphile-migrate",Some(Key::Fixed(4_727_445_306_447_283)),           None,                                  None,                             None),
-    tool("postgrator",      None,                                              Some("schemaversion"),                 None,                             None),
+    tool("postgrator",      None,                                              Some("schemaversion"),                 None,                             None).runs(PerMessage),
     tool("yoyo",            None,                                              Some("_yoyo_migration"),               Some("yoyo_lock"),                None),
     tool("Doctrine",        None,                                              Some("doctrine_migration_versions"),   None,                             None),
-    tool("EF Core",         None,                                              Some("__EFMigrationsHistory"),         None,                             None),
-    tool("Sqitch",          Some(Key::Fixed(75_474_063)),                      Some("changes"),                       None,                             None),
-    tool("pgroll",          Some(Key::Fixed(12_388_221_127_840_347)),          None,                                  None,                             Some("pgroll")),
+    tool("EF Core",         None,                                              Some("__EFMigrationsHistory"),         None,                             None).locks(LockMode::AccessExclusive),
+    tool("Sqitch",          Some(Key::Fixed(75_474_063)),                      Some("changes"),                       None,                             None).runs(PerStatement).locks(LockMode::Exclusive),
+    tool("pgroll",          Some(Key::Fixed(12_388_221_127_840_347)),          None,                                  None,                             Some("pgroll")).runs(PerStatement),
     tool("Bytebase",        None,                                              None,                                  None,                             Some("bytebase")),
+    tool("Supabase",        None,                                              None,                                  None,                             None),
     tool("sql-migrate",     None,                                              Some("gorp_migrations"),               None,                             None),
 ];
 
 /// Tables that are too commonly an application's own to tell anything by their name alone.
 const COMMON_NAMES: [&str; 3] = ["migrations", "changes", "schema_version"];
+
+/// A tool by its name, in any case and without its punctuation: `node-pg-migrate`, `efcore`.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Tool> {
+    let plain = |text: &str| -> String {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|c| c.to_ascii_lowercase()).collect()
+    };
+    TOOLS.iter().find(|tool| plain(tool.name) == plain(name))
+}
 
 /// The tool that an advisory lock with this key (one bigint) in this database belongs to.
 #[must_use]
