@@ -339,8 +339,10 @@ fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool, looker
         }
         Role::Masked => format!("to see who it is: GRANT pg_monitor TO {}", quoted(looker)),
         Role::Replication => "wait until its initial copy is done".into(),
-        Role::Application | Role::Idle | Role::Maintenance | Role::Monitoring | Role::Server => {
-            format!("wait until pid {pid} is done, or pgguard kill {pid}")
+        // It works, or it only queues: nobody is advised to end it.
+        Role::Application | Role::Maintenance | Role::Monitoring | Role::Server => {
+            format!("wait until pid {pid} is done")
         }
+        Role::Idle => format!("wait until pid {pid} is done, or pgguard kill {pid}"),
     }
 }

@@ -189,7 +189,7 @@ fn better(pid: Pid, words: &Words<'_>, graph: &WaitGraph) -> Option<String> {
     let root = Party::Pid(pid);
     let (freed, waiter) = graph
         .directly_behind(&root)
-        .map(|waiter| (freed_without(graph, waiter), waiter))
+        .map(|waiter| (graph.freed_without(waiter), waiter))
         .max()?;
     (freed > 0).then(|| {
         format!(
@@ -202,28 +202,6 @@ fn better(pid: Pid, words: &Words<'_>, graph: &WaitGraph) -> Option<String> {
             }
         )
     })
-}
-
-/// How many wait for nobody but this waiter, directly or through others of the kind.
-fn freed_without(graph: &WaitGraph, waiter: Pid) -> usize {
-    let mut gone = vec![waiter];
-    loop {
-        let next: Vec<Pid> = graph
-            .all_behind(&Party::Pid(waiter))
-            .into_iter()
-            .filter(|pid| !gone.contains(pid))
-            .filter(|&pid| {
-                graph
-                    .blockers_of(pid)
-                    .iter()
-                    .all(|party| party.pid().is_some_and(|p| gone.contains(&p)))
-            })
-            .collect();
-        if next.is_empty() {
-            return gone.len() - 1;
-        }
-        gone.extend(next);
-    }
 }
 
 fn refused(case: &Case<'_>, steps: &[Step]) -> Option<String> {

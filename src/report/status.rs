@@ -4,7 +4,7 @@ use crate::model::{
     Backend, BackendState, Estimate, Pid, PreparedXact, Role, Session, Snapshot, age,
 };
 use crate::sessions::Party;
-use crate::sessions::waits::WaitGraph;
+use crate::sessions::waits::{Node, WaitGraph};
 use crate::sessions::{Index, Sessions};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
@@ -207,19 +207,61 @@ impl<'a> StatusReport<'a> {
         self.snapshot.prepared.iter().find(|xact| xact.gid == gid)
     }
 
-    /// How many wait behind each direct waiter and for nobody else: they go when it does.
+    /// The waiter right behind a root that keeps most others waiting, and how many go on at once without it.
     #[must_use]
-    pub fn freed_without(&self, pid: Pid) -> usize {
-        let party = Party::Pid(pid);
-        self.waits
-            .directly_behind(&party)
-            .filter(|&waiter| {
-                self.waits
-                    .blockers_of(waiter)
-                    .into_iter()
-                    .all(|other| *other == party)
-            })
-            .count()
+    pub fn middle(&self, node: &Node) -> Option<(Pid, usize)> {
+        node.below
+            .iter()
+            .filter(|child| !child.below.is_empty())
+            .filter_map(|child| child.party.pid())
+            .map(|pid| (pid, self.waits.freed_without(pid)))
+            .max_by_key(|&(pid, freed)| (freed, Reverse(pid)))
+            .filter(|&(_, freed)| freed > 0)
+    }
+
+    /// The trees of waits that the filters admit, the worst first; roots like each other are one tree
+    /// under the oldest of them, with their number.
+    #[must_use]
+    pub fn trees(&self) -> Vec<(Node, usize)> {
+        let mut trees: Vec<(Node, usize)> = Vec::new();
+        let mut place: BTreeMap<_, usize> = BTreeMap::new();
+        for node in self.waits.forest() {
+            if !self.admits_party(&node.party) {
+                continue;
+            }
+            let like = node.party.pid().and_then(|pid| self.line(pid)).map(|line| {
+                let backend = line.backend;
+                let behind: Vec<Pid> = self.waits.directly_behind(&node.party).collect();
+                (
+                    line.session.role,
+                    &backend.application_name,
+                    &backend.usename,
+                    behind,
+                )
+            });
+            let at = like
+                .as_ref()
+                .filter(|_| !self.shown.all)
+                .and_then(|key| place.get(key));
+            if let Some(&at) = at {
+                let (first, count) = &mut trees[at];
+                *count += 1;
+                first.below.extend(node.below);
+                if self.began(&node.party) < self.began(&first.party) {
+                    first.party = node.party;
+                }
+                continue;
+            }
+            if let Some(key) = like {
+                place.insert(key, trees.len());
+            }
+            trees.push((node, 1));
+        }
+        trees
+    }
+
+    fn began(&self, party: &Party) -> Option<DateTime<Utc>> {
+        self.line(party.pid()?)?.backend.xact_start
     }
 
     /// What is wrong beside the waits, gravest first.

@@ -256,3 +256,88 @@ fn json_names_who_waits_behind_whom_and_who_to_kill() {
     let report = StatusReport::new(&scene.0, &sessions, &waits, &estimates, &shown);
     insta::assert_snapshot!(status_json(&report));
 }
+
+/// A program at work, seen between two of its statements (cases/ops/01), in the states that this can have.
+#[test]
+fn nobody_is_advised_to_end_a_session_that_works() {
+    for state in [IdleInTransaction, BackendState::IdleInTransactionAborted] {
+        for (milliseconds, works) in [(0, true), (20, true), (4_900, true), (5_100, false)] {
+            let scene = Scene::new()
+                .table(USERS, "users")
+                .client(20, state, "INSERT INTO users VALUES (1)")
+                .with(|backend| backend.application_name = "importer".into());
+            let idle_since = scene.0.taken_at - TimeDelta::milliseconds(milliseconds);
+            let scene = scene
+                .with(|backend| backend.state_change = Some(idle_since))
+                .holds(20, RowExclusive, USERS)
+                .client(21, Active, "ALTER TABLE users ADD y int")
+                .waits(21, AccessExclusive, USERS, 3);
+            let told = plain(&scene, 80);
+            assert_eq!(told.contains("wait until pid 20 is done"), works, "{told}");
+            assert_eq!(told.contains("pgguard kill 20"), !works, "{told}");
+            assert_eq!(
+                understand(&scene.0).of(20).map(|s| s.role),
+                Some(if works {
+                    Role::Application
+                } else {
+                    Role::IdleInTransaction
+                })
+            );
+        }
+    }
+}
+
+/// cases/migrations/23, item 8: like sessions are one line with a count, the oldest and one command.
+#[test]
+fn a_crowd_is_one_line_with_a_count_and_one_command() {
+    let mut scene = Scene::new().table(USERS, "users");
+    for pid in 100..660 {
+        scene = scene
+            .client(pid, IdleInTransaction, "SELECT FROM users")
+            .holds(pid, AccessShare, USERS);
+    }
+    scene = scene
+        .with(|backend| {
+            backend.xact_start = backend.xact_start.map(|at| at - TimeDelta::minutes(9));
+        })
+        .client(50, Active, "ALTER TABLE users ADD y int")
+        .waits(50, AccessExclusive, USERS, 900);
+    for pid in 700..740 {
+        scene = scene
+            .client(pid, Active, "SELECT FROM users")
+            .waits(pid, AccessShare, USERS, 800);
+    }
+    let told = plain(&scene, 80);
+    assert!(told.contains("559 sessions like it"), "{told}");
+    assert!(told.contains("and 39 like it"), "{told}");
+    assert_eq!(
+        told.matches("pgguard kill 659\n").count(),
+        1,
+        "the oldest: {told}"
+    );
+    assert_eq!(told.matches("pgguard kill").count(), 2, "{told}");
+    assert!(told.lines().count() <= 40, "{told}");
+}
+
+#[test]
+fn a_command_stands_alone_on_its_line_and_the_gentlest_help_for_most_comes_first() {
+    let told = text(&deploy(), &Shown::default(), 80, &estimate());
+    let commands: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains("pgguard kill"))
+        .collect();
+    assert_eq!(commands, ["        pgguard kill 50"], "{told}");
+    let place = |part: &str| {
+        told.find(part)
+            .unwrap_or_else(|| panic!("{part} in {told}"))
+    };
+    assert!(
+        told.contains("OUTAGE   8 sessions hang on public.users since"),
+        "{told}"
+    );
+    assert!(
+        place("8 sessions go on at once") < place("wait: the backup"),
+        "{told}"
+    );
+    assert!(place("wait: the backup") < place("└─ "), "{told}");
+}

@@ -6,10 +6,14 @@ use super::status_table;
 use super::status_words as words;
 use crate::safe::printable;
 use crate::sessions::waits::Node;
-use crate::words::brief;
+use crate::words::many;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// So many waiters are shown below one blocker; the others are counted.
+/// How many trees of waits are shown; the others are counted.
+const TREES: usize = 4;
+
+/// How many waiters are shown below one blocker; the others are counted.
 const SHOWN_BELOW: usize = 5;
 
 /// So deep the tree is drawn; what is deeper is counted.
@@ -48,60 +52,94 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
 }
 
 fn waits(report: &StatusReport<'_>, page: Page) -> String {
-    let forest: Vec<Node> = report
-        .waits
-        .forest()
-        .into_iter()
-        .filter(|node| report.admits_party(&node.party))
-        .collect();
-    let waiting: Vec<_> = report.waits.waiters().collect();
-    if waiting.is_empty() {
+    if report.waits.is_empty() {
         return format!("{}  nobody waits for a lock\n", page.paint(Ink::Good, "OK"));
     }
-    let longest = waiting.iter().filter_map(|waiter| waiter.since).min();
-    let longest = report.age(longest).map_or_else(String::new, |age| {
-        let all = if waiting.len() == 1 {
-            "for"
-        } else {
-            "the longest for"
-        };
-        format!(", {all} {}", brief(age))
-    });
-    let who = if waiting.len() == 1 {
-        "1 session waits".into()
-    } else {
-        format!("{} sessions wait", waiting.len())
-    };
-    let mut out = format!("{}  {who}{longest}\n\n", page.paint(Ink::Bad, "WAITING"));
-    for node in &forest {
-        tree(report, page, node, &mut out);
-        for (nth, advice) in words::advice(report, node).iter().enumerate() {
-            let label = if nth == 0 { "do" } else { "" };
-            for (part, line) in page.lines(advice, 6).iter().enumerate() {
-                let label = if part == 0 { label } else { "" };
-                let _ = writeln!(
-                    out,
-                    "  {} {line}",
-                    page.paint(Ink::Strong, &format!("{label:<3}"))
-                );
-            }
-        }
+    let trees = report.trees();
+    let is_outage = trees.iter().any(|(node, _)| report.middle(node).is_some());
+    let label = if is_outage { "OUTAGE" } else { "WAITING" };
+    let limit = if report.shown.all { trees.len() } else { TREES };
+    let mut out = String::new();
+    for (nth, (node, _)) in trees.iter().take(limit).enumerate() {
+        let label = if nth == 0 { label } else { "" };
+        hang(page, label, &words::headline(report, node), &mut out);
+    }
+    out.push('\n');
+    for (node, alike) in trees.iter().take(limit) {
+        steps(report, page, node, *alike, &mut out);
+        tree(report, page, node, *alike, &mut out);
         out.push('\n');
+    }
+    if trees.len() > limit {
+        let more = trees.len() - limit;
+        let _ = writeln!(
+            out,
+            "{} more to wait for (--all lists them)\n",
+            many(more, "session")
+        );
     }
     out
 }
 
+/// A label with its sentence, which hangs below itself where it is long.
+fn hang(page: Page, label: &str, text: &str, out: &mut String) {
+    for (part, line) in page.lines(text, 9).iter().enumerate() {
+        let label = if part == 0 { label } else { "" };
+        let _ = writeln!(
+            out,
+            "{}  {line}",
+            page.paint(Ink::Bad, &format!("{label:<7}"))
+        );
+    }
+}
+
+/// What to do, in order of harm; a command stands alone on its line and is never broken.
+fn steps(report: &StatusReport<'_>, page: Page, node: &Node, alike: usize, out: &mut String) {
+    for (nth, advice) in words::advice(report, node).iter().enumerate() {
+        let label = match nth {
+            0 => "do",
+            _ => "or",
+        };
+        for (part, line) in page.lines(&advice.text, 6).iter().enumerate() {
+            let label = if part == 0 { label } else { "" };
+            let _ = writeln!(
+                out,
+                "  {} {line}",
+                page.paint(Ink::Strong, &format!("{label:<3}"))
+            );
+        }
+        for command in &advice.commands {
+            let _ = writeln!(out, "        {}", page.paint(Ink::Strong, command));
+        }
+    }
+    if alike > 1 {
+        let _ = writeln!(
+            out,
+            "      and {} like it (--all lists them)",
+            many(alike - 1, "session")
+        );
+    }
+}
+
 /// One tree: the root on a line of its own, everybody behind it below.
-fn tree(report: &StatusReport<'_>, page: Page, root: &Node, out: &mut String) {
+fn tree(report: &StatusReport<'_>, page: Page, root: &Node, alike: usize, out: &mut String) {
     let ink = if report.waits.roots().contains(&root.party) {
         Ink::Strong
     } else {
         Ink::Doubtful
     };
+    let like = if alike > 1 {
+        format!("  and {} like it", alike - 1)
+    } else {
+        String::new()
+    };
     let _ = writeln!(
         out,
         "  {}",
-        page.paint(ink, &page.cut(&words::root(report, root), 2))
+        page.paint(
+            ink,
+            &page.cut(&format!("{}{like}", words::root(report, root)), 2)
+        )
     );
     branches(report, page, root, "  ", out);
 }
@@ -112,21 +150,22 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
     } else {
         SHOWN_BELOW
     };
+    let children = folded(report, node);
     // One more line would say "and 1 more": the one itself says more.
-    let shown = if node.below.len() <= limit.saturating_add(1) {
-        node.below.len()
+    let shown = if children.len() <= limit.saturating_add(1) {
+        children.len()
     } else {
         limit
     };
-    for (nth, child) in node.below.iter().take(shown).enumerate() {
-        let last = nth + 1 == node.below.len();
+    for (nth, &(child, alike)) in children.iter().take(shown).enumerate() {
+        let last = nth + 1 == children.len();
         let (fork, below) = if last {
             ("└─ ", "   ")
         } else {
             ("├─ ", "│  ")
         };
         let text = page.cut(
-            &words::waiter(report, child, &node.party),
+            &words::waiter(report, child, &node.party, alike),
             columns(margin) + 3,
         );
         let _ = writeln!(out, "{margin}{fork}{text}");
@@ -137,9 +176,9 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
             let _ = writeln!(out, "{deeper}└─ {} more behind it", child.count_below());
         }
     }
-    let rest = &node.below[shown..];
+    let rest = &children[shown..];
     if !rest.is_empty() {
-        let behind: usize = rest.iter().map(Node::count_below).sum();
+        let behind: usize = rest.iter().map(|(child, _)| child.count_below()).sum();
         let and = if behind > 0 {
             format!(", and {behind} behind those")
         } else {
@@ -148,9 +187,42 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
         let _ = writeln!(
             out,
             "{margin}└─ {} more{and} (--all lists them)",
-            rest.len()
+            rest.iter().map(|(_, alike)| alike).sum::<usize>()
         );
     }
+}
+
+/// The waiters below a node, those like each other as one with their number: the same role, program and
+/// user wants the same, and nobody waits behind it. The longest wait stands for the others.
+fn folded<'n>(report: &StatusReport<'_>, node: &'n Node) -> Vec<(&'n Node, usize)> {
+    let mut children: Vec<(&Node, usize)> = Vec::new();
+    let mut place = HashMap::new();
+    for child in &node.below {
+        let like = child
+            .party
+            .pid()
+            .filter(|_| !report.shown.all && child.below.is_empty())
+            .and_then(|pid| Some((report.line(pid)?, report.waits.waiter(pid)?)))
+            .map(|(line, waiter)| {
+                let backend = line.backend;
+                let who = (
+                    line.session.role,
+                    &backend.application_name,
+                    &backend.usename,
+                );
+                (who, waiter.mode, &waiter.target)
+            });
+        if let Some(&at) = like.as_ref().and_then(|key| place.get(key)) {
+            let (_, count): &mut (&Node, usize) = &mut children[at];
+            *count += 1;
+            continue;
+        }
+        if let Some(key) = like {
+            place.insert(key, children.len());
+        }
+        children.push((child, 1));
+    }
+    children
 }
 
 fn troubles(report: &StatusReport<'_>, page: Page) -> String {

@@ -5,9 +5,9 @@ use super::status::{Line, StatusReport};
 use crate::model::{BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session};
 use crate::safe::printable;
 use crate::sessions::Party;
-use crate::sessions::prevents_wraparound;
 use crate::sessions::waits::{Node, Waiter};
-use crate::words::{brief, edges, rough};
+use crate::sessions::{prevents_wraparound, works_between_statements};
+use crate::words::{brief, edges, many, rough};
 use std::fmt::Write as _;
 
 /// What a lock is on, for people.
@@ -78,7 +78,7 @@ pub fn root(report: &StatusReport<'_>, node: &Node) -> String {
                 let ring = if waiter.in_front.is_empty() {
                     "the holder has just left"
                 } else {
-                    "a ring of waits"
+                    "a deadlock"
                 };
                 return format!("{pid} {}  {ring}, {behind} behind it", role(line.session));
             }
@@ -121,7 +121,7 @@ fn held_by(report: &StatusReport<'_>, node: &Node) -> Option<String> {
 
 /// A waiter on one line: who, since when, what it asks for, its statement.
 #[must_use]
-pub fn waiter(report: &StatusReport<'_>, node: &Node, parent: &Party) -> String {
+pub fn waiter(report: &StatusReport<'_>, node: &Node, parent: &Party, alike: usize) -> String {
     let Party::Pid(pid) = node.party else {
         return party_name(&node.party);
     };
@@ -138,7 +138,11 @@ pub fn waiter(report: &StatusReport<'_>, node: &Node, parent: &Party) -> String 
     });
     let wants = asks(report, waiter, parent);
     let also = also_behind(waiter, parent);
-    format!("{pid} {who}  {age}  {wants}{also}{query}")
+    let like = match alike {
+        0 | 1 => String::new(),
+        more => format!(" and {} like it", more - 1),
+    };
+    format!("{pid} {who}{like}  {age}  {wants}{also}{query}")
 }
 
 /// What it asks for; the relation only where the line above has not named it.
@@ -221,100 +225,214 @@ pub fn progress(estimate: &Estimate) -> String {
     printable(&parts.join(", "))
 }
 
-/// What a person can do about a tree of waits, the gentlest first.
-#[must_use]
-pub fn advice(report: &StatusReport<'_>, node: &Node) -> Vec<String> {
-    let mut advice = vec![match &node.party {
-        Party::Prepared(gid) => end_prepared(report, gid),
-        Party::Pid(pid) => about_root(report, *pid),
-    }];
-    advice.extend(cancel_the_middle(report, node));
-    advice
+/// One thing that a person can do: why, and the commands that do it, each alone on its line.
+pub struct Advice {
+    /// What, and why.
+    pub text: String,
+    /// Ready to be copied.
+    pub commands: Vec<String>,
 }
 
-fn end_prepared(report: &StatusReport<'_>, gid: &str) -> String {
+impl Advice {
+    fn wait(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            commands: Vec::new(),
+        }
+    }
+
+    fn kill(report: &StatusReport<'_>, pid: i32, text: impl Into<String>) -> Self {
+        let hidden = report
+            .line(pid)
+            .is_some_and(|line| line.backend.backend_start.is_none());
+        let user = crate::model::quoted(&report.snapshot.server.user);
+        let who = if hidden {
+            format!(" (as a role that sees it: GRANT pg_monitor TO {user})")
+        } else {
+            String::new()
+        };
+        Self {
+            text: printable(&format!("{}{who}", text.into())),
+            commands: vec![format!("pgguard kill {pid}")],
+        }
+    }
+}
+
+/// What a person can do about a tree of waits: first what frees the most people at the least harm.
+///
+/// To end a root that nobody waits for with reason (its client is gone) frees everybody; a root that works
+/// is waited for, and the waiter that keeps the others waiting is ended first.
+#[must_use]
+pub fn advice(report: &StatusReport<'_>, node: &Node) -> Vec<Advice> {
+    let (root, is_lost) = match &node.party {
+        Party::Prepared(gid) => (end_prepared(report, gid), false),
+        Party::Pid(pid) => {
+            let root = about_root(report, *pid);
+            // A dump that stands still may go on: somebody looks at its machine first, the others need not hang meanwhile.
+            let is_lost = stands_still(report, *pid).is_none()
+                && root.commands.iter().any(|c| c.starts_with("pgguard kill"));
+            (root, is_lost)
+        }
+    };
+    match end_the_middle(report, node) {
+        None => vec![root],
+        Some(middle) if is_lost => vec![root, middle],
+        Some(middle) => vec![middle, root],
+    }
+}
+
+fn end_prepared(report: &StatusReport<'_>, gid: &str) -> Advice {
     let database = report.prepared(gid).map_or_else(String::new, |xact| {
         format!(" in database {}", crate::model::quoted(&xact.database))
     });
-    let gid = crate::words::literal(gid);
-    printable(&format!(
-        "COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}{database}: it has no process to wait for"
-    ))
+    let gid = printable(crate::words::literal(gid).trim());
+    Advice {
+        text: printable(&format!(
+            "it has no process to wait for: end it{database}, one way or the other"
+        )),
+        commands: vec![
+            format!("COMMIT PREPARED {gid}"),
+            format!("ROLLBACK PREPARED {gid}"),
+        ],
+    }
 }
 
-fn about_root(report: &StatusReport<'_>, pid: i32) -> String {
+fn stands_still<'r>(report: &'r StatusReport<'_>, pid: i32) -> Option<&'r StandsStill> {
+    report.estimates.get(&pid)?.stands_still.as_ref()
+}
+
+fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
     let Some(line) = report.line(pid) else {
-        return "look again: it has just left".into();
+        return Advice::wait("run it again: it has just left");
     };
     if report.waits.waiter(pid).is_some() {
-        return "look again: the server ends a ring of waits by itself after deadlock_timeout"
-            .into();
+        return Advice::wait("wait: the server ends a deadlock by itself after deadlock_timeout");
     }
+    let backend = line.backend;
     let estimate = report.estimates.get(&pid).and_then(ends);
-    let still = report
-        .estimates
-        .get(&pid)
-        .and_then(|e| e.stands_still.as_ref());
+    let still = stands_still(report, pid);
     let leaked = line
         .session
         .backup
         .as_ref()
         .is_some_and(|backup| backup.leaked);
+    let waits_for_client = backend
+        .state
+        .is_some_and(|state| state == BackendState::Idle || state.is_idle_in_transaction())
+        && !works_between_statements(backend, report.now());
     match line.session.role {
-        Role::Backup if leaked => {
-            format!("pgguard kill {pid}: its client is gone, it will not end by itself")
-        }
-        Role::Backup => match estimate {
-            _ if still.is_some() => still.map_or_else(String::new, |still| {
-                format!(
-                    "look at the machine that runs the backup ({}): {}; or end it: pgguard kill {pid}",
+        Role::Backup if leaked => Advice::kill(
+            report,
+            pid,
+            "end the dump: its client is gone, it will never finish",
+        ),
+        Role::Backup if still.is_some() => still.map_or_else(
+            || Advice::wait("wait until the backup is done"),
+            |still| {
+                let text = format!(
+                    "look at the machine that runs the backup ({}): {}; or end it",
                     still.client, still.why
-                )
-            }),
+                );
+                Advice::kill(report, pid, text)
+            },
+        ),
+        Role::Backup => Advice::wait(match estimate {
             Some(ends) => format!("wait: the backup {ends}"),
-            None => format!("wait until the backup is done, or end it: pgguard kill {pid}"),
-        },
-        Role::Maintenance if prevents_wraparound(line.backend) => {
-            "wait: this autovacuum gives way to nobody, and begins again when it is ended".into()
-        }
-        Role::Maintenance if line.backend.backend_type.as_deref() == Some("autovacuum worker") => {
-            format!(
-                "nothing: autovacuum gives way after deadlock_timeout ({} ms)",
+            None => format!("wait until the backup (pid {pid}) is done"),
+        }),
+        Role::Maintenance if prevents_wraparound(backend) => Advice::wait(
+            "wait: this anti-wraparound autovacuum does not give way, and restarts if killed",
+        ),
+        Role::Maintenance if backend.backend_type.as_deref() == Some("autovacuum worker") => {
+            Advice::wait(format!(
+                "wait: autovacuum gives way after deadlock_timeout ({} ms)",
                 report.snapshot.server.deadlock_timeout_ms
+            ))
+        }
+        Role::Masked => Advice {
+            text: "see who it is first".into(),
+            commands: vec![format!(
+                "GRANT pg_monitor TO {}",
+                printable(&crate::model::quoted(&report.snapshot.server.user))
+            )],
+        },
+        Role::Server => Advice::wait("wait: it is the server itself"),
+        _ if waits_for_client => {
+            let idle = report
+                .age(backend.state_change)
+                .map_or_else(String::new, |age| format!(" for {}", brief(age)));
+            Advice::kill(
+                report,
+                pid,
+                format!("end it: it has waited for its client{idle}, possibly forever"),
             )
         }
-        Role::Masked => "see who it is first: GRANT pg_monitor TO the role that looks".into(),
-        Role::Server => "wait: it is the server itself".into(),
-        Role::Idle | Role::IdleInTransaction => {
-            format!("end it, for it waits for its own client: pgguard kill {pid}")
-        }
-        _ if line
-            .backend
-            .state
-            .is_some_and(BackendState::is_idle_in_transaction) =>
-        {
-            format!("end it, for it waits for its own client: pgguard kill {pid}")
-        }
-        _ => format!("wait until it is done, or end it: pgguard kill {pid}"),
+        _ => Advice::wait(format!("wait until pid {pid} is done")),
     }
 }
 
 /// The waiter that holds up most of the others: ending that one frees them although the root stays.
-fn cancel_the_middle(report: &StatusReport<'_>, node: &Node) -> Option<String> {
-    let (pid, freed) = node
-        .below
-        .iter()
-        .filter(|child| !child.below.is_empty())
-        .filter_map(|child| child.party.pid())
-        .map(|pid| (pid, report.freed_without(pid)))
-        .max_by_key(|&(pid, freed)| (freed, std::cmp::Reverse(pid)))
-        .filter(|&(_, freed)| freed > 0)?;
-    let who = report
-        .line(pid)
-        .map_or_else(|| "waiter".into(), |line| line.session.role.in_words());
-    Some(format!(
-        "or end the {who} in between, which lets {freed} go at once: pgguard kill {pid}"
+fn end_the_middle(report: &StatusReport<'_>, node: &Node) -> Option<Advice> {
+    let (pid, freed) = report.middle(node)?;
+    let who = report.line(pid).map_or_else(
+        || "session".into(),
+        |line| crate::words::role(line.session.role, None),
+    );
+    let go = if freed == 1 { "goes" } else { "go" };
+    Some(Advice::kill(
+        report,
+        pid,
+        format!(
+            "end the waiting {who}: {} {go} on at once",
+            many(freed, "session")
+        ),
     ))
+}
+
+/// One sentence for a root: how many hang, on what, since when, and who waits for whom.
+#[must_use]
+pub fn headline(report: &StatusReport<'_>, node: &Node) -> String {
+    let middle = report.middle(node);
+    let behind = middle.map_or_else(|| node.party.clone(), |(pid, _)| Party::Pid(pid));
+    let waiters: Vec<&Waiter> = report
+        .waits
+        .all_behind(&behind)
+        .into_iter()
+        .filter_map(|pid| report.waits.waiter(pid))
+        .collect();
+    let on = waiters
+        .iter()
+        .min_by_key(|waiter| (waiter.since.is_none(), waiter.since))
+        .map_or_else(String::new, |waiter| match waiter.target {
+            LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => String::new(),
+            _ => format!(" on {}", target(report, &waiter.target)),
+        });
+    let since = waiters.iter().filter_map(|waiter| waiter.since).min();
+    let since = since.map_or_else(String::new, |at| {
+        let age = report.age(Some(at)).map_or_else(String::new, brief);
+        format!(" since {} UTC ({age})", at.format("%H:%M"))
+    });
+    let count = waiters.len();
+    let hang = if count == 1 { "hangs" } else { "hang" };
+    let root = called(report, &node.party);
+    let why = match middle {
+        Some((pid, _)) => format!("{} waits for {root}", called(report, &Party::Pid(pid))),
+        None => format!("behind {root}"),
+    };
+    format!("{} {hang}{on}{since}: {why}", many(count, "session"))
+}
+
+/// `rake (pid 31705)`: what a session calls itself, or its role.
+fn called(report: &StatusReport<'_>, party: &Party) -> String {
+    let Some(line) = party.pid().and_then(|pid| report.line(pid)) else {
+        return party_name(party);
+    };
+    let name = match (&line.session.backup, line.backend.application_name.as_str()) {
+        (Some(backup), _) => backup.tool.word().to_owned(),
+        (None, "") => crate::words::role(line.session.role, None),
+        (None, name) => printable(name),
+    };
+    format!("{name} (pid {})", line.session.pid)
 }
 
 /// `LEAKED`

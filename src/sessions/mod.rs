@@ -25,7 +25,7 @@ pub mod words;
 pub use index::Index;
 pub use list::Sessions;
 pub use party::Party;
-pub use roles::prevents_wraparound;
+pub use roles::{prevents_wraparound, works_between_statements};
 pub use waits::WaitGraph;
 pub use words::Words;
 

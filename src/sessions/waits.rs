@@ -156,6 +156,30 @@ impl WaitGraph {
         found
     }
 
+    /// How many go on at once when this waiter is ended: they wait for nobody else, directly or through
+    /// others who do.
+    #[must_use]
+    pub fn freed_without(&self, waiter: Pid) -> usize {
+        let behind = self.all_behind(&Party::Pid(waiter));
+        let mut gone = BTreeSet::from([waiter]);
+        loop {
+            let next: Vec<Pid> = behind
+                .iter()
+                .copied()
+                .filter(|pid| !gone.contains(pid))
+                .filter(|&pid| {
+                    self.blockers_of(pid)
+                        .iter()
+                        .all(|party| party.pid().is_some_and(|p| gone.contains(&p)))
+                })
+                .collect();
+            if next.is_empty() {
+                return gone.len() - 1;
+            }
+            gone.extend(next);
+        }
+    }
+
     /// How many wait behind a party, directly or not.
     #[must_use]
     pub fn count_behind(&self, party: &Party) -> usize {

@@ -449,7 +449,7 @@ fn a_kill_leaves_a_line_that_says_who_whom_why_and_what_became_of_it() {
     };
     assert_eq!(first.pid, Some(leaked.pid()));
     assert_eq!(first.application_name, "billing");
-    assert_eq!(first.kind, "idle_in_transaction");
+    assert_eq!(first.kind, "application");
     assert_eq!(first.deed, "terminate the session");
     assert_eq!(first.outcome, "gone");
     assert!(first.why.starts_with("it blocked 1 session"), "{first:?}");
