@@ -24,6 +24,7 @@
 use crate::backup::Kind;
 use crate::backup::schedule::{self, Line, NextBackup};
 use crate::model::{Allowable, Allowance};
+use crate::postgres::connect::{is_keyword, shown};
 use crate::{Error, Result};
 use chrono::{TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -155,56 +156,24 @@ impl Config {
     }
 }
 
-/// Words that begin a `key=value` string rather than a name
-/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
-const KEYWORDS: [&str; 10] = [
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "service",
-    "passfile",
-    "sslmode",
-    "application_name",
-];
-
 impl Target {
     /// Reads a `--target`: `NAME=URL`, or a URL or `key=value` string, which then is its own name.
     #[must_use]
     pub fn from_flag(flag: &str) -> Self {
         let named = flag
             .split_once('=')
-            .filter(|(name, _)| !name.contains([':', '/', ' ']) && !KEYWORDS.contains(name));
+            .filter(|(name, _)| !name.contains([':', '/', ' ', '@']) && !is_keyword(name));
         match named {
             Some((name, url)) => Self {
                 name: name.into(),
                 url: url.into(),
             },
             None => Self {
-                name: without_password(flag),
+                name: shown(flag).unwrap_or_else(|| "a server of --target".into()),
                 url: flag.into(),
             },
         }
     }
-}
-
-/// A URL or `key=value` string as it may be shown.
-fn without_password(url: &str) -> String {
-    if let Some((scheme, rest)) = url.split_once("://") {
-        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let shown = match authority.rsplit_once('@') {
-            Some((who, host)) => format!("{}@{host}", who.split(':').next().unwrap_or_default()),
-            None => authority.to_owned(),
-        };
-        let path = tail.split('?').next().unwrap_or_default();
-        return format!("{scheme}://{shown}{path}");
-    }
-    url.split_whitespace()
-        .filter(|pair| !pair.starts_with("password="))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// The name of the settings file that is found by itself.
@@ -250,7 +219,8 @@ pub fn read(path: &Path) -> Result<Config> {
         why,
     };
     let text = std::fs::read_to_string(path).map_err(|error| file(error.to_string()))?;
-    let config: Config = toml::from_str(&text).map_err(|error| file(error.to_string()))?;
+    let config: Config =
+        toml::from_str(&text).map_err(|error| file(without_text(&error, &text)))?;
     if let (Some(tz), None) = (&config.tz, config.zone()) {
         return Err(file(format!("tz: {}", schedule::no_zone(tz))));
     }
@@ -259,6 +229,22 @@ pub fn read(path: &Path) -> Result<Config> {
             .map_err(|why| file(format!("[[backup]]: {why}")))?;
     }
     Ok(config)
+}
+
+/// What is wrong and on which line. The line itself, and strings of it, may hold a password.
+fn without_text(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..before]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1;
+    let message = error.message();
+    let what = match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) => format!("{}…{}", &message[..first], &message[last + 1..]),
+        _ => message.to_owned(),
+    };
+    format!("line {line}: {what}")
 }
 
 /// Durations as people write them: `5h`, `90m`.
@@ -307,8 +293,16 @@ mod tests {
         );
         assert_eq!(
             named("host=db1 dbname=shop password=secret"),
-            "host=db1 dbname=shop"
+            "postgres://db1/shop"
         );
+        assert_eq!(named("shop"), "shop");
+        for torn in [
+            "mysql://u:secret@h/d",
+            "u:secret@h/d",
+            "postgres://u:secret/x@h",
+        ] {
+            assert_eq!(named(torn), "a server of --target");
+        }
         assert_eq!(
             Target::from_flag("blue=host=db1 dbname=shop").url,
             "host=db1 dbname=shop"

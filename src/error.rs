@@ -93,6 +93,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// A value from outside cannot be used. Neither part holds a piece of a connection string: a password
+    /// may be in it.
+    #[must_use]
+    pub fn unusable(what: &str, why: &str) -> Self {
+        Self::Usage(format!("cannot use {what}: {why}"))
+    }
+
     /// The message in two parts: what failed and why, and what to do. Kinds whose message says both in
     /// one breath have their help in the first part.
     #[must_use]

@@ -7,18 +7,37 @@ use crate::model::{AdvisoryRequest, Doubt, Footprint, Server, SessionSettings};
 /// The doubt where the session that resolved the migration's names is not as a session begins.
 #[must_use]
 pub fn doubt(server: &Server, session: &SessionSettings) -> Option<Doubt> {
-    let own = session.own_search_path.as_ref()?;
-    (server.pooled && *own != session.search_path).then(|| Doubt {
-        statement: None,
-        what: format!(
+    if !server.pooled {
+        return None;
+    }
+    let what = match (server.settings.get("search_path"), &session.own_search_path) {
+        (Some(asked), _) if words(asked) != words(&session.search_path) => format!(
+            "a pooler is in between, and dropped options: search_path is {} and not {asked}, so names without a \
+             schema may mean other relations",
+            session.search_path
+        ),
+        (None, Some(own)) if *own != session.search_path => format!(
             "a pooler is in between, and an earlier client has left search_path = {} in its session (it \
              began with {own}): names without a schema may mean other relations",
             session.search_path
         ),
-        help: "connect to the server itself, past the pooler, or write schemas into the migration".into(),
+        _ => return None,
+    };
+    Some(Doubt {
+        statement: None,
+        what,
+        help: "connect to the server itself, past the pooler, or write schemas into the migration"
+            .into(),
         lasting: false,
         accepts: None,
     })
+}
+
+/// The schemas of a search path, however it is written.
+fn words(path: &str) -> Vec<&str> {
+    path.split(',')
+        .map(|word| word.trim().trim_matches(['"', '\'']))
+        .collect()
 }
 
 /// What is worth a line where the migration takes an advisory lock through the pooler.

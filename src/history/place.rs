@@ -1,5 +1,6 @@
 //! Where the history is.
 
+use crate::postgres::connect::{is_keyword, shown};
 use crate::{Error, Result};
 use etcetera::BaseStrategy as _;
 use std::fmt;
@@ -26,21 +27,42 @@ impl Place {
     pub fn of(said: Option<&str>) -> Result<Self> {
         let variable = || std::env::var(VARIABLE).ok();
         match said.map(str::to_owned).or_else(variable) {
-            Some(said) if !said.is_empty() => Ok(Self::read(&said)),
+            Some(said) if !said.is_empty() => Self::read(&said),
             _ => Ok(Self::File(default_file()?)),
         }
     }
 
-    fn read(said: &str) -> Self {
-        let is_server = ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| said.starts_with(scheme));
-        if is_server {
-            Self::Postgres(said.to_owned())
-        } else {
-            Self::File(PathBuf::from(said.strip_prefix("sqlite:").unwrap_or(said)))
+    /// A connection string is a server, all else a file: but no file is named after a string that is torn.
+    fn read(said: &str) -> Result<Self> {
+        if let Some(file) = said.strip_prefix("sqlite:") {
+            return Ok(Self::File(PathBuf::from(file)));
+        }
+        let is_login = said
+            .split_once('@')
+            .is_some_and(|(before, _)| before.contains(':'));
+        let is_string = said.contains("://") || conninfo_begins(said) || is_login;
+        if !is_string {
+            return Ok(Self::File(PathBuf::from(said)));
+        }
+        match shown(said) {
+            Some(_) if conninfo_begins(said) => Ok(Self::Postgres(said.to_owned())),
+            _ => Err(Error::History {
+                path: "in a server".into(),
+                why: "its connection string cannot be read: write postgres://USER@HOST:PORT/DATABASE (in a \
+                      password %2F %3F %23 %40 for / ? # @), or the path of a file"
+                    .into(),
+            }),
         }
     }
+}
+
+/// Whether it begins as a connection string does: with Postgres's scheme, or with one of libpq's keywords.
+fn conninfo_begins(said: &str) -> bool {
+    let word = said.split_once('=').map(|(word, _)| word.trim());
+    ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| said.starts_with(scheme))
+        || word.is_some_and(is_keyword)
 }
 
 impl fmt::Display for Place {
@@ -48,26 +70,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Postgres(url) => f.write_str(&without_password(url)),
+            Self::Postgres(url) => f.write_str(&shown(url).unwrap_or_else(|| "in a server".into())),
         }
     }
-}
-
-/// A URL that still leads there, for who has the password elsewhere.
-fn without_password(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let shown = match authority.rsplit_once('@') {
-        Some((who, host)) => format!("{}@{host}", who.split(':').next().unwrap_or_default()),
-        None => authority.to_owned(),
-    };
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.contains("password="))
-        .collect();
-    let question = if kept.is_empty() { "" } else { "?" };
-    format!("{scheme}://{shown}{path}{question}{}", kept.join("&"))
 }
 
 fn default_file() -> Result<PathBuf> {
@@ -86,19 +91,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_a_server_and_all_else_a_file() {
+    fn a_connection_string_is_a_server_and_all_else_a_file() {
         let url = "postgresql://u:secret@db1/ops";
-        assert_eq!(Place::read(url), Place::Postgres(url.into()));
-        assert_eq!(Place::read(url).to_string(), "postgresql://u@db1/ops");
-        let socket = "postgres:///ops?host=/run/pg&password=x&user=u";
-        assert_eq!(
-            Place::read(socket).to_string(),
-            "postgres:///ops?host=/run/pg&user=u"
-        );
-        assert_eq!(
-            Place::read("sqlite:h.sqlite"),
-            Place::File("h.sqlite".into())
-        );
-        assert_eq!(Place::read("/x/h"), Place::File("/x/h".into()));
+        let read = |said| Place::read(said).unwrap();
+        assert_eq!(read(url), Place::Postgres(url.into()));
+        for (said, is_shown) in [
+            (url, "postgres://u@db1/ops"),
+            (
+                "postgres:///ops?host=/run/pg&password=x&user=u",
+                "postgres:///ops?host=/run/pg&user=u",
+            ),
+            ("host=db1 password=secret dbname=ops", "postgres://db1/ops"),
+        ] {
+            assert_eq!(read(said).to_string(), is_shown, "{said}");
+        }
+        for (said, file) in [
+            ("sqlite:h.sqlite", "h.sqlite"),
+            ("/x/h", "/x/h"),
+            ("a=b.sqlite", "a=b.sqlite"),
+            ("/x/me@home/h", "/x/me@home/h"),
+        ] {
+            assert_eq!(read(said), Place::File(file.into()), "{said}");
+        }
+    }
+
+    /// cases/safety/09
+    #[test]
+    fn no_file_is_named_after_a_connection_string() {
+        for said in [
+            "postgresql+psycopg2://u:secret@h/db",
+            "POSTGRES://u:secret@h/db",
+            "mysql://u:secret@h/db",
+            "jdbc:postgresql://h/db?user=u&password=secret",
+            "postgres:/u:secret@h/db",
+            "u:secret@h/db",
+            "host=h password=sec ret",
+            "postgres://u:secret/x@h/db",
+            "postgres://u:sec?ret@h/db",
+            " postgres://u:secret@h/db",
+            "'postgres://u:secret@h/db'",
+        ] {
+            let message = Place::read(said).unwrap_err().to_string();
+            assert!(!message.contains("sec"), "{said}: {message}");
+        }
     }
 }

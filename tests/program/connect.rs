@@ -382,9 +382,52 @@ fn tls_modes_promise_what_libpq_promises() {
             Some(tls) => assert_eq!(outcome, Ok(*tls), "{host} {more}"),
             None => {
                 let message = outcome.expect_err(more);
-                assert!(message.contains("sslmode"), "{host} {more}: {message}");
+                assert!(
+                    message.contains("sslmode") || message.contains("sslrootcert"),
+                    "{host} {more}: {message}"
+                );
             }
         }
+    }
+}
+
+/// cases/ops/03, cases/ops/12
+#[test]
+fn a_certificate_that_cannot_be_used_is_named_and_nothing_goes_in_clear_text() {
+    let clear = Options::default().hba("host all all 127.0.0.1/32 password");
+    let Some(secure) = Secure::start(&clear) else {
+        return;
+    };
+    openssl(
+        secure.folder.path(),
+        "x509 -req -in server.csr -signkey server.key -days 2 -out",
+        "v1.crt",
+    );
+    let bytes = fs::read(secure.folder.path().join("v1.crt")).unwrap();
+    secure.server.put("server.crt", &bytes).unwrap();
+    secure
+        .server
+        .sql("postgres", "SELECT pg_reload_conf()")
+        .unwrap();
+    until("the server has the certificate of version 1", || {
+        secure.tls("127.0.0.1", "sslmode=require").is_err()
+    });
+    for more in ["", "sslmode=prefer", "sslmode=require"] {
+        let message = secure.tls("127.0.0.1", more).expect_err(more);
+        assert!(message.contains("X.509 version 1"), "{more}: {message}");
+        assert_eq!(
+            message.contains("sslmode=disable"),
+            more != "sslmode=require",
+            "{more}: {message}"
+        );
+    }
+    assert_eq!(secure.tls("127.0.0.1", "sslmode=disable"), Ok(false));
+    for (more, expected) in [
+        ("sslcert=/no/such.crt sslkey=/no/such.key", "sslcert"),
+        ("sslrootcert=/no/such.crt sslmode=verify-ca", "sslrootcert"),
+    ] {
+        let message = secure.tls("127.0.0.1", more).expect_err(more);
+        assert!(message.contains(expected), "{more}: {message}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connection strings: `key=value …` and `postgres://` URLs, cut into libpq's keywords.
 
-use super::{keyword, unusable};
-use crate::Result;
+use super::keyword;
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 
 /// Connection keywords and their values.
@@ -28,6 +28,142 @@ pub fn is_url(text: &str) -> bool {
     text.starts_with("postgres://") || text.starts_with("postgresql://")
 }
 
+/// Whether it is a URL, but not one of Postgres: with another scheme, in capitals, in quotes, after a blank.
+/// The `://` in a `key=value` string is part of a value.
+fn is_other_url(text: &str) -> bool {
+    !is_url(text)
+        && text
+            .split_once("://")
+            .is_some_and(|(scheme, _)| !scheme.contains('='))
+}
+
+/// What a text says where `-d` takes a name or a connection string.
+///
+/// # Errors
+/// As [`parse`], and for a URL that is not one of Postgres.
+pub fn named(text: &str, unknown: Unknown) -> Result<Keywords> {
+    if is_other_url(text) || text.starts_with("jdbc:") {
+        return Err(Error::unusable("the connection string", NO_URL_OF_POSTGRES));
+    }
+    let keywords = if is_conninfo(text) {
+        parse(text, unknown)?
+    } else {
+        Keywords::from([("dbname".to_owned(), text.to_owned())])
+    };
+    check_parts(&keywords)?;
+    Ok(keywords)
+}
+
+/// Refuses parts that look like pieces of a string that was not read as its author meant it. Messages show
+/// these parts, and any piece may be one of the password.
+///
+/// # Errors
+/// With the part's keyword, never with its text.
+pub fn check_parts(keywords: &Keywords) -> Result<()> {
+    let parts = ["host", "hostaddr", "port", "user", "dbname", "service"];
+    for word in parts {
+        if keywords.get(word).is_some_and(|v| is_torn(word, v)) {
+            return Err(malformed(&format!(
+                "its {word} looks like a piece of a connection string; {ENCODE}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_torn(word: &str, value: &str) -> bool {
+    let is_address = matches!(word, "host" | "hostaddr" | "port");
+    let is_login = value
+        .split_once('@')
+        .is_some_and(|(before, _)| before.contains(':'));
+    value.contains("://")
+        || (value.contains(';') && value.contains('='))
+        || (word != "user" && is_login)
+        || (is_address
+            && !value.starts_with(['/', '@'])
+            && value.contains(['@', '=', '?', '#', '&', ';']))
+}
+
+/// A connection string as messages show it: a URL of its user, host, port and database. `None`: it is
+/// malformed, and nothing of it may be shown.
+#[must_use]
+pub fn shown(text: &str) -> Option<String> {
+    let keywords = named(text, Unknown::LeftOut).ok()?;
+    if !is_conninfo(text) {
+        return Some(text.to_owned());
+    }
+    let get = |word: &str| keywords.get(word).map_or("", String::as_str);
+    let ports: Vec<&str> = get("port").split(',').collect();
+    if ports
+        .iter()
+        .any(|p| !p.is_empty() && p.parse::<u16>().is_err())
+    {
+        return None;
+    }
+    let is_socket = get("host").starts_with('/');
+    let mut query = Vec::new();
+    let mut hosts = String::new();
+    if is_socket {
+        for word in ["host", "port", "user"] {
+            query.push((word, get(word)));
+        }
+    } else {
+        hosts = authority(get("user"), get("host"), &ports);
+    }
+    query.push(("service", get("service")));
+    query.retain(|(_, value)| !value.is_empty());
+    let query: Vec<String> = query
+        .iter()
+        .map(|(w, v)| format!("{w}={}", encoded(v)))
+        .collect();
+    let database = match get("dbname") {
+        "" => String::new(),
+        name => format!("/{}", encoded(name)),
+    };
+    let mark = if query.is_empty() { "" } else { "?" };
+    Some(format!(
+        "postgres://{hosts}{database}{mark}{}",
+        query.join("&")
+    ))
+}
+
+fn authority(user: &str, hosts: &str, ports: &[&str]) -> String {
+    let hosts: Vec<String> = hosts
+        .split(',')
+        .enumerate()
+        .map(|(at, host)| {
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                encoded(host)
+            };
+            match ports.get(at).or(ports.first()) {
+                Some(&port) if !port.is_empty() => format!("{host}:{port}"),
+                _ => host,
+            }
+        })
+        .collect();
+    let at = if user.is_empty() { "" } else { "@" };
+    format!("{}{at}{}", encoded(user), hosts.join(","))
+}
+
+/// Percent-encoding of what would end a part of a URL.
+fn encoded(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '%' | ':' | '@' | '?' | '#' | '&' | '=' | ' ' | '[' | ']' | ',' => {
+                format!("%{:02X}", u32::from(c))
+            }
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+const NO_URL_OF_POSTGRES: &str =
+    "it is not a URL of Postgres: such a URL begins with postgres:// or postgresql://";
+
+const ENCODE: &str = "if the password holds a / ? # or @, write %2F %3F %23 or %40";
+
 /// Cuts a connection string into keywords.
 ///
 /// # Errors
@@ -41,21 +177,32 @@ pub fn parse(text: &str, unknown: Unknown) -> Result<Keywords> {
     }
 }
 
-fn malformed(why: &str) -> crate::Error {
-    unusable("the connection string", why)
+fn malformed(why: &str) -> Error {
+    Error::unusable("the connection string", why)
 }
 
+/// An unknown keyword is not shown: in a damaged string it is a piece of the password.
 fn put(keywords: &mut Keywords, key: &str, value: String, unknown: Unknown) -> Result<()> {
-    if keyword::treatment(key).is_none() {
-        return match unknown {
-            Unknown::Refused => Err(malformed(&format!(
-                "libpq has no keyword {key:?}; see the list in the manual, section \"Connection Strings\""
-            ))),
-            Unknown::LeftOut => Ok(()),
-        };
+    if keyword::treatment(key).is_some() {
+        keywords.insert(key.to_owned(), value);
+        return Ok(());
     }
-    keywords.insert(key.to_owned(), value);
-    Ok(())
+    let is_torn = key.contains('@') || value.contains('@');
+    match unknown {
+        Unknown::LeftOut if !is_torn => Ok(()),
+        Unknown::LeftOut => Err(malformed(&format!(
+            "an @ comes after its parameters begin; {ENCODE}"
+        ))),
+        Unknown::Refused => Err(malformed(&format!(
+            "libpq does not know one of its keywords (the known ones before it: {}); see the list in the \
+             manual, section \"Connection Strings\"; {ENCODE}",
+            if keywords.is_empty() {
+                "none".to_owned()
+            } else {
+                keywords.keys().cloned().collect::<Vec<_>>().join(", ")
+            },
+        ))),
+    }
 }
 
 /// `conninfo_parse`: blanks around `=`, values in single quotes, `\` before `'` and `\`.
@@ -120,6 +267,11 @@ fn from_url(text: &str, unknown: Unknown) -> Result<Keywords> {
             set_unless_empty(&mut keywords, "password", decoded(password)?);
         }
     }
+    if path.contains('@') {
+        return Err(malformed(&format!(
+            "an @ comes after its first /; {ENCODE}"
+        )));
+    }
     let (names, ports) = hosts_of(hosts)?;
     set_unless_empty(&mut keywords, "host", names);
     set_unless_empty(&mut keywords, "port", ports);
@@ -127,8 +279,12 @@ fn from_url(text: &str, unknown: Unknown) -> Result<Keywords> {
     for pair in query.unwrap_or("").split('&').filter(|p| !p.is_empty()) {
         let (key, value) = match pair.split_once('=') {
             Some(parts) => parts,
-            None if unknown == Unknown::LeftOut => continue,
-            None => return Err(malformed("a parameter has no \"=\"; write ?key=value")),
+            None if unknown == Unknown::LeftOut && !pair.contains('@') => continue,
+            None => {
+                return Err(malformed(&format!(
+                    "a parameter has no \"=\"; write ?key=value; {ENCODE}"
+                )));
+            }
         };
         let (key, value) = (decoded(key)?, decoded(value)?);
         match key.as_str() {
@@ -186,7 +342,8 @@ fn decoded(text: &str) -> Result<String> {
     if bytes.contains(&0) {
         return Err(malformed("%00 is not allowed; leave it out"));
     }
-    String::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8 once decoded; encode it anew"))
+    String::from_utf8(bytes)
+        .map_err(|_| malformed("it is not UTF-8 once decoded; encode it again from UTF-8"))
 }
 
 #[cfg(test)]
@@ -245,6 +402,54 @@ mod tests {
         ] {
             let message = parse(text, Unknown::Refused).unwrap_err().to_string();
             assert!(!message.contains("secret"), "{text}: {message}");
+        }
+    }
+
+    /// cases/safety/09, cases/ops/05: whatever a password is, and however the string around it is torn.
+    #[test]
+    fn no_piece_of_a_password_is_ever_shown() {
+        const ALPHABET: &[u8] = b"XYZ019/?#@:&=% ;,'\\\"[]+.-_!$";
+        #[rustfmt::skip]
+        let shapes = [
+            "postgres://app:{}@db.example/shop", "postgresql://app:{}@db.example:5432/shop?sslmode=require",
+            "POSTGRES://app:{}@db.example/shop", "postgresql+psycopg2://app:{}@db.example/shop",
+            "mysql://app:{}@db.example/shop", " postgres://app:{}@db.example/shop", "'postgres://app:{}@db.example/shop'",
+            "postgres:/app:{}@db.example/shop", "app:{}@db.example/shop", "jdbc:postgresql://h/d?user=u&password={}",
+            "host=db.example password='{}' user=app", "host=db.example;password={};user=app",
+            "Host=db.example;Password={}", "password={", "url=postgres://app:{}@db.example/shop",
+        ];
+        // A small generator of our own: a failure can be repeated by its number.
+        let mut state: u64 = 0x9E37_79B9;
+        let mut random = move |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap_or(0) % below
+        };
+        for round in 0..20_000 {
+            // Each piece between special characters is a marker that appears nowhere else.
+            let mut password = String::from("Qx7");
+            for _ in 0..random(4) {
+                password.push(char::from(ALPHABET[random(ALPHABET.len())]));
+                password.push_str("Qx7");
+            }
+            let text = shapes[random(shapes.len())]
+                .replace("{}", &password)
+                .replace('{', &password);
+            let mut said = vec![shown(&text).unwrap_or_default()];
+            for unknown in [Unknown::Refused, Unknown::LeftOut] {
+                match named(&text, unknown) {
+                    Err(error) => said.push(error.to_string()),
+                    Ok(keywords) => said.extend(
+                        ["host", "user", "dbname"]
+                            .iter()
+                            .filter_map(|w| keywords.get(*w).cloned()),
+                    ),
+                }
+            }
+            for message in said {
+                assert!(!message.contains("Qx7"), "{round}: {text}: {message}");
+            }
         }
     }
 

@@ -16,29 +16,34 @@
 mod answer;
 mod conninfo;
 mod encoding;
+mod endpoint;
 mod environment;
 mod keyword;
 mod passfile;
 mod refusal;
+mod server_options;
 mod service;
 mod target;
+mod tls;
+mod wanted;
 
 pub use answer::{Row, time};
+pub use conninfo::shown;
 pub use encoding::Encoding;
+pub use endpoint::Endpoint;
 pub use environment::Environment;
-pub use target::{Endpoint, Flags, Target, Wanted};
+pub use keyword::is_keyword;
+pub use target::{APPLICATION_NAME, Flags, Target};
+pub use wanted::Wanted;
 
 use crate::model::Server;
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
 use refusal::Refusal;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Row as _};
 use std::fmt;
 use std::time::Duration;
-
-/// What our sessions call themselves.
-pub const APPLICATION_NAME: &str = "pgguard";
 
 /// No question of ours waits longer for a lock: a catalog may be under ACCESS EXCLUSIVE.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -254,11 +259,6 @@ fn timed_out(deadline: Duration, stage: &str) -> Error {
     }
 }
 
-/// A value from outside cannot be used.
-fn unusable(what: &str, why: &str) -> Error {
-    Error::Usage(format!("cannot use {what}: {why}"))
-}
-
 async fn send(
     session: &mut PgConnection,
     message: String,
@@ -311,11 +311,14 @@ async fn open_any(target: &Target, deadline: Duration) -> Result<Connection> {
 }
 
 async fn too_old(connection: Connection) -> Error {
-    let error = Error::Server {
-        what: format!("read {}", connection.target),
-        why: format!("the server is version {}", connection.server.major()),
-        help: "Postgres 14 or later is needed".into(),
-    };
+    let error = refusal::too_old(
+        connection
+            .server
+            .address
+            .as_deref()
+            .unwrap_or(&connection.target),
+        &connection.server,
+    );
     connection.close().await;
     error
 }
@@ -325,8 +328,7 @@ fn late(limit: Duration) -> Refusal {
         why: format!("no answer within {} s", limit.as_secs()),
         help: "check -h and the network, or raise connect_timeout".into(),
         try_next: true,
-        try_other_mode: false,
-        refused_parameter: false,
+        ..Refusal::default()
     }
 }
 
@@ -335,8 +337,7 @@ fn not_wanted(wanted: Wanted) -> Refusal {
         why: format!("the server is not {}", wanted.word()),
         help: "name another server, or change target_session_attrs".into(),
         try_next: true,
-        try_other_mode: false,
-        refused_parameter: false,
+        ..Refusal::default()
     }
 }
 
@@ -363,6 +364,12 @@ async fn open_one(
         |error: &sqlx::Error| refusal::of_attempt(error, password.is_some(), note.as_deref());
     let mut first_refusal = None;
     for &mode in target.modes(endpoint) {
+        if let Some(why) = target
+            .unreadable_certificate()
+            .filter(|_| !matches!(mode, PgSslMode::Disable))
+        {
+            return Err(Refusal::unreadable(why));
+        }
         let options = target.options_for(endpoint, mode, password.as_deref());
         match greet(target, options, deadline, &read).await {
             Ok(mut opened) => {
@@ -372,7 +379,12 @@ async fn open_one(
             Err(refusal) if refusal.try_other_mode => {
                 first_refusal.get_or_insert(refusal);
             }
-            Err(refusal) => return Err(first_refusal.unwrap_or(refusal)),
+            Err(refusal) => {
+                return Err(first_refusal.unwrap_or_else(|| match mode {
+                    PgSslMode::Prefer => refusal.under_prefer(),
+                    _ => refusal,
+                }));
+            }
         }
     }
     Err(first_refusal.unwrap_or_else(|| late(deadline)))
@@ -415,6 +427,14 @@ async fn hello(
             &statement_timeout(deadline).to_string(),
         );
     let mut greeting = Greeting::default();
+    // The start-up messages have it: a question that this server does not know would hide the reason.
+    let said = session
+        .server_version_num()
+        .and_then(|n| i32::try_from(n).ok());
+    if let Some(number) = said.filter(|n| *n < OLDEST) {
+        greeting.server.version_num = number;
+        return Ok(greeting.opened(session, target, deadline));
+    }
     // Names can be of any encoding; the server must not try to convert them.
     let message = |question: &str| {
         let limits = limits(deadline);
@@ -438,18 +458,15 @@ async fn hello(
         }
         other => other?,
     }
-    Ok(Opened {
-        read_only: greeting.read_only,
-        connection: Connection {
-            session: Some(session),
-            server: greeting.server,
-            encoding: greeting.encoding,
-            query_size: greeting.query_size,
-            block_size: greeting.block_size,
-            target: target.to_string(),
-            deadline,
-        },
-    })
+    if greeting.server.pooled {
+        // What the migration's session would begin with, had the pooler passed it on.
+        let asked = target
+            .asked()
+            .iter()
+            .filter(|(name, _)| name == "search_path");
+        greeting.server.settings.extend(asked.cloned());
+    }
+    Ok(greeting.opened(session, target, deadline))
 }
 
 /// The answer to the first question.
@@ -474,6 +491,21 @@ impl Default for Greeting {
 }
 
 impl Greeting {
+    fn opened(self, session: PgConnection, target: &Target, deadline: Duration) -> Opened {
+        Opened {
+            read_only: self.read_only,
+            connection: Connection {
+                session: Some(session),
+                server: self.server,
+                encoding: self.encoding,
+                query_size: self.query_size,
+                block_size: self.block_size,
+                target: target.to_string(),
+                deadline,
+            },
+        }
+    }
+
     fn take(&mut self, row: &Row<'_>, nonce: &str) {
         match row.kind() {
             "hello" => self.take_server(row, nonce),

@@ -2,10 +2,11 @@
 
 use super::target::Target;
 use crate::Error;
+use crate::model::Server;
 use std::io::ErrorKind;
 
 /// An attempt that failed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Refusal {
     /// What the server or the system said.
     pub why: String,
@@ -17,6 +18,8 @@ pub struct Refusal {
     pub try_other_mode: bool,
     /// Whether a pooler refused a start-up parameter.
     pub refused_parameter: bool,
+    /// Whether the server speaks TLS, and it failed.
+    pub tls_failed: bool,
 }
 
 /// SQLSTATE and what to do about it.
@@ -61,20 +64,12 @@ pub fn of_attempt(error: &sqlx::Error, has_password: bool, passfile_note: Option
                 try_next: code == "57P03",
                 try_other_mode: code == "28000",
                 refused_parameter,
+                tls_failed: false,
             }
         }
         sqlx::Error::Io(error) => of_io(error),
-        sqlx::Error::Tls(why) => Refusal {
-            why: format!("TLS: {why}"),
-            help: "the server has no TLS or its certificate does not fit: check sslmode and sslrootcert".into(),
-            try_next: true,
-            try_other_mode: true,
-            refused_parameter: false,
-        },
-        sqlx::Error::Configuration(why) => plain(
-            why.to_string(),
-            "check sslcert, sslkey and sslrootcert: PEM files, the key not encrypted",
-        ),
+        sqlx::Error::Tls(why) => of_tls(&why.to_string()),
+        sqlx::Error::Configuration(why) => of_tls(&why.to_string()),
         // Authentication that the library does not speak (GSS, SSPI, Kerberos), or a server that is none.
         other => plain(
             other.to_string(),
@@ -87,9 +82,7 @@ fn plain(why: String, help: &str) -> Refusal {
     Refusal {
         why,
         help: help.into(),
-        try_next: false,
-        try_other_mode: false,
-        refused_parameter: false,
+        ..Refusal::default()
     }
 }
 
@@ -97,13 +90,100 @@ fn help_for(code: &str, why: &str) -> &'static str {
     if why.contains("startup parameter") {
         return "a pooler refuses start-up parameters: unset PGOPTIONS, or connect to the server itself";
     }
+    if why.contains("valid client certificate") {
+        return CLIENT_CERTIFICATE;
+    }
     HELP.iter()
         .find(|h| h.0 == code)
         .map_or("see the server's log", |h| h.1)
 }
 
+const CLIENT_CERTIFICATE: &str = "the server wants a client certificate: name it with sslcert and its key with sslkey \
+                                  (default: postgresql.crt and postgresql.key in ~/.postgresql)";
+
+/// What the TLS library's words hold, what that means (empty: its own words say it), and what to do.
+#[rustfmt::skip]
+const TLS: &[(&str, &str, &str)] = &[
+    ("UnsupportedCertVersion", "the server's certificate is X.509 version 1, which pgguard's TLS library does not read",
+        "let the server have a certificate of version 3 (openssl req -x509 makes one)"),
+    ("UnknownIssuer", "the server's certificate is signed by an authority that is not known here",
+        "name the authority's certificate (a PEM file) with sslrootcert, or put it into ~/.postgresql/root.crt"),
+    ("CaUsedAsEndEntity", "the server's certificate is itself that of an authority (self-signed)",
+        "give the server a certificate that an authority has signed, and name the authority's with sslrootcert"),
+    ("NotValidForName", "the server's certificate is for another host name",
+        "connect by a name that the certificate has (-h), or use sslmode=verify-ca"),
+    ("not valid for name", "the server's certificate is for another host name",
+        "connect by a name that the certificate has (-h), or use sslmode=verify-ca"),
+    ("Expired", "", "renew the server's certificate, or set this machine's clock"),
+    ("NotValidYet", "", "set this machine's clock, or the server's certificate is for a later time"),
+    ("Revoked", "", "the server needs another certificate"),
+    ("BadSignature", "", "sslrootcert has another authority of the same name: name the one that signed the server's certificate"),
+    ("certificate expired", "the server's certificate has expired", "renew the server's certificate, or set this machine's clock"),
+    ("not valid yet", "", "set this machine's clock, or the server's certificate is for a later time"),
+    ("KeyMismatch", "the client's certificate and key do not belong together", "name a pair with sslcert and sslkey"),
+    ("CertificateRequired", "the server wants a client certificate", CLIENT_CERTIFICATE),
+    ("UnknownCA", "the server does not know who signed the client's certificate",
+        "name another pair with sslcert and sslkey, or add the authority to the server's ssl_ca_file"),
+    ("CertificateExpired", "the client's certificate has expired", "renew the file of sslcert"),
+    ("CertificateRevoked", "the client's certificate is revoked", "name another pair with sslcert and sslkey"),
+    ("BadCertificate", "the server refuses the client's certificate", "name another pair with sslcert and sslkey"),
+    ("ProtocolVersion", "the server speaks no TLS version that pgguard speaks (1.2 and 1.3)", "set ssl_max_protocol_version on the server to TLSv1.2 or later"),
+    ("HandshakeFailure", "the server and pgguard have no TLS version or cipher in common", "TLS 1.2 or 1.3 is needed: check the server's ssl_ciphers and ssl_max_protocol_version"),
+    ("no keys found", "the file of sslkey holds no private key that can be read",
+        "pgguard reads PEM keys that are not encrypted: openssl pkey -in KEY -out NEW (mode 0600), then sslkey=NEW"),
+    ("does not support TLS", "the server does not speak TLS (ssl = off)", "turn ssl on there, or use sslmode=prefer or disable"),
+    ("invalid dns name", "", "the host's name cannot be in a certificate: check -h"),
+];
+
+/// A TLS handshake or its files failed. Nothing here falls back to plain text: whoever asked for `prefer` has not asked
+/// for a password in clear text because of a certificate.
+fn of_tls(said: &str) -> Refusal {
+    let known = TLS.iter().find(|t| said.contains(t.0));
+    let (why, help) = known.map_or(
+        ("", "check sslmode, sslrootcert, sslcert and sslkey"),
+        |t| (t.1, t.2),
+    );
+    Refusal {
+        why: if why.is_empty() {
+            format!("TLS: {said}")
+        } else {
+            format!("{why} (TLS: {said})")
+        },
+        help: help.to_owned(),
+        try_next: true,
+        tls_failed: !said.contains("does not support TLS"),
+        ..Refusal::default()
+    }
+}
+
+impl Refusal {
+    /// A file of the client's certificate cannot be read.
+    #[must_use]
+    pub fn unreadable(why: String) -> Self {
+        plain(
+            why,
+            "name the files with sslcert and sslkey, or use sslcertmode=disable",
+        )
+    }
+
+    /// With what `sslmode=prefer` does where TLS fails.
+    #[must_use]
+    pub fn under_prefer(mut self) -> Self {
+        if self.tls_failed {
+            self.help.push_str(
+                "; pgguard does not go on without encryption unless you say sslmode=disable",
+            );
+        }
+        self
+    }
+}
+
 fn of_io(error: &std::io::Error) -> Refusal {
     let text = error.to_string();
+    // rustls's errors come as the socket's.
+    if error.kind() == ErrorKind::InvalidData {
+        return of_tls(&text);
+    }
     let help = match error.kind() {
         ErrorKind::ConnectionRefused => "is a server running there? check -h and -p",
         ErrorKind::NotFound => {
@@ -119,15 +199,13 @@ fn of_io(error: &std::io::Error) -> Refusal {
             "the other side hung up: is it a Postgres server? check -p and sslmode"
         }
         _ if text.contains("lookup") => "the name is not known: check -h",
-        // rustls's errors come as the socket's.
         _ => "check -h, -p and sslmode",
     };
     Refusal {
         try_next: true,
-        try_other_mode: error.kind() == ErrorKind::InvalidData,
         help: help.into(),
         why: text,
-        refused_parameter: false,
+        ..Refusal::default()
     }
 }
 
@@ -154,6 +232,35 @@ pub fn connect_error(target: &Target, refusals: Vec<(String, Refusal)>) -> Error
         target: target.to_string(),
         why,
         help,
+    }
+}
+
+/// A server that is too old, or only calls itself Postgres. Look-alikes name an old version: CockroachDB 13, Redshift 8,
+/// Greenplum 9 or 12, `YugabyteDB` 11; pgbouncer's own console 1.
+#[must_use]
+pub fn too_old(address: &str, server: &Server) -> Error {
+    let major = server.version_num / 10_000;
+    let minor = server.version_num % 10_000;
+    let version = if major >= 10 && minor < 100 {
+        format!("{major}.{minor}")
+    } else {
+        format!("{major}.{}.{}", minor / 100, minor % 100)
+    };
+    let (why, help) = if major < 2 {
+        (
+            format!("this is pgbouncer's own console (version {version}) and no database"),
+            "name a real database with -d",
+        )
+    } else {
+        (
+            format!("the server says that it is version {version}"),
+            "Postgres 14 or later is needed; CockroachDB, Redshift, Greenplum and YugabyteDB have no locks like Postgres's",
+        )
+    };
+    Error::Server {
+        what: format!("look at {address}"),
+        why,
+        help: help.into(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::conninfo::Keywords;
 use super::environment::Environment;
-use super::{keyword, unusable};
-use crate::Result;
+use super::keyword;
+use crate::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub fn definition(name: &str, file: Option<&str>, env: &Environment) -> Result<K
             return Ok(keywords);
         }
     }
-    Err(unusable(
+    Err(Error::unusable(
         &format!("service {name:?}"),
         "no service file defines it; set PGSERVICEFILE, or add it to ~/.pg_service.conf",
     ))
@@ -51,7 +51,7 @@ fn files(explicit: Option<&str>, env: &Environment) -> Vec<PathBuf> {
 
 fn section(text: &str, name: &str, file: &Path) -> Result<Option<Keywords>> {
     let damaged = |line: usize, why: &str| {
-        Err(unusable(
+        Err(Error::unusable(
             &format!("service file {}, line {line}", file.display()),
             why,
         ))
@@ -72,6 +72,14 @@ fn section(text: &str, name: &str, file: &Path) -> Result<Option<Keywords>> {
             continue;
         }
         let Some(keywords) = &mut found else { continue };
+        // libpq asks the LDAP server, and goes on with the other lines only where it does not answer
+        // (`ldapServiceLookup`, `fe-connect.c`): those may lead elsewhere.
+        if line.starts_with("ldap") {
+            return damaged(
+                number + 1,
+                "pgguard does not ask LDAP; write host, port and dbname into the service, or name the server with -h and -d",
+            );
+        }
         let Some((key, value)) = line.split_once('=') else {
             return damaged(number + 1, "it has no \"=\"; write key=value");
         };

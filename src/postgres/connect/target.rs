@@ -1,14 +1,23 @@
 //! Where to connect and as whom: flags, connection string, service, environment and defaults put together.
 
 use super::conninfo::{self, Keywords, Unknown};
+use super::endpoint::{Endpoint, endpoints};
 use super::environment::Environment;
+use super::keyword::{self, Origin};
 use super::passfile::{self, Found};
-use super::{keyword, service, unusable};
-use crate::Result;
+use super::server_options::server_options;
+use super::service;
+use super::tls::Tls;
+use super::wanted::{Wanted, wanted};
+use crate::{Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::collections::btree_map::Entry;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// What our sessions call themselves.
+pub const APPLICATION_NAME: &str = "pgguard";
 
 /// What the command line says, as in psql.
 #[derive(Debug, Clone, Default)]
@@ -21,100 +30,6 @@ pub struct Flags {
     pub user: Option<String>,
     /// `-d`: a name, a URL or a `key=value` string. What a string says wins over the other flags, as in psql.
     pub dbname: Option<String>,
-}
-
-/// One server to try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Host name, address or socket folder.
-    pub host: String,
-    /// `hostaddr`: where to connect without looking the name up.
-    pub address: Option<String>,
-    /// Port
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// Whether it is a unix socket.
-    #[must_use]
-    pub fn is_socket(&self) -> bool {
-        self.address.is_none() && self.host.starts_with('/')
-    }
-
-    /// The name in a password file: the default socket folder is `localhost` (`fe-connect.c`).
-    fn passfile_name(&self) -> &str {
-        if SOCKET_FOLDERS.contains(&self.host.as_str()) {
-            "localhost"
-        } else {
-            &self.host
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_socket() {
-            write!(f, "{}/.s.PGSQL.{}", self.host, self.port)
-        } else if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// `target_session_attrs`: which of several servers will do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Whichever answers.
-    Any,
-    /// One that takes writes by default.
-    ReadWrite,
-    /// One that does not.
-    ReadOnly,
-    /// One that is not in recovery.
-    Primary,
-    /// One that is.
-    Standby,
-    /// A standby, else whichever answers.
-    PreferStandby,
-}
-
-const WANTED: [(&str, Wanted); 6] = [
-    ("any", Wanted::Any),
-    ("read-write", Wanted::ReadWrite),
-    ("read-only", Wanted::ReadOnly),
-    ("primary", Wanted::Primary),
-    ("standby", Wanted::Standby),
-    ("prefer-standby", Wanted::PreferStandby),
-];
-
-impl Wanted {
-    /// Whether a server in this state will do.
-    #[must_use]
-    pub const fn accepts(self, in_recovery: bool, read_only: bool) -> bool {
-        match self {
-            Self::Any => true,
-            Self::ReadWrite => !in_recovery && !read_only,
-            Self::ReadOnly => in_recovery || read_only,
-            Self::Primary => !in_recovery,
-            Self::Standby | Self::PreferStandby => in_recovery,
-        }
-    }
-
-    /// libpq's word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        WANTED.iter().find(|w| w.1 == self).map_or("", |w| w.0)
-    }
-}
-
-/// TLS settings.
-#[derive(Debug, Clone)]
-struct Tls {
-    mode: PgSslMode,
-    root: Option<PathBuf>,
-    certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Where to connect, as whom and how. Its `Debug` form hides the password.
@@ -134,10 +49,8 @@ pub struct Target {
     passfile: Option<PathBuf>,
     tls: Tls,
     options: Vec<(String, String)>,
+    asked: Vec<(String, String)>,
 }
-
-/// Where sockets are: Debian's packages, then the compiled-in default.
-const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 impl Target {
     /// Puts a target together from flags and this process's environment.
@@ -157,33 +70,34 @@ impl Target {
     /// # Errors
     /// When a value cannot be used.
     pub fn resolve(flags: &Flags, env: &Environment) -> Result<Self> {
-        let mut said = said_by(flags)?;
+        let mut said = Keywords::new();
+        under(&mut said, said_by(flags)?, Origin::String)?;
         if let Some(url) = database_url(flags, env)? {
-            under(&mut said, url);
+            under(&mut said, url, Origin::DatabaseUrl)?;
         }
         let get = |said: &Keywords, word: &str, variable: &str| {
             said.get(word).cloned().or_else(|| env.get(variable))
         };
         if let Some(name) = get(&said, "service", "PGSERVICE") {
             let file = get(&said, "servicefile", "PGSERVICEFILE");
-            under(&mut said, service::definition(&name, file.as_deref(), env)?);
+            conninfo::check_parts(&Keywords::from([("service".to_owned(), name.clone())]))?;
+            let defined = service::definition(&name, file.as_deref(), env)?;
+            under(&mut said, defined, Origin::Service(&name))?;
         }
         let from_environment = keyword::KEYWORDS
             .iter()
-            .filter_map(|(word, variable, _)| Some(((*word).to_owned(), env.get(variable)?)))
+            .filter_map(|k| Some((k.word.to_owned(), env.get(k.variable)?)))
             .collect();
-        under(&mut said, from_environment);
-        for (word, value) in &said {
-            keyword::check(word, value)?;
-        }
+        under(&mut said, from_environment, Origin::Variable)?;
+        conninfo::check_parts(&said)?;
         Self::of_keywords(&said, env)
     }
 
     fn of_keywords(said: &Keywords, env: &Environment) -> Result<Self> {
         let value = |word: &str| said.get(word).filter(|v| !v.is_empty()).cloned();
-        let user = value("user")
-            .or_else(|| env.user())
-            .ok_or_else(|| unusable("the role's name", "the system's user has no name; give -U"))?;
+        let user = value("user").or_else(|| env.user()).ok_or_else(|| {
+            Error::unusable("the role's name", "the system's user has no name; give -U")
+        })?;
         let endpoints = endpoints(
             value("host").unwrap_or_default().as_str(),
             value("hostaddr").unwrap_or_default().as_str(),
@@ -195,12 +109,13 @@ impl Target {
                 .iter()
                 .any(|e| e.address.is_some() && e.address.as_deref() != Some(&e.host))
         {
-            return Err(unusable(
+            return Err(Error::unusable(
                 "connection keyword hostaddr",
                 "with sslmode=verify-full the name is needed to connect; leave hostaddr out",
             ));
         }
         // PGOPTIONS goes to the server as it is; only what replaces it is taken apart here.
+        let asked = value("options").map(|text| server_options(&text).unwrap_or_default());
         let options = match value("options") {
             Some(text) if env.get("PGOPTIONS").as_deref() != Some(&text) => server_options(&text)?,
             _ => Vec::new(),
@@ -217,6 +132,7 @@ impl Target {
                 .or_else(|| env.home().map(|home| home.join(".pgpass"))),
             tls,
             options,
+            asked: asked.unwrap_or_default(),
         })
     }
 
@@ -250,6 +166,16 @@ impl Target {
         }
     }
 
+    /// Which file of the client's certificate cannot be read, and why.
+    pub(super) fn unreadable_certificate(&self) -> Option<String> {
+        self.tls.unreadable()
+    }
+
+    /// The session's settings that were asked for, by the keyword or by `PGOPTIONS`.
+    pub(super) fn asked(&self) -> &[(String, String)] {
+        &self.asked
+    }
+
     /// The password for an endpoint, and why a password file was left out.
     pub(super) fn password_for(&self, endpoint: &Endpoint) -> (Option<String>, Option<String>) {
         if self.password.is_some() {
@@ -278,7 +204,7 @@ impl Target {
             .port(endpoint.port)
             .username(&self.user)
             .database(&self.database)
-            .application_name(super::APPLICATION_NAME)
+            .application_name(APPLICATION_NAME)
             // pgbouncer refuses it, and nothing here reads a float in text form.
             .extra_float_digits(None)
             .statement_cache_capacity(0)
@@ -321,17 +247,20 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Fills in what was not said yet.
-fn under(said: &mut Keywords, more: Keywords) {
+/// Fills in what was not said yet, and refuses there what cannot be honoured.
+fn under(said: &mut Keywords, more: Keywords, origin: Origin<'_>) -> Result<()> {
     for (word, value) in more {
-        said.entry(word).or_insert(value);
+        if let Entry::Vacant(place) = said.entry(word) {
+            keyword::check(place.key(), &value, origin)?;
+            place.insert(value);
+        }
     }
+    Ok(())
 }
 
 fn said_by(flags: &Flags) -> Result<Keywords> {
     let mut said = match &flags.dbname {
-        Some(text) if conninfo::is_conninfo(text) => conninfo::parse(text, Unknown::Refused)?,
-        Some(name) => Keywords::from([("dbname".to_owned(), name.clone())]),
+        Some(text) => conninfo::named(text, Unknown::Refused)?,
         None => Keywords::new(),
     };
     let others = [
@@ -357,13 +286,16 @@ fn database_url(flags: &Flags, env: &Environment) -> Result<Option<Keywords>> {
         return Ok(None);
     };
     let url = without_driver(&url);
-    if !conninfo::is_conninfo(&url) || (url.contains("://") && !conninfo::is_url(&url)) {
-        return Err(unusable(
-            "DATABASE_URL",
+    let refused = |why: &str| Error::unusable("DATABASE_URL", why);
+    if !conninfo::is_conninfo(&url) {
+        return Err(refused(
             "it is not a URL of Postgres; name the server with -h and -d, or with a URL after -d",
         ));
     }
-    conninfo::parse(&url, Unknown::LeftOut).map(Some)
+    match conninfo::named(&url, Unknown::LeftOut) {
+        Ok(keywords) => Ok(Some(keywords)),
+        Err(error) => Err(refused(&error.to_string())),
+    }
 }
 
 /// `postgresql+asyncpg://…` is how SQLAlchemy names a driver, `postgis://…` how GeoDjango names itself.
@@ -380,87 +312,6 @@ fn without_driver(url: &str) -> String {
     }
 }
 
-/// libpq's three lists: hosts, addresses and ports go together by position; one port serves all.
-fn endpoints(hosts: &str, addresses: &str, ports: &str) -> Result<Vec<Endpoint>> {
-    let list = |text: &str| -> Vec<String> {
-        if text.is_empty() {
-            Vec::new()
-        } else {
-            text.split(',').map(|one| one.trim().to_owned()).collect()
-        }
-    };
-    let (hosts, addresses, ports) = (list(hosts), list(addresses), list(ports));
-    let count = hosts.len().max(addresses.len()).max(1);
-    let fits = |given: usize, one_for_all: bool| {
-        given == 0 || given == count || (one_for_all && given == 1)
-    };
-    if !fits(hosts.len(), false) || !fits(addresses.len(), false) || !fits(ports.len(), true) {
-        return Err(unusable(
-            "the list of hosts",
-            "as many hosts, addresses and ports are needed of each (one port may serve all)",
-        ));
-    }
-    (0..count)
-        .map(|at| {
-            let port = port(ports.get(at).or(ports.first()).map_or("", String::as_str))?;
-            let address = addresses.get(at).filter(|a| !a.is_empty()).cloned();
-            let host = match (hosts.get(at).filter(|h| !h.is_empty()), &address) {
-                (Some(host), _) => host.clone(),
-                (None, Some(address)) => address.clone(),
-                (None, None) => socket_folder(port),
-            };
-            Ok(Endpoint {
-                host,
-                address,
-                port,
-            })
-        })
-        .collect()
-}
-
-fn port(text: &str) -> Result<u16> {
-    if text.is_empty() {
-        return Ok(5432);
-    }
-    match text.parse() {
-        Ok(port) if port != 0 => Ok(port),
-        _ => Err(unusable(
-            &format!("port {text:?}"),
-            "a port is a number from 1 to 65535",
-        )),
-    }
-}
-
-/// The folder in which this port's socket is, else the first that exists.
-fn socket_folder(port: u16) -> String {
-    let socket = format!(".s.PGSQL.{port}");
-    let with = |needle: &str| {
-        SOCKET_FOLDERS
-            .iter()
-            .find(|folder| Path::new(folder).join(needle).exists())
-    };
-    with(&socket)
-        .or_else(|| with(""))
-        .map_or("/tmp", |folder| folder)
-        .to_owned()
-}
-
-fn wanted(text: Option<&str>) -> Result<Wanted> {
-    let Some(text) = text else {
-        return Ok(Wanted::Any);
-    };
-    WANTED
-        .iter()
-        .find(|w| w.0 == text)
-        .map(|w| w.1)
-        .ok_or_else(|| {
-            unusable(
-                &format!("target_session_attrs={text}"),
-                "use any, read-write, read-only, primary, standby or prefer-standby",
-            )
-        })
-}
-
 /// Whole seconds; zero or less means no limit, one is rounded up to two as libpq did for long.
 fn timeout(text: Option<&str>) -> Result<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
@@ -469,113 +320,11 @@ fn timeout(text: Option<&str>) -> Result<Option<Duration>> {
             .ok()
             .filter(|&s| s > 0)
             .map(|s| Duration::from_secs(s.max(2)))),
-        Err(_) => Err(unusable(
-            &format!("connect_timeout={text}"),
+        Err(_) => Err(Error::unusable(
+            "the value of connect_timeout",
             "it is a whole number of seconds",
         )),
     }
-}
-
-/// `-c name=value` and `--name=value`, blanks and `\` escaped by `\` (`pg_split_opts`, `postinit.c`).
-fn server_options(text: &str) -> Result<Vec<(String, String)>> {
-    let bad = || {
-        unusable(
-            "connection keyword options",
-            "only -c name=value and --name=value can be used",
-        )
-    };
-    let mut found = Vec::new();
-    let mut words = split_options(text).into_iter();
-    while let Some(word) = words.next() {
-        let setting = match word.strip_prefix("-c") {
-            Some("") => words.next().ok_or_else(bad)?,
-            Some(joined) => joined.to_owned(),
-            None => word.strip_prefix("--").ok_or_else(bad)?.to_owned(),
-        };
-        let (name, value) = setting.split_once('=').ok_or_else(bad)?;
-        found.push((name.to_owned(), value.to_owned()));
-    }
-    Ok(found)
-}
-
-fn split_options(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        let Some(last) = words.last_mut() else { break };
-        match c {
-            '\\' => last.extend(chars.next()),
-            c if c.is_whitespace() => words.push(String::new()),
-            c => last.push(c),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-impl Tls {
-    fn of(value: &impl Fn(&str) -> Option<String>, env: &Environment) -> Result<Self> {
-        let asked = value("sslmode");
-        let mut mode = mode(asked.as_deref().unwrap_or("prefer"))?;
-        let folder = env.home().map(|home| home.join(".postgresql"));
-        let default = |name: &str| {
-            folder
-                .as_ref()
-                .map(|f| f.join(name))
-                .filter(|file| file.exists())
-        };
-        let root = match value("sslrootcert").as_deref() {
-            Some("system") => {
-                if asked.as_deref().is_some_and(|m| m != "verify-full") {
-                    return Err(unusable(
-                        "sslrootcert=system",
-                        "it needs sslmode=verify-full; set that or leave sslmode out",
-                    ));
-                }
-                mode = PgSslMode::VerifyFull;
-                None
-            }
-            Some(file) => Some(PathBuf::from(file)),
-            None => default("root.crt"),
-        };
-        let root_is_there = root.as_ref().is_some_and(|file| file.exists());
-        // "If a root CA file exists, the behavior of sslmode=require will be the same as that of verify-ca".
-        if matches!(mode, PgSslMode::Require) && root_is_there {
-            mode = PgSslMode::VerifyCa;
-        }
-        let verifies = matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-        if let Some(file) = root.as_ref().filter(|_| verifies && !root_is_there) {
-            return Err(unusable(
-                &format!("root certificate file {}", file.display()),
-                "there is no such file; set sslrootcert, or sslrootcert=system",
-            ));
-        }
-        let certificate = match value("sslcertmode").as_deref() {
-            Some("disable") => None,
-            _ => value("sslcert")
-                .map(PathBuf::from)
-                .or_else(|| default("postgresql.crt"))
-                .zip(
-                    value("sslkey")
-                        .map(PathBuf::from)
-                        .or_else(|| default("postgresql.key")),
-                ),
-        };
-        Ok(Self {
-            mode,
-            root: root.filter(|_| root_is_there),
-            certificate,
-        })
-    }
-}
-
-fn mode(text: &str) -> Result<PgSslMode> {
-    text.parse().map_err(|_| {
-        unusable(
-            &format!("sslmode={text}"),
-            "use disable, allow, prefer, require, verify-ca or verify-full",
-        )
-    })
 }
 
 #[cfg(test)]
@@ -663,13 +412,6 @@ mod tests {
         let message = shown("", &[("DATABASE_URL", "mysql://u:secret@h/d")]);
         assert!(message.contains("DATABASE_URL"), "{message}");
         assert!(!message.contains("secret"), "{message}");
-    }
-
-    #[test]
-    fn options_are_cut_as_the_server_cuts_them() {
-        let cut = server_options(r"-c a=b  --d=e\ f -cg=h").unwrap();
-        let own = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
-        assert_eq!(cut, [("a", "b"), ("d", "e f"), ("g", "h")].map(own));
     }
 
     #[test]
