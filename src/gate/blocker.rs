@@ -5,6 +5,7 @@ use crate::model::{
     Backend, BackendState, Blocker, Clears, Estimate, Lock, LockMode, Pid, Role, Session, quoted,
 };
 use crate::sessions::prevents_wraparound;
+use crate::sessions::queue::Claim;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,15 @@ pub struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// Whose claim it is.
+    #[must_use]
+    pub fn of(claim: &Claim<'a, Party<'a>>) -> Self {
+        Self {
+            party: claim.party,
+            lock: Some(claim.lock),
+        }
+    }
+
     /// The process whose transaction it is: a parallel worker's own, not its leader's.
     fn process(&self) -> Option<Pid> {
         match (self.lock, self.party) {

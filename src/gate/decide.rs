@@ -2,9 +2,9 @@
 
 use super::allow::Allowed;
 use super::held::Held;
+use super::judge::Judge;
 use super::scene::Scene;
-use super::statement::Judge;
-use super::{Policy, collisions};
+use super::{Policy, collisions, in_order};
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
     Allowable, Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict,
@@ -36,7 +36,7 @@ pub fn decide(
         if let Some(tool) = tool.filter(|_| index == 0) {
             collisions::migration_lock(&mut judge, tool);
         }
-        let (verdict, found) = judge.run(&mut held);
+        let (verdict, found) = in_order::run(judge, &mut held);
         verdicts.push(verdict);
         doubts.extend(found);
         doubts.extend(opaque(statement, index));

@@ -6,6 +6,10 @@ use crate::sessions::Sessions;
 use crate::sessions::queue::Queue;
 use std::collections::{BTreeSet, HashMap};
 
+/// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
+/// pg_depend, pg_index, pg_namespace.
+pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
+
 /// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
 /// or a prepared transaction, which has no process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +57,7 @@ impl<'a> Scene<'a> {
             nobody: Queue::default(),
         };
         let mut oids = Self::relations_of(footprint);
-        oids.extend(super::catalog_rows::CATALOGS);
+        oids.extend(CATALOGS);
         scene.queues = scene.queues_of(&oids);
         scene
     }

@@ -8,16 +8,11 @@
 //!
 //! Source: `ExecGrant_Relation` (aclchk.c), `heap_inplace_lock` (heapam.c), `_bt_check_unique` (nbtinsert.c).
 
-use super::blocker::Owner;
-use super::rows::{has_xid, lasts};
-use super::scene::Party;
-use super::statement::Judge;
-use crate::model::{LockMode, LockTarget, Oid};
+use crate::gate::blocker::Owner;
+use crate::gate::judge::Judge;
+use crate::gate::scene::{CATALOGS, Party};
+use crate::model::{LockMode, LockTarget};
 use crate::sessions::query_text;
-
-/// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
-/// pg_depend, pg_index, pg_namespace.
-pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
 /// Commands that write no row of a catalog.
 const NO_SCHEMA_CHANGE: &[&str] = &[
@@ -118,10 +113,10 @@ fn lockers(judge: &Judge) -> Option<String> {
             (claim.mode(), owner)
         })
         .filter(|(mode, owner)| {
-            mode.conflicts_with(LockMode::RowExclusive) || of_rows(*mode) && has_xid(judge, owner)
+            mode.conflicts_with(LockMode::RowExclusive) || of_rows(*mode) && judge.has_xid(owner)
         })
         .map(|(_, owner)| owner)
-        .filter(|owner| lasts(judge, owner));
+        .filter(|owner| judge.lasts(owner));
     Owner::names(owners, scene)
 }
 
@@ -176,7 +171,7 @@ fn others<'a>(judge: &Judge<'_, 'a>) -> Vec<Owner<'a>> {
         });
     backends
         .chain(prepared)
-        .filter(|owner| Some(owner.party) != scene.asker() && lasts(judge, owner))
+        .filter(|owner| Some(owner.party) != scene.asker() && judge.lasts(owner))
         .collect()
 }
 
