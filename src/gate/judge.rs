@@ -42,8 +42,7 @@ pub struct Asked<'r> {
     name: Option<&'r RelationName>,
     object: Option<&'r str>,
     mode: Option<LockMode>,
-    /// What it does where it cannot have the lock.
-    pub otherwise: Otherwise,
+    otherwise: Otherwise,
 }
 
 /// What a statement does where it cannot have a lock at once.
@@ -76,6 +75,12 @@ impl<'r> Asked<'r> {
             mode: Some(mode),
             ..Self::NOTHING
         }
+    }
+
+    /// The same with what happens where the lock cannot be had.
+    #[must_use]
+    pub const fn or(self, otherwise: Otherwise) -> Self {
+        Self { otherwise, ..self }
     }
 
     /// A lock on what is no relation, in words: `schema app`.

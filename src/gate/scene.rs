@@ -1,6 +1,9 @@
 //! One look, indexed for questions: who is this lock's owner, who holds and waits on that relation.
 
-use super::Policy;
+pub use super::party::Party;
+
+use super::policy::Policy;
+use super::signs::{Signs, signs};
 use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
 use crate::sessions::Sessions;
 use crate::sessions::queue::Queue;
@@ -9,16 +12,6 @@ use std::collections::{BTreeSet, HashMap};
 /// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
 /// pg_depend, pg_index, pg_namespace.
 pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
-
-/// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
-/// or a prepared transaction, which has no process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party<'a> {
-    /// The group's leader; a process by itself leads its own.
-    Group(Pid),
-    /// `pg_locks.virtualtransaction` of rows without a pid.
-    Prepared(&'a str),
-}
 
 /// A snapshot and what is known beside it, indexed.
 pub struct Scene<'a> {
@@ -31,6 +24,8 @@ pub struct Scene<'a> {
     virtual_xacts: HashMap<Pid, &'a str>,
     queues: HashMap<Oid, Queue<'a, Party<'a>>>,
     nobody: Queue<'a, Party<'a>>,
+    /// Open transactions with an id, and what they show of schema changes.
+    pub signs: Vec<Signs<'a>>,
 }
 
 impl<'a> Scene<'a> {
@@ -55,6 +50,7 @@ impl<'a> Scene<'a> {
                 .collect(),
             queues: HashMap::new(),
             nobody: Queue::default(),
+            signs: signs(snapshot),
         };
         let mut oids = Self::relations_of(footprint);
         oids.extend(CATALOGS);

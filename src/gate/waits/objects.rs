@@ -75,10 +75,7 @@ const fn is_on(lock: &Lock, request: &ObjectRequest) -> bool {
 /// Adds the waits of one request.
 pub fn wait<'a>(judge: &mut Judge<'_, 'a>, request: &Request<'a, '_>) {
     let scene = judge.scene;
-    let asked = Asked {
-        otherwise: request.otherwise,
-        ..Asked::object(&request.what, request.mode)
-    };
+    let asked = Asked::object(&request.what, request.mode).or(request.otherwise);
     let queue = Queue::new(request.rows, |lock| scene.party(lock));
     let front = queue.front(request.mode, scene.asker(), &[]);
     for claim in front.holders.iter().chain(&front.waiters) {

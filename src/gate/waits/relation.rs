@@ -45,14 +45,12 @@ pub fn lock(
     nowait: bool,
     will_hold: &[LockMode],
 ) {
-    let asked = Asked {
-        otherwise: match nowait {
-            true if skips_what_is_locked(&judge.statement.command) => Otherwise::Skips,
-            true => Otherwise::Fails,
-            false => Otherwise::Waits,
-        },
-        ..Asked::relation(oid, name, mode)
+    let otherwise = match nowait {
+        true if skips_what_is_locked(&judge.statement.command) => Otherwise::Skips,
+        true => Otherwise::Fails,
+        false => Otherwise::Waits,
     };
+    let asked = Asked::relation(oid, name, mode).or(otherwise);
     let queue = judge.scene.queue(oid);
     let (asker, server) = (judge.scene.asker(), &judge.scene.snapshot.server);
     let front = if nowait {
