@@ -41,6 +41,7 @@ pub fn decide(
         doubts.extend(found);
         doubts.extend(opaque(statement, index));
     }
+    super::chains::follow(&scene, snapshot, sessions, &mut verdicts);
     let mut allowed = Allowed::new(policy, footprint);
     super::holds::judge(&scene, footprint, &mut verdicts, &mut allowed);
     warnings.extend(super::fails::judge(
@@ -51,6 +52,9 @@ pub fn decide(
     ));
     let mut doubts = allowed.rest(doubts);
     warnings.extend(super::pooler::warning(&snapshot.server, footprint));
+    warnings.extend(runs_already(footprint, snapshot, policy));
+    let statements = footprint.statements.iter();
+    warnings.extend(statements.filter_map(|s| super::waits::databases::ended(s, snapshot)));
     warnings.extend(other_runs(sessions, snapshot, &verdicts));
     let blocks = verdicts.iter().any(StatementVerdict::blocks);
     let fails = verdicts.iter().any(|v| v.fails.is_some());
@@ -63,6 +67,8 @@ pub fn decide(
     }
     Verdict {
         answer: match (blocks, fails, doubts.is_empty()) {
+            // Who is ahead on a standby says nothing of the primary.
+            _ if snapshot.server.in_recovery => Answer::CannotTell,
             (true, ..) => Answer::WouldBlock,
             (false, true, _) => Answer::WouldFail,
             (false, false, false) => Answer::CannotTell,
@@ -140,6 +146,33 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
         lasting: true,
         accepts: Some(Allowable::Opaque),
     })
+}
+
+/// Sessions that run a statement of this very migration, or have just run it in an open transaction.
+fn runs_already(footprint: &Footprint, snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
+    let server = &snapshot.server;
+    let plain = |text: &str| one_line(text.trim_end().trim_end_matches(';'), 400);
+    let ours: Vec<(&Statement, String)> = footprint
+        .statements
+        .iter()
+        .filter(|statement| statement.locks.iter().any(|lock| lock.named))
+        .filter(|statement| statement.command != "SELECT")
+        .map(|statement| (statement, plain(&statement.sql)))
+        .collect();
+    let others = snapshot.backends.iter().filter(|b| {
+        let is_open = b.xact_start.is_some() && b.datid == Some(server.datid);
+        is_open && b.pid != server.own_pid && Some(b.pid) != policy.asking && !b.query.is_empty()
+    });
+    others
+        .filter_map(|backend| {
+            let theirs = plain(&backend.query);
+            let (statement, _) = ours.iter().find(|(_, sql)| *sql == theirs)?;
+            Some(format!(
+                "this very migration seems to run already: pid {} is at {}:{}",
+                backend.pid, statement.file, statement.line
+            ))
+        })
+        .collect()
 }
 
 /// Schema changes of others that are under way and not in the way: they may meet this migration later.

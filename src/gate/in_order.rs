@@ -2,7 +2,9 @@
 
 use super::held::Held;
 use super::judge::Judge;
-use super::waits::{advisory, catalog_rows, objects, phases, relation, rows, safe_snapshot};
+use super::waits::{
+    advisory, catalog_rows, databases, objects, phases, relation, rows, safe_snapshot,
+};
 use super::{behind, notes};
 use crate::model::{Doubt, StatementVerdict};
 
@@ -15,6 +17,7 @@ pub fn run(mut judge: Judge, held: &mut Held) -> (StatementVerdict, Vec<Doubt>) 
     rows::judge(&mut judge, held);
     catalog_rows::judge(&mut judge);
     objects::judge(&mut judge);
+    databases::judge(&mut judge);
     advisory::judge(&mut judge);
     judge.note_what_it_holds(held);
     judge.verdict.behind = behind::of(&judge);

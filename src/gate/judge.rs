@@ -6,8 +6,8 @@ use super::held::{Held, HeldLock};
 use super::scene::{Party, Scene};
 use super::timeouts::Timeouts;
 use crate::model::{
-    Allowable, Clears, ClearsBy, Doubt, LockMode, Oid, RelationName, Statement, StatementVerdict, Wait,
-    WaitKind,
+    Allowable, Clears, ClearsBy, Doubt, LockMode, Oid, RelationName, Statement, StatementVerdict,
+    Wait, WaitKind,
 };
 use chrono::TimeDelta;
 use std::collections::hash_map::Entry;

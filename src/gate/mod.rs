@@ -17,6 +17,7 @@ mod allow;
 pub mod before_backup;
 mod behind;
 mod blocker;
+mod chains;
 mod clearing;
 mod collisions;
 mod decide;

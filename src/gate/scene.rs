@@ -4,9 +4,12 @@ pub use super::party::Party;
 
 use super::policy::Policy;
 use super::signs::{Signs, signs};
-use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
+use crate::model::{
+    Backend, Clears, Estimate, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase,
+};
 use crate::sessions::Sessions;
 use crate::sessions::queue::Queue;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
 
 /// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
@@ -129,9 +132,35 @@ impl<'a> Scene<'a> {
         self.virtual_xacts.get(&pid).copied()
     }
 
+    /// When a session is expected to be gone.
+    #[must_use]
+    pub fn clears(&self, pid: Pid) -> Option<Clears> {
+        let pid = self.session(pid).map_or(pid, |session| session.pid);
+        let estimate = self.policy.estimates.get(&pid)?;
+        Some(clears(estimate, self.snapshot.taken_at))
+    }
+
     /// The session that a process belongs to.
     #[must_use]
     pub fn session(&self, pid: Pid) -> Option<&'a Session> {
         self.sessions.of(pid)
+    }
+}
+
+/// An estimate in seconds, as times of the server's clock.
+fn clears(estimate: &Estimate, now: DateTime<Utc>) -> Clears {
+    let after = |seconds: Option<f64>| {
+        let milliseconds = (seconds? * 1000.0).round();
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        now.checked_add_signed(TimeDelta::try_milliseconds(milliseconds as i64)?)
+    };
+    Clears {
+        earliest: after(estimate.earliest_s),
+        expected: after(estimate.remaining_s),
+        latest: after(estimate.latest_s),
+        basis: estimate
+            .unknown
+            .clone()
+            .unwrap_or_else(|| estimate.basis.clone()),
     }
 }

@@ -12,6 +12,7 @@ mod dice;
 mod fresh;
 mod holds;
 mod incidents;
+mod one_question;
 mod pooler;
 mod random;
 mod random_statements;

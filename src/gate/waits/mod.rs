@@ -2,6 +2,7 @@
 
 pub mod advisory;
 pub mod catalog_rows;
+pub mod databases;
 pub mod objects;
 pub mod old_snapshots;
 pub mod phases;
