@@ -8,7 +8,7 @@ use super::{Policy, collisions, in_order};
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
     Allowable, Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict,
-    Verdict,
+    Verdict, Wait,
 };
 use crate::sessions::Sessions;
 use crate::words::one_line;
@@ -63,7 +63,7 @@ pub fn decide(
         .flat_map(|v| &v.waits)
         .any(|wait| wait.clears_by == Some(ClearsBy::NotSeenTwice));
     if just_begun {
-        doubts.push(seen_once(policy));
+        doubts.push(seen_once(policy, &verdicts));
     }
     Verdict {
         answer: match (blocks, fails, doubts.is_empty()) {
@@ -77,8 +77,7 @@ pub fn decide(
         look_again: !blocks
             && !fails
             && policy.first_look.is_none()
-            && doubts.iter().any(|doubt| !doubt.lasting)
-            && doubts.iter().all(|doubt| !doubt.lasting),
+            && (just_begun || !doubts.is_empty() && doubts.iter().all(|doubt| !doubt.lasting)),
         statements: verdicts,
         doubts,
         warnings,
@@ -121,14 +120,39 @@ fn standing_doubts(snapshot: &Snapshot, policy: &Policy) -> Vec<Doubt> {
     doubts
 }
 
-fn seen_once(policy: &Policy) -> Doubt {
+fn seen_once(policy: &Policy, verdicts: &[StatementVerdict]) -> Doubt {
     Doubt {
         statement: None,
-        what: "a transaction in front has only just begun".into(),
-        help: format!("look again after {}", crate::words::span(policy.patience)),
+        what: just_begun(verdicts),
+        help: format!("run it again after {}", crate::words::span(policy.patience)),
         lasting: false,
         accepts: None,
     }
+}
+
+/// Who has only just begun, and what it has.
+fn just_begun(verdicts: &[StatementVerdict]) -> String {
+    let waits = verdicts.iter().flat_map(|verdict| &verdict.waits);
+    let young: Vec<&Wait> = waits
+        .filter(|wait| wait.clears_by == Some(ClearsBy::NotSeenTwice))
+        .collect();
+    let Some(first) = young.first() else {
+        return "a blocking transaction has only just started".into();
+    };
+    let who = first.blocker.pid.map_or_else(
+        || "a prepared transaction".to_owned(),
+        |pid| format!("pid {pid}"),
+    );
+    let what = match (&first.name, &first.object) {
+        (Some(name), _) => format!(" on {name}"),
+        (None, Some(object)) => format!(" on {object}"),
+        (None, None) => String::new(),
+    };
+    let more = match young.len() - 1 {
+        0 => String::new(),
+        n => format!(", and {n} more like it"),
+    };
+    format!("the blocking transaction of {who}{what} has only just started{more}")
 }
 
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {

@@ -122,6 +122,13 @@ impl<'j, 'a> Judge<'j, 'a> {
         }
     }
 
+    /// The same where it has given everything back before it waits.
+    pub fn note_that_it_holds_nothing(&mut self) {
+        if self.meanwhile.is_none() && self.verdict.blocks() {
+            self.meanwhile = Some(Vec::new());
+        }
+    }
+
     /// Somebody is ahead.
     pub fn meet(&mut self, owner: Owner<'a>, asked: Asked, kind: WaitKind, deadlock: bool) {
         let fails = deadlock || asked.otherwise == Otherwise::Fails;

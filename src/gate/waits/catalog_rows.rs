@@ -68,7 +68,7 @@ pub fn judge(judge: &mut Judge) {
             format!(
                 "{who} has system catalogs or rows of them locked, which this statement writes"
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }

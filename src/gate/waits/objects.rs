@@ -98,10 +98,10 @@ fn possible(judge: &mut Judge, rows: &[&Lock], request: &ObjectRequest) {
     if let Some(who) = who {
         judge.doubt(
             format!(
-                "it may come to depend on {}, and {who} is in front",
+                "it may come to depend on {}, and {who} is ahead of it",
                 request.what
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }
@@ -126,7 +126,7 @@ fn by_catalog(judge: &mut Judge, locks: &[&Lock]) {
     if let Some(who) = Owner::names(owners, scene) {
         judge.doubt(
             format!("{who} has something locked that {command} may name"),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }

@@ -9,9 +9,18 @@ use crate::model::{LockMode, Oid, RelationName, WaitKind, WaitPhase};
 
 /// Adds the waits of the statement's phases, in order.
 pub fn judge(judge: &mut Judge, held: &Held) {
-    for phase in &judge.statement.phases {
+    let phases = &judge.statement.phases;
+    // DETACH … CONCURRENTLY commits before it waits, and keeps no lock meanwhile (`ATExecDetachPartition`, tablecmds.c).
+    let gave_back = phases
+        .iter()
+        .any(|phase| matches!(phase, WaitPhase::ThenLock { .. }));
+    for phase in phases {
         wait(judge, phase, held);
-        judge.note_what_it_holds(held);
+        if gave_back {
+            judge.note_that_it_holds_nothing();
+        } else {
+            judge.note_what_it_holds(held);
+        }
     }
 }
 

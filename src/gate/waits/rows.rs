@@ -35,7 +35,7 @@ pub fn judge(judge: &mut Judge, held: &Held) {
             };
             judge.doubt(
                 format!("rows of {name} may be locked: {who} {what} and is still open"),
-                "look again once that transaction is over; which rows it locked, no view shows",
+                "run it again once that transaction is over; no view shows which rows it locked",
                 false,
             );
         }

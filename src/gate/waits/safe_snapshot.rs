@@ -88,7 +88,7 @@ pub fn wait(judge: &mut Judge) {
                 "it waits for a safe snapshot, and {who} may be serializable and may write: it has a snapshot and \
                  is still open"
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }

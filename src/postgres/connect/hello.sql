@@ -24,7 +24,7 @@ SELECT name AS setting,
             ELSE (SELECT reset_val::bigint FROM pg_settings AS s WHERE s.name = one.name)
         END
   FROM unnest(ARRAY['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
-                    'transaction_timeout', 'deadlock_timeout']) AS one (name)
+                    'transaction_timeout', 'deadlock_timeout', 'max_standby_streaming_delay']) AS one (name)
  WHERE current_setting(name, true) IS NOT NULL;
 
 -- Where the server is, most likely.
