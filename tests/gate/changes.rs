@@ -220,7 +220,6 @@ fn an_ordinary_writer_is_no_doubt() {
         "SELECT nextval('numbers')",
         "CREATE TEMP TABLE mine (id int); INSERT INTO mine VALUES (1)",
         "COPY u FROM PROGRAM 'echo 1'",
-        "SELECT lo_create(0)",
         "DECLARE c CURSOR FOR SELECT * FROM u; FETCH c",
     ];
     const MIGRATIONS: &[&str] = &[
