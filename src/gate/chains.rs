@@ -2,8 +2,7 @@
 
 use super::scene::Scene;
 use crate::model::{Clears, Pid, Role, Snapshot, StatementVerdict, Wait};
-use crate::sessions::waits::Party;
-use crate::sessions::{Sessions, WaitGraph};
+use crate::sessions::{Party, Sessions, WaitGraph};
 use std::collections::BTreeSet;
 
 /// Says of every waiter that is ahead for whom it waits in the end, when that one is gone, and what helps.
