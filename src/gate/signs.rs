@@ -163,7 +163,7 @@ impl<'a> Signs<'a> {
                     database,
                     classid: class::SCHEMA,
                     objid,
-                } if database == here => {
+                } if database == here && lock.mode == LockMode::AccessShare => {
                     if snapshot.temporary_schemas.contains(&objid) {
                         temporary = true;
                     } else {

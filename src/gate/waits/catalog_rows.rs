@@ -14,7 +14,7 @@ use crate::gate::clearing::is_autovacuum;
 use crate::gate::judge::Judge;
 use crate::gate::scene::{CATALOGS, Party};
 use crate::gate::signs::Signs;
-use crate::model::{LockMode, LockTarget, Statement, class};
+use crate::model::{Backend, LockMode, LockTarget, Statement, class};
 use crate::sessions::query_text;
 
 /// Commands that write no row of a catalog.
@@ -98,6 +98,7 @@ fn open_changes(judge: &mut Judge, known: &[Party]) {
         let counts = Some(owner.party) != scene.asker()
             && !known.contains(&owner.party)
             && !owner.backend(scene).is_some_and(is_autovacuum)
+            && !owner.backend(scene).is_some_and(says_all)
             && may_meet(judge, signs)
             && judge.lasts(&owner);
         let Some(what) = signs.in_words().filter(|_| counts) else {
@@ -112,6 +113,22 @@ fn open_changes(judge: &mut Judge, known: &[Party]) {
             false,
         );
     }
+}
+
+/// Whether the text of its last message is all that its transaction has done: it began with it.
+fn says_all(backend: &Backend) -> bool {
+    let began = backend.xact_start.is_some() && backend.xact_start == backend.query_start;
+    began && !backend.masked && !backend.query_truncated && !runs_code(&backend.query)
+}
+
+/// Whether a text calls what may do more than it says.
+fn runs_code(text: &str) -> bool {
+    let heads = query_text::heads(text);
+    let calls = ["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
+    heads
+        .iter()
+        .filter_map(|head| head.first())
+        .any(|word| calls.contains(&word.as_str()))
 }
 
 /// Whether a transaction that shows these signs may have written what this statement writes or names.
