@@ -390,6 +390,9 @@ pub struct KillArgs {
     /// Instead of a pid: the true roots in the way of these migrations, nobody else.
     #[arg(long, value_name = "MIGRATION", num_args = 1.., conflicts_with = "pid")]
     pub blocking: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub migration: MigrationArgs,
     /// Instead of a pid: roll back the prepared transaction of this name.
     #[arg(long, value_name = "GID", conflicts_with_all = ["pid", "blocking"])]
     pub prepared: Option<String>,

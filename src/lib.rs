@@ -19,6 +19,7 @@
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words` and what it renders |
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
+//! | [`look`] | what every command that looks shares: where facts come from, past runs, the one question | everything but `commands` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
 //! Beside them: [`cli`] has every flag, [`config`] the file for several servers, [`error`] what can go wrong
@@ -37,6 +38,7 @@ pub mod gate;
 pub mod history;
 pub mod hold;
 pub mod kill;
+pub mod look;
 pub mod migration;
 pub mod model;
 pub mod postgres;

@@ -1,22 +1,16 @@
 //! `pgguard gate`: would this migration block? One verdict a server, one over all.
 
-use super::facts::Facts;
-use super::migrations::Acting;
-use super::past::Past;
-use super::schedulers;
-use super::{migrations, screen, stop};
+use super::{screen, stop};
 use crate::backup::schedule::{NextBackup, USUAL_MIGRATION};
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::door::{self, Form, ProgressLine};
 use crate::gate::waiting::{Next, Terms, Waiting};
 use crate::gate::{self, FirstLook, Policy};
-use crate::migration::footprint;
-use crate::migration::source::Source;
-use crate::migration::statement::statements;
-use crate::model::{
-    Allowable, Allowance, Answer, Doubt, Footprint, Oid, Role, SessionSettings, Snapshot, Verdict,
-};
+use crate::look::facts::Facts;
+use crate::look::past::Past;
+use crate::look::{self, About, Judged, schedulers};
+use crate::model::{Allowable, Allowance, Answer, Doubt, Footprint, Oid, Role, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -24,7 +18,6 @@ use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 /// Runs the command.
@@ -34,8 +27,19 @@ use std::time::Duration;
 /// answer: "cannot tell".
 pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     let config = config::of(args.config.as_deref())?;
+    let policy = Policy {
+        patience: span(args.patience),
+        allow: allowed(&args, &config),
+        max_hold: args.max_hold.or(config.max_hold).unwrap_or_default().0,
+        asking: args.asking,
+        ..Policy::default()
+    };
+    let mut asked = look::Question::new(&args.migrations, &args.migration, policy)?;
+    if args.before == Some(Before::Backup) {
+        asked.about = About::Backup;
+    }
     let question = Question {
-        sources: migrations::read(&args.migrations, &args.migration)?,
+        question: asked,
         config,
         args,
     };
@@ -80,7 +84,7 @@ const NOBODY_READS: u8 = 141;
 struct Question {
     args: GateArgs,
     config: Config,
-    sources: Vec<Source>,
+    question: look::Question,
 }
 
 /// A server that is asked, and what it last answered. It is connected to for each look anew: a gate that
@@ -121,43 +125,6 @@ impl Question {
         }
     }
 
-    /// What is let through by name.
-    fn allowed(&self) -> Vec<Allowance> {
-        let old_flag = self.args.allow_opaque.then(|| Allowance {
-            what: Allowable::Opaque,
-            pattern: None,
-            because: None,
-            from: "--allow-opaque".into(),
-        });
-        let said = self.args.allow.iter().cloned();
-        said.chain(old_flag).chain(self.config.allowed()).collect()
-    }
-
-    /// The tool that will run the migration, as it was named or recognised.
-    fn tool(&self) -> Option<String> {
-        let recognised = || self.sources.iter().find_map(|source| source.tool);
-        let named = self.args.migration.tool.clone();
-        named.or_else(|| recognised().map(|tool| tool.name.to_owned()))
-    }
-
-    /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
-    async fn footprint(&self, facts: &mut Facts, acting: &Acting) -> Result<Option<Asked>> {
-        if self.sources.is_empty() {
-            return Ok(None);
-        }
-        let options = migrations::options(&self.args.migration);
-        let (scripts, notes) = facts
-            .pending(self.sources.clone(), &options, self.args.migration.all)
-            .await?;
-        let statements = statements(&scripts);
-        let catalog = migrations::catalog(facts, &statements, acting).await?;
-        Ok(Some(Asked {
-            session: catalog.session.clone(),
-            footprint: footprint::of(&statements, catalog, 0),
-            notes,
-        }))
-    }
-
     /// Connects, reads, decides, and says goodbye.
     async fn ask(
         &self,
@@ -168,52 +135,28 @@ impl Question {
     ) -> Result<(Looked, Recording)> {
         let args = &self.args;
         let mut facts = Facts::open(connect, &args.record, looks).await?;
-        let snapshot = past.look(&mut facts).await?;
-        let asking = args.asking.and_then(|pid| snapshot.backend(pid));
-        let acting = Acting::of(args.migration.role.as_ref(), asking);
-        // While the server reads its catalog for the footprint, this machine works out who is who.
-        let work = tokio::task::spawn_blocking(move || {
-            let sessions = understand(&snapshot);
-            (snapshot, sessions)
-        });
-        let migration = self.footprint(&mut facts, &acting).await?;
-        let (snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
-        let mut policy = Policy {
-            patience: span(args.patience),
-            first_look: first,
-            allow: self.allowed(),
-            max_hold: args.max_hold.or(self.config.max_hold).unwrap_or_default().0,
-            asking: args.asking,
-            tool: self.tool(),
-            estimates: past.estimates(&mut facts, &snapshot, &sessions).await,
-            doubts: migration
-                .as_ref()
-                .and_then(|asked| gate::pooler::doubt(&snapshot.server, &asked.session))
-                .into_iter()
-                .collect(),
-            ..Policy::default()
+        let Judged {
+            snapshot,
+            sessions,
+            footprint,
+            mut verdict,
+            mut policy,
+        } = self.question.ask(&mut facts, past, first).await?;
+        let about = self.question.about;
+        if let (Answer::WouldBlock, Some(time)) = (verdict.answer, args.count_uses)
+            && about != About::Backup
+        {
+            policy.usage = facts.usage(&relations(&footprint), time).await?;
+            let warnings = verdict.warnings;
+            verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+            verdict.warnings = warnings;
+        }
+        let meets = match about {
+            About::Migration => gate::meets_a_dump(&footprint),
+            About::AnyChange => true,
+            About::Backup => false,
         };
-        let footprint = match (args.before, &migration) {
-            (None, Some(asked)) => Some(asked.footprint.clone()),
-            (None, None) => Some(gate::strictest(&snapshot)),
-            (Some(Before::Backup), _) => None,
-        };
-        let (footprint, mut verdict) = match footprint {
-            None => gate::before_backup(&snapshot, &sessions, &policy),
-            Some(footprint) => {
-                let mut verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
-                if let (Answer::WouldBlock, Some(time)) = (verdict.answer, args.count_uses) {
-                    policy.usage = facts.usage(&relations(&footprint), time).await?;
-                    verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
-                }
-                (footprint, verdict)
-            }
-        };
-        let meets = migration.is_none() || gate::meets_a_dump(&footprint);
-        verdict
-            .warnings
-            .splice(0..0, migration.into_iter().flat_map(|asked| asked.notes));
-        if meets && args.before.is_none() && args.record.replay.is_none() {
+        if meets && args.record.replay.is_none() {
             let runs_already = sessions.in_role(Role::Backup).next().is_some();
             let warning = self
                 .next_backup(past, &mut facts, &snapshot, runs_already)
@@ -259,13 +202,16 @@ impl Question {
     }
 }
 
-/// What is asked about.
-struct Asked {
-    footprint: Footprint,
-    /// Worth telling about the files.
-    notes: Vec<String>,
-    /// The session that read the catalog.
-    session: SessionSettings,
+/// What is let through by name.
+fn allowed(args: &GateArgs, config: &Config) -> Vec<Allowance> {
+    let old_flag = args.allow_opaque.then(|| Allowance {
+        what: Allowable::Opaque,
+        pattern: None,
+        because: None,
+        from: "--allow-opaque".into(),
+    });
+    let said = args.allow.iter().cloned();
+    said.chain(old_flag).chain(config.allowed()).collect()
 }
 
 /// The relations that a migration asks for.

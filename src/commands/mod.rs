@@ -4,18 +4,15 @@ mod backups;
 pub mod check;
 mod demo;
 mod explain;
-mod facts;
 mod gate;
 pub mod kill;
 pub mod line;
-mod migrations;
-mod past;
-mod schedulers;
 mod screen;
 mod status;
 mod stop;
-mod verdict;
 mod watch;
+
+use crate::look::{facts, migrations, past, schedulers};
 
 use crate::cli::{Cli, Command};
 use crate::{Error, Result};

@@ -1,7 +1,7 @@
 //! The blast radius: who would queue behind a statement while it waits.
 
+use super::judge::Judge;
 use super::scene::Scene;
-use super::statement::Judge;
 use crate::model::{Behind, LockMode, Oid, RelationName, Role, WaitKind};
 use std::collections::BTreeSet;
 

@@ -5,6 +5,7 @@ use crate::model::{
     Backend, BackendState, Blocker, Clears, Estimate, Lock, LockMode, Pid, Role, Session, quoted,
 };
 use crate::sessions::prevents_wraparound;
+use crate::sessions::queue::Claim;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,15 @@ pub struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// Whose claim it is.
+    #[must_use]
+    pub fn of(claim: &Claim<'a, Party<'a>>) -> Self {
+        Self {
+            party: claim.party,
+            lock: Some(claim.lock),
+        }
+    }
+
     /// The process whose transaction it is: a parallel worker's own, not its leader's.
     fn process(&self) -> Option<Pid> {
         match (self.lock, self.party) {
@@ -214,26 +224,7 @@ impl<'a> Owner<'a> {
             .session(scene)
             .map(|s| s.pid)
             .or_else(|| self.process())?;
-        let estimate = scene.policy.estimates.get(&pid)?;
-        Some(clears(estimate, scene.snapshot.taken_at))
-    }
-}
-
-/// An estimate in seconds, as times of the server's clock.
-fn clears(estimate: &Estimate, now: DateTime<Utc>) -> Clears {
-    let after = |seconds: Option<f64>| {
-        let milliseconds = (seconds? * 1000.0).round();
-        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-        now.checked_add_signed(TimeDelta::try_milliseconds(milliseconds as i64)?)
-    };
-    Clears {
-        earliest: after(estimate.earliest_s),
-        expected: after(estimate.remaining_s),
-        latest: after(estimate.latest_s),
-        basis: estimate
-            .unknown
-            .clone()
-            .unwrap_or_else(|| estimate.basis.clone()),
+        scene.clears(pid)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Collisions between two runs of a migration tool: its advisory lock, and the tables it keeps its
 //! books in. The tool takes them itself, outside the files; they are asked for with the first statement.
 
-use super::advisory;
+use super::judge::Judge;
 use super::scene::Scene;
-use super::statement::Judge;
+use super::waits::advisory;
 use crate::model::{
     AdvisoryRequest, Footprint, LockRequest, LockTarget, LockWork, RowWait, Snapshot,
 };

@@ -2,13 +2,13 @@
 
 use super::allow::Allowed;
 use super::held::Held;
+use super::judge::Judge;
 use super::scene::Scene;
-use super::statement::Judge;
-use super::{Policy, collisions};
+use super::{Policy, collisions, in_order};
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
     Allowable, Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict,
-    Verdict,
+    Verdict, Wait,
 };
 use crate::sessions::Sessions;
 use crate::words::one_line;
@@ -36,11 +36,12 @@ pub fn decide(
         if let Some(tool) = tool.filter(|_| index == 0) {
             collisions::migration_lock(&mut judge, tool);
         }
-        let (verdict, found) = judge.run(&mut held);
+        let (verdict, found) = in_order::run(judge, &mut held);
         verdicts.push(verdict);
         doubts.extend(found);
         doubts.extend(opaque(statement, index));
     }
+    super::chains::follow(&scene, snapshot, sessions, &mut verdicts);
     let mut allowed = Allowed::new(policy, footprint);
     super::holds::judge(&scene, footprint, &mut verdicts, &mut allowed);
     warnings.extend(super::fails::judge(
@@ -51,6 +52,9 @@ pub fn decide(
     ));
     let mut doubts = allowed.rest(doubts);
     warnings.extend(super::pooler::warning(&snapshot.server, footprint));
+    warnings.extend(runs_already(footprint, snapshot, policy));
+    let statements = footprint.statements.iter();
+    warnings.extend(statements.filter_map(|s| super::waits::databases::ended(s, snapshot)));
     warnings.extend(other_runs(sessions, snapshot, &verdicts));
     let blocks = verdicts.iter().any(StatementVerdict::blocks);
     let fails = verdicts.iter().any(|v| v.fails.is_some());
@@ -59,10 +63,12 @@ pub fn decide(
         .flat_map(|v| &v.waits)
         .any(|wait| wait.clears_by == Some(ClearsBy::NotSeenTwice));
     if just_begun {
-        doubts.push(seen_once(policy));
+        doubts.push(seen_once(policy, &verdicts));
     }
     Verdict {
         answer: match (blocks, fails, doubts.is_empty()) {
+            // Who is ahead on a standby says nothing of the primary.
+            _ if snapshot.server.in_recovery => Answer::CannotTell,
             (true, ..) => Answer::WouldBlock,
             (false, true, _) => Answer::WouldFail,
             (false, false, false) => Answer::CannotTell,
@@ -71,8 +77,7 @@ pub fn decide(
         look_again: !blocks
             && !fails
             && policy.first_look.is_none()
-            && doubts.iter().any(|doubt| !doubt.lasting)
-            && doubts.iter().all(|doubt| !doubt.lasting),
+            && (just_begun || !doubts.is_empty() && doubts.iter().all(|doubt| !doubt.lasting)),
         statements: verdicts,
         doubts,
         warnings,
@@ -115,14 +120,39 @@ fn standing_doubts(snapshot: &Snapshot, policy: &Policy) -> Vec<Doubt> {
     doubts
 }
 
-fn seen_once(policy: &Policy) -> Doubt {
+fn seen_once(policy: &Policy, verdicts: &[StatementVerdict]) -> Doubt {
     Doubt {
         statement: None,
-        what: "a transaction in front has only just begun".into(),
-        help: format!("look again after {}", crate::words::span(policy.patience)),
+        what: just_begun(verdicts),
+        help: format!("run it again after {}", crate::words::span(policy.patience)),
         lasting: false,
         accepts: None,
     }
+}
+
+/// Who has only just begun, and what it has.
+fn just_begun(verdicts: &[StatementVerdict]) -> String {
+    let waits = verdicts.iter().flat_map(|verdict| &verdict.waits);
+    let young: Vec<&Wait> = waits
+        .filter(|wait| wait.clears_by == Some(ClearsBy::NotSeenTwice))
+        .collect();
+    let Some(first) = young.first() else {
+        return "a blocking transaction has only just started".into();
+    };
+    let who = first.blocker.pid.map_or_else(
+        || "a prepared transaction".to_owned(),
+        |pid| format!("pid {pid}"),
+    );
+    let what = match (&first.name, &first.object) {
+        (Some(name), _) => format!(" on {name}"),
+        (None, Some(object)) => format!(" on {object}"),
+        (None, None) => String::new(),
+    };
+    let more = match young.len() - 1 {
+        0 => String::new(),
+        n => format!(", and {n} more like it"),
+    };
+    format!("the blocking transaction of {who}{what} has only just started{more}")
 }
 
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
@@ -140,6 +170,33 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
         lasting: true,
         accepts: Some(Allowable::Opaque),
     })
+}
+
+/// Sessions that run a statement of this very migration, or have just run it in an open transaction.
+fn runs_already(footprint: &Footprint, snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
+    let server = &snapshot.server;
+    let plain = |text: &str| one_line(text.trim_end().trim_end_matches(';'), 400);
+    let ours: Vec<(&Statement, String)> = footprint
+        .statements
+        .iter()
+        .filter(|statement| statement.locks.iter().any(|lock| lock.named))
+        .filter(|statement| statement.command != "SELECT")
+        .map(|statement| (statement, plain(&statement.sql)))
+        .collect();
+    let others = snapshot.backends.iter().filter(|b| {
+        let is_open = b.xact_start.is_some() && b.datid == Some(server.datid);
+        is_open && b.pid != server.own_pid && Some(b.pid) != policy.asking && !b.query.is_empty()
+    });
+    others
+        .filter_map(|backend| {
+            let theirs = plain(&backend.query);
+            let (statement, _) = ours.iter().find(|(_, sql)| *sql == theirs)?;
+            Some(format!(
+                "this very migration seems to run already: pid {} is at {}:{}",
+                backend.pid, statement.file, statement.line
+            ))
+        })
+        .collect()
 }
 
 /// Schema changes of others that are under way and not in the way: they may meet this migration later.

@@ -3,8 +3,8 @@
 //! Three things make a statement wait. The **queue** for a relation lock
 //! ([`crate::sessions::queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
 //! transactions a CONCURRENTLY form waits for without queueing. And **old snapshots** of the whole
-//! database ([`old_snapshots`]), whatever they read. A deferrable transaction waits for the serializable
-//! ones that may write ([`safe_snapshot`]).
+//! database ([`waits::old_snapshots`]), whatever they read. A deferrable transaction waits for the serializable
+//! ones that may write ([`waits::safe_snapshot`]).
 //!
 //! Not everybody in front counts. An ordinary autovacuum gives way to a waiter, and a transaction of a
 //! few milliseconds is over before anybody notices ([`clearing`]): a blocker counts once it outlives the
@@ -13,33 +13,31 @@
 //! What is certain is said first: one wait that counts makes the answer WOULD BLOCK, whatever else is
 //! unknown. Without one, a single doubt makes it CANNOT TELL. CLEAR is what is left.
 
-mod advisory;
 mod allow;
 pub mod before_backup;
 mod behind;
 mod blocker;
-mod catalog_rows;
+mod chains;
 mod clearing;
 mod collisions;
 mod decide;
 mod fails;
 mod held;
 mod holds;
+mod in_order;
+mod judge;
 mod meets_dump;
 mod notes;
-mod objects;
-mod old_snapshots;
+mod party;
 mod policy;
 pub mod pooler;
-mod routed;
-mod rows;
-mod safe_snapshot;
 pub mod scene;
+mod signs;
 pub mod standby;
-mod statement;
 mod strictest;
 mod timeouts;
 pub mod waiting;
+mod waits;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Facts about a wait that are worth a line.
 
 use super::held::HeldLock;
+use super::judge::Judge;
 use super::scene::Scene;
-use super::statement::Judge;
 use crate::model::{LockMode, Oid, Role, Session, Wait, WaitKind};
 
 /// The notes on one statement.

@@ -1,20 +1,20 @@
 //! One look, indexed for questions: who is this lock's owner, who holds and waits on that relation.
 
-use super::Policy;
-use crate::model::{Backend, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase};
+pub use super::party::Party;
+
+use super::policy::Policy;
+use super::signs::{Signs, signs};
+use crate::model::{
+    Backend, Clears, Estimate, Footprint, Lock, LockTarget, Oid, Pid, Session, Snapshot, WaitPhase,
+};
 use crate::sessions::Sessions;
 use crate::sessions::queue::Queue;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
 
-/// Who owns locks: a lock group (`proc.h lockGroupLeader`: a parallel query's leader and its workers),
-/// or a prepared transaction, which has no process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party<'a> {
-    /// The group's leader; a process by itself leads its own.
-    Group(Pid),
-    /// `pg_locks.virtualtransaction` of rows without a pid.
-    Prepared(&'a str),
-}
+/// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
+/// pg_depend, pg_index, pg_namespace.
+pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
 /// A snapshot and what is known beside it, indexed.
 pub struct Scene<'a> {
@@ -27,6 +27,8 @@ pub struct Scene<'a> {
     virtual_xacts: HashMap<Pid, &'a str>,
     queues: HashMap<Oid, Queue<'a, Party<'a>>>,
     nobody: Queue<'a, Party<'a>>,
+    /// Open transactions with an id, and what they show of schema changes.
+    pub signs: Vec<Signs<'a>>,
 }
 
 impl<'a> Scene<'a> {
@@ -51,9 +53,10 @@ impl<'a> Scene<'a> {
                 .collect(),
             queues: HashMap::new(),
             nobody: Queue::default(),
+            signs: signs(snapshot),
         };
         let mut oids = Self::relations_of(footprint);
-        oids.extend(super::catalog_rows::CATALOGS);
+        oids.extend(CATALOGS);
         scene.queues = scene.queues_of(&oids);
         scene
     }
@@ -129,9 +132,35 @@ impl<'a> Scene<'a> {
         self.virtual_xacts.get(&pid).copied()
     }
 
+    /// When a session is expected to be gone.
+    #[must_use]
+    pub fn clears(&self, pid: Pid) -> Option<Clears> {
+        let pid = self.session(pid).map_or(pid, |session| session.pid);
+        let estimate = self.policy.estimates.get(&pid)?;
+        Some(clears(estimate, self.snapshot.taken_at))
+    }
+
     /// The session that a process belongs to.
     #[must_use]
     pub fn session(&self, pid: Pid) -> Option<&'a Session> {
         self.sessions.of(pid)
+    }
+}
+
+/// An estimate in seconds, as times of the server's clock.
+fn clears(estimate: &Estimate, now: DateTime<Utc>) -> Clears {
+    let after = |seconds: Option<f64>| {
+        let milliseconds = (seconds? * 1000.0).round();
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        now.checked_add_signed(TimeDelta::try_milliseconds(milliseconds as i64)?)
+    };
+    Clears {
+        earliest: after(estimate.earliest_s),
+        expected: after(estimate.remaining_s),
+        latest: after(estimate.latest_s),
+        basis: estimate
+            .unknown
+            .clone()
+            .unwrap_or_else(|| estimate.basis.clone()),
     }
 }

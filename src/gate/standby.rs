@@ -8,7 +8,7 @@
 
 use crate::model::{Footprint, Lock, LockMode, Oid, Pid, RelationName, Role, Session, Snapshot};
 use crate::sessions::Sessions;
-use crate::words::span;
+use crate::words::{setting, span};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a standby is a copy of this primary, as far as both tell.
@@ -48,13 +48,29 @@ pub fn warnings(
         .into_iter()
         .map(|(pid, relations)| {
             format!(
-                "replay of this on standby {name} would wait for {}, which reads {}, up to \
-                 max_standby_streaming_delay and then cancel it",
+                "replay of this on standby {name} would wait for {}, which reads {}, {}",
                 who(pid, standby, sessions),
-                named(&relations)
+                named(&relations),
+                until(standby)
             )
         })
         .collect()
+}
+
+/// How long replay waits for a reader, by the standby's own setting; below zero, for ever (`guc_tables.c`).
+fn until(standby: &Snapshot) -> String {
+    let delay = standby.server.settings.get("max_standby_streaming_delay");
+    match delay.and_then(|text| text.parse::<i64>().ok()) {
+        Some(..0) => "until it is done: no changes arrive there meanwhile, and readers of these tables queue \
+                      (max_standby_streaming_delay = -1)"
+            .into(),
+        Some(0) => "and cancel it at once (max_standby_streaming_delay = 0)".into(),
+        Some(limit) => format!(
+            "up to {} (max_standby_streaming_delay), and then cancel it",
+            setting(limit)
+        ),
+        None => "up to max_standby_streaming_delay, and then cancel it".into(),
+    }
 }
 
 /// The relations whose lock is replayed.

@@ -10,7 +10,7 @@ use crate::model::{
 use crate::sessions::Sessions;
 use LockMode::*;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DATABASE: Oid = 5;
 const ORDERS: Oid = 20_000;
@@ -55,6 +55,7 @@ impl Stage {
                 progress: Vec::new(),
                 walsenders: Vec::new(),
                 serializable: Vec::new(),
+                temporary_schemas: BTreeSet::new(),
                 relations: BTreeMap::new(),
             },
             sessions: Vec::new(),

@@ -28,6 +28,9 @@ pub struct Snapshot {
     /// Processes with `SIReadLock` rows in `pg_locks`: their transaction is SERIALIZABLE, or an earlier one was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serializable: Vec<Pid>,
+    /// Schemas for temporary relations, of those that somebody has locked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub temporary_schemas: BTreeSet<Oid>,
     /// Names of the locked relations of the own database, by oid. One that vanished meanwhile is missing.
     #[serde(default)]
     pub relations: BTreeMap<Oid, LockedRelation>,

@@ -238,17 +238,14 @@ fn blocks(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Find
         .enumerate()
         .map(|(nth, group)| {
             let first = group.waits[0];
-            let mut facts: Vec<(&'static str, String)> = group
-                .waits
+            let crowds = crowds(&group.waits);
+            let mut facts: Vec<(&'static str, String)> = crowds
                 .iter()
                 .take(MOST_BLOCKERS)
-                .map(|wait| (label(wait), blocker(view, &wait.blocker)))
+                .map(|crowd| (label(crowd[0]), crowd_in_words(view, crowd)))
                 .collect();
-            if group.waits.len() > MOST_BLOCKERS {
-                facts.push((
-                    "",
-                    format!("and {} more", group.waits.len() - MOST_BLOCKERS),
-                ));
+            if crowds.len() > MOST_BLOCKERS {
+                facts.push(("", format!("and {} more", crowds.len() - MOST_BLOCKERS)));
             }
             facts.push(("clears", clears(view, &group.waits)));
             if nth == 0 {
@@ -320,6 +317,36 @@ fn accepted(view: &GateView) -> impl Iterator<Item = Finding> {
             advice: Vec::new(),
         }
     })
+}
+
+/// Waits for sessions like each other, the first of which is the oldest.
+fn crowds<'a>(waits: &[&'a Wait]) -> Vec<Vec<&'a Wait>> {
+    let key = |wait: &Wait| {
+        let who = &wait.blocker;
+        let named = (who.application_name.clone(), who.user.clone());
+        let alone = who.pid.is_none() || matches!(who.role, Role::Backup | Role::Migration);
+        let own = alone.then(|| (who.pid, who.gid.clone()));
+        (label(wait), who.role, named, who.mode, who.granted, own)
+    };
+    let mut places = HashMap::new();
+    let mut crowds: Vec<Vec<&Wait>> = Vec::new();
+    for &wait in waits {
+        let place = *places.entry(key(wait)).or_insert(crowds.len());
+        match crowds.get_mut(place) {
+            Some(crowd) => crowd.push(wait),
+            None => crowds.push(vec![wait]),
+        }
+    }
+    crowds
+}
+
+/// One blocker, or how many there are like the oldest one.
+fn crowd_in_words(view: &GateView, crowd: &[&Wait]) -> String {
+    let first = blocker(view, &crowd[0].blocker);
+    match crowd.len() {
+        1 => first,
+        n => format!("{n} sessions like this, the oldest: {first}"),
+    }
 }
 
 /// How many blockers of a wait are named.
@@ -566,12 +593,26 @@ fn behind(behind: &Behind) -> String {
     ))
 }
 
+/// In the order of harm: a schema change that only waits and keeps others waiting is ended first.
 fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
+    let mut crowds = crowds(waits);
+    crowds.sort_by_key(|crowd| crowd[0].blocker.granted);
     let mut advice: Vec<String> = Vec::new();
-    for wait in waits {
+    for crowd in crowds {
+        let wait = crowd[0];
         let mut text = printable(&wait.blocker.advice);
         if wait.blocker.role == Role::Backup && text.starts_with("wait") {
             let _ = write!(text, ": {}", wait_command(view, wait));
+        }
+        if let (true, Some(files), true) = (
+            crowd.len() > 1,
+            files(view),
+            text.starts_with("pgguard kill"),
+        ) {
+            text = format!(
+                "pgguard kill --blocking {files}: asks for each of the {} sessions",
+                crowd.len()
+            );
         }
         if !text.is_empty() && !advice.contains(&text) {
             advice.push(text);
@@ -582,6 +623,22 @@ fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
         }
     }
     advice
+}
+
+/// The migration's one file, for a command line; `None`: several, or none that could be named.
+fn files(view: &GateView) -> Option<String> {
+    let mut files: Vec<&str> = view
+        .footprint
+        .statements
+        .iter()
+        .map(|s| s.file.as_str())
+        .collect();
+    files.dedup();
+    match files.as_slice() {
+        ["" | "-"] => None,
+        [file] => Some(printable(file)),
+        _ => None,
+    }
 }
 
 /// `pgguard gate --wait 20m 0057.sql && ./migrate`: a little longer than the backup's last guess.

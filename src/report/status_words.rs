@@ -2,7 +2,9 @@
 
 use super::page::Page;
 use super::status::{Line, StatusReport};
-use crate::model::{BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session};
+use crate::model::{
+    BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session, StandsStill,
+};
 use crate::safe::printable;
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, Waiter};

@@ -5,7 +5,7 @@ use crate::model::{
     Progress, RelationKind, RelationName, Server, Snapshot, Work,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The database of every scene.
 pub const DATABASE: Oid = 5;
@@ -44,6 +44,7 @@ impl Scene {
             progress: Vec::new(),
             walsenders: Vec::new(),
             serializable: Vec::new(),
+            temporary_schemas: BTreeSet::new(),
             relations: BTreeMap::new(),
         })
     }

@@ -580,7 +580,7 @@ fn incident_20_root_and_middle_are_told_apart() {
         (wait.kind, wait.blocker.role),
         (WaitKind::Queue, Role::Migration)
     );
-    says(&said, &["an earlier schema change that waits itself"]);
+    says(&said, &["this schema change only waits itself"]);
     let everybody = agree(&shop, "ALTER TABLE orders ADD COLUMN extra int");
     assert_eq!(everybody.in_front().len(), 4);
 }

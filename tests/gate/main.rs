@@ -6,11 +6,13 @@
 mod common;
 
 mod allow;
+mod changes;
 mod command;
 mod dice;
 mod fresh;
 mod holds;
 mod incidents;
+mod one_question;
 mod pooler;
 mod random;
 mod random_statements;

@@ -17,7 +17,7 @@ use pgguard::model::{
 };
 use pgguard::sessions::understand;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// One recorded run.
@@ -457,6 +457,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
         progress,
         walsenders: Vec::new(),
         serializable: Vec::new(),
+        temporary_schemas: BTreeSet::new(),
         relations,
     }
 }

@@ -2,6 +2,7 @@
 //! help, `-t` seconds, nothing is positional, and no text goes to standard error.
 
 use crate::check::{CONNECTION, MODES, Range, State};
+use crate::cli::MigrationArgs;
 use crate::model::Role;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Command, FromArgMatches, Parser, ValueEnum};
@@ -79,6 +80,9 @@ pub struct Arguments {
     /// For the mode migration: files or folders; may be given more than once.
     #[arg(long, value_name = "FILE")]
     pub migration: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub how: MigrationArgs,
     /// Where past backup runs are kept: a SQLite file, or a postgres:// URL [default: $PGGUARD_HISTORY, or the user's state folder].
     #[arg(long, value_name = "WHERE")]
     pub history: Option<String>,

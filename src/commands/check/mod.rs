@@ -3,11 +3,13 @@
 pub mod arguments;
 mod watchdog;
 
-use super::facts::Facts;
-use super::past::Past;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
 use crate::config::Config;
+use crate::gate::Policy;
+use crate::look::Question;
+use crate::look::facts::Facts;
+use crate::look::past::Past;
 use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::sessions::{WaitGraph, understand};
@@ -202,7 +204,8 @@ async fn verdict(arguments: &Arguments, past: &mut Past) -> Result<(Look, Option
         dbname: arguments.dbname.clone(),
         timeout: arguments.timeout,
     };
-    let judged = super::verdict::now(&connect, &arguments.migration, past).await?;
+    let question = Question::new(&arguments.migration, &arguments.how, Policy::default())?;
+    let judged = question.now(&connect, past).await?;
     let look = Look {
         snapshot: judged.snapshot,
         connected_in: started.elapsed(),

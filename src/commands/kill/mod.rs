@@ -6,11 +6,13 @@ pub mod end;
 pub mod note;
 
 use super::past::Past;
-use super::{facts, screen, verdict};
+use super::{facts, screen};
 use crate::cli::{Color, KillArgs};
 use crate::door::{self, Form};
+use crate::gate::Policy;
 use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
+use crate::look::Question;
 use crate::model::{Answer, Pid, PreparedXact, Snapshot};
 use crate::postgres::connect::{Connection, Target};
 use crate::postgres::signal::{self, Sent};
@@ -67,8 +69,8 @@ impl Kill {
 
     /// The true roots in the way of migrations, one after the other.
     async fn blocking(&mut self) -> Result<u8> {
-        let judged =
-            verdict::now(&self.args.connect, &self.args.blocking, &mut Past::none()).await?;
+        let question = Question::new(&self.args.blocking, &self.args.migration, Policy::default())?;
+        let judged = question.now(&self.args.connect, &mut Past::none()).await?;
         let graph = WaitGraph::between_sessions(&judged.snapshot, &judged.sessions);
         let roots = roots(&judged.verdict, &graph);
         if roots.is_empty() {

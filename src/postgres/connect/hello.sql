@@ -21,7 +21,7 @@ SELECT current_setting('server_version_num') AS hello,
 SELECT name AS setting, reset_val
   FROM pg_settings
  WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
-                'transaction_timeout', 'deadlock_timeout');
+                'transaction_timeout', 'deadlock_timeout', 'max_standby_streaming_delay');
 
 -- Where the server is, most likely.
 SELECT 'log_timezone' AS setting, current_setting('log_timezone');

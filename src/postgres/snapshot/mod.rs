@@ -17,12 +17,12 @@ use super::array_of;
 use super::connect::{Connection, Encoding, Row};
 use crate::model::{
     Backend, BackendState, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
-    RelationName, Snapshot, Walsender,
+    RelationName, Snapshot, Walsender, class,
 };
 use crate::{Error, Result};
 use chrono::Utc;
 use lock::Locks;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MOMENT: &str = include_str!("moment.sql");
 const ACTIVITY: &str = include_str!("activity.sql");
@@ -32,6 +32,7 @@ const PREPARED: &str = include_str!("prepared.sql");
 const PROGRESS: &str = include_str!("progress.sql");
 const WALSENDERS: &str = include_str!("walsenders.sql");
 const RELATIONS: &str = include_str!("relations.sql");
+const SCHEMAS: &str = include_str!("schemas.sql");
 
 /// What the server writes in place of a query that the role may not see (`pgstatfuncs.c`).
 const MASKED: &[u8] = b"<insufficient privilege>";
@@ -96,6 +97,7 @@ impl Reading {
                 progress: Vec::new(),
                 walsenders: Vec::new(),
                 serializable: Vec::new(),
+                temporary_schemas: BTreeSet::new(),
                 relations: BTreeMap::new(),
             },
             locks: Locks::new(connection.server().datid),
@@ -208,6 +210,20 @@ fn locked_oids(snapshot: &Snapshot) -> Vec<Oid> {
     oids
 }
 
+/// The schemas that somebody has locked, most of them by making something in one.
+fn locked_schemas(snapshot: &Snapshot) -> Vec<Oid> {
+    let datid = snapshot.server.datid;
+    let of_locks = snapshot.locks.iter().filter_map(|lock| match lock.target {
+        LockTarget::Object {
+            database,
+            classid: class::SCHEMA,
+            objid,
+        } if database == datid => Some(objid),
+        _ => None,
+    });
+    of_locks.collect()
+}
+
 /// What else is asked about what the first message brought.
 struct Details {
     /// The views that have something to say.
@@ -239,6 +255,10 @@ impl Details {
     async fn read(&self, connection: &mut Connection, mut snapshot: Snapshot) -> Result<Snapshot> {
         let names = RELATIONS.replace("$oids", &array_of(&locked_oids(&snapshot)));
         let raw = format!("SET LOCAL client_encoding = 'SQL_ASCII';\n{}", self.views);
+        let names = match array_of(&locked_schemas(&snapshot)) {
+            none if none == "{}" => names,
+            schemas => format!("{names};\n{}", SCHEMAS.replace("$oids", &schemas)),
+        };
         let question = format!("{raw};\n{CONVERTED};\n{names}");
         match fill(connection, &mut snapshot, &question).await {
             // A name that the server itself cannot convert: somebody wrote it under another encoding.
@@ -263,6 +283,7 @@ async fn fill(connection: &mut Connection, snapshot: &mut Snapshot, question: &s
             question,
             |row| match row.kind() {
                 "relation" => snapshot.relations.extend(relation(row, own, block_size)),
+                "schema" => snapshot.temporary_schemas.extend(row.number::<Oid>(0)),
                 "prepared" => snapshot.prepared.extend(prepared(row, own)),
                 "walsender" => snapshot.walsenders.push(walsender(row, own)),
                 _ => snapshot.progress.extend(progress::read(row)),

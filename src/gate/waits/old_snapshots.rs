@@ -7,8 +7,8 @@
 //!
 //! Source: `WaitForOlderSnapshots` (indexcmds.c), `GetCurrentVirtualXIDs` (procarray.c).
 
-use super::clearing::is_autovacuum;
-use super::scene::{Party, Scene};
+use crate::gate::clearing::is_autovacuum;
+use crate::gate::scene::{Party, Scene};
 use crate::model::{Backend, Work};
 
 /// Whether a backend's snapshot is waited for.

@@ -4,20 +4,18 @@
 //! Mostly a lock on the relation keeps two schema changes apart, and that lock is in the footprint. Not so
 //! for GRANT (before 18 it locks no relation), for functions, roles, and for two that create the same
 //! name. Nor does `pg_locks` show who wrote: the lock on the catalog is given back with the statement
-//! (`table_close(…, RowExclusiveLock)`), the row stays. So what is seen are signs, and they make a doubt.
+//! (`table_close(…, RowExclusiveLock)`), the row stays. So what is seen are signs ([`crate::gate::signs`]), and they
+//! make a doubt.
 //!
 //! Source: `ExecGrant_Relation` (aclchk.c), `heap_inplace_lock` (heapam.c), `_bt_check_unique` (nbtinsert.c).
 
-use super::blocker::Owner;
-use super::rows::{has_xid, lasts};
-use super::scene::Party;
-use super::statement::Judge;
-use crate::model::{Effect, LockMode, LockTarget, Oid};
+use crate::gate::blocker::Owner;
+use crate::gate::clearing::is_autovacuum;
+use crate::gate::judge::Judge;
+use crate::gate::scene::{CATALOGS, Party};
+use crate::gate::signs::Signs;
+use crate::model::{Backend, Effect, LockMode, LockTarget, Statement, class};
 use crate::sessions::query_text;
-
-/// The catalogs that schema changes write: pg_type, pg_attribute, pg_proc, pg_class, pg_constraint,
-/// pg_depend, pg_index, pg_namespace.
-pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
 /// Doubts a schema change where another open transaction shows signs of the same catalog rows.
 pub fn judge(judge: &mut Judge) {
@@ -31,19 +29,126 @@ pub fn judge(judge: &mut Judge) {
             format!(
                 "{who} has system catalogs or rows of them locked, which this statement writes"
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }
-    if let Some(who) = changers_of_the_same(judge) {
+    let named = changers_of_the_same(judge);
+    if let Some(who) = Owner::names(named.iter().copied(), judge.scene) {
         judge.doubt(
             format!(
                 "{who} changes the schema too, has not committed, and last worked on an object that this \
                  statement names"
             ),
-            "look again once that transaction is over; which rows of the catalogs it wrote, no view shows",
+            "run it again once that transaction is over; no view shows which rows of the catalogs it wrote",
             false,
         );
+    }
+    let known: Vec<Party> = named.iter().map(|owner| owner.party).collect();
+    open_changes(judge, &known);
+}
+
+/// Doubts a statement beside an open transaction that shows in the lock table that it changes the schema too.
+fn open_changes(judge: &mut Judge, known: &[Party]) {
+    let scene = judge.scene;
+    for signs in &scene.signs {
+        let owner = Owner {
+            party: signs.party,
+            lock: Some(signs.lock),
+        };
+        let counts = Some(owner.party) != scene.asker()
+            && !known.contains(&owner.party)
+            && !owner.backend(scene).is_some_and(is_autovacuum)
+            && !owner.backend(scene).is_some_and(says_all)
+            && may_meet(judge, signs)
+            && judge.lasts(&owner);
+        let Some(what) = signs.in_words().filter(|_| counts) else {
+            continue;
+        };
+        let Some(who) = Owner::names(std::iter::once(owner), scene) else {
+            continue;
+        };
+        judge.doubt(
+            format!("{who} changes the schema too and has not committed ({what})"),
+            "run it again once that transaction is over; no view shows which rows of the catalogs it wrote",
+            false,
+        );
+    }
+}
+
+/// Whether the text of its last message is all that its transaction has done: it began with it.
+fn says_all(backend: &Backend) -> bool {
+    let began = backend.xact_start.is_some() && backend.xact_start == backend.query_start;
+    began && !backend.masked && !backend.query_truncated && !runs_code(&backend.query)
+}
+
+/// Whether a text calls what may do more than it says.
+fn runs_code(text: &str) -> bool {
+    let heads = query_text::heads(text);
+    let calls = ["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
+    heads
+        .iter()
+        .filter_map(|head| head.first())
+        .any(|word| calls.contains(&word.as_str()))
+}
+
+/// Whether a transaction that shows these signs may have written what this statement writes or names.
+fn may_meet(judge: &Judge, signs: &Signs) -> bool {
+    let statement = judge.statement;
+    if writes_shared_catalogs(statement) && (signs.shared || signs.rights()) {
+        return true;
+    }
+    if !signs.here {
+        return false;
+    }
+    signs.rights()
+        || signs.catalogs_only
+        || signs.books.is_some()
+        || makes_a_name(statement) && may_share_a_schema(statement, signs)
+}
+
+/// Whether it writes catalogs that all databases share.
+fn writes_shared_catalogs(statement: &Statement) -> bool {
+    let words = query_text::words(&statement.sql, 200);
+    let first = words.first().map_or(&[][..], Vec::as_slice);
+    let on = first.iter().position(|word| word == "ON");
+    let target = on.and_then(|at| first.get(at + 1));
+    let is_shared = |word: &String| {
+        let shared = ["DATABASE", "PARAMETER", "ROLE", "TABLESPACE"];
+        shared.contains(&word.as_str())
+    };
+    match statement.command.as_str() {
+        "GRANT" | "REVOKE" | "COMMENT" | "SECURITY LABEL" => target.is_none_or(is_shared),
+        "DROP OWNED" | "REASSIGN OWNED" | "GRANT ROLE" | "REVOKE ROLE" => true,
+        command => command
+            .split_once(' ')
+            .is_some_and(|(_, object)| is_shared(&object.to_owned())),
+    }
+}
+
+/// Whether it makes or takes a name that somebody else may be making.
+fn makes_a_name(statement: &Statement) -> bool {
+    let moves = ["RENAME", "SCHEMA"];
+    statement.command.starts_with("CREATE")
+        || statement.command == "SELECT INTO"
+        || query_text::words(&statement.sql, 40)
+            .iter()
+            .flatten()
+            .any(|word| moves.contains(&word.as_str()))
+}
+
+/// Whether both may make something in the same schema. An index follows its table, and shows no schema.
+fn may_share_a_schema(statement: &Statement, signs: &Signs) -> bool {
+    let mut ours = statement
+        .objects
+        .iter()
+        .filter(|object| object.classid == class::SCHEMA)
+        .map(|object| object.objid)
+        .peekable();
+    match (signs.schemas.is_empty(), ours.peek().is_none()) {
+        (true, _) => signs.made && signs.in_words().is_some(),
+        (false, true) => true,
+        (false, false) => ours.any(|schema| signs.schemas.contains(&schema)),
     }
 }
 
@@ -79,16 +184,16 @@ fn lockers(judge: &Judge) -> Option<String> {
             (claim.mode(), owner)
         })
         .filter(|(mode, owner)| {
-            mode.conflicts_with(LockMode::RowExclusive) || of_rows(*mode) && has_xid(judge, owner)
+            mode.conflicts_with(LockMode::RowExclusive) || of_rows(*mode) && judge.has_xid(owner)
         })
         .map(|(_, owner)| owner)
-        .filter(|owner| lasts(judge, owner));
+        .filter(|owner| judge.lasts(owner));
     Owner::names(owners, scene)
 }
 
 /// Who has written in an open transaction, and by its last statement changes the schema of something that
 /// this statement names.
-fn changers_of_the_same(judge: &Judge) -> Option<String> {
+fn changers_of_the_same<'a>(judge: &Judge<'_, 'a>) -> Vec<Owner<'a>> {
     let scene = judge.scene;
     let mut ours = Objects::of(&judge.statement.sql);
     let named = judge.statement.locks.iter().filter(|lock| lock.named);
@@ -101,11 +206,12 @@ fn changers_of_the_same(judge: &Judge) -> Option<String> {
         ours.names
             .push(scene.snapshot.server.datname.to_uppercase());
     }
-    let owners = others(judge).into_iter().filter(|owner| {
+    let mut owners = others(judge);
+    owners.retain(|owner| {
         let theirs = owner.backend(scene).map(|b| Objects::of(&b.query));
         theirs.is_some_and(|theirs| ours.meet(&theirs))
     });
-    Owner::names(owners, scene)
+    owners
 }
 
 /// Every other transaction of this database that has an id, once each.
@@ -137,7 +243,7 @@ fn others<'a>(judge: &Judge<'_, 'a>) -> Vec<Owner<'a>> {
         });
     backends
         .chain(prepared)
-        .filter(|owner| Some(owner.party) != scene.asker() && lasts(judge, owner))
+        .filter(|owner| Some(owner.party) != scene.asker() && judge.lasts(owner))
         .collect()
 }
 

@@ -2,11 +2,9 @@
 //! who makes something in a schema, or something that depends on a type, keeps ACCESS SHARE to the end of its
 //! transaction (`AcquireDeletionLock`, dependency.c; `RangeVarGetAndCheckCreationNamespace`, namespace.c).
 
-use super::blocker::Owner;
-use super::clearing::{self, Weight};
-use super::rows::lasts;
-use super::statement::{Judge, owner};
-use crate::model::{ClearsBy, Lock, LockMode, LockTarget, ObjectRequest, Wait, WaitKind};
+use crate::gate::blocker::Owner;
+use crate::gate::judge::{Asked, Judge, Otherwise};
+use crate::model::{Lock, LockMode, LockTarget, ObjectRequest, WaitKind};
 use crate::sessions::queue::Queue;
 
 /// A request for a lock that is not a relation's, and who has such locks.
@@ -17,8 +15,8 @@ pub struct Request<'a, 'r> {
     pub mode: LockMode,
     /// On what, in words: `schema app`.
     pub what: String,
-    /// It goes on without the lock instead of waiting.
-    pub skips: bool,
+    /// What happens where the lock cannot be had.
+    pub otherwise: Otherwise,
 }
 
 /// Adds the waits for the objects that a statement locks.
@@ -48,7 +46,7 @@ pub fn judge(judge: &mut Judge) {
                 rows: &rows,
                 mode: request.mode,
                 what: request.what.clone(),
-                skips: false,
+                otherwise: Otherwise::Waits,
             };
             wait(judge, &request);
         }
@@ -64,35 +62,16 @@ const fn is_on(lock: &Lock, request: &ObjectRequest) -> bool {
 /// Adds the waits of one request.
 pub fn wait<'a>(judge: &mut Judge<'_, 'a>, request: &Request<'a, '_>) {
     let scene = judge.scene;
+    let asked = Asked::object(&request.what, request.mode).or(request.otherwise);
     let queue = Queue::new(request.rows, |lock| scene.party(lock));
     let front = queue.front(request.mode, scene.asker(), &[]);
     for claim in front.holders.iter().chain(&front.waiters) {
-        let (owner, granted) = (owner(claim), claim.lock.granted);
-        let weight = if request.skips {
-            Weight::Clears(ClearsBy::Skipped)
+        let kind = if claim.lock.granted {
+            WaitKind::Lock
         } else {
-            clearing::weight(scene, owner, granted, false, judge.timeouts)
+            WaitKind::Queue
         };
-        let clears_by = match weight {
-            Weight::Clears(by) => Some(by),
-            Weight::Counts | Weight::Hidden => None,
-        };
-        judge.verdict.waits.push(Wait {
-            oid: None,
-            name: None,
-            object: Some(request.what.clone()),
-            mode: Some(request.mode),
-            kind: match (clears_by, granted) {
-                (Some(_), _) => WaitKind::SelfClearing,
-                (None, true) => WaitKind::Lock,
-                (None, false) => WaitKind::Queue,
-            },
-            counts: weight == Weight::Counts,
-            clears: owner.clears(scene),
-            blocker: owner.describe(scene),
-            clears_by,
-            fails: false,
-        });
+        judge.meet(Owner::of(claim), asked, kind, false);
     }
 }
 
@@ -101,15 +80,15 @@ fn possible(judge: &mut Judge, rows: &[&Lock], request: &ObjectRequest) {
     let scene = judge.scene;
     let queue = Queue::new(rows, |lock| scene.party(lock));
     let front = queue.front(request.mode, scene.asker(), &[]);
-    let in_front = front.holders.iter().chain(&front.waiters).map(owner);
-    let who = Owner::names(in_front.filter(|owner| lasts(judge, owner)), scene);
+    let in_front = front.holders.iter().chain(&front.waiters).map(Owner::of);
+    let who = Owner::names(in_front.filter(|owner| judge.lasts(owner)), scene);
     if let Some(who) = who {
         judge.doubt(
             format!(
-                "it may come to depend on {}, and {who} is in front",
+                "it may come to depend on {}, and {who} is ahead of it",
                 request.what
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }
@@ -130,11 +109,11 @@ fn by_catalog(judge: &mut Judge, locks: &[&Lock]) {
             party: scene.party(lock),
             lock: Some(lock),
         })
-        .filter(|owner| Some(owner.party) != scene.asker() && lasts(judge, owner));
+        .filter(|owner| Some(owner.party) != scene.asker() && judge.lasts(owner));
     if let Some(who) = Owner::names(owners, scene) {
         judge.doubt(
             format!("{who} has something locked that {command} may name"),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }

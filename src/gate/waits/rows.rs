@@ -1,11 +1,10 @@
 //! Rows: who may have locked the rows that a statement writes. `pg_locks` shows a row lock only once
 //! somebody waits for it, so that a wait cannot be told in advance; that there is none can.
 
-use super::blocker::Owner;
 use super::catalog_rows;
-use super::clearing::{self, Weight};
-use super::held::Held;
-use super::statement::Judge;
+use crate::gate::blocker::Owner;
+use crate::gate::held::Held;
+use crate::gate::judge::Judge;
 use crate::model::{FIRST_NORMAL_OID, LockMode, Oid, RelationName, RowWait};
 
 /// Doubts a statement that may meet rows which another open transaction has written or locked.
@@ -36,7 +35,7 @@ pub fn judge(judge: &mut Judge, held: &Held) {
             };
             judge.doubt(
                 format!("rows of {name} may be locked: {who} {what} and is still open"),
-                "look again once that transaction is over; which rows it locked, no view shows",
+                "run it again once that transaction is over; no view shows which rows it locked",
                 false,
             );
         }
@@ -56,21 +55,8 @@ fn who_may_be_met(judge: &Judge, oid: Oid, wait: RowWait, held: &Held) -> Option
             party: c.party,
             lock: Some(c.lock),
         })
-        .filter(|owner| has_xid(judge, owner) && lasts(judge, owner));
+        .filter(|owner| judge.has_xid(owner) && judge.lasts(owner));
     Owner::names(owners, scene)
-}
-
-/// Whether an owner has a transaction id: without one it has written and locked no row.
-pub fn has_xid(judge: &Judge, owner: &Owner) -> bool {
-    let backend = owner.backend(judge.scene);
-    backend.is_none_or(|b| b.backend_xid.is_some())
-}
-
-/// Whether an owner is there for longer than the patience, or has not been looked at twice yet.
-pub fn lasts(judge: &Judge, owner: &Owner) -> bool {
-    let scene = judge.scene;
-    clearing::weight(scene, *owner, false, false, judge.timeouts) == Weight::Counts
-        || scene.policy.first_look.is_none()
 }
 
 /// Whether who holds this mode may have done to rows what is waited for.

@@ -7,13 +7,12 @@
 //!
 //! Source: `GetSafeSnapshot`, `GetSerializableTransactionSnapshotInt` (predicate.c).
 
-use super::blocker::Owner;
-use super::clearing::is_autovacuum;
-use super::rows::lasts;
-use super::scene::Party;
-use super::statement::Judge;
+use crate::gate::blocker::Owner;
+use crate::gate::clearing::is_autovacuum;
+use crate::gate::judge::{Asked, Judge};
+use crate::gate::scene::Party;
 use crate::migration::left_behind::leaves_deferrable;
-use crate::model::{Backend, BackendState, WaitPhase};
+use crate::model::{Backend, BackendState, WaitKind, WaitPhase};
 
 /// Adds the waits of a statement whose transaction an earlier message of the asking session has deferred.
 pub fn judge(judge: &mut Judge) {
@@ -52,19 +51,19 @@ pub fn wait(judge: &mut Judge) {
         let owner = Owner { party, lock: None };
         let is_serializable = scene.snapshot.serializable.contains(&backend.pid);
         if is_serializable && backend.backend_xid.is_some() {
-            judge.wait_for_writer(owner);
+            judge.meet(owner, Asked::NOTHING, WaitKind::SafeSnapshot, false);
         } else {
             unknown.push(owner);
         }
     }
-    let lasting = unknown.into_iter().filter(|owner| lasts(judge, owner));
+    let lasting = unknown.into_iter().filter(|owner| judge.lasts(owner));
     if let Some(who) = Owner::names(lasting, scene) {
         judge.doubt(
             format!(
                 "it waits for a safe snapshot, and {who} may be serializable and may write: it has a snapshot and \
                  is still open"
             ),
-            "look again once that transaction is over",
+            "run it again once that transaction is over",
             false,
         );
     }

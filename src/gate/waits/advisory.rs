@@ -1,7 +1,7 @@
 //! Advisory locks: migration tools take one so that two runs do not meet.
 
 use super::objects::{self, Request};
-use super::statement::Judge;
+use crate::gate::judge::{Judge, Otherwise};
 use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget};
 use crate::tools::bigint_key;
 
@@ -26,7 +26,11 @@ pub fn wait_for(judge: &mut Judge, request: AdvisoryRequest, tool: Option<&str>)
         mode: mode(request),
         what: format!("advisory lock {}{whose}", key(request)),
         // A `pg_try_` form gives false instead of waiting.
-        skips: request.nowait,
+        otherwise: if request.nowait {
+            Otherwise::Skips
+        } else {
+            Otherwise::Waits
+        },
     };
     objects::wait(judge, &request);
 }

@@ -1,9 +1,10 @@
 //! Rows of a partitioned table: to which partition a row goes only its values tell, but it goes to one.
 //! Where every one of them is locked, it waits whichever it is (`ExecFindPartition`, execPartition.c).
 
-use super::clearing::{self, Weight};
-use super::held::Held;
-use super::statement::{Judge, owner};
+use crate::gate::blocker::Owner;
+use crate::gate::clearing::{self, Weight};
+use crate::gate::held::Held;
+use crate::gate::judge::Judge;
 use crate::model::{LockRequest, Oid};
 
 /// Whether a row waits for certain on the way that leads by this partition: a wait that counts is on this
@@ -47,7 +48,7 @@ fn is_in_the_way(judge: &Judge, request: &LockRequest, held: &Held) -> bool {
     let queue = scene.queue(oid);
     let front = queue.front(request.mode, scene.asker(), &held.modes_on(oid));
     let counts = |claim, directly| {
-        clearing::weight(scene, owner(claim), directly, false, judge.timeouts) == Weight::Counts
+        clearing::weight(scene, Owner::of(claim), directly, false, judge.timeouts) == Weight::Counts
     };
     front.holders.iter().any(|claim| counts(claim, true))
         || front.waiters.iter().any(|claim| counts(claim, false))

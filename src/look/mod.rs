@@ -1,0 +1,10 @@
+//! What every command that looks at a server shares: where facts come from, what past runs tell, and the one way
+//! in which "would this migration block" is asked.
+
+pub mod facts;
+pub mod migrations;
+pub mod past;
+pub mod question;
+pub mod schedulers;
+
+pub use question::{About, Judged, Question};

@@ -1,0 +1,170 @@
+//! Would this block? The one way to ask, for `gate`, `check -m migration`, `kill --blocking` and the tests.
+
+use super::facts::Facts;
+use super::migrations::{self, Acting};
+use super::past::Past;
+use crate::Result;
+use crate::cli::{ConnectArgs, MigrationArgs, RecordArgs};
+use crate::gate::{self, FirstLook, Policy};
+use crate::migration::footprint;
+use crate::migration::source::Source;
+use crate::migration::statement::statements;
+use crate::model::{Footprint, SessionSettings, Snapshot, Verdict};
+use crate::sessions::{Sessions, understand};
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The migration.
+    Migration,
+    /// Any schema change: no migration was named.
+    AnyChange,
+    /// A backup that starts now.
+    Backup,
+}
+
+/// A question that every server is asked.
+pub struct Question {
+    /// What it is about.
+    pub about: About,
+    sources: Vec<Source>,
+    args: MigrationArgs,
+    policy: Policy,
+}
+
+/// The answer, with the look that it is about.
+pub struct Judged {
+    /// The last look.
+    pub snapshot: Snapshot,
+    /// Who is who in it.
+    pub sessions: Sessions,
+    /// What was asked about.
+    pub footprint: Footprint,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How it was judged.
+    pub policy: Policy,
+}
+
+/// A migration on what a server has.
+struct Asked {
+    footprint: Footprint,
+    /// Worth telling about the files.
+    notes: Vec<String>,
+    /// The session that read the catalog.
+    session: SessionSettings,
+}
+
+impl Question {
+    /// About the migrations at these paths; about any schema change where there are none. `policy`: how patient,
+    /// and who will run it.
+    ///
+    /// # Errors
+    /// When the migrations cannot be read.
+    pub fn new(paths: &[PathBuf], args: &MigrationArgs, policy: Policy) -> Result<Self> {
+        let sources = migrations::read(paths, args)?;
+        let recognised = sources.iter().find_map(|source| source.tool);
+        let named = args.tool.clone();
+        let tool = named.or_else(|| recognised.map(|tool| tool.name.to_owned()));
+        Ok(Self {
+            about: if sources.is_empty() {
+                About::AnyChange
+            } else {
+                About::Migration
+            },
+            sources,
+            args: args.clone(),
+            policy: Policy { tool, ..policy },
+        })
+    }
+
+    /// Looks once, and judges. `first`: what an earlier look saw; `past` says when backups end, and learns what
+    /// is seen.
+    ///
+    /// # Errors
+    /// When the server cannot be read.
+    pub async fn ask(
+        &self,
+        facts: &mut Facts,
+        past: &mut Past,
+        first: Option<FirstLook>,
+    ) -> Result<Judged> {
+        let snapshot = past.look(facts).await?;
+        let asking = self.policy.asking.and_then(|pid| snapshot.backend(pid));
+        let acting = Acting::of(self.args.role.as_ref(), asking);
+        // While the server reads its catalog for the footprint, this machine works out who is who.
+        let work = tokio::task::spawn_blocking(move || {
+            let sessions = understand(&snapshot);
+            (snapshot, sessions)
+        });
+        let migration = self.footprint(facts, &acting).await?;
+        let (snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
+        let session = migration.as_ref().map(|asked| &asked.session);
+        let policy = Policy {
+            first_look: first,
+            estimates: past.estimates(facts, &snapshot, &sessions).await,
+            doubts: session
+                .and_then(|session| gate::pooler::doubt(&snapshot.server, session))
+                .into_iter()
+                .collect(),
+            ..self.policy.clone()
+        };
+        let (footprint, notes) = match (self.about, migration) {
+            (About::Migration, Some(asked)) => (asked.footprint, asked.notes),
+            (_, asked) => (
+                gate::strictest(&snapshot),
+                asked.map_or_else(Vec::new, |asked| asked.notes),
+            ),
+        };
+        let (footprint, mut verdict) = if self.about == About::Backup {
+            gate::before_backup(&snapshot, &sessions, &policy)
+        } else {
+            let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+            (footprint, verdict)
+        };
+        verdict.warnings.splice(0..0, notes);
+        Ok(Judged {
+            snapshot,
+            sessions,
+            footprint,
+            verdict,
+            policy,
+        })
+    }
+
+    /// Connects and judges by one look, or by two where one does not show whether somebody ahead is about to leave.
+    ///
+    /// # Errors
+    /// When the server cannot be read.
+    pub async fn now(&self, connect: &ConnectArgs, past: &mut Past) -> Result<Judged> {
+        let mut facts = Facts::open(connect, &RecordArgs::default(), 0).await?;
+        let mut judged = self.ask(&mut facts, past, None).await?;
+        if judged.verdict.look_again {
+            tokio::time::sleep(self.policy.patience.to_std().unwrap_or_default()).await;
+            let first = FirstLook::of(&judged.snapshot);
+            judged = self.ask(&mut facts, past, Some(first)).await?;
+        }
+        facts.finish().await;
+        Ok(judged)
+    }
+
+    /// The migration's footprint on what a server has, with notes; `None`: no migration was named.
+    async fn footprint(&self, facts: &mut Facts, acting: &Acting) -> Result<Option<Asked>> {
+        if self.sources.is_empty() {
+            return Ok(None);
+        }
+        let options = migrations::options(&self.args);
+        let (scripts, notes) = facts
+            .pending(self.sources.clone(), &options, self.args.all)
+            .await?;
+        let statements = statements(&scripts);
+        let catalog = migrations::catalog(facts, &statements, acting).await?;
+        Ok(Some(Asked {
+            session: catalog.session.clone(),
+            footprint: footprint::of(&statements, catalog, 0),
+            notes,
+        }))
+    }
+}

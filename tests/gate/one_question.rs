@@ -1,0 +1,195 @@
+//! One question, one answer: `gate`, `check -m migration` and `kill --blocking` say the same of a migration. And what
+//! the gate advises while users hang.
+
+use crate::common::{self, Database, Dump, Session, pgguard};
+use crate::trial::{at_once, gate, gate_with, waits};
+use pgguard::model::Answer;
+use std::path::Path;
+
+fn folder(tool: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations-fixtures/tools");
+    root.join(tool).to_string_lossy().into_owned()
+}
+
+/// Asks all three: whether each finds this session in the way.
+fn all_say(database: &Database, migration: &str, more: &[&str], pid: Option<i32>) {
+    let url = database.url();
+    let ask = |command: &[&str], paths: &[&str]| {
+        let all = [command, more, &["-d", &url], paths].concat();
+        let outcome = pgguard(all);
+        let named = pid.is_some_and(|pid| {
+            let text = format!("{}{}", outcome.stdout, outcome.stderr);
+            text.contains(&format!("pid {pid}"))
+        });
+        assert_eq!(
+            named,
+            pid.is_some(),
+            "{command:?} {migration} {more:?}: {outcome}"
+        );
+        outcome.status
+    };
+    let expected = pid.is_some();
+    let gate = ask(&["gate"], &[migration]);
+    assert_eq!(gate == 1, expected, "gate: {gate}");
+    let check = ask(
+        &["check", "-m", "migration", "--no-history"],
+        &["--migration", migration],
+    );
+    assert_eq!(check != 0, expected, "check: {check}");
+    let kill = ask(&["kill", "--no-history"], &["--blocking", migration]);
+    assert_eq!(kill != 0, expected, "kill: {kill}");
+}
+
+fn begun(database: &Database, sql: &str) -> Session {
+    let mut session = database.session();
+    session.exec(sql);
+    session
+}
+
+#[test]
+fn a_tools_migration_lock_is_in_the_way_for_all_three() {
+    for (tool, key) in [
+        ("atlas", 2_686_470_616_i64),
+        ("node-pg-migrate", 7_241_865_325_823_964),
+        ("tern", 9_628_173_550_095_224),
+    ] {
+        let database = common::database();
+        let path = folder(tool);
+        let holder = begun(&database, &format!("SELECT pg_advisory_lock({key})"));
+        common::until(
+            "the lock has been held for longer than the patience",
+            || {
+                let sql = format!(
+                    "SELECT now() - state_change > '2 s' FROM pg_stat_activity WHERE pid = {}",
+                    holder.pid()
+                );
+                database.sql(&sql).trim() == "t"
+            },
+        );
+        all_say(&database, &path, &["--tool", tool], Some(holder.pid()));
+    }
+}
+
+#[test]
+fn an_ordinary_holder_and_nobody_are_the_same_for_all_three() {
+    let database = common::database();
+    database.sql("CREATE TABLE orders (id int)");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("m.sql").to_string_lossy().into_owned();
+    std::fs::write(&file, "ALTER TABLE orders ADD COLUMN note text;").expect("a file");
+    all_say(&database, &file, &[], None);
+    let holder = begun(&database, "BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE");
+    all_say(
+        &database,
+        &file,
+        &["--transaction", "file"],
+        Some(holder.pid()),
+    );
+}
+
+/// Readers queue behind an ALTER that waits for a dump: the ALTER is the one to end, and no reader ever.
+#[test]
+fn in_an_outage_the_waiting_migration_is_ended_and_no_victim() {
+    let shop = common::shop();
+    let dump = Dump::stalled(&shop);
+    let mut alter = shop.session();
+    waits(&mut alter, "ALTER TABLE orders ADD COLUMN note text");
+    let readers: Vec<Session> = (0..5)
+        .map(|_| {
+            let mut reader = shop.session();
+            waits(&mut reader, "SELECT count(*) FROM orders");
+            reader
+        })
+        .collect();
+    let said = gate(&shop, "ALTER TABLE orders ADD COLUMN note text");
+    let text = said.text();
+    assert_eq!(said.answer(), Answer::WouldBlock);
+    for reader in &readers {
+        assert!(!text.contains(&format!("kill {}", reader.pid())), "{text}");
+    }
+    let first = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("do"))
+        .expect("advice");
+    assert!(
+        first.contains(&format!("pgguard kill {}", alter.pid())),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("waits for pid {}", dump.pid())),
+        "{text}"
+    );
+    assert!(
+        text.contains("this very migration seems to run already"),
+        "{text}"
+    );
+    assert!(text.contains("5 sessions like this"), "{text}");
+}
+
+/// `cases/migrations/23`, 8
+#[test]
+fn a_crowd_is_one_line_and_one_command() {
+    let database = common::database();
+    database.sql("CREATE TABLE orders (id int)");
+    let crowd: Vec<Session> = (0..12)
+        .map(|_| begun(&database, "BEGIN; LOCK TABLE orders IN ROW EXCLUSIVE MODE"))
+        .collect();
+    let said = gate(&database, "ALTER TABLE orders ADD COLUMN note text");
+    let text = said.text();
+    assert!(text.contains("12 sessions like this, the oldest"), "{text}");
+    assert_eq!(text.matches("pgguard kill").count(), 1, "{text}");
+    assert!(
+        text.contains("pgguard kill --blocking migration.sql"),
+        "{text}"
+    );
+    drop(crowd);
+}
+
+/// `cases/migrations/03`
+#[test]
+fn a_database_with_sessions_is_not_dropped_renamed_or_copied() {
+    let server = common::server();
+    let (yard, barn) = (Database::empty(server), Database::empty(server));
+    let idle = barn.session();
+    let name = &barn.name;
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("DROP DATABASE {name}"),
+        format!("CREATE DATABASE barn2 TEMPLATE {name}"),
+        format!("CREATE DATABASE barn2 WITH OWNER = postgres TEMPLATE = {name}"),
+        format!("ALTER DATABASE {name} RENAME TO barn3"),
+        format!(
+            "ALTER DATABASE {} SET TABLESPACE pg_default",
+            name.to_uppercase()
+        ),
+    ] {
+        let said = gate(&yard, &sql);
+        assert_eq!(said.answer(), Answer::WouldBlock, "{sql}\n{}", said.text());
+        assert!(
+            said.text().contains(&format!("pid {}", idle.pid())),
+            "{}",
+            said.text()
+        );
+    }
+    for sql in [
+        format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
+        format!("ALTER DATABASE {name} CONNECTION LIMIT 5"),
+        "DROP DATABASE IF EXISTS nobodys".to_owned(),
+    ] {
+        assert_eq!(gate(&yard, &sql).answer(), Answer::Clear, "{sql}");
+    }
+    let said = gate_with(
+        &yard,
+        &format!("DROP DATABASE {name} WITH (FORCE)"),
+        &at_once(),
+    );
+    assert_eq!(said.answer(), Answer::Clear);
+    assert!(
+        said.text().contains(&format!(
+            "ends 1 session of database {name}: pid {}",
+            idle.pid()
+        )),
+        "{}",
+        said.text()
+    );
+}
