@@ -487,7 +487,7 @@ fn our_session_only_reads_and_waits_for_no_lock() {
         let written = first(&mut connection, "CREATE TABLE u (id int)").await;
         let message = written.unwrap_err().to_string();
         assert!(message.contains("read-only"), "{message}");
-        let waited = first(&mut connection, "SELECT id FROM t").await;
+        let waited = first(&mut connection, "SELECT id FROM public.t").await;
         let message = waited.unwrap_err().to_string();
         assert!(message.contains("lock timeout"), "{message}");
         // An error leaves a session that still answers.
