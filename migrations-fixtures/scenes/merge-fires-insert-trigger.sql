@@ -11,4 +11,4 @@ BEGIN;
 LOCK TABLE log;
 -- migration
 MERGE INTO t USING s ON t.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v);
--- expect cannot_tell
+-- expect would_block at 1 behind other

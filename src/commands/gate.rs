@@ -324,11 +324,11 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Ans
             Next::Done(answer) => {
                 line.clear();
                 if let Some(at) = waiting.too_late(&verdict).filter(|_| args.wait.is_some()) {
-                    eprintln!(
-                        "pgguard: not within {}: clear at {} at the earliest",
+                    crate::door::say(&format!(
+                        "not within {}: clear at {} at the earliest",
                         crate::words::span(terms.at_most),
                         at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z")
-                    );
+                    ));
                 }
                 return Some(answer);
             }

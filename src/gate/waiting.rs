@@ -89,7 +89,8 @@ impl Waiting {
         self.look_again(self.terms.interval, now, false)
     }
 
-    /// When it becomes clear at the earliest, if that is known to be after the deadline.
+    /// When it becomes clear at the earliest, if that is well after the deadline: one estimate in ten ends before its
+    /// earliest time, so half of what is left is added before anybody is sent away.
     #[must_use]
     pub fn too_late(&self, verdict: &Verdict) -> Option<DateTime<Utc>> {
         let waits = verdict.statements.iter().flat_map(|s| &s.waits);
@@ -97,7 +98,8 @@ impl Waiting {
             .filter(|wait| wait.counts)
             .filter_map(|wait| wait.clears.as_ref()?.earliest)
             .max()?;
-        (verdict.answer == Answer::WouldBlock && earliest > self.deadline).then_some(earliest)
+        let well_after = self.deadline + self.terms.at_most / 2;
+        (verdict.answer == Answer::WouldBlock && earliest > well_after).then_some(earliest)
     }
 
     fn look_again(&self, after: TimeDelta, now: DateTime<Utc>, second_look: bool) -> Next {

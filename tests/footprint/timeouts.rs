@@ -156,7 +156,11 @@ fn predicted_of(name: &str, run: &str, owner: &str) -> String {
             if is_on { "on" } else { "off" }.to_owned()
         }
         "default_transaction_isolation" => own("isolation", "read committed"),
-        "default_transaction_deferrable" => own("deferrable", "off"),
+        "default_transaction_deferrable" => {
+            let prefix = if in_block { "" } else { "default_" };
+            let is_on = settings.truth(&format!("{prefix}transaction_deferrable"));
+            if is_on == Some(true) { "on" } else { "off" }.to_owned()
+        }
         other => panic!("{other}"),
     }
 }

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::process::Stdio;
 
-const ADD_COLUMN: &str = "ALTER TABLE orders ADD COLUMN note text;\n";
+const ADD_COLUMN: &str = "ALTER TABLE orders ADD COLUMN remark text;\n";
 const PLAIN_INDEX: &str = "CREATE INDEX orders_by_id ON orders (id);\n";
 
 fn gate(database: &Database, sql: &str, more: &[&str]) -> Outcome {
@@ -285,11 +285,11 @@ fn a_recording_knows_which_migrations_were_applied() {
     for (name, sql) in [
         (
             "20260101000000_first.sql",
-            "ALTER TABLE items ADD COLUMN note text;",
+            "ALTER TABLE items ADD COLUMN remark text;",
         ),
         (
             "20260102000000_second.sql",
-            "ALTER TABLE orders ADD COLUMN note text;",
+            "ALTER TABLE orders ADD COLUMN remark text;",
         ),
     ] {
         let text = format!("-- migrate:up\n{sql}\n\n-- migrate:down\n");

@@ -29,8 +29,13 @@ fn is_clear_on_an_empty_database(major: u32, name: &str, statements: &[String]) 
         .collect();
     assert!(
         said.answer() == Answer::Clear || said.answer() == Answer::CannotTell && doubts.is_empty(),
-        "Postgres {major}, {name}: {:?} {doubts:#?}",
+        "Postgres {major}, {name}: {:?} {doubts:#?} {:#?}",
         said.answer(),
+        said.footprint
+            .statements
+            .iter()
+            .filter_map(|s| s.fails.as_ref().map(|why| (&s.sql, why)))
+            .collect::<Vec<_>>(),
     );
 }
 

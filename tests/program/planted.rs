@@ -181,9 +181,21 @@ fn try_all(database: &Database, major: u32) {
     let (file, migrations) = (file.display().to_string(), migrations.display().to_string());
     let history = url.clone();
     let mut runs: Vec<(Vec<&str>, i32)> = vec![
-        (vec!["gate", "-d", &url, &file], 1),
-        (vec!["gate", "-d", &url, "--tool", "dbmate", &migrations], 1),
-        (vec!["gate", "-d", &url], 1),
+        (vec!["gate", "-d", &url, "--patience", "0s", &file], 1),
+        (
+            vec![
+                "gate",
+                "-d",
+                &url,
+                "--patience",
+                "0s",
+                "--tool",
+                "dbmate",
+                &migrations,
+            ],
+            1,
+        ),
+        (vec!["gate", "-d", &url, "--patience", "0s"], 1),
         (vec!["explain", "-d", &url, &file], 0),
         (vec!["status", "-d", &url, "--sample"], 0),
         (vec!["backups", "init", "--history", &history], 0),

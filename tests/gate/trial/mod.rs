@@ -219,6 +219,8 @@ pub fn agree(database: &Database, sql: &str) -> Said {
 pub fn compare(said: &Said, sql: &str, did: &Did) {
     let context = || format!("{sql}\n{}{:#?}", said.text(), said.footprint);
     match did {
+        // What the server refuses may be foretold; what it runs may not be refused.
+        Did::Ran(Err(_)) if said.answer() == Answer::WouldFail => {}
         Did::Ran(_) => assert_eq!(
             said.answer(),
             Answer::Clear,
