@@ -4,6 +4,7 @@
 use crate::common::{self, Database, Dump, Session, pgguard};
 use crate::trial::{at_once, gate, gate_with, waits};
 use pgguard::model::Answer;
+use pgguard::throwaway::Options;
 use std::path::Path;
 
 fn folder(tool: &str) -> String {
@@ -146,7 +147,8 @@ fn a_crowd_is_one_line_and_one_command() {
 /// `cases/migrations/03`
 #[test]
 fn a_database_with_sessions_is_not_dropped_renamed_or_copied() {
-    let server = common::server();
+    // Of its own: databases that other tests create meanwhile are a doubt for a DROP DATABASE.
+    let server = common::own_server(&Options::major(common::majors()[0]));
     let (yard, barn) = (Database::empty(server), Database::empty(server));
     let idle = barn.session();
     let name = &barn.name;

@@ -509,6 +509,8 @@ fn drop_objects(act: &mut Act, statement: &DropStmt, kind: ObjectType, cascade: 
             Found::One(object) => objects.push(object),
             Found::Nothing if statement.missing_ok => {}
             Found::Nothing => return refuse(format!("{} does not exist", parts.join("."))),
+            // The run itself may have made it: the world keeps no list of such objects. Then nothing depends on it.
+            Found::Untracked => {}
             Found::Unclear => {
                 act.opaque(format!("which {} is meant cannot be told", parts.join(".")));
                 return Ok(());
@@ -522,6 +524,7 @@ fn drop_objects(act: &mut Act, statement: &DropStmt, kind: ObjectType, cascade: 
 enum Found {
     One(Object),
     Nothing,
+    Untracked,
     Unclear,
 }
 
@@ -533,10 +536,15 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
                 None => Found::Nothing,
             };
         }
-        ObjectType::ObjectFunction
-        | ObjectType::ObjectProcedure
-        | ObjectType::ObjectRoutine
-        | ObjectType::ObjectAggregate => return find_routine(act, node, parts),
+        ObjectType::ObjectFunction | ObjectType::ObjectProcedure | ObjectType::ObjectRoutine => {
+            return find_routine(act, node, parts);
+        }
+        ObjectType::ObjectAggregate => {
+            return match find_routine(act, node, parts) {
+                Found::Nothing => Found::Untracked,
+                found => found,
+            };
+        }
         ObjectType::ObjectStatisticExt => {
             let name = parts.last();
             return match act.world.statistics.all().find(|s| Some(&s.name) == name) {
@@ -557,7 +565,7 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
         ObjectType::ObjectTsdictionary => class::TS_DICTIONARY,
         ObjectType::ObjectTsparser => class::TS_PARSER,
         ObjectType::ObjectTstemplate => class::TS_TEMPLATE,
-        _ => return Found::Nothing,
+        _ => return Found::Untracked,
     };
     let name = parts.last();
     let mut named = act
@@ -567,7 +575,7 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
         .filter(|o| o.class == of_class && Some(&o.name) == name);
     match (named.next(), named.next()) {
         (Some(o), None) => Found::One((o.class, o.oid, 0)),
-        (None, _) => Found::Nothing,
+        (None, _) => Found::Untracked,
         _ => Found::Unclear,
     }
 }
