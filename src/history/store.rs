@@ -308,7 +308,7 @@ async fn connect(url: &str) -> Result<Connection> {
 
 async fn schema_version(session: &mut PgConnection, name: &str) -> Result<i64> {
     let version: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM pgguard._sqlx_migrations")
+        sqlx::query_scalar("SELECT pg_catalog.max(version) FROM pgguard._sqlx_migrations")
             .fetch_one(session)
             .await
             .map_err(|error| failed(name, &error))?;

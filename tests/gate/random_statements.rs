@@ -180,6 +180,8 @@ fn statement(dice: &mut Dice) -> (String, &'static str) {
 fn compare(said: &Said, did: &Attempt, story: &str) {
     let context = || format!("{story}{}{:#?}", said.text(), said.footprint);
     match did {
+        // What the server refuses may be foretold; what it runs may not be refused.
+        Attempt::Ran(Err(_)) if said.answer() == Answer::WouldFail => {}
         Attempt::Ran(result) => assert_eq!(
             said.answer(),
             Answer::Clear,
