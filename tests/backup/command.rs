@@ -121,7 +121,8 @@ fn a_parallel_dump_and_an_archive_are_complete_files() {
             "{listed:?}"
         );
     }
-    assert_eq!(desk.runs().len(), 2);
+    let runs = desk.runs();
+    assert_eq!(runs.len(), 2, "{runs:#?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Incoming, SignalKind, signal};
 
 /// The first look, once the command had time to connect.
@@ -57,15 +57,21 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
             return if missing { NOT_FOUND } else { NOT_EXECUTABLE };
         }
     };
-    let id = child.id().and_then(|id| i32::try_from(id).ok());
     let mut observer = Observer::new(connect, history, command);
     let ended = loop {
-        tokio::select! {
-            ended = child.wait() => break ended,
-            signal = signals.next() => pass_on(signal, id),
-            () = observer.go_on() => {}
+        if let Some(ended) = unless_it_ends(&mut child, &mut signals, observer.wait()).await {
+            break ended;
+        }
+        // A look is never left in the middle: it may have noted the command's backup already, and what it
+        // saw tells whose backup that is.
+        let look = observer.look_once();
+        tokio::pin!(look);
+        if let Some(ended) = unless_it_ends(&mut child, &mut signals, &mut look).await {
+            let _ = tokio::time::timeout(LAST_WORDS, look).await;
+            break ended;
         }
     };
+    let (ended, at) = ended;
     let (status, outcome) = match ended {
         Ok(status) => (passed_on(status), outcome(status)),
         Err(error) => {
@@ -73,8 +79,25 @@ pub async fn run(connect: &ConnectArgs, history: &HistoryArgs, command: &[String
             return NOT_EXECUTABLE;
         }
     };
-    observer.finish(outcome).await;
+    observer.finish(at, outcome).await;
     status
+}
+
+/// Does the work, and passes signals on meanwhile. When the command ends first: how, and when.
+async fn unless_it_ends(
+    child: &mut Child,
+    signals: &mut Signals,
+    work: impl Future<Output = ()>,
+) -> Option<(io::Result<ExitStatus>, DateTime<Utc>)> {
+    tokio::pin!(work);
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    loop {
+        tokio::select! {
+            ended = child.wait() => return Some((ended, Utc::now())),
+            signal = signals.next() => pass_on(signal, id),
+            () = &mut work => return None,
+        }
+    }
 }
 
 fn outcome(status: ExitStatus) -> RunOutcome {
@@ -187,10 +210,13 @@ impl Observer {
         }
     }
 
-    /// Waits, and looks once more. Each pause is a little longer than the last.
-    async fn go_on(&mut self) {
+    /// The pause before the next look. Each is a little longer than the last.
+    async fn wait(&mut self) {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+
+    async fn look_once(&mut self) {
         if let Err(error) = self.look().await {
             self.problem = Some(error.to_string());
         }
@@ -239,8 +265,7 @@ impl Observer {
     }
 
     /// Puts down how it ended.
-    async fn finish(mut self, outcome: RunOutcome) {
-        let ended = Utc::now();
+    async fn finish(mut self, ended: DateTime<Utc>, outcome: RunOutcome) {
         let program = self.program.clone();
         let recorded = tokio::time::timeout(LAST_WORDS, self.record(ended, outcome)).await;
         let problem = match recorded {
