@@ -23,14 +23,13 @@
 
 use crate::backup::Kind;
 use crate::backup::schedule::{self, Line, NextBackup};
-use crate::model::{Allowable, Allowance};
+use crate::model::{Allowable, Allowance, MaxHold};
 use crate::postgres::connect::{is_keyword, shown};
 use crate::{Error, Result};
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that the file can say.
@@ -54,38 +53,6 @@ pub struct Config {
     pub target: Vec<Target>,
     /// When backups start.
     pub backup: Vec<BackupWindow>,
-}
-
-/// Longest time that a lock may keep others out; `None`: however long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct MaxHold(pub Option<TimeDelta>);
-
-impl Default for MaxHold {
-    fn default() -> Self {
-        Self(Some(TimeDelta::seconds(10)))
-    }
-}
-
-impl FromStr for MaxHold {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(None));
-        }
-        let found = humantime::parse_duration(text).map_err(|e| format!("{e}, or none"))?;
-        let found = TimeDelta::from_std(found).map_err(|e| e.to_string())?;
-        Ok(Self(Some(found)))
-    }
-}
-
-impl TryFrom<String> for MaxHold {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        text.parse()
-    }
 }
 
 /// A server to look at.
@@ -254,7 +221,7 @@ mod humantime_option {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         Option::<String>::deserialize(from)?
-            .map(|text| crate::cli::duration(&text).map_err(D::Error::custom))
+            .map(|text| crate::words::duration(&text).map_err(D::Error::custom))
             .transpose()
     }
 }

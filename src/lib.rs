@@ -6,7 +6,7 @@
 //! | room | does | may use |
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
-//! | [`words`] | how pgguard speaks: one way to write a span, a time, a cut line, a lock target, an SQL literal | `model` |
+//! | [`words`] | how pgguard speaks: one way to write and read a span, to write a time, a cut line, a lock target, an SQL literal | `model` |
 //! | [`tools`] | migration tools, a row each: what they lock, their tables, their transactions | `model` |
 //! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`, `words`; of `migration` and `backup` the values that it fills |
 //! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`, `words`; of `backup` the watcher; of `postgres` the connection |
@@ -17,7 +17,7 @@
 //! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `words`, `tools`, `hold`, `sessions`, `migration`, `backup` |
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
-//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words` and what it renders |
+//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `backup`, `hold`, `check` |
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
 //! | [`look`] | what every command that looks shares: where facts come from, past runs, the one question | everything but `commands` |
 //! | [`commands`] | one file a command: read, decide, render | everything |

@@ -5,8 +5,10 @@
 //! ends with a pause (the buffer drains while the backend is idle in its transaction). Work that a
 //! client has not read is not done.
 
-use super::rows::{Amount, seconds};
-use super::watcher::{CopySeen, Point, Watcher};
+use super::elapsed::seconds;
+use super::rows::Amount;
+use super::seen::{CopySeen, Point};
+use super::watcher::Watcher;
 use crate::model::Oid;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;

@@ -1,9 +1,11 @@
 //! Clocks: measures of work, of which one or the other runs evenly.
 
 use super::buffer::Buffer;
+use super::elapsed::seconds;
 use super::matching::PastRun;
 use super::rows::Amount;
-use super::watcher::{Point, Watcher};
+use super::seen::Point;
+use super::watcher::Watcher;
 use crate::model::{CopyStatement, RelationName};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -158,7 +160,7 @@ impl Then {
                 .map(|(place, growth, seconds)| (*place, (growth / seconds).ln(), *seconds))
                 .collect(),
             tables,
-            total: super::rows::seconds(past.run.started, past.run.ended).max(0.1),
+            total: seconds(past.run.started, past.run.ended).max(0.1),
         }
     }
 }
@@ -209,7 +211,7 @@ fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> Option<Vec<f
     let units = scaled(amounts, seen, bytes)?;
     let run = past.run;
     // The whole of it took as long as it took, overlaps and pauses included.
-    let total = super::rows::seconds(run.started, run.ended);
+    let total = seconds(run.started, run.ended);
     let counted: f64 = run.tables.iter().map(|t| t.seconds).sum();
     let factor = if counted > 0.0 { total / counted } else { 1.0 };
     Some(units.into_iter().map(|u| u * factor).collect())
@@ -322,7 +324,7 @@ pub(super) fn course(
             .sum();
         let before = course.last().map_or(0.0, |c| c.1);
         course.push((
-            super::rows::seconds(origin, point.at),
+            seconds(origin, point.at),
             (done + in_flight - held)
                 .max(0.25 * (done + in_flight))
                 .max(before),
@@ -350,12 +352,12 @@ fn before_first(
         let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else {
             continue;
         };
-        let age = super::rows::seconds(start, point.at).max(1e-3);
+        let age = seconds(start, point.at).max(1e-3);
         work += units[*i]
             * amounts[*i].share(copy.tuples)
             * buffer.delivered(copy)
-            * super::rows::seconds(start, since)
+            * seconds(start, since)
             / age;
     }
-    Some((super::rows::seconds(origin, since), work))
+    Some((seconds(origin, since), work))
 }

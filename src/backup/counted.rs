@@ -5,7 +5,8 @@
 //! look is exact. A dump that came to its end has read every table whole, one that was killed stopped in one.
 
 use super::rows::Amount;
-use super::watcher::{TableSeen, Watcher};
+use super::seen::TableSeen;
+use super::watcher::Watcher;
 use crate::model::{DatabaseFacts, Oid, RunOutcome, TableFacts};
 use std::collections::HashMap;
 

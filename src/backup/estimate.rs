@@ -2,11 +2,12 @@
 
 use super::buffer::Buffer;
 use super::clock::{self, Clock};
+use super::elapsed::seconds;
 use super::makespan;
 use super::matching::{OTHER_PACE, PastRun, matching, of_like_pace, pace_against};
 use super::pace::{Pace, pace};
 use super::physical;
-use super::rows::{self, Amount, seconds};
+use super::rows::{self, Amount};
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid, Session, Snapshot};
 use chrono::{DateTime, Utc};

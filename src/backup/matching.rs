@@ -1,6 +1,6 @@
 //! Which past runs tell about this one.
 
-use super::rows::seconds;
+use super::elapsed::seconds;
 use super::watcher::Watcher;
 use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, Session, Snapshot, TableRun};
 use std::cell::LazyCell;

@@ -1,6 +1,6 @@
 //! The order in which a dump copies its tables.
 
-use super::watcher::TableSeen;
+use super::seen::TableSeen;
 use std::cmp::Ordering;
 
 /// Serial: by schema, then name, in byte order (`DOTypeNameCompare`, pg_dump_sort.c).

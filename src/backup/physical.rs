@@ -1,6 +1,6 @@
 //! Physical backups: pg_basebackup tells bytes sent and, unless asked not to count, bytes in all.
 
-use super::rows::seconds;
+use super::elapsed::seconds;
 use super::watcher::Watcher;
 
 /// Course of (seconds, bytes), and the bytes in all; `None` where nothing is counted.

@@ -1,10 +1,11 @@
 //! How many rows each table of the dump set has, and how many are copied.
 
+use super::elapsed::seconds;
 use super::matching::PastRun;
-use super::watcher::{TableSeen, Watcher};
+use super::seen::TableSeen;
+use super::watcher::Watcher;
 use super::width::{RowText, row_text};
 use crate::model::{DatabaseFacts, Oid, TableFacts, TableRun, TableSample};
-use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
 /// The amount of work in one table.
@@ -204,9 +205,4 @@ fn most_rows(seen: &TableSeen) -> Option<f64> {
     let end = seen.copy_end.or(seen.done_at).unwrap_or(last);
     let watched = seconds(start, last);
     (watched > 0.05).then(|| seen.tuples * (1.0 + 2.0 * (seconds(last, end) / watched)))
-}
-
-/// Seconds from one time to another, not below zero.
-pub(super) fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
-    ((to - from).num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6).max(0.0)
 }

@@ -1,9 +1,11 @@
 //! What a watcher saw, as the history keeps it.
 
 use super::counted::{Counted, NEARLY_ALL};
+use super::elapsed::seconds;
 use super::physical;
-use super::rows::{Amount, amounts, seconds};
-use super::watcher::{Stage, TableSeen, Watcher};
+use super::rows::{Amount, amounts};
+use super::seen::TableSeen;
+use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
 

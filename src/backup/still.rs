@@ -1,6 +1,6 @@
 //! Whether a dump stands still: nothing of it has moved for some time.
 
-use super::watcher::Point;
+use super::seen::Point;
 use crate::model::{Backend, BackendState, StandsStill};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};

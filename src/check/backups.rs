@@ -1,9 +1,9 @@
 //! Backups: running, over their time, missing.
 
-use super::sight::{Sight, seconds};
+use super::sight::Sight;
 use super::state::{Answer, Figure, State, Unit};
 use crate::model::{Backend, BackupRun, Estimate, Role, RunOutcome, Session, StandsStill};
-use crate::words::{many, span};
+use crate::words::{many, seconds, span};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 

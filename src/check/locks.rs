@@ -1,11 +1,11 @@
 //! Who waits for a lock, and for how long. `pg_locks` hides nothing from anybody, so hidden rows only
 //! hide the culprit's name.
 
-use super::sight::{Sight, lasting, seconds};
+use super::sight::{Sight, lasting};
 use super::state::{Answer, Figure, Unit};
 use crate::sessions::Party;
 use crate::sessions::waits::Waiter;
-use crate::words::span;
+use crate::words::{seconds, span};
 use chrono::TimeDelta;
 
 /// How long the longest wait has lasted.

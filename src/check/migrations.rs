@@ -1,9 +1,9 @@
 //! Migrations: one that would block, and those that are still there and do nothing.
 
-use super::sight::{Sight, seconds};
+use super::sight::Sight;
 use super::state::{Answer, Figure, State, Unit};
 use crate::model::{self, Backend, BackendState, Role, Session, Verdict, Wait};
-use crate::words::{many, span};
+use crate::words::{many, seconds, span};
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
 

@@ -16,5 +16,5 @@ mod transactions;
 
 pub use modes::{CONNECTION, MODES, Mode, Needs, mode};
 pub use range::{NoRange, Range};
-pub use sight::{Judgement, Sight, seconds};
+pub use sight::{Judgement, Sight};
 pub use state::{Answer, Figure, State, Thresholds, Unit};

@@ -164,14 +164,6 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// Seconds of a span, to the millisecond.
-#[must_use]
-pub fn seconds(span: TimeDelta) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    let milliseconds = span.num_milliseconds() as f64;
-    milliseconds / 1000.0
-}
-
 /// `for 25 min`, or nothing.
 #[must_use]
 pub fn lasting(span_or_none: Option<TimeDelta>) -> String {

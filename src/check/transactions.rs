@@ -1,10 +1,10 @@
 //! Transactions that stay: idle ones, old ones, prepared ones.
 
-use super::sight::{Sight, seconds};
+use super::sight::Sight;
 use super::state::{Answer, Figure, Unit};
 use crate::model::{BackendState, Pid, Role};
 use crate::sessions::Party;
-use crate::words::{many, one_line, span};
+use crate::words::{many, one_line, seconds, span};
 use chrono::TimeDelta;
 
 /// How long the longest idle transaction has been idle: time in its state, not age of its transaction.

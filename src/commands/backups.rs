@@ -2,14 +2,15 @@
 
 mod record;
 
-use super::facts::Facts;
-use super::past::Past;
-use super::{schedulers, screen};
+use super::screen;
 use crate::cli::{BackupsAction, BackupsArgs, Color, ConnectArgs, Format, HistoryArgs, RecordArgs};
 use crate::config;
 use crate::door::file::Access;
 use crate::door::{self, Form};
 use crate::history::{Document, History};
+use crate::look::facts::Facts;
+use crate::look::past::Past;
+use crate::look::schedulers;
 use crate::model::Snapshot;
 use crate::report::{self, BackupsReport, RunningBackup};
 use crate::sessions::understand;

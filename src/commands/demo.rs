@@ -7,12 +7,9 @@ use crate::Result;
 use crate::cli::{Color, DemoArgs};
 use crate::door::{self, Form};
 use crate::throwaway::{Options, Server};
-use stage::{Backup, Stage};
+use stage::{Backup, Migration, Stage};
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
-
-/// A migration of the story: the file's name, its text.
-type Migration = (&'static str, &'static str);
 
 const ADD_COLUMN: Migration = (
     "0001_add_order_total.sql",

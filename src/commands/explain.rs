@@ -1,11 +1,11 @@
 //! `pgguard explain`: the lock footprint alone.
 
-use super::facts::Facts;
-use super::migrations::Acting;
-use super::{migrations, screen};
+use super::screen;
 use crate::Result;
 use crate::cli::{Color, ExplainArgs, Format};
 use crate::door::{self, Form};
+use crate::look::facts::Facts;
+use crate::look::migrations::{self, Acting};
 use crate::migration::footprint;
 use crate::migration::statement::statements;
 use crate::report::{explain_json, explain_text};

@@ -1,6 +1,7 @@
 //! One file a command: read, decide, render. No rules of Postgres in here.
 
 mod backups;
+mod block_on;
 pub mod check;
 mod demo;
 mod explain;
@@ -12,27 +13,10 @@ mod status;
 mod stop;
 mod watch;
 
-use crate::look::{facts, migrations, past, schedulers};
+pub use block_on::block_on;
 
+use crate::Result;
 use crate::cli::{Cli, Command};
-use crate::{Error, Result};
-use std::future::Future;
-
-/// Runs a future on this thread: one connection needs no more.
-///
-/// # Errors
-/// The future's own, or that the system gave no event queue.
-pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::Program {
-            program: "the event loop".into(),
-            why: error.to_string(),
-            help: "check the limit of open files".into(),
-        })?
-        .block_on(future)
-}
 
 /// Runs one command.
 ///

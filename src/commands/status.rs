@@ -1,11 +1,11 @@
 //! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
-use super::facts::Facts;
-use super::past::Past;
-use super::screen;
+use super::{screen, watch};
 use crate::cli::{Color, Format, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form};
+use crate::look::facts::Facts;
+use crate::look::past::Past;
 use crate::model::Role;
 use crate::report::{self, Shown, StatusReport};
 use crate::sessions::{WaitGraph, understand};
@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let shown = shown(&args)?;
     if let Some(interval) = args.watch {
-        return super::watch::run(args, shown, interval, color).await;
+        return watch::run(args, shown, interval, color).await;
     }
     let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
     let mut past = Past::new(

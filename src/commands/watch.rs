@@ -1,15 +1,15 @@
 //! `pgguard status --watch`: looks again and again, and shows it on a live screen.
 
-use super::facts::{self, Facts};
 use super::kill::end::{self, End};
 use super::kill::note;
-use super::past::Past;
 use super::{screen, stop};
 use crate::Result;
 use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form, Live};
 use crate::kill::Dossier;
+use crate::look::facts::{self, Facts};
+use crate::look::past::Past;
 use crate::postgres::connect::Connection;
 use crate::postgres::snapshot;
 use crate::report::{self, Shown, page::Page};

@@ -7,6 +7,7 @@ use crate::hold;
 use crate::model::{
     Allowable, Blocker, Footprint, Held, Hold, Role, StatementVerdict, Wait, WaitKind,
 };
+use crate::words;
 
 /// Adds to each statement's verdict the locks that it takes and that keep others out; one that is held
 /// for too long counts like a wait.
@@ -26,7 +27,7 @@ pub fn judge(
                     "holds {} on {} for {}",
                     hold.mode,
                     hold.name,
-                    hold::seconds(hold.time)
+                    words::guess(hold.time)
                 )
             };
             let at = Some(hold.statement);

@@ -13,7 +13,7 @@ pub mod cost;
 pub mod slots;
 mod words;
 
-pub use words::{amount, seconds, work};
+pub use words::{amount, work};
 
 use crate::model::{
     Footprint, Hold, HoldTime, Job, LockMode, LockRequest, Oid, RelationKind, Statement,

@@ -1,6 +1,6 @@
 //! What is done while a lock is held, in words.
 
-use crate::model::{HoldTime, Job, JobKind, Statement};
+use crate::model::{Job, JobKind, Statement};
 
 /// `202 MB rewritten, 1.5 million rows; 40 MB indexed`; empty: nothing that takes long.
 #[must_use]
@@ -59,30 +59,6 @@ fn size(bytes: f64) -> String {
         format!("{value:.1} {}", UNITS[unit])
     } else {
         format!("{value:.0} {}", UNITS[unit])
-    }
-}
-
-/// `~4 s (2–8 s)`
-#[must_use]
-pub fn seconds(time: HoldTime) -> String {
-    let (from, expected, to) = (span(time.earliest), span(time.expected), span(time.latest));
-    match (from.split_once(' '), to.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => {
-            format!("~{expected} ({number}–{to})")
-        }
-        _ => format!("~{expected} ({from} – {to})"),
-    }
-}
-
-/// A span of a guess: two digits are enough.
-fn span(seconds: f64) -> String {
-    match seconds {
-        s if s < 0.001 => "0 s".to_owned(),
-        s if s < 0.95 => format!("{:.1} s", s.max(0.1)),
-        s if s < 99.5 => format!("{s:.0} s"),
-        s if s < 5970.0 => format!("{:.0} min", s / 60.0),
-        s if s < 360_000.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.0} d", s / 86_400.0),
     }
 }
 

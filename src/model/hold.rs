@@ -1,7 +1,9 @@
 //! How long a migration holds a lock that keeps others out.
 
 use super::{LockMode, Oid, RelationKind, RelationName};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A lock that keeps out reads or writes of a relation that exists before the migration, and how long it
 /// is held: from the statement that takes it to the end of its transaction.
@@ -57,5 +59,37 @@ impl HoldTime {
             expected: self.expected + next.expected,
             latest: self.latest + next.latest,
         }
+    }
+}
+
+/// Longest time that a lock may keep others out; `None`: however long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MaxHold(pub Option<TimeDelta>);
+
+impl Default for MaxHold {
+    fn default() -> Self {
+        Self(Some(TimeDelta::seconds(10)))
+    }
+}
+
+impl FromStr for MaxHold {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let found = humantime::parse_duration(text).map_err(|e| format!("{e}, or none"))?;
+        let found = TimeDelta::from_std(found).map_err(|e| e.to_string())?;
+        Ok(Self(Some(found)))
+    }
+}
+
+impl TryFrom<String> for MaxHold {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
     }
 }

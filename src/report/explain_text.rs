@@ -4,7 +4,7 @@ use super::page::{Ink, Page};
 use crate::hold;
 use crate::model::{Footprint, Hold, LockRequest, LockWork, Statement, WaitPhase};
 use crate::safe::printable;
-use crate::words::one_line;
+use crate::words::{self, one_line};
 use std::fmt::Write as _;
 
 /// The whole report.
@@ -162,8 +162,8 @@ fn how_long(hold: &Hold) -> String {
     parts.extend(hold.unknown.iter().cloned());
     parts.retain(|part| !part.is_empty());
     let time = match hold.unknown.is_empty() {
-        true => hold::seconds(hold.time),
-        false => format!("{} or longer", hold::seconds(hold.time)),
+        true => words::guess(hold.time),
+        false => format!("{} or longer", words::guess(hold.time)),
     };
     printable(&format!(
         "{time} {} on {}: {}",

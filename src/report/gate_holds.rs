@@ -1,8 +1,8 @@
 //! How long a migration keeps others out, in words: the same for every form that a gate's answer has.
 
-use crate::hold;
 use crate::model::{Behind, Held, Hold, Statement, StatementVerdict};
 use crate::safe::printable;
+use crate::words;
 
 /// A lock that others wait for, and the relations that it is on.
 pub struct Group<'a> {
@@ -88,8 +88,8 @@ fn title(hold: &Hold, more: usize) -> String {
         n => format!(" and {n} more"),
     };
     let time = match (hold.time.latest >= 0.05, hold.unknown.is_empty()) {
-        (true, true) => format!(" for {}", hold::seconds(hold.time)),
-        (true, false) => format!(" for {} or longer", hold::seconds(hold.time)),
+        (true, true) => format!(" for {}", words::guess(hold.time)),
+        (true, false) => format!(" for {} or longer", words::guess(hold.time)),
         (false, true) => " for less than 0.1 s".to_owned(),
         (false, false) => " for an unknown time".to_owned(),
     };

@@ -1,10 +1,10 @@
 //! TELL Prometheus and its kin: OpenMetrics text, for a textfile collector.
 //! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
 
-use crate::check::seconds;
 use crate::model::{BackendState, Role, Snapshot, age};
 use crate::safe::printable;
 use crate::sessions::{Sessions, WaitGraph};
+use crate::words::seconds;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -2,14 +2,18 @@
 //!
 //! A ground room: it knows the nouns of [`crate::model`] and nothing else, so every other room may use it.
 
+pub mod duration;
+pub mod guess;
 pub mod line;
 pub mod role;
 pub mod sql;
 pub mod target;
 pub mod time;
 
+pub use duration::{duration, not_too_long};
+pub use guess::guess;
 pub use line::{cut, many, one_line};
 pub use role::role;
 pub use sql::literal;
 pub use target::target;
-pub use time::{brief, clock, edges, rough, setting, span};
+pub use time::{brief, clock, edges, rough, seconds, setting, span};

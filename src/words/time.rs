@@ -17,6 +17,14 @@ pub fn span(span: TimeDelta) -> String {
     }
 }
 
+/// Seconds of a span, to the millisecond.
+#[must_use]
+pub fn seconds(span: TimeDelta) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let milliseconds = span.num_milliseconds() as f64;
+    milliseconds / 1000.0
+}
+
 /// A duration in milliseconds as a setting says it: `500 ms`, `1 s`, `60 s`, `5 min`.
 #[must_use]
 pub fn setting(milliseconds: i64) -> String {

@@ -3,13 +3,13 @@
 //! The command comes first: its input, output, signals and status are its own, it is started before
 //! anything is looked at, and nothing that goes wrong here is of any consequence to it.
 
-use super::super::facts::Facts;
-use super::super::past::{Past, Recorded};
 use crate::Result;
 use crate::backup::{is_backup_program, program_name};
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
 use crate::door::say;
+use crate::look::facts::Facts;
+use crate::look::past::{Past, Recorded};
 use crate::model::{Backend, BackendIdentity, RunOutcome, Session, Snapshot};
 use crate::sessions::understand;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -4,6 +4,7 @@
 use crate::check::{CONNECTION, MODES, Range, State};
 use crate::cli::MigrationArgs;
 use crate::model::Role;
+use crate::words;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Command, FromArgMatches, Parser, ValueEnum};
 use std::ffi::OsString;
@@ -69,7 +70,7 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "STATE")]
     pub connect_fail: Option<ConnectFail>,
     /// For the mode blocked: a wait counts from this on.
-    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = crate::cli::duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = words::duration)]
     pub counts_from: Duration,
     /// Leave sessions of this role out, such as backup; may be given more than once.
     #[arg(long, value_name = "ROLE", value_parser = role)]
@@ -226,12 +227,12 @@ fn role(text: &str) -> Result<Role, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let duration = match text.parse::<f64>() {
         Ok(number) => Duration::try_from_secs_f64(number).map_err(|e| e.to_string())?,
-        Err(_) => crate::cli::duration(text)?,
+        Err(_) => words::duration(text)?,
     };
     if duration.is_zero() {
         return Err("it must be more than 0".into());
     }
-    crate::cli::not_too_long(duration)
+    words::not_too_long(duration)
 }
 
 #[cfg(test)]

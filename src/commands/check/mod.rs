@@ -3,6 +3,8 @@
 pub mod arguments;
 mod watchdog;
 
+use super::block_on::block_on;
+use super::line;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
 use crate::config::Config;
@@ -32,7 +34,7 @@ pub fn main() -> u8 {
         .skip(1)
         .collect();
     let all = words.iter().any(|word| word == "--help-all");
-    let arguments = match Arguments::read(super::line::plugin(all), words) {
+    let arguments = match Arguments::read(line::plugin(all), words) {
         Ok(arguments) => arguments,
         Err(Said::Text(text)) => return watchdog::say(&text, 3),
         Err(Said::Wrong(why)) => {
@@ -45,7 +47,7 @@ pub fn main() -> u8 {
     };
     watchdog::watch(arguments.timeout);
     let in_time = async { Ok(tokio::time::timeout(arguments.timeout, run(&arguments)).await) };
-    let (text, status) = match super::block_on(in_time) {
+    let (text, status) = match block_on(in_time) {
         Ok(Ok(told)) => told,
         Ok(Err(_)) => told(&arguments, &late(&arguments)),
         Err(error) => told(&arguments, &failed(&arguments, &error)),

@@ -2,7 +2,6 @@
 //! pgguard run as its own user.
 
 use super::super::screen;
-use super::Migration;
 use crate::cli::Color;
 use crate::door::{self, Form};
 use crate::throwaway::{Scratch, Server};
@@ -12,6 +11,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
+
+/// A migration of the story: the file's name, its text.
+pub(super) type Migration = (&'static str, &'static str);
 
 /// Longest that an actor may take to be where the story wants it.
 const PATIENCE: Duration = Duration::from_secs(20);

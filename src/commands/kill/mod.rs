@@ -5,14 +5,14 @@ mod consent;
 pub mod end;
 pub mod note;
 
-use super::past::Past;
-use super::{facts, screen};
+use super::screen;
 use crate::cli::{Color, KillArgs};
 use crate::door::{self, Form};
 use crate::gate::Policy;
 use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
-use crate::look::Question;
+use crate::look::past::Past;
+use crate::look::{Question, facts};
 use crate::model::{Answer, Pid, PreparedXact, Snapshot};
 use crate::postgres::connect::{Connection, Target};
 use crate::postgres::signal::{self, Sent};

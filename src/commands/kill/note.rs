@@ -2,10 +2,10 @@
 
 use super::end::End;
 use crate::cli::{HistoryArgs, KillArgs};
-use crate::commands::past::Past;
 use crate::config::Config;
 use crate::history::SignalNote;
 use crate::kill::{Dossier, Step};
+use crate::look::past::Past;
 use crate::model::{PreparedXact, Role, Snapshot};
 use nix::unistd::{Uid, User};
 

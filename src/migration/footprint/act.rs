@@ -277,7 +277,7 @@ impl<'a> Act<'a> {
     }
 
     /// The relations that the statement says by name, with the modes that it keeps them in.
-    pub fn named_locks(&self) -> impl Iterator<Item = (Oid, LockMode)> {
+    fn named_locks(&self) -> impl Iterator<Item = (Oid, LockMode)> {
         let mut named: Vec<(Oid, LockMode)> = self.held.iter().copied().collect();
         named.retain(|(oid, _)| self.named.contains(oid));
         named.sort_unstable();
@@ -420,7 +420,13 @@ impl<'a> Act<'a> {
         if self.opaque.is_some() {
             self.world.forget_rights();
         }
-        let jobs = jobs::of(&self, command, &self.works);
+        let jobs = jobs::of(
+            self.world,
+            self.source,
+            command,
+            &self.works,
+            self.named_locks(),
+        );
         let refused = role::without_rights(self.world, Command::of(command), &mut self.locks);
         if refused.is_some() {
             self.phases.clear();

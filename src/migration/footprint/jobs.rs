@@ -2,8 +2,8 @@
 //!
 //! Sizes come from what the catalogs and the counters tell: asking for a relation's size opens it.
 
-use super::act::Act;
 use super::world::World;
+use crate::migration::script::{Body, SourceStatement};
 use crate::model::{Index, Job, JobKind, LockMode, LockWork, Oid, Relation, RelationKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AExprKind, BoolExprType, Node};
@@ -24,9 +24,15 @@ pub struct Works {
     pub moves: BTreeSet<Oid>,
 }
 
-/// The jobs of a statement that has been played through.
-pub fn of(act: &Act, command: &str, works: &Works) -> Vec<Job> {
-    let world = &*act.world;
+/// The jobs of a statement that has been played through. `named`: the relations that it says by name, with the
+/// modes that it keeps them in.
+pub fn of(
+    world: &World,
+    source: &SourceStatement,
+    command: &str,
+    works: &Works,
+    named: impl Iterator<Item = (Oid, LockMode)>,
+) -> Vec<Job> {
     let mut builds = works.builds.clone();
     let mut jobs = Vec::new();
     for (&oid, &work) in &works.work {
@@ -50,7 +56,7 @@ pub fn of(act: &Act, command: &str, works: &Works) -> Vec<Job> {
         }));
     }
     jobs.extend(builds.iter().filter_map(|&(t, i)| build(world, t, i)));
-    jobs.extend(queries(act, command));
+    jobs.extend(queries(world, source, command, named));
     jobs
 }
 
@@ -195,8 +201,13 @@ const fn fixed_width(type_oid: Oid) -> Option<f64> {
 }
 
 /// What a query reads and writes: only what it says by name, and only where no index leads there.
-fn queries(act: &Act, command: &str) -> Vec<Job> {
-    let crate::migration::statement::Body::Sql(node) = &act.source.body else {
+fn queries(
+    world: &World,
+    source: &SourceStatement,
+    command: &str,
+    named: impl Iterator<Item = (Oid, LockMode)>,
+) -> Vec<Job> {
+    let Body::Sql(node) = &source.body else {
         return Vec::new();
     };
     let writes = matches!(command, "UPDATE" | "DELETE" | "MERGE");
@@ -214,20 +225,20 @@ fn queries(act: &Act, command: &str) -> Vec<Job> {
     }
     let condition = condition(node);
     let mut jobs = Vec::new();
-    for (oid, mode) in act.named_locks() {
+    for (oid, mode) in named {
         let kind = match mode {
             LockMode::AccessShare => JobKind::Read,
             LockMode::RowExclusive if writes => JobKind::Write,
             _ => continue,
         };
-        if condition.is_some_and(|c| leads_to_one(act.world, oid, c)) {
+        if condition.is_some_and(|c| leads_to_one(world, oid, c)) {
             continue;
         }
-        if let Some(mut job) = job(act.world, oid, kind) {
+        if let Some(mut job) = job(world, oid, kind) {
             job.whole = condition.is_none() && command != "MERGE";
             if kind == JobKind::Write {
-                let indexes = act.world.indexes.of(oid);
-                let builds = indexes.filter_map(|index| build(act.world, oid, index.oid));
+                let indexes = world.indexes.of(oid);
+                let builds = indexes.filter_map(|index| build(world, oid, index.oid));
                 job.index_bytes = builds.map(|build| build.index_bytes).sum();
             }
             jobs.push(job);

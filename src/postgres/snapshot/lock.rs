@@ -1,8 +1,7 @@
 //! Rows of `pg_locks`, unfolded from the short form of `locks.sql`.
 
-use super::Row;
 use crate::model::{Lock, LockMode, LockTarget, Oid, Pid};
-use crate::postgres::connect::time;
+use crate::postgres::connect::{Row, time};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Rows of the progress views.
 
-use super::Row;
 use crate::model::{Progress, Work};
+use crate::postgres::connect::Row;
 
 /// One row of one of the views of `progress.sql`; each is named by its first column.
 pub fn read(row: &Row<'_>) -> Option<Progress> {
