@@ -7,8 +7,8 @@
 //! |---|---|---|
 //! | [`model`] | the nouns, in Postgres's own words; no I/O | nothing of ours |
 //! | [`words`] | how pgguard speaks: one way to write and read a span, to write a time, a cut line, a lock target, an SQL literal | `model` |
-//! | [`tools`] | migration tools, a row each: what they lock, their tables, their transactions | `model` |
-//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`, `words`; of `migration` and `backup` the values that it fills |
+//! | [`tools`] | migration tools, a row each: their names, folders, transactions, tables and locks | `model` |
+//! | [`postgres`] | READ: connect, snapshot, catalog, signal; the only room that talks to a server | `model`, `words`, `tools`; of `migration` and `backup` the values that it fills |
 //! | [`history`] | READ: past backup runs, and what was seen of the running ones | `model`, `words`; of `backup` the watcher; of `postgres` the connection |
 //! | [`sessions`] | UNDERSTAND: snapshot → who is who, who waits behind whom | `model`, `words`, `tools` |
 //! | [`migration`] | UNDERSTAND: SQL → statements → lock requests (the footprint) | `model`, `words`, `tools` |

@@ -27,11 +27,10 @@ pub fn with_bookkeeping<'f>(
 }
 
 fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
-    let tables = [tool.version_table, tool.lock_table];
     snapshot
         .relations
         .iter()
-        .filter(|(_, relation)| tables.contains(&Some(relation.name.relation.as_str())))
+        .filter(|(_, relation)| tool.has_table(&relation.name))
         .map(|(oid, relation)| LockRequest {
             oid: Some(*oid),
             name: relation.name.clone(),

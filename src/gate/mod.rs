@@ -10,6 +10,13 @@
 //! few milliseconds is over before anybody notices ([`clearing`]): a blocker counts once it outlives the
 //! patience, which its age shows at once, or a second look.
 //!
+//! Floors, from the ground up. A file imports from its own floor and from those below it:
+//!
+//! 1. `party`, `policy`, `held`, `timeouts`, `signs`, `scene`, `pooler`, `standby`, `strictest`, `waiting`, `meets_dump`
+//! 2. `allow`, `blocker`, `clearing`, `chains`, `fails`, `judge`
+//! 3. `waits`, `behind`, `notes`, `holds`, `collisions`
+//! 4. `in_order`, `decide`, `before_backup`
+//!
 //! What is certain is said first: one wait that counts makes the answer WOULD BLOCK, whatever else is
 //! unknown. Without one, a single doubt makes it CANNOT TELL. CLEAR is what is left.
 

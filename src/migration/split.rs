@@ -7,20 +7,9 @@
 use super::psql::commands::{command_name, does};
 use super::psql::variables::with_names_for_variables;
 use super::scan::{Token, newlines, token_at};
+pub use crate::tools::Reading;
 use pg_query::NodeEnum;
 use std::borrow::Cow;
-
-/// What reads a script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reading {
-    /// psql: backslash commands, data after COPY.
-    #[default]
-    Psql,
-    /// A program that sends the text to the server.
-    Server,
-    /// The same, but it knows the data after COPY (Flyway).
-    ServerWithCopy,
-}
 
 /// A part of a script that is handed over as one.
 #[derive(Debug, Clone, PartialEq, Eq)]

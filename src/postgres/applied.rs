@@ -5,9 +5,10 @@
 //! with it, and for a tenth of a second at most. Where the table cannot be read, all migrations count as pending and
 //! a note says so.
 
-use crate::migration::source::applied::{Row, VersionTable, pending};
-use crate::migration::source::tool::Tool;
+use crate::migration::source::applied::{Row, pending};
 use crate::migration::source::{ReadOptions, Source, read_as};
+use crate::tools::Tool;
+use crate::tools::folder::Books;
 use crate::{Error, Result};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -87,13 +88,16 @@ async fn one(
     let mut reading = source.clone();
     for tool in tools {
         let is_first = source.tool.is_some_and(|first| first.name == tool.name);
-        match table_of(&tool.version_table, &tables) {
+        let Some(books) = tool.folder.as_ref().map(|folder| &folder.books) else {
+            continue;
+        };
+        match table_of(tool, books, &tables) {
             Ok(None) => {}
             Err(why) => reading
                 .notes
                 .push(format!("{why}; all migrations count as pending")),
             Ok(Some(table)) => {
-                let rows = match rows(connection, &tool.version_table, table).await {
+                let rows = match rows(connection, books, table).await {
                     Ok(rows) => rows,
                     Err(why) => {
                         reading
@@ -140,10 +144,7 @@ async fn tables(
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-    let names: Vec<&str> = tools
-        .iter()
-        .map(|tool| tool.version_table.relation)
-        .collect();
+    let names: Vec<&str> = tools.iter().filter_map(|tool| tool.version_table).collect();
     let found = sqlx::query_as(TABLES)
         .bind(names)
         .persistent(false)
@@ -156,11 +157,12 @@ async fn tables(
 
 /// The table of a tool: on the search path, or the only one of its kind. An error says why it cannot be told or read.
 fn table_of<'a>(
-    version_table: &VersionTable,
+    tool: &Tool,
+    books: &Books,
     tables: &'a [Found],
 ) -> std::result::Result<Option<&'a Found>, String> {
     let is_it = |table: &&Found| {
-        table.relation == version_table.relation && version_table.is_known_by(&table.columns)
+        tool.version_table == Some(table.relation.as_str()) && books.is_known_by(&table.columns)
     };
     let found: Vec<&Found> = tables.iter().filter(is_it).collect();
     let table = match found.as_slice() {
@@ -192,7 +194,7 @@ fn table_of<'a>(
 
 async fn rows(
     connection: &mut PgConnection,
-    version_table: &VersionTable,
+    books: &Books,
     table: &Found,
 ) -> std::result::Result<Vec<Row>, String> {
     let failed =
@@ -202,7 +204,7 @@ async fn rows(
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-    let query = sqlx::AssertSqlSafe(version_table.query_on(&table.name));
+    let query = sqlx::AssertSqlSafe(books.query_on(&table.name));
     let read = sqlx::query(query)
         .persistent(false)
         .fetch_all(&mut *transaction)

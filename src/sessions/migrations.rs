@@ -49,7 +49,7 @@ pub fn recognise(group: &Group<'_>, index: &Index<'_>) -> Option<Found> {
             certainty = Some(Certainty::Certain);
         }
         if let Some((lock, table)) = tool_by_table(member, index) {
-            let owners = tools::owners_in_words(&table.relation);
+            let owners = tools::owners_in_words(table);
             evidence.push(format!(
                 "pid {} has {} on {table}, the table of {owners}",
                 member.pid, lock.mode
@@ -119,7 +119,7 @@ fn tool_by_table<'a>(backend: &Backend, index: &Index<'a>) -> Option<(&'a Lock, 
         .chain(index.awaited(backend.pid))
         .filter(|lock| lock.mode > LockMode::RowShare)
         .filter_map(|lock| Some((*lock, index.name_of(lock)?)))
-        .find(|(_, name)| tools::is_tools_table(&name.relation))
+        .find(|(_, name)| tools::is_tools_table(name))
 }
 
 /// The strongest lock on a user's relation, where it is one that DDL or `LOCK TABLE` takes.

@@ -5,12 +5,14 @@
 //! stands: however the list changes between a look and a key, the key means the session that was read,
 //! and that row stays on its line. When that session has ended, the cursor is on nobody until it is moved.
 
+mod look;
 mod rows;
 mod screen;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use look::Look;
 pub use rows::{Key, Row, Sort, View};
-pub use screen::{Look, Mode, Screen, Wish};
+pub use screen::{Mode, Screen, Wish};
 pub use view::draw;

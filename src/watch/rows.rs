@@ -1,6 +1,6 @@
 //! The rows of the screen: sessions in a list, or who waits behind whom as a tree.
 
-use super::Look;
+use super::look::Look;
 use crate::model::{Backend, BackendIdentity, BackendState, Role};
 use crate::report::status_words::{ends, one_line, progress};
 use crate::report::{Shown, StatusLine, StatusReport, status_words};

@@ -1,52 +1,11 @@
 //! What the screen knows, and what a look or a key changes in it.
 
+use super::look::Look;
 use super::rows::{Key, Row, Sort, View, rows};
 use crate::kill::{Dossier, dossier};
-use crate::model::{Estimate, Pid, Role, Snapshot};
-use crate::report::{Shown, StatusReport};
-use crate::sessions::{Sessions, WaitGraph, understand};
+use crate::model::Role;
+use crate::report::Shown;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use std::collections::BTreeMap;
-
-/// One look, understood.
-#[derive(Debug, Clone)]
-pub struct Look {
-    /// What was read.
-    pub snapshot: Snapshot,
-    /// Who is who.
-    pub sessions: Sessions,
-    /// Who waits behind whom.
-    pub waits: WaitGraph,
-    /// When backups end.
-    pub estimates: BTreeMap<Pid, Estimate>,
-}
-
-impl Look {
-    /// Understands what was read.
-    #[must_use]
-    pub fn new(snapshot: Snapshot, estimates: BTreeMap<Pid, Estimate>) -> Self {
-        let sessions = understand(&snapshot);
-        let waits = WaitGraph::between_sessions(&snapshot, &sessions);
-        Self {
-            snapshot,
-            sessions,
-            waits,
-            estimates,
-        }
-    }
-
-    /// The same facts as `status` tells.
-    #[must_use]
-    pub fn report<'a>(&'a self, shown: &'a Shown) -> StatusReport<'a> {
-        StatusReport::new(
-            &self.snapshot,
-            &self.sessions,
-            &self.waits,
-            &self.estimates,
-            shown,
-        )
-    }
-}
 
 /// What the keys are for at the moment.
 #[derive(Debug, Clone, PartialEq)]

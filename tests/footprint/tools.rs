@@ -8,6 +8,7 @@
 use crate::common::{self, Database};
 use pgguard::migration::source::{ReadOptions, Source, sources};
 use pgguard::postgres::applied::only_pending;
+use pgguard::tools::Tool;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,7 @@ fn agrees(
 ) {
     let read = || -> Vec<String> { database.sql(recorded).lines().map(str::to_owned).collect() };
     let untouched = pending_in(database, "", folder, None);
-    assert_eq!(untouched.tool.map(|tool| tool.name), Some(tool));
+    assert_eq!(untouched.tool.map(Tool::word).as_deref(), Some(tool));
     assert!(
         untouched.notes[0].contains("has no version table in this database"),
         "{:?}",

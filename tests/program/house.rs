@@ -205,7 +205,7 @@ fn module_of(path: &Path) -> Option<Module> {
 /// The text without comments, without what only tests see.
 fn code_of(text: &str) -> String {
     let text = text
-        .find("#[cfg(test)]\nmod ")
+        .find("#[cfg(test)]\nmod tests {")
         .map_or(text, |at| &text[..at]);
     text.lines()
         .map(|line| line.find("//").map_or(line, |at| &line[..at]))
@@ -311,8 +311,66 @@ fn map() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
+/// The floors that a room's own documentation lists, from the ground up: files and folders of the room.
+fn floors(room: &Module) -> Vec<BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(room.join("/"))
+        .join("mod.rs");
+    let text = fs::read_to_string(path).expect("a room");
+    let mut floors: Vec<BTreeSet<String>> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("//! ")) {
+        let begins = line.starts_with(|c: char| c.is_ascii_digit());
+        if begins {
+            floors.push(BTreeSet::new());
+        }
+        if let Some(floor) = floors
+            .last_mut()
+            .filter(|_| begins || line.starts_with("   "))
+        {
+            floor.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    floors
+}
+
 #[test]
-#[ignore = "the house is being rebuilt"]
+fn a_file_of_a_room_with_floors_imports_nothing_from_above() {
+    let house = House::read();
+    let mut wrong = BTreeSet::new();
+    for room in ["gate", "migration/footprint"] {
+        let room: Module = room.split('/').map(str::to_owned).collect();
+        let floors = floors(&room);
+        let floor_of = |module: &Module| {
+            let name = module.get(room.len())?;
+            floors.iter().position(|floor| floor.contains(name))
+        };
+        for file in house.files.values() {
+            if !file.module.starts_with(&room) || file.module == room {
+                continue;
+            }
+            let shown = file.module.join("/");
+            let Some(floor) = floor_of(&file.module) else {
+                wrong.insert(format!("{shown} is on no floor"));
+                continue;
+            };
+            for import in house.imports(file) {
+                if import.starts_with(&room) && floor_of(import).is_none_or(|other| other > floor) {
+                    wrong.insert(format!("{shown} -> {}", import.join("/")));
+                }
+            }
+        }
+        for name in floors.iter().flatten() {
+            let module: Module = room.iter().chain([name]).cloned().collect();
+            if !house.files.contains_key(&module) {
+                wrong.insert(format!("{} is no file", module.join("/")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the floors: {wrong:#?}");
+}
+
+#[test]
 fn no_files_import_each_other_in_a_circle() {
     let circles = House::read().circles();
     assert!(circles.is_empty(), "circles of files: {circles:#?}");

@@ -5,8 +5,8 @@ use super::pages::{Page, page};
 use crate::check::{CONNECTION, MODES};
 use crate::cli::Cli;
 use crate::commands::check::arguments::Arguments;
-use crate::migration::source::tool::TOOLS;
 use crate::model::Role;
+use crate::tools::{TOOLS, Tool};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory as _};
 
@@ -106,13 +106,10 @@ fn in_short(arg: Arg, page: Option<&Page>) -> Arg {
 
 /// The values of options that take a word of a list, for completions; parsing takes more forms of them.
 fn with_values(command: Command) -> Command {
-    let tools: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
-    let roles: Vec<&str> = Role::ALL.iter().map(|role| role.word()).collect();
-    let modes: Vec<&str> = MODES
-        .iter()
-        .map(|mode| mode.name)
-        .chain([CONNECTION])
-        .collect();
+    let tools: Vec<String> = TOOLS.iter().map(Tool::word).collect();
+    let roles: Vec<String> = Role::ALL.iter().map(|role| role.word().into()).collect();
+    let modes = MODES.iter().map(|mode| mode.name).chain([CONNECTION]);
+    let modes: Vec<String> = modes.map(Into::into).collect();
     let is_status = command.get_name() == "status";
     command
         .mut_args(|arg| {

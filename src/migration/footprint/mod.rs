@@ -33,6 +33,16 @@
 //! | `newer.rs` | what only a newer server knows, read by hand |
 //! | `reach.rs` | which names to look up |
 //!
+//! Floors, from the ground up. A file imports from its own floor and from those below it:
+//!
+//! 1. `world`, `names`, `tree`
+//! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`
+//! 3. `types`, `altering`, `dependency`, `condition`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
+//!    `storage`, `query`, `index`
+//! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
+//!    `objects`
+//! 5. `create_table`, `alter_table`, `command`
+//!
 //! What cannot be seen (`DO`, functions with bodies of their own, event triggers) makes a statement opaque:
 //! what is known is still listed, and nothing is guessed.
 

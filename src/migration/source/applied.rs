@@ -1,64 +1,13 @@
 //! What a tool has applied already, by its version table: which rows mean what. Reading it is `postgres::applied`'s.
 
-use super::name::natural;
-use super::tool::Tool;
 use super::{ReadOptions, Source, read_as};
 use crate::Result;
+use crate::tools;
+use crate::tools::folder::Check;
+use crate::tools::name::natural;
 use serde::{Deserialize, Serialize};
 
-/// Where a tool records what it has applied.
-#[derive(Debug, Clone, Copy)]
-pub struct VersionTable {
-    /// Its default name.
-    pub relation: &'static str,
-    /// Columns by which it is known: several tools give their tables the same name.
-    pub columns: &'static [&'static str],
-    /// Columns that another tool's table of that name has.
-    pub lacks: &'static [&'static str],
-    /// How a row says that a migration is applied.
-    pub check: Check,
-    /// Reads `{table}` as (id text, whether it was finished, checksum text), the last row of an id being the one
-    /// that counts.
-    pub query: &'static str,
-    /// An id of the table in the form of [`super::Migration::id`]; `None`: it is in that form.
-    pub normal: fn(&str) -> Option<String>,
-}
-
-/// How a row says that a migration is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// It names it.
-    Listed,
-    /// It names it or a later one, by number.
-    UpTo,
-}
-
-impl VersionTable {
-    /// What most tables have in common.
-    pub(super) const LISTED: Self = Self {
-        relation: "",
-        columns: &[],
-        lacks: &[],
-        check: Check::Listed,
-        query: "",
-        normal: |_| None,
-    };
-
-    /// The query on a table whose name is quoted as an identifier already.
-    #[must_use]
-    pub fn query_on(&self, table: &str) -> String {
-        self.query.replace("{table}", table)
-    }
-
-    /// Whether a table with these columns is this tool's.
-    #[must_use]
-    pub fn is_known_by(&self, columns: &[String]) -> bool {
-        let has = |name: &&str| columns.iter().any(|column| column == name);
-        self.columns.iter().all(has) && !self.lacks.iter().any(has)
-    }
-}
-
-/// A row of a version table, as [`VersionTable::query`] gives it.
+/// A row of a version table, as [`crate::tools::folder::Books::query`] gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The migration.
@@ -115,7 +64,7 @@ impl Applied {
 fn as_the_tools(source: &Source, tool: Option<&str>, options: &ReadOptions) -> Result<Source> {
     match tool {
         Some(name) if source.tool.is_none_or(|tool| tool.name != name) => {
-            read_as(source, Tool::named(name)?, options)
+            read_as(source, tools::asked_for(name)?, options)
         }
         _ => Ok(source.clone()),
     }
@@ -128,11 +77,13 @@ pub fn pending(mut source: Source, rows: &[Row]) -> Source {
     let Some(tool) = source.tool.filter(|_| source.is_folder) else {
         return source;
     };
-    let table = &tool.version_table;
+    let Some(books) = tool.folder.as_ref().map(|folder| &folder.books) else {
+        return source;
+    };
     let rows: Vec<Row> = rows
         .iter()
         .map(|row| Row {
-            id: (table.normal)(&row.id).unwrap_or_else(|| row.id.clone()),
+            id: (books.normal)(&row.id).unwrap_or_else(|| row.id.clone()),
             ..row.clone()
         })
         .collect();
@@ -147,7 +98,7 @@ pub fn pending(mut source: Source, rows: &[Row]) -> Source {
         !is_applied(
             &migration.id,
             migration.checksum.as_deref(),
-            table.check,
+            books.check,
             &rows,
         )
     });
@@ -192,15 +143,4 @@ fn numbers(version: &str) -> Vec<u128> {
         parts.pop();
     }
     parts
-}
-
-/// Flyway's checksum of a file: CRC-32 over its lines without their ends, as a signed number (ChecksumCalculator.java).
-pub(super) fn flyway_checksum(text: &str) -> String {
-    let text = text.trim_start_matches('\u{feff}');
-    let crc = text.lines().flat_map(str::bytes).fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
-    });
-    (!crc).cast_signed().to_string()
 }

@@ -1,7 +1,7 @@
 //! Whether the text that was read is what the server gets: encodings, byte order marks, NUL bytes.
 
-use super::layout::{Encoding, File};
 use crate::migration::scan::words;
+use crate::tools::layout::{Encoding, File};
 
 /// Encodings of clients in which the second byte of a character may look like ASCII, a backslash among it
 /// (`PG_ENCODING_BE_LAST`, pg_wchar.h). psql takes such a character whole, and so reads another text.
@@ -115,8 +115,8 @@ fn client_encodings(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{Layout, text_of};
     use super::*;
+    use crate::tools::layout::{Layout, text_of};
 
     fn of(bytes: &[u8]) -> Vec<String> {
         let layout = Layout::of_text("a.sql", text_of(bytes));

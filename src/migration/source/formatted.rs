@@ -1,11 +1,9 @@
 //! Liquibase's formatted SQL: one file, several changesets, each a migration of its own.
 
-use super::layout::File;
-use super::section::comment;
-use super::{Migration, Script, Sender, TransactionHabit};
-
-/// A file begins with this comment.
-pub const FIRST_LINE: &str = "liquibase formatted sql";
+use super::migration::Migration;
+use crate::migration::script::{Script, Sender, TransactionHabit};
+use crate::tools::comment::comment;
+use crate::tools::layout::File;
 
 /// The changesets of a file: `--changeset author:id runInTransaction:false`, up to the next one. What `--rollback`
 /// says is a comment, so it needs no care.

@@ -1,6 +1,6 @@
 //! Frameworks whose migrations are code: how they print SQL for `pgguard gate -`.
 
-use super::layout::Layout;
+use crate::tools::layout::Layout;
 
 /// How a folder of code is recognised, and what to run instead.
 struct Framework {

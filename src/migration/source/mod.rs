@@ -1,28 +1,27 @@
 //! Where a migration comes from: files, folders as the known tools lay them out, or standard input.
 //!
 //! A folder is read as its tool would run it: only the parts that go up, in the tool's order, with the tool's
-//! transactions. [`tool::TOOLS`] is the one table of what is known about them. What the tool has applied
+//! transactions. [`tools::TOOLS`] is the one table of what is known about them. What the tool has applied
 //! already is told by its version table ([`applied`]); without a server everything counts as pending.
 
 pub mod applied;
 mod bytes;
 mod formatted;
 mod frameworks;
-mod layout;
-mod listed;
-mod name;
+mod migration;
+mod ordered;
 mod section;
-pub mod tool;
 
 use super::psql::{count, is_empty, missing_includes};
 use super::script::{Script, Sender, TransactionHabit};
 use super::split::Reading;
-use crate::tools;
+use crate::tools::comment::has_comment;
+use crate::tools::layout::{self, Layout};
+use crate::tools::{self, Likeness, TOOLS, Tool, name};
 use crate::{Error, Result};
-use layout::Layout;
+pub use migration::Migration;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use tool::{Likeness, TOOLS, Tool};
 
 /// How to read what was named on the command line.
 #[derive(Debug, Clone, Default)]
@@ -70,17 +69,6 @@ pub struct Source {
     pub notes: Vec<String>,
 }
 
-/// One migration of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
-    /// As the tool's version table knows it.
-    pub id: String,
-    /// What the tool compares to run a repeatable migration again; `None`: it runs once.
-    pub checksum: Option<String>,
-    /// What it runs.
-    pub script: Script,
-}
-
 /// Reads what was named, in the order it will run, applied or not.
 ///
 /// # Errors
@@ -105,39 +93,11 @@ pub fn scripts(sources: Vec<Source>) -> Vec<Script> {
 /// What cannot be read; a folder that no tool is known by, or more than one; one without a migration; a file or
 /// input that was named and holds no statement: nothing to look at is no reason for a green light.
 pub fn sources(paths: &[PathBuf], options: &ReadOptions) -> Result<Vec<Source>> {
-    let Some(name) = options.tool.as_deref() else {
-        return paths
-            .iter()
-            .map(|path| source(path, None, options))
-            .collect();
-    };
-    match (Tool::named(name), tools::named(name)) {
-        (Ok(tool), _) => paths
-            .iter()
-            .map(|path| source(path, Some(tool), options))
-            .collect(),
-        // Its migrations are code; what is given is the SQL that they run.
-        (Err(_), Some(row)) => {
-            let habit = options.habit.or(Some(row.habit));
-            let options = ReadOptions {
-                habit,
-                ..options.clone()
-            };
-            let read = paths.iter().map(|path| source(path, None, &options));
-            read.map(|read| read.map(|source| sent_by(source, row)))
-                .collect()
-        }
-        (Err(error), None) => Err(error),
-    }
-}
-
-/// The source as SQL that a tool sends whose migrations are code.
-fn sent_by(mut source: Source, row: &'static tools::Tool) -> Source {
-    for migration in &mut source.migrations {
-        migration.script.sender.tool = Some(row.name);
-        migration.script.sender.reading = Reading::Server;
-    }
-    source
+    let tool = options.tool.as_deref().map(tools::asked_for).transpose()?;
+    paths
+        .iter()
+        .map(|path| source(path, tool, options))
+        .collect()
 }
 
 /// Refuses what is too large, before anything of it is parsed.
@@ -186,8 +146,9 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
         Some(tool) => (Some(tool), Vec::new()),
         None => recognised(&layout)?,
     };
-    let mut migrations = match tool {
-        Some(tool) => tool.migrations(&layout)?,
+    let folder = tool.and_then(|tool| Some((tool, tool.folder.as_ref()?)));
+    let mut migrations = match folder {
+        Some((tool, folder)) => ordered::migrations(tool, folder, &layout)?,
         None => plain(&layout)?,
     };
     for migration in &mut migrations {
@@ -199,7 +160,8 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
         include(&mut migration.script);
     }
     check_size(&layout, &migrations, options.limits)?;
-    if let Some(habit) = options.habit {
+    let code = tool.filter(|_| folder.is_none());
+    if let Some(habit) = options.habit.or(code.map(|tool| tool.habit)) {
         migrations
             .iter_mut()
             .for_each(|migration| migration.script.habit = habit);
@@ -221,7 +183,7 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
             "cannot look at {what}: it holds no SQL statement; see whether the command that makes it failed"
         )));
     }
-    if tool.is_none() && layout.is_folder && options.habit.is_none() {
+    if folder.is_none() && layout.is_folder && options.habit.is_none() {
         layout.notes.push(format!(
             "no tool's layout: all {} files of {} count as pending, each statement by itself; say --tool NAME or \
              --transaction file",
@@ -254,7 +216,7 @@ fn sender(tool: Option<&'static Tool>, file: Option<&layout::File>) -> Sender {
         cut_after: tool
             .and_then(|tool| tool.keeps_together)
             .map_or_else(Vec::new, |marks| section::cuts(text, marks)),
-        fills_in: section::has_comment(text, "+goose envsub on"),
+        fills_in: has_comment(text, "+goose envsub on"),
         doubts: file.map_or_else(Vec::new, |file| {
             bytes::doubts(file, name.unwrap_or("psql"), strips_mark)
         }),
@@ -301,7 +263,11 @@ fn recognised(layout: &Layout) -> Result<(Option<&'static Tool>, Vec<&'static To
     let of = |likeness| {
         TOOLS
             .iter()
-            .filter(move |tool| (tool.recognised)(layout) == likeness)
+            .filter(move |tool| {
+                tool.folder
+                    .as_ref()
+                    .is_some_and(|folder| (folder.recognised)(layout) == likeness)
+            })
             .collect::<Vec<_>>()
     };
     let weaker = of(Likeness::Possible);
@@ -324,7 +290,7 @@ fn recognised(layout: &Layout) -> Result<(Option<&'static Tool>, Vec<&'static To
                     "cannot tell whose migrations {} holds: it looks like those of {}; say which with --tool {}",
                     layout.name,
                     names.join(" and "),
-                    names[0],
+                    several[0].word(),
                 )));
             }
         }
@@ -365,8 +331,12 @@ fn plain(layout: &Layout) -> Result<Vec<Migration>> {
 fn none_in(layout: &Layout, tool: Option<&Tool>) -> Error {
     let path = &layout.name;
     let help = match tool {
-        Some(tool) => format!("{} expects {}", tool.name, tool.expects),
-        None => frameworks::help(layout)
+        Some(Tool {
+            name,
+            folder: Some(folder),
+            ..
+        }) => format!("{name} expects {}", folder.expects),
+        _ => frameworks::help(layout)
             .unwrap_or_else(|| "name the folder that holds the .sql files".to_owned()),
     };
     Error::Usage(format!(

@@ -1,42 +1,7 @@
 //! The part of a file that goes up, where a tool keeps both ways in one: between its marks.
 
-/// How a tool marks the parts of a file, in comments. Each mark is the beginning of a comment's text, lower case,
-/// with single spaces and without the dashes.
-#[derive(Debug, Clone, Copy)]
-pub struct Marks {
-    /// Begins the part that goes up; empty: the file begins with it.
-    pub up: &'static str,
-    /// Begins the part that goes down; empty: there is none.
-    pub down: &'static str,
-    /// Whether a file without the first mark goes up as a whole (else its tool refuses it).
-    pub whole_without: bool,
-}
-
-/// The file is one part.
-pub const WHOLE: Marks = Marks {
-    up: "",
-    down: "",
-    whole_without: true,
-};
-
-/// The text of a comment line as marks are written: `-- +Goose  Up` → `+goose up`.
-pub fn comment(line: &str) -> Option<String> {
-    let text = line.trim_start().strip_prefix("--")?;
-    let text = text.trim_start_matches(|c: char| c == '-' || c.is_whitespace());
-    Some(
-        text.split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_ascii_lowercase(),
-    )
-}
-
-/// Whether a text has a comment that begins so.
-pub fn has_comment(text: &str, mark: &str) -> bool {
-    text.lines()
-        .filter_map(comment)
-        .any(|comment| comment.starts_with(mark))
-}
+use crate::tools::comment::{comment, has_comment};
+use crate::tools::folder::Marks;
 
 /// The part that goes up, on its own lines of the file: other lines are left empty. `None`: it is not marked.
 pub fn up(text: &str, marks: &Marks) -> Option<String> {

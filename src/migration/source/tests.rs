@@ -210,7 +210,11 @@ fn each_layout_is_recognised_ordered_and_run_as_its_tool_does() {
         ),
     ] {
         let source = source_of(fixture(folder), None);
-        assert_eq!(source.tool.map(|tool| tool.name), Some(tool), "{folder}");
+        assert_eq!(
+            source.tool.map(Tool::word).as_deref(),
+            Some(tool),
+            "{folder}"
+        );
         assert_eq!(shown(&source), expected, "{folder}");
         assert_eq!(
             shown(&source_of(fixture(folder), Some(tool))),
@@ -278,7 +282,7 @@ fn one_file_of_a_folder_is_run_as_its_tool_runs_it() {
         ),
     ] {
         let source = source_of(fixture(file), None);
-        assert_eq!(source.tool.map(|tool| tool.name), tool, "{file}");
+        assert_eq!(source.tool.map(Tool::word).as_deref(), tool, "{file}");
         assert_eq!(shown(&source), [expected]);
     }
 }
@@ -321,12 +325,10 @@ fn what_cannot_be_read_in_one_way_is_refused_with_the_way_out() {
         habit: None,
         ..ReadOptions::default()
     };
-    assert!(
-        sources(&[path("two")], &unknown)
-            .unwrap_err()
-            .to_string()
-            .contains("pgguard knows sqlx, ")
-    );
+    let refused = sources(&[path("two")], &unknown).unwrap_err().to_string();
+    let (_, known) = refused.split_once("pgguard knows ").unwrap();
+    let words: Vec<String> = TOOLS.iter().map(Tool::word).collect();
+    assert_eq!(known, words.join(", "));
 }
 
 #[test]
@@ -402,7 +404,7 @@ fn what_is_applied_is_left_out_by_each_tools_rule() {
         left("flyway", &[row("<= 1.9", true, None)]).0,
         ["1.10", "2", "3", "R big orders"]
     );
-    let same = applied::flyway_checksum(
+    let same = ordered::flyway_checksum(
         "CREATE OR REPLACE VIEW big_orders AS SELECT * FROM orders WHERE total > 100;",
     );
     assert!(
@@ -432,7 +434,7 @@ fn a_run_that_broke_off_stays_pending_and_is_told() {
 fn a_checksum_is_the_one_of_a_known_text() {
     // The check value of CRC-32: 0xCBF43926.
     assert_eq!(
-        applied::flyway_checksum("1234\r\n56789\n"),
+        ordered::flyway_checksum("1234\r\n56789\n"),
         0xCBF4_3926_u32.cast_signed().to_string()
     );
 }
@@ -512,7 +514,7 @@ fn a_folder_of_supabase_is_known_by_its_place() {
         std::fs::write(root.join(name), "select 1;").unwrap();
     }
     let source = source_of(root, None);
-    assert_eq!(source.tool.unwrap().name, "supabase");
+    assert_eq!(source.tool.unwrap().name, "Supabase");
     let ids: Vec<_> = source.migrations.iter().map(|m| m.id.as_str()).collect();
     assert_eq!(ids, ["20240101000000", "20240202000000"]);
     let rows = [Row {
@@ -524,42 +526,59 @@ fn a_folder_of_supabase_is_known_by_its_place() {
 }
 
 #[test]
-fn sql_of_a_tool_whose_migrations_are_code_is_sent_as_the_tool_does() {
+fn each_tool_that_has_a_row_can_be_named() {
     // cases/migrations/23, 7
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("printed.sql");
-    std::fs::write(&file, "select 1;\n\\echo no\n").unwrap();
-    for row in crate::tools::TOOLS {
-        if Tool::named(row.name).is_ok() {
-            continue;
-        }
-        let name = row.name.replace([' ', '-'], "").to_lowercase();
-        let script = source_of(file.clone(), Some(&name))
-            .migrations
-            .remove(0)
-            .script;
-        assert_eq!(
-            (script.habit, script.sender.tool),
-            (row.habit, Some(row.name)),
-            "{name}"
+    let marks: Vec<&str> = TOOLS
+        .iter()
+        .filter_map(|tool| Some(tool.folder.as_ref()?.marks.up))
+        .collect();
+    let mut text = "--changeset ann:1\n".to_owned();
+    for mark in marks {
+        text.push_str(&format!("-- {mark}\n"));
+    }
+    text.push_str("select 1;\n\\echo no\n");
+    std::fs::write(&file, text).unwrap();
+    for row in TOOLS {
+        let word = row.word();
+        assert!(
+            std::ptr::eq(tools::asked_for(&word).unwrap(), row),
+            "{word}"
         );
+        assert!(
+            std::ptr::eq(tools::asked_for(row.name).unwrap(), row),
+            "{word}"
+        );
+        let source = source_of(file.clone(), Some(&word));
+        assert_eq!(source.tool.map(|tool| tool.name), Some(row.name));
+        let script = source.migrations.into_iter().next().unwrap().script;
+        assert_eq!(script.sender.reading, row.reading, "{word}");
+        let is_psql = row.reading == Reading::Psql;
+        assert_eq!(script.sender.tool, (!is_psql).then_some(row.name));
+        if row.folder.is_none() {
+            assert_eq!(script.habit, row.habit, "{word}");
+        }
         let found = crate::migration::statement::statements(&[script]);
         let refused = |body: &Body| matches!(body, Body::Unparsable(why) if why.contains("take the line out"));
-        assert!(refused(&found[1].body), "{name}: {:?}", found[1]);
+        let is_refused = found.iter().any(|statement| refused(&statement.body));
+        assert_eq!(is_refused, !is_psql, "{word}: {found:?}");
     }
 }
 
 #[test]
-fn each_tool_whose_files_are_read_has_its_row_among_the_tools() {
-    for tool in tool::TOOLS {
-        let row = crate::tools::named(tool.name).expect(tool.name);
-        assert_eq!(row.habit, tool.habit, "{}", tool.name);
-        if let Some(table) = row
-            .version_table
-            .filter(|_| tool.name != "graphile-migrate")
-        {
-            assert_eq!(table, tool.version_table.relation, "{}", tool.name);
-        }
+fn a_row_is_whole() {
+    for row in TOOLS {
+        assert!(
+            row.lock_table.is_none() || row.version_table.is_some(),
+            "{}",
+            row.name
+        );
+        let Some(folder) = &row.folder else { continue };
+        assert!(row.version_table.is_some(), "{}", row.name);
+        assert!(!folder.expects.is_empty(), "{}", row.name);
+        assert!(!folder.books.columns.is_empty(), "{}", row.name);
+        assert!(folder.books.query.contains("{table}"), "{}", row.name);
     }
 }
 

@@ -1,0 +1,46 @@
+//! What the screen draws: one look, understood.
+
+use crate::model::{Estimate, Pid, Snapshot};
+use crate::report::{Shown, StatusReport};
+use crate::sessions::{Sessions, WaitGraph, understand};
+use std::collections::BTreeMap;
+
+/// One look, understood.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// Who is who.
+    pub sessions: Sessions,
+    /// Who waits behind whom.
+    pub waits: WaitGraph,
+    /// When backups end.
+    pub estimates: BTreeMap<Pid, Estimate>,
+}
+
+impl Look {
+    /// Understands what was read.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, estimates: BTreeMap<Pid, Estimate>) -> Self {
+        let sessions = understand(&snapshot);
+        let waits = WaitGraph::between_sessions(&snapshot, &sessions);
+        Self {
+            snapshot,
+            sessions,
+            waits,
+            estimates,
+        }
+    }
+
+    /// The same facts as `status` tells.
+    #[must_use]
+    pub fn report<'a>(&'a self, shown: &'a Shown) -> StatusReport<'a> {
+        StatusReport::new(
+            &self.snapshot,
+            &self.sessions,
+            &self.waits,
+            &self.estimates,
+            shown,
+        )
+    }
+}
