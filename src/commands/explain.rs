@@ -7,7 +7,7 @@ use crate::door::{self, Form};
 use crate::look::facts::Facts;
 use crate::look::migrations::{self, Acting};
 use crate::migration::footprint;
-use crate::migration::statement::statements;
+use crate::migration::statement::statements_in;
 use crate::report::{explain_json, explain_text};
 
 /// Runs the command.
@@ -22,7 +22,7 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     for note in notes {
         door::say(&note);
     }
-    let statements = statements(&scripts);
+    let statements = statements_in(&scripts, &facts.begins(None).await?);
     let acting = Acting::of(args.migration.role.as_ref(), None);
     let catalog = migrations::catalog(&mut facts, &statements, &acting).await?;
     let footprint = footprint::of(&statements, catalog, 0);

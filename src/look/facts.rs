@@ -10,7 +10,7 @@ use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
 use crate::postgres::sample::{self, Samples};
-use crate::postgres::{applied, catalog, snapshot, statements, tables, usage};
+use crate::postgres::{applied, catalog, role_settings, snapshot, statements, tables, usage};
 use crate::recording::Recording;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -123,19 +123,49 @@ impl Facts {
         Ok((crate::migration::source::scripts(sources), notes))
     }
 
-    /// The catalog behind what a migration reaches.
+    /// What a session of the migration begins with, as far as it is known: by server, database, role and options.
+    /// `login`: the role that it has logged in as, where that is known.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn begins(&mut self, login: Option<&str>) -> Result<BTreeMap<String, String>> {
+        let connection = match &mut self.from {
+            From::Server(connection) => connection,
+            From::Recording { .. } => {
+                let Recording { catalog, looks, .. } = &self.recording;
+                let catalog = catalog.as_ref().map(|c| &c.session.begins);
+                let looked = looks.last().map(|look| &look.server.settings);
+                let known = catalog.filter(|begins| !begins.is_empty()).or(looked);
+                return Ok(known.cloned().unwrap_or_default());
+            }
+        };
+        let mut begins = connection.server().settings.clone();
+        if let Some(login) = login.filter(|login| *login != connection.server().user) {
+            role_settings::of(connection, login)
+                .await?
+                .put_into(&mut begins);
+        }
+        Ok(begins)
+    }
+
+    /// The catalog behind what a migration reaches, for sessions that begin with these settings.
     ///
     /// # Errors
     /// When it cannot be read; when the recording has none.
-    pub async fn catalog(&mut self, reach: &Reach) -> Result<Catalog> {
+    pub async fn catalog(
+        &mut self,
+        reach: &Reach,
+        begins: BTreeMap<String, String>,
+    ) -> Result<Catalog> {
         match &mut self.from {
             From::Server(connection) => {
                 let limits = connection.limits_that_keep_the_path();
-                let catalog = connection
+                let mut catalog = connection
                     .within_deadline("reading the catalog", async |session| {
                         catalog::load(session, reach, &limits).await
                     })
                     .await?;
+                catalog.session.begins = begins;
                 if self.records {
                     self.recording.catalog = Some(catalog.clone());
                 }

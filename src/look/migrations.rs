@@ -79,7 +79,8 @@ pub async fn catalog(
     let mut reach = footprint::reach(statements);
     reach.acting.extend(acting.role.clone());
     reach.login.clone_from(&acting.login);
-    let mut catalog = facts.catalog(&reach).await?;
+    let begins = facts.begins(acting.login.as_deref()).await?;
+    let mut catalog = facts.catalog(&reach, begins).await?;
     catalog.session.acting.clone_from(&acting.role);
     Ok(catalog)
 }

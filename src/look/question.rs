@@ -8,7 +8,7 @@ use crate::cli::{ConnectArgs, MigrationArgs, RecordArgs};
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
-use crate::migration::statement::statements;
+use crate::migration::statement::statements_in;
 use crate::model::{Footprint, SessionSettings, Snapshot, Verdict};
 use crate::sessions::{Sessions, understand};
 use std::panic::resume_unwind;
@@ -159,7 +159,8 @@ impl Question {
         let (scripts, notes) = facts
             .pending(self.sources.clone(), &options, self.args.all)
             .await?;
-        let statements = statements(&scripts);
+        let begins = facts.begins(acting.login.as_deref()).await?;
+        let statements = statements_in(&scripts, &begins);
         let catalog = migrations::catalog(facts, &statements, acting).await?;
         Ok(Some(Asked {
             session: catalog.session.clone(),

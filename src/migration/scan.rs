@@ -1,6 +1,38 @@
 //! The few rules of lexing that decide where a statement ends (scan.l, psqlscan.l): quotes, dollar quotes,
 //! nested comments, words, brackets.
 
+/// Encodings of clients in which the second byte of a character may look like ASCII, a backslash among it
+/// (`PG_ENCODING_BE_LAST`, pg_wchar.h). psql takes such a character whole, and so reads another text.
+const WIDE: &[&str] = &[
+    "sjis",
+    "mskanji",
+    "shiftjis",
+    "win932",
+    "windows932",
+    "win943",
+    "windows943",
+    "shiftjis2004",
+    "sjis2004",
+    "big5",
+    "win950",
+    "windows950",
+    "gbk",
+    "win936",
+    "windows936",
+    "uhc",
+    "win949",
+    "windows949",
+    "gb18030",
+    "johab",
+];
+
+/// Whether an encoding is one of those. Letters and digits of its name count (`pg_char_to_encoding`).
+pub fn is_wide(encoding: &str) -> bool {
+    let letters = encoding.chars().filter(char::is_ascii_alphanumeric);
+    let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    WIDE.contains(&name.as_str())
+}
+
 /// What the scanner sees at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
@@ -190,15 +222,22 @@ fn dollar(sql: &str, at: usize) -> (Token, usize) {
 }
 
 /// Whether a plain string ('…', no E'…') holds a backslash: with `standard_conforming_strings = off` it would end
-/// elsewhere.
+/// elsewhere. A body in dollar quotes may hold such strings of its own.
 pub fn has_plain_backslash(sql: &str) -> bool {
+    let bytes = sql.as_bytes();
+    if !bytes.contains(&b'\\') {
+        return false;
+    }
     let mut at = 0;
     while at < sql.len() {
         let (token, end) = token_at(sql, at);
-        if token == Token::Quoted
-            && sql.as_bytes()[at] == b'\''
-            && sql.as_bytes()[at..end].contains(&b'\\')
-        {
+        let text = &bytes[at..end];
+        let may_escape = match text[0] {
+            b'\'' => true,
+            b'$' => text.contains(&b'\''),
+            _ => false,
+        };
+        if token == Token::Quoted && may_escape && text.contains(&b'\\') {
             return true;
         }
         at = end;

@@ -2,7 +2,8 @@
 //! `set_config`, savepoints, COMMIT and ROLLBACK, as Postgres follows them (guc.c, `AtEOXact_GUC`).
 //!
 //! It follows every setting by its name; what a value means is for those who ask. A setting that it does not have
-//! is as the session began.
+//! is as the session began: as the server, the database, the role and the connection's options set it, where that
+//! is known.
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -10,6 +11,7 @@ use pg_query::protobuf::{
     VariableSetStmt, a_const::Val,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A value that the migration gave a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     now: Layer,
+    /// What each session begins with, as far as it is known.
+    began: Arc<BTreeMap<String, String>>,
     /// At BEGIN (no name) and at each SAVEPOINT.
     saved: Vec<(Option<String>, Layer)>,
 }
@@ -61,6 +65,9 @@ pub enum Move {
     PutBack(&'static [&'static str]),
 }
 
+/// Whether a backslash in a plain string is only a backslash. Since version 19 it always is (commit 45762084).
+pub const STANDARD_STRINGS: &str = "standard_conforming_strings";
+
 /// Settings that RESET ALL leaves alone (`GUC_NO_RESET_ALL`, guc_tables.c).
 const NOT_RESET: &[&str] = &[
     "role",
@@ -83,7 +90,7 @@ const DECIDING: &[&str] = &[
     "role",
     "session_authorization",
     "session_replication_role",
-    "standard_conforming_strings",
+    STANDARD_STRINGS,
     "check_function_bodies",
     "enable_partition_pruning",
     "lock_timeout",
@@ -102,13 +109,39 @@ impl Settings {
         began
     }
 
-    /// What is in force; `None`: what the session began with.
+    /// The same machine, and what each of its sessions begins with.
+    #[must_use]
+    pub fn beginning_with(mut self, began: BTreeMap<String, String>) -> Self {
+        self.began = Arc::new(began);
+        self
+    }
+
+    /// What the migration set; `None`: what the session began with.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self.now.local.get(name) {
             Some(local) => local.as_ref(),
             None => self.now.session.get(name),
         }
+    }
+
+    /// What is in force: what the migration set, else what the session began with; `None`: it is unknown.
+    #[must_use]
+    pub fn in_force(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Value::Is(text)) => Some(text),
+            Some(Value::Unknown) => None,
+            None => self.began.get(name).map(String::as_str),
+        }
+    }
+
+    /// Whether the server may take a backslash in a plain string ('…', no E'…') as an escape. Where nothing is known
+    /// of the setting it is on, its default.
+    #[must_use]
+    pub fn may_escape_plain_strings(&self) -> bool {
+        let is_known =
+            self.get(STANDARD_STRINGS).is_some() || self.began.contains_key(STANDARD_STRINGS);
+        is_known && self.in_force(STANDARD_STRINGS).and_then(truth) != Some(true)
     }
 
     /// The same as a text; `None` also where it is not known.
@@ -145,8 +178,8 @@ impl Settings {
     /// Whether the transaction is SERIALIZABLE, READ ONLY and DEFERRABLE; outside a block, whether the next one is.
     #[must_use]
     pub fn waits_for_safe_snapshot(&self, in_block: bool) -> bool {
-        let [isolation, read_only, deferrable] =
-            CHARACTERISTICS.map(|(own, default)| self.text(if in_block { own } else { default }));
+        let [isolation, read_only, deferrable] = CHARACTERISTICS
+            .map(|(own, default)| self.in_force(if in_block { own } else { default }));
         isolation == Some("serializable")
             && read_only.and_then(truth) == Some(true)
             && deferrable.and_then(truth) == Some(true)
@@ -155,7 +188,13 @@ impl Settings {
     /// Plays what happens to the session.
     pub fn play(&mut self, happens: &Move) {
         match happens {
-            Move::Session => *self = Self::default(),
+            Move::Session => {
+                let began = std::mem::take(&mut self.began);
+                *self = Self {
+                    began,
+                    ..Self::default()
+                };
+            }
             Move::Begin => self.begin(),
             Move::Commit => {
                 self.saved.clear();
@@ -201,7 +240,8 @@ impl Settings {
     fn begin(&mut self) {
         self.saved = vec![(None, self.now.clone())];
         for (own, default) in CHARACTERISTICS {
-            let value = self.get(default).cloned();
+            let began = || self.began.get(default).cloned().map(Value::Is);
+            let value = self.get(default).cloned().or_else(began);
             self.now.local.insert(own.to_owned(), value);
         }
     }
@@ -398,7 +438,8 @@ pub fn identifiers(list: &str) -> Vec<String> {
 }
 
 /// A word as Postgres reads a truth value (`parse_bool`, bool.c).
-fn truth(word: &str) -> Option<bool> {
+#[must_use]
+pub fn truth(word: &str) -> Option<bool> {
     let word = word.trim().to_ascii_lowercase();
     let begins = |whole: &str, shortest: usize| word.len() >= shortest && whole.starts_with(&word);
     match word.as_str() {

@@ -3,13 +3,15 @@
 use super::allowed;
 use super::depth;
 use super::psql::{self, What};
-use super::scan::{has_plain_backslash, newlines};
+use super::scan::{has_plain_backslash, is_wide, newlines};
 pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit};
-use super::settings::Settings;
+use super::settings::{STANDARD_STRINGS, Settings};
 use super::split::pieces;
 use super::transactions::Session;
 use super::values::shortened;
+use pg_query::NodeEnum;
 use pg_query::protobuf::RawStmt;
+use std::collections::BTreeMap;
 
 /// Cuts scripts into statements, in the order they will run.
 ///
@@ -17,11 +19,23 @@ use pg_query::protobuf::RawStmt;
 /// stay. The grammar is Postgres 18's, which reads what 14 to 17 read.
 #[must_use]
 pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
-    let mut session = Session::default();
+    statements_in(scripts, &BTreeMap::new())
+}
+
+/// As [`statements`], in sessions that begin with these settings. What is not among them is as Postgres comes.
+#[must_use]
+pub fn statements_in(
+    scripts: &[Script],
+    begins: &BTreeMap<String, String>,
+) -> Vec<SourceStatement> {
+    let mut session = Session::beginning_with(begins.clone());
     let mut strings = Strings::default();
     let mut all = Vec::new();
     for script in scripts {
-        let cut = cut(script);
+        let mut cut = cut(script);
+        if let Some(why) = read_in(begins, script) {
+            cut.insert(0, why);
+        }
         let bodies: Vec<(&Body, bool)> =
             cut.iter().map(|cut| (&cut.body, cut.joins_next)).collect();
         let places = session.places(script.habit, script.sender.puts_back, &bodies);
@@ -29,7 +43,7 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
             cut.into_iter()
                 .zip(places)
                 .map(|(cut, place)| SourceStatement {
-                    doubt: strings.doubt(&cut.sql),
+                    doubt: strings.doubt(&cut, place.may_escape, script.habit),
                     allows: Vec::new(),
                     comment_errors: Vec::new(),
                     file: cut.file,
@@ -50,7 +64,20 @@ pub fn statements(scripts: &[Script]) -> Vec<SourceStatement> {
     all
 }
 
-/// Reads the comments in front of statements.
+/// A doubt where the session begins with an encoding in which a character may end like a backslash, and the script has
+/// such characters before it sets another one.
+fn read_in(begins: &BTreeMap<String, String>, script: &Script) -> Option<Cut> {
+    const SETTING: &str = "client_encoding";
+    let encoding = begins.get(SETTING).filter(|name| is_wide(name))?;
+    let until = find_word(&script.sql, SETTING).unwrap_or(script.sql.len());
+    let why = format!(
+        "the session begins with {SETTING} {encoding}, in which a character may end like a backslash: begin the file \
+         with SET {SETTING} = 'UTF8'"
+    );
+    (!script.sql[..until].is_ascii()).then(|| doubt_of(script, why))
+}
+
+/// Reads the comments above statements.
 fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
     for script in scripts.iter().filter(|s| s.sql.contains("pgguard:")) {
         for statement in all.iter_mut().filter(|s| s.file == script.file) {
@@ -82,37 +109,43 @@ pub fn settings_before_the_last(statements: &[SourceStatement]) -> Settings {
     settings
 }
 
-/// Whether `standard_conforming_strings` may be off, as far as the migration says: a backslash in a plain string
-/// then hides the quote behind it.
+/// Whether the server, and psql, may take a backslash in a plain string as an escape: it then hides the quote after it.
 #[derive(Default)]
 struct Strings {
-    may_be_off: bool,
+    /// A statement that the machine of settings does not follow names the setting.
+    is_named: bool,
+    /// The file, and the line up to which the text was read while the setting was off: psql asks for the setting once a
+    /// line, and the server reads a message as a whole.
+    read: Option<(String, usize)>,
 }
 
 impl Strings {
     /// Notes a statement. Says why the server may read it otherwise.
-    fn doubt(&mut self, sql: &str) -> Option<String> {
-        const SETTING: &str = "standard_conforming_strings";
-        let doubt = (self.may_be_off && has_plain_backslash(sql)).then(|| {
-            format!(
-                "{SETTING} may be off, and then the string with a backslash in it ends elsewhere"
-            )
+    fn doubt(&mut self, cut: &Cut, may_escape: bool, habit: TransactionHabit) -> Option<String> {
+        let was_read = self.read.as_ref().is_some_and(|(file, line)| {
+            *file == cut.file && (cut.line <= *line || habit != TransactionHabit::PerStatement)
         });
-        let lower = sql.to_ascii_lowercase();
-        let turns_on = || {
-            let words: String = lower.replace(['\'', ' ', '\t', '\n', '\r'], "");
-            words
-                .strip_prefix("set")
-                .map(|rest| {
-                    rest.trim_start_matches("session")
-                        .trim_start_matches("local")
-                })
-                .and_then(|rest| rest.strip_prefix(SETTING))
-                .is_some_and(|value| matches!(value, "=on" | "toon" | "=true" | "totrue"))
-        };
-        self.may_be_off |= lower.contains(SETTING) && !turns_on();
+        if may_escape {
+            self.read = Some((cut.file.clone(), cut.line + newlines(&cut.sql)));
+        }
+        let doubt = ((may_escape || was_read || self.is_named) && has_plain_backslash(&cut.sql))
+            .then(|| {
+                format!(
+                    "{STANDARD_STRINGS} may be off, and then the string with a backslash in it ends elsewhere: \
+                     write E'…', or SET {STANDARD_STRINGS} = on first"
+                )
+            });
+        let is_set =
+            matches!(&cut.body, Body::Sql(node) if matches!(**node, NodeEnum::VariableSetStmt(_)));
+        self.is_named |= !is_set && find_word(&cut.sql, STANDARD_STRINGS).is_some();
         doubt
     }
+}
+
+/// Where an ASCII word is in a text, in any case.
+fn find_word(text: &str, word: &str) -> Option<usize> {
+    let mut windows = text.as_bytes().windows(word.len());
+    windows.position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// A statement on its own.
@@ -185,6 +218,19 @@ fn cut(script: &Script) -> Vec<Cut> {
     cuts
 }
 
+/// A doubt about a script as a whole.
+fn doubt_of(script: &Script, why: String) -> Cut {
+    Cut {
+        file: script.file.clone(),
+        line: script.first_line,
+        script_line: script.first_line,
+        sql: String::new(),
+        body: Body::Doubt(why),
+        joins_next: false,
+        possible: false,
+    }
+}
+
 /// What makes the text doubtful as a whole, and the steps that are only comments that say so.
 fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
     let one = |line: usize, sql: &str, body: Body| Cut {
@@ -196,11 +242,8 @@ fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
         joins_next: false,
         possible: false,
     };
-    let doubts = script
-        .sender
-        .doubts
-        .iter()
-        .map(|why| one(script.first_line, "", Body::Doubt(why.clone())));
+    let doubts = script.sender.doubts.iter();
+    let doubts = doubts.map(|why| doubt_of(script, why.clone()));
     let unwritten = text
         .lines()
         .enumerate()
@@ -284,7 +327,6 @@ fn refusal(text: &str, error: &pg_query::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pg_query::NodeEnum;
     use proptest::prelude::*;
 
     fn script(sql: &str, habit: TransactionHabit) -> Script {

@@ -9,6 +9,7 @@ use super::script::{Body, TransactionHabit};
 use super::settings::{Move, Settings};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{TransactionStmt, TransactionStmtKind as Kind};
+use std::collections::BTreeMap;
 
 /// A statement's place in its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(super) struct Place {
     pub lock_timeout_ms: Option<i64>,
     pub statement_timeout_ms: Option<i64>,
     pub waits_for_safe_snapshot: bool,
+    /// The server may take a backslash in a plain string as an escape.
+    pub may_escape: bool,
     pub before: Vec<Move>,
     pub after: Vec<Move>,
 }
@@ -46,6 +49,14 @@ enum Block {
 }
 
 impl Session {
+    /// Before the first script; each session begins with these settings.
+    pub(super) fn beginning_with(began: BTreeMap<String, String>) -> Self {
+        Self {
+            settings: Settings::default().beginning_with(began),
+            ..Self::default()
+        }
+    }
+
     /// Where each statement of a script runs. `joins_next` of a statement: psql sends it with the next one.
     pub(super) fn places(
         &mut self,
@@ -87,10 +98,10 @@ impl Session {
 
     /// What was open is rolled back.
     fn open_session(&mut self) {
-        let moves = std::mem::take(&mut self.moves);
         *self = Self {
             next: self.next,
-            moves,
+            moves: std::mem::take(&mut self.moves),
+            settings: std::mem::take(&mut self.settings),
             ..Self::default()
         };
         self.play(Move::Session);
@@ -125,6 +136,7 @@ impl Session {
             self.play(Move::Begin);
         }
         let in_block = self.block != Block::None;
+        let may_escape = self.settings.may_escape_plain_strings();
         let lock_timeout_ms = self.settings.milliseconds("lock_timeout");
         let statement_timeout_ms = self.settings.milliseconds("statement_timeout");
         let transaction = match (self.block, statement) {
@@ -163,6 +175,7 @@ impl Session {
             lock_timeout_ms,
             statement_timeout_ms,
             waits_for_safe_snapshot,
+            may_escape,
             before,
             after: std::mem::take(&mut self.moves),
         }

@@ -6,6 +6,7 @@
 
 use super::{Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Oids of the catalogs that list objects (`pg_depend.classid`); the same on every server.
 pub mod class {
@@ -151,6 +152,9 @@ pub struct SessionSettings {
     pub replica: bool,
     /// `default_tablespace`
     pub default_tablespace: String,
+    /// What the session begins with by server, database, role and options, by lower-case name, as far as it was read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub begins: BTreeMap<String, String>,
     /// The role that the session acts in, where it was told: SET ROLE was before the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acting: Option<String>,

@@ -6,6 +6,7 @@
 mod common;
 
 mod allow;
+mod begins;
 mod changes;
 mod command;
 mod dice;

@@ -6,6 +6,8 @@
 use super::act::{Act, Step};
 use super::{condition, names, routine};
 use crate::migration::plpgsql::{self, Step as Is};
+use crate::migration::scan::has_plain_backslash;
+use crate::migration::settings::{STANDARD_STRINGS, truth};
 use crate::migration::{command, depth};
 use crate::model::{Effect, Oid, Routine};
 use pg_query::NodeEnum;
@@ -20,6 +22,7 @@ pub fn run_do(act: &mut Act, statement: &DoStmt) -> Step {
     let body = routine::option(&statement.args, "as")
         .pop()
         .unwrap_or_default();
+    doubt_strings(act, &body, &[]);
     match plpgsql::steps(&language, &body, &[]) {
         Some(steps) => play(act, &steps).map(drop),
         None => {
@@ -156,6 +159,7 @@ fn play_routine(act: &mut Act, called: &Routine) -> bool {
     if act.depth >= DEEPEST {
         return false;
     }
+    doubt_strings(act, body, &called.settings);
     let path = called
         .settings
         .iter()
@@ -173,6 +177,22 @@ fn play_routine(act: &mut Act, called: &Routine) -> bool {
         act.world.swap_path(outer);
     }
     true
+}
+
+/// Where `standard_conforming_strings` may be off while a body runs, a string with a backslash in it may end elsewhere.
+fn doubt_strings(act: &mut Act, body: &str, own: &[String]) {
+    let own = own
+        .iter()
+        .find_map(|s| s.strip_prefix(STANDARD_STRINGS)?.strip_prefix('='));
+    let may_escape = match own {
+        Some(value) => truth(value) != Some(true),
+        None => act.world.settings.may_escape_plain_strings(),
+    };
+    if may_escape && has_plain_backslash(body) {
+        act.opaque(format!(
+            "{STANDARD_STRINGS} may be off where its code runs, and then a string with a backslash in it ends elsewhere"
+        ));
+    }
 }
 
 fn one(act: &mut Act, text: &str) -> Step {

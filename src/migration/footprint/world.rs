@@ -4,7 +4,7 @@
 //! (catalog, oid). What a statement creates gets an oid of its own making, above any that the server
 //! has given.
 
-use crate::migration::settings::{Move, Settings, identifiers};
+use crate::migration::settings::{Move, Settings, identifiers, truth};
 use crate::model::{
     Catalog, Column, ColumnDefault, Constraint, DataType, Dependency, EventTrigger,
     ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Owned, Policy,
@@ -123,6 +123,23 @@ impl<T: Belongs> Shelf<T> {
     }
 }
 
+/// Names of time zones that keep UTC.
+const UTC: &[&str] = &[
+    "0",
+    "utc",
+    "gmt",
+    "uct",
+    "zulu",
+    "universal",
+    "etc/utc",
+    "etc/gmt",
+    "etc/uct",
+];
+
+fn is_utc(zone: &str) -> bool {
+    UTC.iter().any(|name| zone.eq_ignore_ascii_case(name))
+}
+
 /// An object: the catalog that lists it, its oid, and a column or 0.
 pub type Object = (Oid, Oid, i32);
 
@@ -206,7 +223,8 @@ impl World {
             is_first_session: true,
             settings: Settings::starting_with(
                 catalog.session.acting.clone().map(|role| ("role", role)),
-            ),
+            )
+            .beginning_with(catalog.session.begins.clone()),
             start: catalog.session.clone(),
             schemas: catalog
                 .schemas
@@ -262,7 +280,7 @@ impl World {
             .into_iter()
             .for_each(|d| world.put_dependency(d));
         world.start_path = world.read_path(&world.session.search_path);
-        world.path = world.start_path.clone();
+        world.follow_settings();
         world
     }
 
@@ -303,20 +321,18 @@ impl World {
     pub fn follow_settings(&mut self) {
         let (settings, start) = (&self.settings, &self.start);
         self.role = settings.role().map(str::to_owned);
-        self.session.replica = match settings.text("session_replication_role") {
+        self.session.replica = match settings.in_force("session_replication_role") {
             Some(role) => role.eq_ignore_ascii_case("replica"),
             None => start.replica,
         };
-        let checks = settings.truth("check_function_bodies");
+        let checks = settings.in_force("check_function_bodies").and_then(truth);
         self.session.check_function_bodies = checks.unwrap_or(start.check_function_bodies);
-        self.session.utc = match settings.text("timezone") {
-            Some(zone) => matches!(
-                zone.to_lowercase().as_str(),
-                "utc" | "gmt" | "etc/utc" | "0"
-            ),
-            None => start.utc,
-        };
-        let space = settings.text("default_tablespace");
+        // Our own session has a time zone of its own. A server's is most likely that of its log: initdb sets both.
+        let zone = settings
+            .in_force("timezone")
+            .or_else(|| settings.in_force("log_timezone"));
+        self.session.utc = zone.map_or(start.utc, is_utc);
+        let space = settings.in_force("default_tablespace");
         self.session.default_tablespace = space.unwrap_or(&start.default_tablespace).to_owned();
         self.path = match settings.text("search_path") {
             Some(path) => self.read_path(path),
@@ -350,7 +366,8 @@ impl World {
             // A session that another one follows was told nothing of a role.
             if *happens == Move::Session && self.is_first_session {
                 let acting = self.start.acting.clone();
-                self.settings = Settings::starting_with(acting.map(|role| ("role", role)));
+                self.settings = Settings::starting_with(acting.map(|role| ("role", role)))
+                    .beginning_with(self.start.begins.clone());
             }
         }
         self.is_first_session = false;

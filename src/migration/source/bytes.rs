@@ -1,32 +1,7 @@
 //! Whether the text that was read is what the server gets: encodings, byte order marks, NUL bytes.
 
-use crate::migration::scan::words;
+use crate::migration::scan::{is_wide, words};
 use crate::tools::layout::{Encoding, File};
-
-/// Encodings of clients in which the second byte of a character may look like ASCII, a backslash among it
-/// (`PG_ENCODING_BE_LAST`, pg_wchar.h). psql takes such a character whole, and so reads another text.
-const WIDE: &[&str] = &[
-    "sjis",
-    "mskanji",
-    "shiftjis",
-    "win932",
-    "windows932",
-    "win943",
-    "windows943",
-    "shiftjis2004",
-    "sjis2004",
-    "big5",
-    "win950",
-    "windows950",
-    "gbk",
-    "win936",
-    "windows936",
-    "uhc",
-    "win949",
-    "windows949",
-    "gb18030",
-    "johab",
-];
 
 /// Encodings of one byte a character: no byte of theirs looks like another.
 const NARROW: &[&str] = &[
@@ -44,18 +19,11 @@ const NARROW: &[&str] = &[
 pub fn doubts(file: &File, sender: &str, strips_mark: bool) -> Vec<String> {
     let is_piped = file.name == "-";
     let encodings = client_encodings(&file.text);
-    let is_any_of = |list: &[&str], exact: bool| {
-        encodings.iter().any(|said| {
-            list.iter().any(|known| {
-                if exact {
-                    said == known
-                } else {
-                    said.starts_with(known)
-                }
-            })
-        })
+    let is_narrow = || {
+        let begins = |said: &String| NARROW.iter().any(|known| said.starts_with(known));
+        encodings.iter().any(begins)
     };
-    let is_wide = is_any_of(WIDE, true);
+    let is_wide = encodings.iter().any(|said| is_wide(said));
     let has_more_than_ascii = !file.text.is_ascii();
     let mut doubts = Vec::new();
     match file.encoding {
@@ -68,7 +36,7 @@ pub fn doubts(file: &File, sender: &str, strips_mark: bool) -> Vec<String> {
             "{} begins with a byte order mark, which {sender} sends and the server refuses: save it without",
             file.path
         )),
-        Encoding::Other if is_wide || !is_any_of(NARROW, false) => doubts.push(format!(
+        Encoding::Other if is_wide || !is_narrow() => doubts.push(format!(
             "{} is not UTF-8: save it as UTF-8, or say its encoding in it (SET client_encoding)",
             file.path
         )),

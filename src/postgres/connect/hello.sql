@@ -21,7 +21,20 @@ SELECT current_setting('server_version_num') AS hello,
 SELECT name AS setting, reset_val
   FROM pg_settings
  WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
-                'transaction_timeout', 'deadlock_timeout', 'max_standby_streaming_delay');
+                'transaction_timeout', 'deadlock_timeout', 'max_standby_streaming_delay',
+                'standard_conforming_strings', 'default_transaction_isolation', 'default_transaction_read_only',
+                'default_transaction_deferrable', 'session_replication_role', 'check_function_bodies',
+                'default_tablespace', 'enable_partition_pruning');
+
+-- The two that our own session sets for itself as it begins: what it would have else, as far as a role or a database
+-- sets it (process_settings, postinit.c: the last one applied counts least).
+SELECT DISTINCT ON (lower(split_part(said, '=', 1)))
+       lower(split_part(said, '=', 1)) AS setting, substr(said, strpos(said, '=') + 1)
+  FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS said
+ WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+   AND setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = session_user))
+   AND lower(split_part(said, '=', 1)) IN ('timezone', 'client_encoding')
+ ORDER BY lower(split_part(said, '=', 1)), setrole <> 0 DESC, setdatabase <> 0 DESC;
 
 -- Where the server is, most likely.
 SELECT 'log_timezone' AS setting, current_setting('log_timezone');

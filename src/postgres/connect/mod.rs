@@ -458,14 +458,15 @@ async fn hello(
         }
         other => other?,
     }
-    if greeting.server.pooled {
-        // What the migration's session would begin with, had the pooler passed it on.
-        let asked = target
-            .asked()
-            .iter()
-            .filter(|(name, _)| name == "search_path");
-        greeting.server.settings.extend(asked.cloned());
-    }
+    // What the migration's session would begin with, had the pooler passed it on.
+    let mut wanted = vec!["search_path"];
+    wanted.retain(|_| greeting.server.pooled);
+    // What our own session has another value of.
+    wanted.extend(["client_encoding", "timezone"]);
+    let asked = target.asked().iter();
+    let asked = asked.map(|(name, value)| (name.to_lowercase(), value.clone()));
+    let asked = asked.filter(|(name, _)| wanted.contains(&name.as_str()));
+    greeting.server.settings.extend(asked);
     Ok(greeting.opened(session, target, deadline))
 }
 

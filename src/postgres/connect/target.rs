@@ -132,7 +132,12 @@ impl Target {
                 .or_else(|| env.home().map(|home| home.join(".pgpass"))),
             tls,
             options,
-            asked: asked.unwrap_or_default(),
+            asked: asked
+                .into_iter()
+                .flatten()
+                .chain(value("client_encoding").map(|said| ("client_encoding".to_owned(), said)))
+                .chain(env.get("PGTZ").map(|said| ("timezone".to_owned(), said)))
+                .collect(),
         })
     }
 
@@ -171,7 +176,7 @@ impl Target {
         self.tls.unreadable()
     }
 
-    /// The session's settings that were asked for, by the keyword or by `PGOPTIONS`.
+    /// The session's settings that were asked for, by keywords, `PGOPTIONS`, `PGCLIENTENCODING` or `PGTZ`.
     pub(super) fn asked(&self) -> &[(String, String)] {
         &self.asked
     }
