@@ -199,6 +199,7 @@ impl<'j, 'a> Judge<'j, 'a> {
             expected: when,
             latest: when,
             basis: "deadlock_timeout, after which a waiter cancels an autovacuum".into(),
+            from_past_runs: false,
         }
     }
 

@@ -162,5 +162,6 @@ fn clears(estimate: &Estimate, now: DateTime<Utc>) -> Clears {
             .unknown
             .clone()
             .unwrap_or_else(|| estimate.basis.clone()),
+        from_past_runs: estimate.longest_past_s.is_some(),
     }
 }

@@ -90,13 +90,19 @@ impl Waiting {
     }
 
     /// When it becomes clear at the earliest, if that is well after the deadline: one estimate in ten ends before its
-    /// earliest time, so half of what is left is added before anybody is sent away.
+    /// earliest time, so half of what is left is added before anybody is sent away. Without past runs nobody is: a
+    /// dump that stalls for a moment looks as if it took hours.
     #[must_use]
     pub fn too_late(&self, verdict: &Verdict) -> Option<DateTime<Utc>> {
         let waits = verdict.statements.iter().flat_map(|s| &s.waits);
         let earliest = waits
             .filter(|wait| wait.counts)
-            .filter_map(|wait| wait.clears.as_ref()?.earliest)
+            .filter_map(|wait| {
+                wait.clears
+                    .as_ref()
+                    .filter(|clears| clears.from_past_runs)?
+                    .earliest
+            })
             .max()?;
         let well_after = self.deadline + self.terms.at_most / 2;
         (verdict.answer == Answer::WouldBlock && earliest > well_after).then_some(earliest)
@@ -121,7 +127,7 @@ const fn last_word(answer: Answer) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Doubt;
+    use crate::model::{Blocker, Clears, Doubt, Role, StatementVerdict, Wait, WaitKind};
 
     const TERMS: Terms = Terms {
         at_most: TimeDelta::seconds(30),
@@ -231,6 +237,58 @@ mod tests {
             waiting.after_look(&unsure, at(0)),
             Next::Done(Answer::CannotTell)
         );
+    }
+
+    #[test]
+    fn only_past_runs_send_away_before_the_deadline() {
+        // 30 s to wait: a dump that ends in 46 s at the earliest ends too late, by what past runs tell.
+        for (earliest, from_past_runs, next) in [
+            (46, true, Next::Done(Answer::WouldBlock)),
+            (44, true, again(5)),
+            (4600, false, again(5)),
+        ] {
+            let mut behind = verdict(Answer::WouldBlock);
+            behind.statements.push(StatementVerdict {
+                waits: vec![behind_a_dump(at(earliest), from_past_runs)],
+                ..StatementVerdict::default()
+            });
+            let mut waiting = Waiting::begin(TERMS, at(0));
+            assert_eq!(waiting.after_look(&behind, at(0)), next, "{earliest}");
+        }
+    }
+
+    fn behind_a_dump(earliest: DateTime<Utc>, from_past_runs: bool) -> Wait {
+        Wait {
+            oid: None,
+            name: None,
+            object: None,
+            mode: None,
+            kind: WaitKind::Lock,
+            counts: true,
+            blocker: Blocker {
+                pid: Some(1),
+                gid: None,
+                role: Role::Backup,
+                application_name: String::new(),
+                user: String::new(),
+                state: String::new(),
+                mode: None,
+                granted: true,
+                since: None,
+                backend_start: None,
+                detail: String::new(),
+                advice: String::new(),
+            },
+            clears: Some(Clears {
+                earliest: Some(earliest),
+                expected: None,
+                latest: None,
+                basis: String::new(),
+                from_past_runs,
+            }),
+            clears_by: None,
+            fails: false,
+        }
     }
 
     #[test]

@@ -252,6 +252,9 @@ pub struct Clears {
     pub latest: Option<DateTime<Utc>>,
     /// Where it comes from, in words: `31 of 44 tables, 14 past runs`.
     pub basis: String,
+    /// Past runs of the same backup are a part of it: without them, the pace of a moment is all that is known.
+    #[serde(default)]
+    pub from_past_runs: bool,
 }
 
 /// Who would queue behind a waiting statement.

@@ -547,23 +547,23 @@ fn only_init_creates_a_schema_and_two_may_at_once() {
 }
 
 #[test]
-fn a_role_needs_the_rights_that_the_readme_names_and_no_others() {
+fn a_role_needs_the_rights_that_the_page_names_and_no_others() {
     let (database, history) = in_postgres();
     drop(history);
     database.sql("CREATE ROLE writes_history LOGIN; CREATE ROLE is_nobody LOGIN");
     let why = refused(&database.url_as("is_nobody"));
     assert!(why.contains("GRANT USAGE ON SCHEMA pgguard"), "{why}");
 
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/backups.md");
     let mut grants = 0;
-    for line in readme
+    for line in page
         .lines()
         .filter(|line| line.contains("SCHEMA pgguard TO the_role;"))
     {
         database.sql(&line.replace("the_role", "writes_history"));
         grants += 1;
     }
-    assert_eq!(grants, 2, "the README names them");
+    assert_eq!(grants, 2, "the page names them");
     let url = database.url_as("writes_history");
     let mut history = block_on(History::open(Some(&url))).expect("opened");
     save_some(&mut history);

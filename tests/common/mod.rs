@@ -28,7 +28,7 @@ mod standby;
 pub use database::Database;
 pub use dump::Dump;
 pub use pooler::Pooler;
-pub use program::{Outcome, pgguard, pgguard_command, pgguard_with_input};
+pub use program::{Outcome, pgguard, pgguard_command, pgguard_with_input, run_with_input};
 pub use session::Session;
 pub use standby::Standby;
 

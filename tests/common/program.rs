@@ -50,6 +50,11 @@ pub fn pgguard_with_input<A: AsRef<OsStr>>(
 ) -> Outcome {
     let mut command = pgguard_command();
     command.args(arguments);
+    run_with_input(command, input)
+}
+
+/// Runs a command with this on standard input.
+pub fn run_with_input(mut command: Command, input: &str) -> Outcome {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

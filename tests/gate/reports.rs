@@ -126,6 +126,7 @@ fn wait(kind: WaitKind, blocker: Blocker) -> Wait {
             expected: Some(now() + TimeDelta::minutes(12)),
             latest: Some(now() + TimeDelta::minutes(14)),
             basis: "from 14 past runs".into(),
+            from_past_runs: true,
         }),
         blocker,
         clears_by: None,

@@ -1,0 +1,206 @@
+# shellcheck shell=bash
+# The packages of a release, all made of one static program. Sourced by ./dev, whose functions it uses.
+#
+# They are built into target/packages/: a tarball, a Python wheel, npm packages, a .deb, an .rpm, an image (OCI), a
+# list of what is inside (CycloneDX) and SHA256SUMS. SOURCE_DATE_EPOCH is the time of the last commit, so the same
+# commit gives the same files as far as the tools allow.
+
+triple=x86_64-unknown-linux-musl
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+description=$(sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
+homepage=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
+output=${CARGO_TARGET_DIR:-$PWD/target}/packages
+
+package() {
+    [ "$(uname -sm)" = "Linux x86_64" ] || fail "packages are built on x86-64 Linux"
+    need_rust
+    need_compiler
+    need_packagers
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+    export SOURCE_DATE_EPOCH
+    build_static
+    rm -rf "$output" && mkdir -p "$output"
+    local tree=$output/tree
+    lay_out "$tree"
+    say "packages"
+    pack_tarball "$tree"
+    pack_deb "$tree"
+    pack_rpm "$tree"
+    pack_npm "$tree"
+    pack_wheel
+    pack_image "$tree"
+    rm -rf "$tree"
+    (cd "$output" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%f\n' | sort | xargs sha256sum >SHA256SUMS)
+    ls -l "$output" >&2
+}
+
+need_packagers() {
+    have musl-gcc || apt_install musl-tools || fail "musl-gcc is missing: apt-get install musl-tools"
+    have rpmbuild || apt_install rpm || fail "rpmbuild is missing: apt-get install rpm"
+    { have umoci && have skopeo; } || apt_install umoci skopeo || fail "umoci and skopeo are missing: apt-get install umoci skopeo"
+    have dpkg-deb || fail "dpkg-deb is missing"
+    need_npm || fail "npm is missing"
+    need_pip || fail "pip is missing"
+    if ! rustup target list --installed 2>/dev/null | grep -qx "$triple"; then
+        say "installing rustup's target $triple"
+        rustup target add "$triple" >&2 || fail "the target $triple is missing: rustup target add $triple"
+    fi
+    maturin=$PGGUARD_CACHE/maturin
+    [ -x "$maturin/bin/maturin" ] && return
+    say "fetching with pip: maturin"
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$maturin" maturin==1.16.0 >&2 ||
+        fail "maturin is missing: pip install maturin"
+}
+
+# musl-gcc compiles the C parts. It must not link: what it links says that it is static, and crashes.
+build_static() {
+    local headers
+    headers=$(dirname "$(gcc -print-file-name=include/stdbool.h)")
+    export CC_x86_64_unknown_linux_musl=musl-gcc
+    export BINDGEN_EXTRA_CLANG_ARGS_x86_64_unknown_linux_musl="-nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $headers"
+    # No path of the builder's machine in the program.
+    export RUSTFLAGS="--remap-path-prefix=$PWD=pgguard --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
+    say "cargo build --release --target $triple"
+    cargo build --locked --quiet --release --target "$triple"
+}
+
+# What an installation has, below $1.
+lay_out() {
+    local program=$1/usr/bin/pgguard shell
+    install -D -m 755 "${CARGO_TARGET_DIR:-target}/$triple/release/pgguard" "$program"
+    mkdir -p "$1/usr/share/man/man1"
+    "$program" man --folder "$1/usr/share/man/man1"
+    gzip -9n "$1"/usr/share/man/man1/*.1
+    for shell in bash zsh fish; do "$program" completions "$shell" >"$1/$shell"; done
+    install -D -m 644 "$1/bash" "$1/usr/share/bash-completion/completions/pgguard"
+    install -D -m 644 "$1/zsh" "$1/usr/share/zsh/vendor-completions/_pgguard"
+    install -D -m 644 "$1/fish" "$1/usr/share/fish/vendor_completions.d/pgguard.fish"
+    rm "$1/bash" "$1/zsh" "$1/fish"
+    install -D -m 644 README.md "$1/usr/share/doc/pgguard/README.md"
+    gzip -9n <CHANGELOG.md >"$1/usr/share/doc/pgguard/changelog.gz"
+    {
+        printf 'Upstream: %s\nLicense: MIT or Apache-2.0, at your option\n\n' "$homepage"
+        cat LICENSE-MIT
+        printf '\nThe Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0 on Debian.\n'
+    } >"$1/usr/share/doc/pgguard/copyright"
+    chmod 644 "$1"/usr/share/doc/pgguard/*
+    find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+}
+
+pack_tarball() {
+    local name=pgguard-$version-$triple
+    mkdir "$output/$name"
+    cp -p "$1/usr/bin/pgguard" README.md LICENSE-MIT LICENSE-APACHE "$output/$name/"
+    mkdir "$output/$name/man" "$output/$name/completions"
+    cp -p "$1"/usr/share/man/man1/* "$output/$name/man/"
+    cp -p "$1/usr/share/bash-completion/completions/pgguard" "$output/$name/completions/pgguard.bash"
+    cp -p "$1/usr/share/zsh/vendor-completions/_pgguard" "$1/usr/share/fish/vendor_completions.d/pgguard.fish" "$output/$name/completions/"
+    tar -C "$output" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -c "$name" | gzip -9n >"$output/$name.tar.gz"
+    rm -r "${output:?}/$name"
+}
+
+pack_deb() {
+    local root=$output/deb
+    cp -a "$1" "$root"
+    mkdir "$root/DEBIAN"
+    cat >"$root/DEBIAN/control" <<TEXT
+Package: pgguard
+Version: $version
+Section: database
+Priority: optional
+Architecture: amd64
+Maintainer: pgguard <packages@pgguard.dev>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Suggests: postgresql-client
+Homepage: $homepage
+Description: tells before a Postgres migration runs whether it would block
+ pgguard reads pg_stat_activity and pg_locks, works out which locks a migration
+ will request, and says whether it would block: on whom, until when, and who
+ would pile up behind it. A gate for pipelines, a view for people, a plugin for
+ monitoring systems.
+TEXT
+    dpkg-deb --root-owner-group -Zxz --build "$root" "$output/pgguard_${version}_amd64.deb" >/dev/null
+    rm -r "$root"
+}
+
+pack_rpm() {
+    local work=$output/rpm
+    mkdir -p "$work"
+    rpmbuild -bb --quiet --define "_topdir $work" --define "tree $1" --define "version $version" \
+        --define "summary Tells before a Postgres migration runs whether it would block" --define "homepage $homepage" \
+        --define "_build_id_links none" --define "use_source_date_epoch_as_buildtime 1" --define "_buildhost localhost" \
+        --target x86_64-linux packaging/pgguard.spec >&2
+    mv "$work"/RPMS/x86_64/*.rpm "$output/"
+    rm -r "$work"
+}
+
+pack_npm() {
+    local work=$output/npm
+    mkdir -p "$work/main" "$work/linux-x64/bin"
+    cp packaging/npm/bin.js "$work/main/"
+    cp -p "$1/usr/bin/pgguard" "$work/linux-x64/bin/"
+    cp README.md LICENSE-MIT LICENSE-APACHE "$work/main/"
+    cp LICENSE-MIT LICENSE-APACHE "$work/linux-x64/"
+    python3 - "$work" "$version" "$description" "$homepage" <<'PYTHON'
+import json, sys
+work, version, description, homepage = sys.argv[1:]
+common = {
+    "version": version,
+    "license": "MIT OR Apache-2.0",
+    "repository": {"type": "git", "url": f"git+{homepage}.git"},
+}
+main = {
+    "name": "pgguard",
+    "description": description,
+    "keywords": ["postgres", "postgresql", "migration", "locks"],
+    "bin": {"pgguard": "bin.js"},
+    "files": ["bin.js"],
+    "engines": {"node": ">=16"},
+    "optionalDependencies": {"@pgguard/linux-x64": version},
+}
+platform = {
+    "name": "@pgguard/linux-x64",
+    "description": "pgguard for x86-64 Linux",
+    "os": ["linux"],
+    "cpu": ["x64"],
+    "files": ["bin"],
+}
+for folder, package in (("main", main), ("linux-x64", platform)):
+    with open(f"{work}/{folder}/package.json", "w") as file:
+        json.dump({**package, **common}, file, indent=2)
+        file.write("\n")
+PYTHON
+    npm pack --silent --pack-destination "$output" "$work/main" "$work/linux-x64" >/dev/null
+    rm -r "$work"
+}
+
+# maturin finds the program built already. Its wheel has a list of what is inside; a release shows it apart, too.
+pack_wheel() {
+    PATH=$maturin/bin:$PATH PYTHONPATH=$maturin maturin build --quiet --release --locked --target "$triple" \
+        --manifest-path packaging/python/../../Cargo.toml --out "$output" >&2
+    python3 - "$output" "$version" <<'PYTHON'
+import glob, sys, zipfile
+output, version = sys.argv[1:]
+(wheel,) = glob.glob(f"{output}/*.whl")
+with zipfile.ZipFile(wheel) as files:
+    (name,) = [name for name in files.namelist() if name.endswith(".cyclonedx.json")]
+    with open(f"{output}/pgguard-{version}.cyclonedx.json", "wb") as file:
+        file.write(files.read(name))
+PYTHON
+}
+
+# An image of one program, certificates to trust, and a user without rights. No daemon is needed to make it.
+pack_image() {
+    local work=$output/oci certificates=/etc/ssl/certs/ca-certificates.crt
+    [ -f "$certificates" ] || apt_install ca-certificates || fail "no certificates for the image: apt-get install ca-certificates"
+    umoci init --layout "$work"
+    umoci new --image "$work:$version"
+    umoci insert --image "$work:$version" --rootless "$1/usr/bin/pgguard" /usr/bin/pgguard
+    umoci insert --image "$work:$version" --rootless "$certificates" "$certificates"
+    umoci config --image "$work:$version" --config.entrypoint /usr/bin/pgguard --config.user 65532:65532 \
+        --config.workingdir /migrations --config.env PATH=/usr/bin --created "$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)" \
+        --config.label org.opencontainers.image.source="$homepage" --config.label org.opencontainers.image.version="$version" \
+        --config.label org.opencontainers.image.licenses="MIT OR Apache-2.0" --config.label org.opencontainers.image.description="$description"
+    skopeo copy --quiet "oci:$work:$version" "oci-archive:$output/pgguard-$version-image.tar:$version"
+    rm -r "$work"
+}

@@ -1,0 +1,132 @@
+# shellcheck shell=bash
+# Installs each package where nothing else of pgguard is, and lets it judge a real scene: a transaction that reads a
+# table, and a migration that alters it. The answer must be 1, and 0 once the transaction has ended. Sourced by ./dev.
+
+try_packages() {
+    [ -f "$output/SHA256SUMS" ] || fail "there are no packages: ./dev package"
+    (cd "$output" && sha256sum --quiet -c SHA256SUMS) || fail "a package is not what SHA256SUMS says"
+    need_server
+    room=$(mktemp -d "${TMPDIR:-/tmp}/pgguard-packages.XXXXXX")
+    trap end_room EXIT
+    chmod 755 "$room"
+    start_scene
+    local failed='' form
+    for form in static tarball wheel npm deb rpm image; do
+        say "try: $form"
+        if ("try_$form"); then say "try: $form: ok"; else failed="$failed $form"; fi
+    done
+    [ -z "$failed" ] || fail "these packages do not work:$failed"
+}
+
+end_room() {
+    exec 8>&- 2>/dev/null
+    [ ! -f "$room/data/postmaster.pid" ] || as_server "$(server_folder)/pg_ctl" -D "$room/data" -m immediate stop >/dev/null
+    rm -rf "$room"
+}
+
+# Postgres does not run as root.
+as_server() {
+    if is_root; then setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; else "$@"; fi
+}
+
+start_scene() {
+    local bin
+    bin=$(server_folder)
+    mkdir "$room/data" "$room/migrations" && chmod 755 "$room/migrations"
+    if is_root; then chown nobody:nogroup "$room/data"; fi
+    as_server "$bin/initdb" -D "$room/data" -U guard -A trust --no-sync >/dev/null
+    as_server openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -out "$room/data/server.crt" -keyout "$room/data/server.key" 2>/dev/null
+    as_server chmod 600 "$room/data/server.key"
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    as_server "$bin/pg_ctl" -D "$room/data" -w -l "$room/data/log" \
+        -o "-p $port -k '' -c listen_addresses=127.0.0.1 -c ssl=on -c fsync=off" start >/dev/null
+    export PGHOST=127.0.0.1 PGPORT=$port PGUSER=guard PGDATABASE=postgres PGSSLMODE=require
+    "$bin/psql" -qXc 'CREATE TABLE orders (id bigint PRIMARY KEY)'
+    printf 'ALTER TABLE orders ADD COLUMN total numeric(10, 2);\n' >"$room/migrations/1.sql"
+    # Zones come from the program or the machine: an empty root has none.
+    printf 'takes = "15m"\ntz = "Europe/Berlin"\n[[backup]]\ncron = "0 15 * * *"\ntz = "America/New_York"\n' >"$room/migrations/pgguard.toml"
+    mkfifo "$room/reader"
+    "$bin/psql" -qXAt <"$room/reader" >"$room/read" &
+    exec 8>"$room/reader"
+}
+
+# Judges with the command given, which sees the migrations in folder $1.
+judge() {
+    local folder=$1 answer
+    shift
+    "$@" --version | grep -q "pgguard" || return 1
+    printf 'BEGIN; SELECT count(*) FROM orders;\n' >&8
+    for _ in $(seq 100); do [ -s "$room/read" ] && break || sleep 0.1; done
+    "$@" gate --no-history --patience 0s "$folder/1.sql" >"$room/answer" 2>&1 && answer=0 || answer=$?
+    printf 'COMMIT;\n\\! : > %s\n' "$room/read" >&8
+    if [ "$answer" != 1 ] || ! grep -q "WOULD BLOCK" "$room/answer"; then
+        cat "$room/answer" >&2
+        say "status $answer instead of 1"
+        return 1
+    fi
+    "$@" gate --no-history --config "$folder/pgguard.toml" --wait 20s "$folder/1.sql" >"$room/answer" 2>&1 && return
+    cat "$room/answer" >&2
+    say "not clear once the reader is gone"
+    return 1
+}
+
+# An empty folder: no libc, no certificates, no zones.
+try_static() {
+    local root=$room/static
+    mkdir -p "$root/migrations"
+    tar -xzf "$output"/pgguard-*-linux-musl.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
+    cp "$room"/migrations/* "$root/migrations/"
+    judge /migrations in_root "$root" /pgguard
+}
+
+in_root() {
+    local root=$1
+    shift
+    as_some_root chroot "$root" "$@"
+}
+
+as_some_root() {
+    if is_root; then "$@"; else unshare -r "$@"; fi
+}
+
+try_tarball() {
+    mkdir "$room/tarball"
+    tar -xzf "$output"/pgguard-*-linux-musl.tar.gz -C "$room/tarball" --strip-components=1
+    [ -f "$room/tarball/man/pgguard-gate.1.gz" ] && [ -f "$room/tarball/completions/pgguard.fish" ] || return 1
+    judge "$room/migrations" "$room/tarball/pgguard"
+}
+
+try_wheel() {
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-index --target "$room/wheel" "$output"/*.whl || return 1
+    judge "$room/migrations" "$room/wheel/bin/pgguard"
+}
+
+try_npm() {
+    mkdir "$room/npm"
+    (cd "$room/npm" && printf '{"private": true}\n' >package.json &&
+        npm install --silent --offline --no-audit --no-fund "$output"/pgguard-linux-x64-*.tgz "$output/pgguard-$version.tgz") || return 1
+    judge "$room/migrations" "$room/npm/node_modules/.bin/pgguard"
+}
+
+try_deb() {
+    mkdir -p "$room/deb/var/lib/dpkg/info" "$room/deb/var/lib/dpkg/updates" "$room/deb/var/lib/dpkg/triggers"
+    touch "$room/deb/var/lib/dpkg/status"
+    as_some_root dpkg --root="$room/deb" --install "$output"/*.deb >/dev/null || return 1
+    [ -f "$room/deb/usr/share/man/man1/pgguard-gate.1.gz" ] || return 1
+    judge "$room/migrations" "$room/deb/usr/bin/pgguard"
+}
+
+try_rpm() {
+    mkdir "$room/rpm"
+    as_some_root rpm --root "$room/rpm" --install "$output"/*.rpm || return 1
+    judge "$room/migrations" "$room/rpm/usr/bin/pgguard"
+}
+
+try_image() {
+    skopeo copy --quiet "oci-archive:$(echo "$output"/*-image.tar)" "oci:$room/layout:$version" || return 1
+    umoci unpack --image "$room/layout:$version" --rootless "$room/image" || return 1
+    grep -q '"/usr/bin/pgguard"' "$room/image/config.json" || return 1
+    mkdir -p "$room/image/rootfs/migrations"
+    cp "$room"/migrations/* "$room/image/rootfs/migrations/"
+    judge /migrations in_root "$room/image/rootfs" /usr/bin/pgguard
+}

@@ -1,0 +1,237 @@
+//! The ways in that are no program: the GitHub Action, the GitLab component, the hooks of pre-commit.
+
+use crate::common::{self, Database};
+use crate::public_judges::python;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn every_way_in_names_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (path, named) in [
+        ("action.yml", format!("default: {version}")),
+        ("pyproject.toml", format!("version = \"{version}\"")),
+        ("pyproject.toml", format!("pgguard=={version}")),
+        ("templates/gate.yml", format!("default: {version}")),
+        ("docs/pipelines.md", format!("pgguard/pgguard@v{version}")),
+        ("docs/pipelines.md", format!("rev: v{version}")),
+    ] {
+        assert!(text(path).contains(&named), "{path} does not say {named}");
+    }
+}
+
+/// check-jsonschema has the forms that GitHub, GitLab and pre-commit publish.
+#[test]
+fn their_files_have_the_published_forms() {
+    const JUDGE: &str = "
+import json, subprocess, sys
+for schema, path in json.load(sys.stdin):
+    done = subprocess.run([sys.executable, '-m', 'check_jsonschema', '--builtin-schema', schema, path], capture_output=True, text=True)
+    if done.returncode != 0:
+        print(path, done.stdout, done.stderr)
+";
+    let folder = tempfile::tempdir().expect("a folder");
+    // A component is its inputs, and a pipeline in which they are put in.
+    let template = text("templates/gate.yml");
+    let (_, pipeline) = template.split_once("\n---\n").expect("two documents");
+    let pipeline = pipeline.replace("$[[ inputs.", "input ").replace(" ]]", "");
+    let path = folder.path().join("gate.yml");
+    std::fs::write(&path, pipeline).expect("written");
+    let asked = serde_json::json!([
+        ["vendor.github-actions", project().join("action.yml")],
+        ["vendor.gitlab-ci", path],
+    ]);
+    if let Some(faults) = python("check_jsonschema", JUDGE, &asked.to_string()) {
+        assert_eq!(faults, "");
+    }
+}
+
+/// A runner of GitHub's, as far as the action meets it.
+struct Runner {
+    shop: Database,
+    folder: tempfile::TempDir,
+}
+
+impl Runner {
+    fn new() -> Self {
+        let runner = Self {
+            shop: common::shop(),
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        runner.write("0057.sql", "ALTER TABLE orders ADD COLUMN remark text;\n");
+        runner
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).expect("written");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Runs the action with these inputs besides its usual ones.
+    fn act(&self, inputs: &[(&str, &str)]) -> Output {
+        let built = Path::new(env!("CARGO_BIN_EXE_pgguard"));
+        let mut command = Command::new("bash");
+        command
+            .arg(project().join("packaging/action.sh"))
+            .current_dir(self.folder.path())
+            .env("INPUT_MIGRATION", "0057.sql")
+            .env("INPUT_COMMAND", "gate")
+            .env("INPUT_DATABASE_URL", self.shop.url())
+            .env("INPUT_TARGET", "")
+            .env("INPUT_WAIT", "")
+            .env("INPUT_ARGS", "--patience\n0s\n--no-history")
+            .env("INPUT_FORMAT", "github")
+            .env("INPUT_VERSION", env!("CARGO_PKG_VERSION"))
+            .env("INPUT_SHA256", "")
+            .env("RUNNER_TEMP", self.folder.path())
+            .env("GITHUB_OUTPUT", self.path("output"))
+            .env("GITHUB_STEP_SUMMARY", self.path("summary"));
+        let usual = std::env::var("PATH").expect("a PATH");
+        let folder = built.parent().expect("a folder").display();
+        command.env("PATH", format!("{folder}:{usual}"));
+        command.envs(inputs.iter().copied());
+        command.output().expect("bash starts")
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn the_action_passes_the_answer_on_with_annotations_and_outputs() {
+    let runner = Runner::new();
+    let mut reader = runner.shop.session();
+    reader.begin_and_lock("orders", "ACCESS SHARE");
+    let blocked = runner.act(&[]);
+    assert_eq!(blocked.status.code(), Some(1), "{}", said(&blocked));
+    assert!(
+        said(&blocked).contains("::error file=0057.sql,line=1"),
+        "{}",
+        said(&blocked)
+    );
+    assert!(
+        runner.read("output").contains("status=1\n"),
+        "{}",
+        runner.read("output")
+    );
+    assert!(
+        runner.read("summary").contains("0057.sql"),
+        "{}",
+        runner.read("summary")
+    );
+    reader.close();
+    let clear = runner.act(&[("INPUT_WAIT", "1m")]);
+    assert_eq!(clear.status.code(), Some(0), "{}", said(&clear));
+    for (inputs, status) in [
+        (
+            [("INPUT_MIGRATION", "nosuch.sql"), ("INPUT_FORMAT", "text")],
+            2,
+        ),
+        ([("INPUT_COMMAND", "explain"), ("INPUT_ARGS", "")], 0),
+        ([("INPUT_COMMAND", "kill"), ("INPUT_ARGS", "")], 2),
+        // What begins with a hyphen is a file's name there, and no option.
+        ([("INPUT_MIGRATION", "--help"), ("INPUT_FORMAT", "text")], 2),
+    ] {
+        let output = runner.act(&inputs);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{inputs:?} {}",
+            said(&output)
+        );
+    }
+}
+
+/// `file://` stands for the place of the releases: curl, the sums and the tarball are real.
+#[test]
+fn the_action_runs_no_release_whose_sum_is_another() {
+    let runner = Runner::new();
+    let name = "pgguard-9.9.9-x86_64-unknown-linux-musl";
+    let place = runner.path("v9.9.9");
+    let script = format!(
+        "set -e; mkdir -p {place}/{name}; cp {built} {place}/{name}/pgguard; cd {place}
+         tar -czf {name}.tar.gz {name}; sha256sum {name}.tar.gz >SHA256SUMS",
+        place = place.display(),
+        built = env!("CARGO_BIN_EXE_pgguard"),
+    );
+    let made = Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .expect("bash starts");
+    assert!(made.status.success(), "{}", said(&made));
+    let releases = format!("file://{}", runner.folder.path().display());
+    let inputs = [
+        ("INPUT_VERSION", "9.9.9"),
+        ("PGGUARD_RELEASES", releases.as_str()),
+    ];
+    let right = runner.act(&inputs);
+    assert_eq!(right.status.code(), Some(0), "{}", said(&right));
+    let other = "0".repeat(64);
+    let pinned = runner.act(&[&inputs[..], &[("INPUT_SHA256", other.as_str())]].concat());
+    assert_eq!(pinned.status.code(), Some(2), "{}", said(&pinned));
+    assert!(
+        said(&pinned).contains("is not the file"),
+        "{}",
+        said(&pinned)
+    );
+    runner.write("v9.9.9/SHA256SUMS", &format!("{other}  {name}.tar.gz\n"));
+    let changed = runner.act(&inputs);
+    assert_eq!(changed.status.code(), Some(2), "{}", said(&changed));
+    let missing = runner.act(&[("INPUT_VERSION", "9.9.8"), inputs[1]]);
+    assert_eq!(missing.status.code(), Some(2), "{}", said(&missing));
+}
+
+/// The licences that deny.toml names; cargo deny, where it is installed, looks at the texts too.
+#[test]
+fn every_crate_may_be_carried() {
+    let allowed: toml::Table = text("deny.toml").parse().expect("TOML");
+    let allowed: Vec<&str> = allowed["licenses"]["allow"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let told = Command::new(cargo)
+        .current_dir(project())
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", &host])
+        .output()
+        .expect("cargo starts");
+    assert!(told.status.success(), "{}", said(&told));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let packages = told["packages"].as_array().expect("packages");
+    assert!(packages.len() > 100, "{}", packages.len());
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or("none");
+        // `(A OR B) AND C`, and the older `A/B`.
+        let may = licence.split(" AND ").all(|part| {
+            part.trim_matches(['(', ')'])
+                .split(" OR ")
+                .flat_map(|one| one.split('/'))
+                .any(|one| allowed.contains(&one.trim()))
+        });
+        assert!(may, "{}: {licence}", package["name"]);
+    }
+}
