@@ -202,6 +202,34 @@ pub enum Transaction {
     Run,
 }
 
+/// How a migration is judged: the same for `gate`, `check -m migration` and `kill --blocking`.
+#[derive(Debug, Clone, Args)]
+pub struct JudgeArgs {
+    /// A blocker counts when it outlives this.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub patience: Duration,
+    /// Longest time that a lock may keep reads or writes out of a relation that exists; `none`: however long
+    /// [default: `max_hold` in the settings file, or 10s].
+    #[arg(long, value_name = "DURATION", value_parser = MaxHold::from_str)]
+    pub max_hold: Option<MaxHold>,
+    /// Let through what would stop it: NAME is opaque, failing, hold, newer-server, rows, data-dependent or hidden;
+    /// with a PATTERN only in files or on relations of that name (`*` stands for any characters).
+    #[arg(long, value_name = "NAME[=PATTERN]", value_parser = Allowance::from_str)]
+    pub allow: Vec<Allowance>,
+    /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions): the same as
+    /// `--allow opaque`.
+    #[arg(long)]
+    pub allow_opaque: bool,
+    /// The backend that will run the migration, where it is connected already: its locks are its own, and a SET ROLE
+    /// that was its last statement is read.
+    #[arg(long, value_name = "PID")]
+    pub asking: Option<i32>,
+    /// A TOML file with [[target]] entries (name, url), the backup's schedule ([[backup]] with cron, tz, expect),
+    /// `takes`, and `tz`, the zone that past backups' starts keep to.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// `pgguard gate`
 #[derive(Debug, Args)]
 pub struct GateArgs {
@@ -211,6 +239,9 @@ pub struct GateArgs {
     /// How to read them.
     #[command(flatten)]
     pub migration: MigrationArgs,
+    /// How to judge them.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
     /// How to reach the server.
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -223,15 +254,12 @@ pub struct GateArgs {
     /// Wait up to this long until it is clear.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
-    /// With --wait: clear in so many looks in a row.
+    /// With --wait: require N consecutive clear looks.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "wait")]
     pub stable: u32,
     /// With --wait: how often to look.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub interval: Duration,
-    /// A blocker counts when it outlives this.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub patience: Duration,
     /// How long the migration takes: a warning says if it would run into the next backup [default: `takes` in the
     /// configuration, or 15m].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -239,35 +267,15 @@ pub struct GateArgs {
     /// Where it would block, watch the tables this long to count how often they are used.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub count_uses: Option<Duration>,
-    /// Longest time that a lock may keep reads or writes out of a relation that exists; `none`: however long
-    /// [default: `max_hold` in the settings file, or 10s].
-    #[arg(long, value_name = "DURATION", value_parser = MaxHold::from_str)]
-    pub max_hold: Option<MaxHold>,
-    /// Let through what would stop it: NAME is opaque, failing, hold, newer-server, rows, data-dependent or hidden;
-    /// with a PATTERN only in files or on relations of that name (`*` stands for any characters).
-    #[arg(long, value_name = "NAME[=PATTERN]", value_parser = Allowance::from_str)]
-    pub allow: Vec<Allowance>,
     /// Report everything, and exit with 0 all the same: for teams that begin.
     #[arg(long)]
     pub warn_only: bool,
-    /// Do not say "cannot tell" because of statements whose locks cannot be known (DO blocks, functions): the same as
-    /// `--allow opaque`.
-    #[arg(long)]
-    pub allow_opaque: bool,
-    /// The backend that will run the migration, where it is connected already: its locks are its own, and a SET ROLE
-    /// that was its last statement is read.
-    #[arg(long, value_name = "PID")]
-    pub asking: Option<i32>,
     /// The other way round: would a backup started now block or be blocked?
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "migrations")]
     pub before: Option<Before>,
     /// A further server: NAME=URL, or a URL; may be given more than once. All are looked at side by side.
     #[arg(long, value_name = "TARGET", conflicts_with = "dbname")]
     pub target: Vec<String>,
-    /// A TOML file with [[target]] entries (name, url), the backup's schedule ([[backup]] with cron, tz, expect),
-    /// `takes`, and `tz`, the zone that past backups' starts keep to.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// Reading user data.
     #[command(flatten)]
     pub sample: SampleArgs,
@@ -369,6 +377,9 @@ pub struct KillArgs {
     /// How to read them.
     #[command(flatten)]
     pub migration: MigrationArgs,
+    /// How to judge them.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
     /// Instead of a pid: roll back the prepared transaction of this name.
     #[arg(long, value_name = "GID", conflicts_with_all = ["pid", "blocking"])]
     pub prepared: Option<String>,

@@ -3,8 +3,8 @@
 
 use super::sight::{Sight, lasting};
 use super::state::{Answer, Figure, Unit};
-use crate::sessions::Party;
 use crate::sessions::waits::Waiter;
+use crate::sessions::{Party, alike};
 use crate::words::{seconds, span};
 use chrono::TimeDelta;
 
@@ -19,10 +19,7 @@ pub fn longest_wait(sight: &Sight<'_>) -> Answer {
             || "nobody waits for a lock".to_owned(),
             |(_, waiter)| sentence(sight, waiter, longest, waits.len()),
         ),
-        details: waits
-            .iter()
-            .map(|(age, waiter)| sentence(sight, waiter, *age, 1))
-            .collect(),
+        details: details(sight, waits.iter()),
         figures: vec![
             sight.judged("longest_wait", value, Unit::Seconds),
             Figure::count("waiting", waits.len()),
@@ -50,10 +47,7 @@ pub fn blocked(sight: &Sight<'_>) -> Answer {
             },
             |(age, waiter)| sentence(sight, waiter, *age, counting.len()),
         ),
-        details: counting
-            .iter()
-            .map(|(age, waiter)| sentence(sight, waiter, *age, 1))
-            .collect(),
+        details: details(sight, counting.iter().copied()),
         figures: vec![
             sight.judged("blocked", value, Unit::Count),
             Figure::seconds(
@@ -62,6 +56,22 @@ pub fn blocked(sight: &Sight<'_>) -> Answer {
             ),
         ],
     }
+}
+
+/// A line for each wait, those of sessions like each other as one.
+fn details<'w>(
+    sight: &Sight<'_>,
+    waits: impl Iterator<Item = &'w (TimeDelta, &'w Waiter)>,
+) -> Vec<String> {
+    let like = |(_, waiter): &&(TimeDelta, &Waiter)| {
+        Some((sight.kind(waiter.pid)?, waiter.mode, waiter.target.clone()))
+    };
+    let line = |crowd: &Vec<&(TimeDelta, &Waiter)>| {
+        let (age, waiter) = crowd[0];
+        let like = alike::and_like_it(crowd.len());
+        format!("{}{like}", sentence(sight, waiter, *age, 1))
+    };
+    alike::crowds(waits, like).iter().map(line).collect()
 }
 
 /// Every wait with its age, the longest first. A session counts once.

@@ -2,7 +2,9 @@
 
 use super::sight::Sight;
 use super::state::{Answer, Figure, State, Unit};
-use crate::model::{self, Backend, BackendState, Role, Session, Verdict, Wait};
+use crate::gate::not_for_others;
+use crate::model::{self, Backend, BackendState, Role, Session, Verdict, Wait, WaitKind};
+use crate::sessions::alike;
 use crate::words::{many, seconds, span};
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -34,18 +36,21 @@ pub fn would_block(sight: &Sight<'_>) -> Answer {
             format!(
                 "{} would block: {}",
                 statements(verdict),
-                waits.first().map_or_else(String::new, |w| blocked_by(w))
+                in_the_way(&waits)
+                    .chain(not_for_others(verdict))
+                    .next()
+                    .unwrap_or_default()
             ),
         ),
         model::Answer::WouldFail => (
             State::Critical,
             format!(
-                "Postgres will refuse {}",
-                verdict
-                    .statements
-                    .iter()
-                    .find_map(|s| s.fails.as_deref())
-                    .map_or_else(|| statements(verdict), |why| format!("it: {why}"))
+                "{} would fail: {}",
+                statements(verdict),
+                not_for_others(verdict)
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default()
             ),
         ),
         model::Answer::CannotTell => (
@@ -61,7 +66,10 @@ pub fn would_block(sight: &Sight<'_>) -> Answer {
     Answer {
         state,
         text,
-        details: waits.iter().map(|w| blocked_by(w)).chain(doubts).collect(),
+        details: in_the_way(&waits)
+            .chain(not_for_others(verdict))
+            .chain(doubts)
+            .collect(),
         figures: vec![
             sight.judged("blockers", value, Unit::Count),
             Figure::count("statements", verdict.statements.len()),
@@ -73,13 +81,35 @@ fn statements(verdict: &Verdict) -> String {
     many(verdict.statements.len(), "statement")
 }
 
+/// Who is in the way: holders before those who wait, the oldest first.
 fn counting(verdict: &Verdict) -> Vec<&Wait> {
-    verdict
-        .statements
-        .iter()
-        .flat_map(|statement| &statement.waits)
-        .filter(|wait| wait.counts)
-        .collect()
+    let waits = verdict.statements.iter().flat_map(|s| &s.waits);
+    let mut waits: Vec<&Wait> = waits
+        .filter(|wait| wait.counts && wait.kind != WaitKind::Hold)
+        .collect();
+    waits.sort_by_key(|wait| {
+        let who = &wait.blocker;
+        (!who.granted, who.since.is_none(), who.since)
+    });
+    waits
+}
+
+/// A line for each, sessions like each other as one.
+fn in_the_way(waits: &[&Wait]) -> impl Iterator<Item = String> {
+    let like = |wait: &&Wait| {
+        let who = &wait.blocker;
+        let alone = who.pid.is_none() || matches!(who.role, Role::Backup | Role::Migration);
+        let kind = (who.role, who.application_name.clone(), who.user.clone());
+        (!alone).then(|| (kind, wait.mode, wait.name.clone()))
+    };
+    let crowds = alike::crowds(waits.iter().copied(), like).into_iter();
+    crowds.map(|crowd| {
+        format!(
+            "{}{}",
+            blocked_by(crowd[0]),
+            alike::and_like_it(crowd.len())
+        )
+    })
 }
 
 fn blocked_by(wait: &Wait) -> String {
@@ -102,6 +132,9 @@ fn blocked_by(wait: &Wait) -> String {
     )
 }
 
+/// A migration that has run nothing for so long is hardly at work.
+const STANDS_STILL: TimeDelta = TimeDelta::minutes(1);
+
 /// Sessions that migrate, and have done nothing for a while but keep their transaction or their lock.
 pub fn zombies(sight: &Sight<'_>) -> Answer {
     let mut idle: Vec<(TimeDelta, &Session)> = sight
@@ -113,11 +146,15 @@ pub fn zombies(sight: &Sight<'_>) -> Answer {
     idle.sort_by_key(|(age, session)| (std::cmp::Reverse(*age), session.pid));
     let value = idle.first().map_or(0.0, |(age, _)| seconds(*age));
     let describe = |age: TimeDelta, session: &Session| {
+        let advice = if age >= STANDS_STILL {
+            format!(": pgguard kill {}", session.pid)
+        } else {
+            String::new()
+        };
         format!(
-            "{} has done nothing for {}: pgguard kill {}",
+            "{} has done nothing for {}{advice}",
             sight.words.session(session.pid),
-            span(age),
-            session.pid
+            span(age)
         )
     };
     let text = idle.first().map_or_else(

@@ -11,6 +11,8 @@ pub enum Needs {
     Connection,
     /// A look.
     Look,
+    /// A look; while users hang, what frees them is said first.
+    Advice,
     /// A look and past backup runs.
     History,
     /// A look and a gate's verdict on migrations.
@@ -39,7 +41,7 @@ pub const MODES: [Mode; 9] = [
     Mode {
         name: "lock-wait",
         judges: "how long the longest wait for a lock has lasted",
-        needs: Needs::Look,
+        needs: Needs::Advice,
         warning: "30s",
         critical: "5m",
         answer: locks::longest_wait,
@@ -47,7 +49,7 @@ pub const MODES: [Mode; 9] = [
     Mode {
         name: "blocked",
         judges: "how many sessions have waited for a lock for at least --for",
-        needs: Needs::Look,
+        needs: Needs::Advice,
         warning: "0",
         critical: "10",
         answer: locks::blocked,

@@ -2,7 +2,7 @@
 
 use super::state::{Answer, Figure, State, Thresholds, Unit};
 use crate::model::{Backend, BackupRun, Estimate, Pid, Role, Snapshot, Verdict};
-use crate::sessions::{Sessions, WaitGraph, Words};
+use crate::sessions::{Sessions, WaitGraph, Words, alike};
 use crate::words::span;
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
@@ -76,6 +76,12 @@ impl<'a> Sight<'a> {
         let role = self.words.role_of(pid);
         let database = self.words.backend(pid).and_then(|b| b.datname.as_deref());
         !self.judgement.without.contains(&role) && self.judges_database(database)
+    }
+
+    /// What a session has in common with those like it.
+    #[must_use]
+    pub fn kind(&self, pid: Pid) -> Option<alike::Kind<'a>> {
+        self.words.kind(pid)
     }
 
     /// Whether a database's sessions are to be judged.

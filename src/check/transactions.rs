@@ -3,7 +3,7 @@
 use super::sight::Sight;
 use super::state::{Answer, Figure, Unit};
 use crate::model::{BackendState, Pid, Role};
-use crate::sessions::Party;
+use crate::sessions::{Party, alike};
 use crate::words::{many, one_line, seconds, span};
 use chrono::TimeDelta;
 
@@ -31,9 +31,14 @@ pub fn idle(sight: &Sight<'_>) -> Answer {
             )
         },
     );
-    let details = idle
+    let crowds = alike::crowds(&idle, |(_, pid)| sight.kind(*pid));
+    let details = crowds
         .iter()
-        .map(|&(age, pid)| format!("idle for {}: {}", span(age), idle_words(sight, pid)))
+        .map(|crowd| {
+            let &(age, pid) = crowd[0];
+            let like = alike::and_like_it(crowd.len());
+            format!("idle for {}: {}{like}", span(age), idle_words(sight, pid))
+        })
         .collect();
     let figures = vec![
         sight.judged("longest_idle", value, Unit::Seconds),
@@ -103,10 +108,15 @@ pub fn oldest(sight: &Sight<'_>) -> Answer {
     {
         text = format!("{text}; oldest snapshot: {}", sight.words.session(pins));
     }
-    let details = all
+    let crowds = alike::crowds(&all, |(_, party)| sight.kind(party.pid()?));
+    let details = crowds
         .iter()
         .take(10)
-        .map(|(age, party)| format!("{}: {}", span(*age), sight.words.party(party)))
+        .map(|crowd| {
+            let (age, party) = crowd[0];
+            let like = alike::and_like_it(crowd.len());
+            format!("{}: {}{like}", span(*age), sight.words.party(party))
+        })
         .collect();
     let figures = vec![
         sight.judged("oldest_transaction", value, Unit::Seconds),

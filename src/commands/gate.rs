@@ -6,18 +6,17 @@ use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
 use crate::door::{self, Form, ProgressLine};
 use crate::gate::waiting::{Next, Terms, Waiting};
-use crate::gate::{self, FirstLook, Policy};
+use crate::gate::{self, FirstLook};
 use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::{self, About, Judged, schedulers};
-use crate::model::{Allowable, Allowance, Answer, Doubt, Footprint, Oid, Role, Snapshot, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
 use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Runs the command.
@@ -26,14 +25,8 @@ use std::time::Duration;
 /// When the arguments or the migration's files cannot be used. A server that cannot be looked at is an
 /// answer: "cannot tell".
 pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
-    let config = config::of(args.config.as_deref())?;
-    let policy = Policy {
-        patience: span(args.patience),
-        allow: allowed(&args, &config),
-        max_hold: args.max_hold.or(config.max_hold).unwrap_or_default().0,
-        asking: args.asking,
-        ..Policy::default()
-    };
+    let config = config::of(args.judge.config.as_deref())?;
+    let policy = look::policy(&args.judge, &config);
     let mut asked = look::Question::new(&args.migrations, &args.migration, policy)?;
     if args.before == Some(Before::Backup) {
         asked.about = About::Backup;
@@ -146,7 +139,7 @@ impl Question {
         if let (Answer::WouldBlock, Some(time)) = (verdict.answer, args.count_uses)
             && about != About::Backup
         {
-            policy.usage = facts.usage(&relations(&footprint), time).await?;
+            policy.usage = facts.usage(&footprint.relations(), time).await?;
             let warnings = verdict.warnings;
             verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
             verdict.warnings = warnings;
@@ -200,25 +193,6 @@ impl Question {
         let said = self.args.takes.or(self.config.takes);
         said.map_or(USUAL_MIGRATION, span)
     }
-}
-
-/// What is let through by name.
-fn allowed(args: &GateArgs, config: &Config) -> Vec<Allowance> {
-    let old_flag = args.allow_opaque.then(|| Allowance {
-        what: Allowable::Opaque,
-        pattern: None,
-        because: None,
-        from: "--allow-opaque".into(),
-    });
-    let said = args.allow.iter().cloned();
-    said.chain(old_flag).chain(config.allowed()).collect()
-}
-
-/// The relations that a migration asks for.
-fn relations(footprint: &Footprint) -> Vec<Oid> {
-    let asked = footprint.statements.iter().flat_map(|s| &s.locks);
-    let oids: BTreeSet<Oid> = asked.filter_map(|lock| lock.oid).collect();
-    oids.into_iter().collect()
 }
 
 impl Subject {
@@ -298,9 +272,9 @@ impl Looked {
 async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Answer> {
     let args = &question.args;
     let terms = Terms {
-        at_most: span(args.wait.unwrap_or(args.patience)),
+        at_most: span(args.wait.unwrap_or(args.judge.patience)),
         interval: span(args.interval),
-        patience: span(args.patience),
+        patience: span(args.judge.patience),
         stable: args.stable,
     };
     let mut waiting = Waiting::begin(terms, Utc::now());
@@ -412,8 +386,10 @@ fn over_all(subjects: &[Subject]) -> Verdict {
             .collect(),
         doubts: looked().flat_map(|l| l.verdict.doubts.clone()).collect(),
         warnings: Vec::new(),
-        look_again: !matches!(answer, Answer::WouldBlock | Answer::WouldFail)
-            && looked().any(|l| l.verdict.look_again),
+        // Where one blocks, what another is not sure of changes nothing.
+        look_again: looked()
+            .filter(|l| l.verdict.answer == answer)
+            .any(|l| l.verdict.look_again),
         accepted: Vec::new(),
     }
 }

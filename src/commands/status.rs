@@ -27,7 +27,7 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         args.record.replay.is_some(),
     )
     .sampling(args.sample);
-    let snapshot = past.look(&mut facts).await?;
+    let snapshot = past.look_closely(&mut facts).await?;
     let sessions = understand(&snapshot);
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;

@@ -4,8 +4,8 @@ use super::scene::{Party, Scene};
 use crate::model::{
     Backend, BackendState, Blocker, Clears, Estimate, Lock, LockMode, Pid, Role, Session, quoted,
 };
-use crate::sessions::prevents_wraparound;
 use crate::sessions::queue::Claim;
+use crate::sessions::{prevents_wraparound, waits_for_client};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
@@ -202,7 +202,10 @@ impl<'a> Owner<'a> {
             advice: String::new(),
         };
         let wraparound = backend.is_some_and(prevents_wraparound);
-        blocker.advice = advice(&blocker, session, wraparound, &scene.snapshot.server.user);
+        let left = backend.filter(|b| waits_for_client(b, scene.snapshot));
+        let idle = left.and_then(|b| b.state_age(scene.snapshot.taken_at));
+        let kind = Kind { wraparound, idle };
+        blocker.advice = advice(&blocker, session, kind, &scene.snapshot.server.user);
         let still = scene
             .policy
             .estimates
@@ -303,37 +306,38 @@ fn progress(estimate: &Estimate) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What a person can do about a session.
-fn advice(blocker: &Blocker, session: Option<&Session>, wraparound: bool, looker: &str) -> String {
+/// What the advice on a session depends on, apart from its role.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// It is an autovacuum that prevents wraparound.
+    wraparound: bool,
+    /// How long it has waited for its client; `None`: it is at work.
+    idle: Option<TimeDelta>,
+}
+
+/// What a person can do about a session. Who works, or only queues, is never to be ended.
+fn advice(blocker: &Blocker, session: Option<&Session>, kind: Kind, looker: &str) -> String {
     let pid = blocker.pid.unwrap_or_default();
     let leaked = session
         .and_then(|s| s.backup.as_ref())
         .is_some_and(|b| b.leaked);
-    match blocker.role {
-        Role::Backup if leaked => {
-            format!(
-                "pgguard kill {pid}: nobody reads this dump any more, it will not end by itself"
-            )
+    let end = |why: &str, idle| {
+        let idle = crate::words::span(idle);
+        format!("pgguard kill {pid}: {why} has waited for its client for {idle}, possibly forever")
+    };
+    match (blocker.role, kind.idle) {
+        (Role::Backup, _) if leaked => {
+            format!("pgguard kill {pid}: its client is gone; this dump will never finish")
         }
-        Role::Backup => "wait until the backup is done".into(),
-        Role::Maintenance if wraparound => {
-            "wait: this autovacuum yields to nobody, and begins again when it is ended".into()
+        (Role::Backup, _) => "wait until the backup is done".into(),
+        (Role::Maintenance, _) if kind.wraparound => {
+            "wait: this anti-wraparound autovacuum does not give way, and restarts if killed".into()
         }
-        Role::Migration if !blocker.granted => {
-            format!("pgguard kill {pid}: an earlier schema change that waits itself")
-        }
-        Role::Migration => {
-            format!("wait until the schema change of pid {pid} is done, or pgguard kill {pid}")
-        }
-        Role::IdleInTransaction => {
-            format!("pgguard kill {pid}: it waits for its client, with its locks")
-        }
-        Role::Masked => format!("to see who it is: GRANT pg_monitor TO {}", quoted(looker)),
-        Role::Replication => "wait until its initial copy is done".into(),
-        // It works, or it only queues: nobody is advised to end it.
-        Role::Application | Role::Maintenance | Role::Monitoring | Role::Server => {
-            format!("wait until pid {pid} is done")
-        }
-        Role::Idle => format!("wait until pid {pid} is done, or pgguard kill {pid}"),
+        (Role::Migration, Some(idle)) if blocker.granted => end("this schema change", idle),
+        (Role::Migration, _) => format!("wait until the schema change of pid {pid} is done"),
+        (Role::IdleInTransaction | Role::Idle, Some(idle)) => end("it holds locks and", idle),
+        (Role::Masked, _) => format!("to see who it is: GRANT pg_monitor TO {}", quoted(looker)),
+        (Role::Replication, _) => "wait until its initial copy is done".into(),
+        _ => format!("wait until pid {pid} is done"),
     }
 }

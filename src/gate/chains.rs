@@ -82,9 +82,7 @@ fn advise(wait: &mut Wait, pid: Pid, ends: &BTreeSet<Party>, graph: &WaitGraph) 
     }
     let behind = graph.count_behind(&Party::Pid(pid));
     wait.blocker.advice = match (wait.blocker.role, behind) {
-        (Role::Migration, 0) => {
-            format!("pgguard kill {pid}: a schema change that only waits itself")
-        }
+        (Role::Migration, 0) => format!("wait until the schema change of pid {pid} is done"),
         (Role::Migration, 1) => {
             format!(
                 "pgguard kill {pid}: this schema change only waits itself, and 1 session waits behind it"

@@ -5,10 +5,12 @@ use super::judge::Judge;
 use super::scene::Scene;
 use super::waits::advisory;
 use crate::model::{
-    AdvisoryRequest, Footprint, LockRequest, LockTarget, LockWork, RowWait, Snapshot,
+    AdvisoryRequest, Footprint, Lock, LockMode, LockRequest, LockTarget, LockWork, Pid, RowWait,
+    Snapshot,
 };
 use crate::tools::{self, Tool};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The footprint with what the tool does to its own tables, where somebody has one of them locked.
 #[must_use]
@@ -58,21 +60,31 @@ pub fn migration_lock(judge: &mut Judge, tool: &Tool) {
     }
 }
 
+/// Whether a lock is the tool's advisory lock of this database.
+fn is_key_of(lock: &Lock, snapshot: &Snapshot, tool: &Tool) -> bool {
+    let server = &snapshot.server;
+    let LockTarget::Advisory {
+        database,
+        classid,
+        objid,
+        objsubid: 1,
+    } = lock.target
+    else {
+        return false;
+    };
+    let key = tools::bigint_key(classid, objid);
+    let is_its = tool
+        .key
+        .is_some_and(|own| own.matches(&server.datname, key));
+    database == server.datid && is_its
+}
+
 /// The tool's advisory locks that somebody has or wants in this database.
 fn keys_in_use(scene: &Scene, tool: &Tool) -> Vec<AdvisoryRequest> {
-    let server = &scene.snapshot.server;
     let mut found: Vec<AdvisoryRequest> = Vec::new();
     for lock in &scene.snapshot.locks {
-        if let LockTarget::Advisory {
-            database,
-            classid,
-            objid,
-            objsubid: 1,
-        } = lock.target
-            && database == server.datid
-            && tool
-                .key
-                .is_some_and(|key| key.matches(&server.datname, tools::bigint_key(classid, objid)))
+        if let LockTarget::Advisory { classid, objid, .. } = lock.target
+            && is_key_of(lock, scene.snapshot, tool)
         {
             let request = AdvisoryRequest {
                 classid,
@@ -87,4 +99,23 @@ fn keys_in_use(scene: &Scene, tool: &Tool) -> Vec<AdvisoryRequest> {
         }
     }
     found
+}
+
+/// Who has the tool's advisory lock, or its table locked as only a run of it does, and which it is, in words.
+#[must_use]
+pub fn locked_by(snapshot: &Snapshot, tool: &Tool) -> BTreeMap<Pid, String> {
+    let granted = snapshot.locks.iter().filter(|lock| lock.granted);
+    let has = |lock: &Lock| {
+        if is_key_of(lock, snapshot, tool) {
+            return Some((lock.pid?, format!("has the lock of {}", tool.name)));
+        }
+        let (database, oid) = lock.relation()?;
+        let relation = snapshot.relations.get(&oid)?;
+        let name = Some(relation.name.relation.as_str());
+        let is_its = name == tool.version_table || name == tool.lock_table;
+        let writes = lock.mode > LockMode::RowShare && database == snapshot.server.datid;
+        let what = || format!("writes {}, the table of {}", relation.name, tool.name);
+        (is_its && writes).then(|| Some((lock.pid?, what())))?
+    };
+    granted.filter_map(has).collect()
 }

@@ -7,11 +7,14 @@ use super::scene::Scene;
 use super::{Policy, collisions, in_order};
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
-    Allowable, Answer, ClearsBy, Doubt, Footprint, Role, Snapshot, Statement, StatementVerdict,
-    Verdict, Wait,
+    Allowable, Answer, Backend, ClearsBy, Doubt, Footprint, Pid, Role, Snapshot, Statement,
+    StatementVerdict, Verdict, Wait,
 };
-use crate::sessions::Sessions;
+use crate::sessions::{self, Sessions};
+use crate::tools::Tool;
 use crate::words::one_line;
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
 
 /// Would this migration, run now, wait?
 ///
@@ -52,10 +55,13 @@ pub fn decide(
     ));
     let mut doubts = allowed.rest(doubts);
     warnings.extend(super::pooler::warning(&snapshot.server, footprint));
-    warnings.extend(runs_already(footprint, snapshot, policy));
+    let runs_already = runs_already(footprint, snapshot, policy, tool);
+    warnings.extend(runs_already.values().cloned());
     let statements = footprint.statements.iter();
     warnings.extend(statements.filter_map(|s| super::waits::databases::ended(s, snapshot)));
-    warnings.extend(other_runs(sessions, snapshot, &verdicts));
+    let others = other_runs(sessions, snapshot, &verdicts).into_iter();
+    let others = others.filter(|(pid, _)| !runs_already.contains_key(pid));
+    warnings.extend(others.map(|(_, text)| text));
     let blocks = verdicts.iter().any(StatementVerdict::blocks);
     let fails = verdicts.iter().any(|v| v.fails.is_some());
     let just_begun = verdicts
@@ -74,10 +80,12 @@ pub fn decide(
             (false, false, false) => Answer::CannotTell,
             (false, false, true) => Answer::Clear,
         },
-        look_again: !blocks
-            && !fails
-            && policy.first_look.is_none()
-            && (just_begun || !doubts.is_empty() && doubts.iter().all(|doubt| !doubt.lasting)),
+        look_again: policy.first_look.is_none()
+            && if blocks || fails {
+                policy.patience > TimeDelta::zero() && may_be_at_work(&verdicts, snapshot)
+            } else {
+                just_begun || !doubts.is_empty() && doubts.iter().all(|doubt| !doubt.lasting)
+            },
         statements: verdicts,
         doubts,
         warnings,
@@ -86,11 +94,20 @@ pub fn decide(
 }
 
 /// Whether to look a second time, a patience later, with [`super::FirstLook::of`] this snapshot in the
-/// policy: somebody in front has only just begun and may be gone by then. Never so when all is clear,
-/// nor when something blocks for certain, nor when a lasting doubt decides anyway.
+/// policy: a blocking transaction has only just begun and may be gone by then, or a session would be advised to be
+/// ended that may be at work. Never so when all is clear, nor when a lasting doubt decides anyway.
 #[must_use]
 pub const fn needs_second_look(verdict: &Verdict) -> bool {
     verdict.look_again
+}
+
+/// Whether somebody who is in the way has been idle for so short a time that a second look tells whether it works.
+fn may_be_at_work(verdicts: &[StatementVerdict], snapshot: &Snapshot) -> bool {
+    let waits = verdicts.iter().flat_map(|verdict| &verdict.waits);
+    waits
+        .filter(|wait| wait.counts && wait.blocker.granted)
+        .filter_map(|wait| snapshot.backend(wait.blocker.pid?))
+        .any(|backend| sessions::needs_second_look(backend, snapshot))
 }
 
 /// Doubts that stand before any statement is looked at.
@@ -172,31 +189,51 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     })
 }
 
-/// Sessions that run a statement of this very migration, or have just run it in an open transaction.
-fn runs_already(footprint: &Footprint, snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
-    let server = &snapshot.server;
-    let plain = |text: &str| one_line(text.trim_end().trim_end_matches(';'), 400);
-    let ours: Vec<(&Statement, String)> = footprint
-        .statements
-        .iter()
+/// Other runs of this very migration: by the text of their statement, or by what its tool has locked.
+fn runs_already(
+    footprint: &Footprint,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    tool: Option<&Tool>,
+) -> BTreeMap<Pid, String> {
+    let others = snapshot.backends.iter().filter(|b| {
+        b.datid == Some(snapshot.server.datid)
+            && b.pid != snapshot.server.own_pid
+            && Some(b.pid) != policy.asking
+    });
+    let locked = tool.map_or_else(BTreeMap::new, |tool| collisions::locked_by(snapshot, tool));
+    let texts = texts(footprint);
+    others
+        .filter_map(|backend| {
+            let where_it_is = at(&texts, backend).or_else(|| locked.get(&backend.pid).cloned())?;
+            let pid = backend.pid;
+            let text = format!("this very migration seems to run already: pid {pid} {where_it_is}");
+            Some((pid, text))
+        })
+        .collect()
+}
+
+/// A statement's text as it is compared.
+fn plain(text: &str) -> String {
+    one_line(text.trim_end().trim_end_matches(';'), 400)
+}
+
+/// The statements that are recognised by their text.
+fn texts(footprint: &Footprint) -> Vec<(&Statement, String)> {
+    let statements = footprint.statements.iter();
+    statements
         .filter(|statement| statement.locks.iter().any(|lock| lock.named))
         .filter(|statement| statement.command != "SELECT")
         .map(|statement| (statement, plain(&statement.sql)))
-        .collect();
-    let others = snapshot.backends.iter().filter(|b| {
-        let is_open = b.xact_start.is_some() && b.datid == Some(server.datid);
-        is_open && b.pid != server.own_pid && Some(b.pid) != policy.asking && !b.query.is_empty()
-    });
-    others
-        .filter_map(|backend| {
-            let theirs = plain(&backend.query);
-            let (statement, _) = ours.iter().find(|(_, sql)| *sql == theirs)?;
-            Some(format!(
-                "this very migration seems to run already: pid {} is at {}:{}",
-                backend.pid, statement.file, statement.line
-            ))
-        })
         .collect()
+}
+
+/// Where in the migration a session is that runs one of its statements, or has just run it in an open transaction.
+fn at(texts: &[(&Statement, String)], backend: &Backend) -> Option<String> {
+    backend.xact_start.filter(|_| !backend.query.is_empty())?;
+    let theirs = plain(&backend.query);
+    let (statement, _) = texts.iter().find(|(_, sql)| *sql == theirs)?;
+    Some(format!("is at {}:{}", statement.file, statement.line))
 }
 
 /// Schema changes of others that are under way and not in the way: they may meet this migration later.
@@ -204,7 +241,7 @@ fn other_runs(
     sessions: &Sessions,
     snapshot: &Snapshot,
     verdicts: &[StatementVerdict],
-) -> Vec<String> {
+) -> Vec<(Pid, String)> {
     let named = |pid| {
         verdicts
             .iter()
@@ -218,11 +255,12 @@ fn other_runs(
         .filter(|(_, b)| b.datid == Some(snapshot.server.datid))
         .map(|(session, backend)| {
             let detail = session.detail.as_deref().unwrap_or("a schema change");
-            format!(
+            let text = format!(
                 "another migration is under way: pid {} ({detail}): {}",
                 session.pid,
                 one_line(&backend.query, 80)
-            )
+            );
+            (session.pid, text)
         })
         .collect()
 }

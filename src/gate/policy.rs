@@ -1,6 +1,7 @@
 //! What a gate is told beside what it sees: how patient it is, what it saw before, what others know.
 
 use crate::model::{Allowance, Doubt, Estimate, Oid, Pid, Snapshot};
+use crate::sessions::Earlier;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub struct Usage {
 pub struct FirstLook {
     virtual_xacts: BTreeSet<(Option<Pid>, Arc<str>)>,
     xacts: BTreeSet<(Pid, DateTime<Utc>, DateTime<Utc>)>,
+    earlier: Earlier,
 }
 
 impl FirstLook {
@@ -80,7 +82,13 @@ impl FirstLook {
         Self {
             virtual_xacts,
             xacts,
+            earlier: Earlier::of(snapshot),
         }
+    }
+
+    /// Notes in a later look who has run something since.
+    pub fn note_who_works(&self, look: &mut Snapshot) {
+        self.earlier.note_who_works(look);
     }
 
     /// Whether the virtual transaction (`pg_locks.virtualtransaction`) was there. It is never used

@@ -11,10 +11,17 @@
 //! - a transaction with an id and no lock on any row-bearing relation has written catalogs alone;
 //! - a migration tool's version table is written by migrations.
 //!
-//! An ordinary writer shows none of these: its locks are on relations that everybody finds.
+//! And a catalog row that somebody has updated has the transaction's number in `xmax`, for everybody to see.
+//!
+//! An ordinary writer shows none of these: its locks are on relations that everybody finds. What nobody can see is a
+//! new row of a catalog: CREATE SCHEMA, CREATE PUBLICATION and (before 18) CREATE FUNCTION by a superuser, followed by
+//! a write to an ordinary table.
 
 use super::party::Party;
-use crate::model::{FIRST_NORMAL_OID, Lock, LockMode, LockTarget, Oid, Pid, Snapshot, class};
+use crate::model::{
+    ChangedRow, FIRST_NORMAL_OID, Lock, LockMode, LockTarget, Oid, Pid, Snapshot, class,
+};
+use crate::sessions::query_text;
 use crate::tools::TOOLS;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +44,7 @@ pub struct Signs<'a> {
     /// Schemas that it made something in; temporary ones are left out, nobody else's names are there.
     pub schemas: BTreeSet<Oid>,
     /// Its namesakes are its own alone: all that it made is temporary.
-    only_temporary: bool,
+    pub only_temporary: bool,
     /// It keeps a lock on a role: it granted or revoked rights, or made something of its own.
     pub roles: bool,
     /// It has written a shared catalog.
@@ -48,6 +55,10 @@ pub struct Signs<'a> {
     pub catalogs_only: bool,
     /// It is a transaction of the connected database.
     pub here: bool,
+    /// The catalog rows that it has changed, or may have.
+    pub changed: Vec<&'a ChangedRow>,
+    /// Its number, and those of its savepoints that are still open.
+    numbers: Vec<u32>,
 }
 
 impl Signs<'_> {
@@ -89,14 +100,36 @@ pub fn signs(snapshot: &Snapshot) -> Vec<Signs<'_>> {
         .collect();
     let mut rows: BTreeMap<(Option<Pid>, &str), Vec<&Lock>> = BTreeMap::new();
     for lock in &snapshot.locks {
-        if lock.granted && found.contains_key(&key(lock)) {
+        if found.contains_key(&key(lock)) {
             rows.entry(key(lock)).or_default().push(lock);
         }
     }
     for (key, signs) in &mut found {
         signs.read(rows.get(key).map_or(&[][..], Vec::as_slice), snapshot);
     }
-    found.into_values().collect()
+    let mut found: Vec<Signs> = found.into_values().collect();
+    for row in &snapshot.changed_rows {
+        add_changed(&mut found, row);
+    }
+    found
+}
+
+/// Gives a changed row to the transaction whose number it has. The number of a savepoint that was released is in no
+/// view: then it is one of those that were there before.
+fn add_changed<'a>(found: &mut [Signs<'a>], row: &'a ChangedRow) {
+    let number = row.transaction;
+    let is_known = found.iter().any(|signs| signs.numbers.contains(&number));
+    let may_be = |signs: &Signs| {
+        let mut numbers = signs.numbers.iter();
+        if is_known {
+            numbers.any(|own| *own == number)
+        } else {
+            numbers.any(|own| own.wrapping_sub(number).cast_signed() < 0)
+        }
+    };
+    for signs in found.iter_mut().filter(|signs| may_be(signs)) {
+        signs.changed.push(row);
+    }
 }
 
 /// Whose a lock is: a process's, or a prepared transaction's, which has no process.
@@ -108,6 +141,25 @@ fn key(lock: &Lock) -> (Option<Pid>, &str) {
         ""
     };
     (lock.pid, name)
+}
+
+/// Whether a LOCK or TRUNCATE waits here: it has taken its transaction's number before it has the lock
+/// (`LogAccessExclusiveLockPrepare`, standby.c), and may have written nothing yet.
+fn waits_to_lock(lock: &Lock, snapshot: &Snapshot) -> bool {
+    let verbs = || {
+        let backend = snapshot.backend(lock.pid?)?;
+        let heads = query_text::heads(&backend.query).into_iter();
+        Some(heads.filter_map(|head| head.into_iter().next()).collect())
+    };
+    let only_locks = |verbs: Vec<String>| {
+        let is_one = |names: &[&str]| verbs.iter().any(|verb| names.contains(&verb.as_str()));
+        is_one(&["LOCK", "TRUNCATE"])
+            && !is_one(&["ALTER", "COMMENT", "CREATE", "DROP", "GRANT", "REVOKE"])
+    };
+    !lock.granted
+        && lock.mode == LockMode::AccessExclusive
+        && lock.relation().is_some()
+        && verbs().is_some_and(only_locks)
 }
 
 impl<'a> Signs<'a> {
@@ -138,13 +190,15 @@ impl<'a> Signs<'a> {
             books: None,
             catalogs_only: false,
             here,
+            changed: Vec::new(),
+            numbers: Vec::new(),
         }
     }
 
     fn read(&mut self, rows: &[&Lock], snapshot: &Snapshot) {
         let here = snapshot.server.datid;
         let (mut temporary, mut touches_rows) = (false, false);
-        for lock in rows {
+        for lock in rows.iter().filter(|lock| lock.granted) {
             match lock.target {
                 LockTarget::Relation {
                     database: 0,
@@ -175,10 +229,12 @@ impl<'a> Signs<'a> {
                     classid: AUTHID,
                     ..
                 } => self.roles = true,
+                LockTarget::TransactionId { transactionid } => self.numbers.push(transactionid),
                 _ => {}
             }
         }
         self.only_temporary = temporary && self.schemas.is_empty();
+        touches_rows |= rows.iter().any(|lock| waits_to_lock(lock, snapshot));
         self.catalogs_only = self.here && !touches_rows && !self.only_temporary;
     }
 

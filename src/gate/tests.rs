@@ -56,6 +56,8 @@ impl Stage {
                 walsenders: Vec::new(),
                 serializable: Vec::new(),
                 temporary_schemas: BTreeSet::new(),
+                changed_rows: Vec::new(),
+                working: BTreeSet::new(),
                 relations: BTreeMap::new(),
             },
             sessions: Vec::new(),

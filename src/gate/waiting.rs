@@ -13,7 +13,7 @@ pub struct Terms {
     pub interval: TimeDelta,
     /// Before a second look at somebody who has only just begun.
     pub patience: TimeDelta,
-    /// Clear in so many looks in a row; 0 counts as 1.
+    /// Require this many consecutive clear looks; 0 counts as 1.
     pub stable: u32,
 }
 
@@ -28,9 +28,9 @@ pub struct Waiting {
 /// What to do after a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Sleep so long, then look.
+    /// Sleep, then look.
     LookAgain {
-        /// How long to sleep; never beyond the deadline.
+        /// How long to sleep; beyond the deadline only before a second look.
         after: TimeDelta,
         /// Whether that is the second look at the same moment: the policy gets this look as its first.
         second_look: bool,
@@ -68,8 +68,12 @@ impl Waiting {
     /// What to do after a look that ended with `verdict` at `now`.
     #[must_use]
     pub fn after_look(&mut self, verdict: &Verdict, now: DateTime<Utc>) -> Next {
-        if verdict.look_again && self.left(now) > TimeDelta::zero() {
-            return self.look_again(self.terms.patience, now, true);
+        // A slow first look may have taken all the time there was: the second one is part of the same answer.
+        if verdict.look_again {
+            return Next::LookAgain {
+                after: self.terms.patience,
+                second_look: true,
+            };
         }
         if verdict.answer == Answer::Clear {
             self.clear_in_a_row += 1;
@@ -86,7 +90,10 @@ impl Waiting {
         {
             return Next::Done(last_word(verdict.answer));
         }
-        self.look_again(self.terms.interval, now, false)
+        Next::LookAgain {
+            after: self.terms.interval.min(self.left(now)),
+            second_look: false,
+        }
     }
 
     /// When it becomes clear at the earliest, if that is well after the deadline: one estimate in ten ends before its
@@ -106,13 +113,6 @@ impl Waiting {
             .max()?;
         let well_after = self.deadline + self.terms.at_most / 2;
         (verdict.answer == Answer::WouldBlock && earliest > well_after).then_some(earliest)
-    }
-
-    fn look_again(&self, after: TimeDelta, now: DateTime<Utc>, second_look: bool) -> Next {
-        Next::LookAgain {
-            after: after.min(self.left(now)),
-            second_look,
-        }
     }
 }
 

@@ -7,8 +7,8 @@ use super::member::Member;
 use super::plan::{Step, plan};
 use crate::model::{BackendIdentity, Lock, Pid, PreparedXact, Role, Session, Snapshot, quoted};
 use crate::sessions::Party;
-use crate::sessions::{Sessions, WaitGraph, Words};
-use crate::words::{one_line, span};
+use crate::sessions::{Sessions, WaitGraph, Words, alike, works_between_statements};
+use crate::words::{many, one_line, span};
 use chrono::{DateTime, Utc};
 
 /// Everything that is known of one that shall be ended.
@@ -78,7 +78,7 @@ pub fn dossier(
         role: case.role,
         who: words.session(leader),
         costs: costs(&case),
-        better: better(leader, &words, graph),
+        better: better(leader, &words, graph).or_else(|| at_work(&case)),
         refused: refused(&case, &steps),
         confirmation: Confirmation::for_session(case.role, leader),
         members: members(leader, whole, &words),
@@ -162,23 +162,23 @@ fn held(words: &Words<'_>, pid: Pid) -> String {
 }
 
 fn blocked(words: &Words<'_>, graph: &WaitGraph, pid: Pid) -> String {
-    let behind = graph.all_behind(&Party::Pid(pid));
+    let itself = Party::Pid(pid);
+    let behind = graph.all_behind(&itself);
     if behind.is_empty() {
         return "nobody".into();
     }
-    let names: Vec<String> = graph
-        .directly_behind(&Party::Pid(pid))
+    let directly = graph.directly_behind(&itself);
+    let names: Vec<String> = alike::crowds(directly, |&waiter| words.kind(waiter))
+        .iter()
         .take(LISTED)
-        .map(|waiter| words.session(waiter))
+        .map(|crowd| {
+            let like = alike::and_like_it(crowd.len());
+            format!("{}{like}", words.session(crowd[0]))
+        })
         .collect();
     format!(
-        "{} {} in all; first behind it: {}",
-        behind.len(),
-        if behind.len() == 1 {
-            "session"
-        } else {
-            "sessions"
-        },
+        "{} in all; first behind it: {}",
+        many(behind.len(), "session"),
         names.join(" / ")
     )
 }
@@ -200,6 +200,18 @@ fn better(pid: Pid, words: &Words<'_>, graph: &WaitGraph) -> Option<String> {
             } else {
                 "sessions go"
             }
+        )
+    })
+}
+
+/// What to say of one that is at work between two statements.
+fn at_work(case: &Case<'_>) -> Option<String> {
+    let backend = case.backend;
+    let idle = backend.state_age(case.now())?;
+    works_between_statements(backend, case.snapshot).then(|| {
+        format!(
+            "wait until it is done: it is at work, and its last statement ended {} ago",
+            span(idle)
         )
     })
 }

@@ -12,6 +12,7 @@ use crate::postgres::cron::{self, Job};
 use crate::postgres::sample::{self, Samples};
 use crate::postgres::{applied, catalog, role_settings, snapshot, statements, tables, usage};
 use crate::recording::Recording;
+use crate::sessions::Earlier;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub struct Facts {
     recording: Recording,
     /// Where to read rows from, in a session of its own; `None`: no server.
     target: Option<Target>,
+    /// What the last look saw: who has run something since is at work.
+    earlier: Option<Earlier>,
 }
 
 enum From {
@@ -57,6 +60,7 @@ impl Facts {
                 records: false,
                 recording: Recording::read(path)?,
                 target: None,
+                earlier: None,
             });
         }
         let target = target(connect)?;
@@ -66,6 +70,7 @@ impl Facts {
             records: record.record.is_some(),
             recording: Recording::default(),
             target: Some(target),
+            earlier: None,
         })
     }
 
@@ -76,6 +81,7 @@ impl Facts {
             records: false,
             recording: Recording::default(),
             target: None,
+            earlier: None,
         }
     }
 
@@ -195,7 +201,11 @@ impl Facts {
     pub async fn look(&mut self) -> Result<Snapshot> {
         match &mut self.from {
             From::Server(connection) => {
-                let snapshot = snapshot::look(connection).await?;
+                let mut snapshot = snapshot::look(connection).await?;
+                if let Some(earlier) = &self.earlier {
+                    earlier.note_who_works(&mut snapshot);
+                }
+                self.earlier = Some(Earlier::of(&snapshot));
                 if self.records {
                     self.recording.looks.push(snapshot.clone());
                 }
@@ -209,6 +219,27 @@ impl Facts {
                     Error::Usage("the recording holds no look at a server: record it with `gate` or `status`".into())
                 })
             }
+        }
+    }
+
+    /// Lets some time pass before the next look; a recording's next look is there already.
+    pub async fn let_pass(&self, time: Duration) {
+        if let From::Server(_) = self.from {
+            tokio::time::sleep(time).await;
+        }
+    }
+
+    /// Adds to a look which catalog rows its open transactions have changed; a recording's look has them. A server
+    /// that keeps a catalog from the role says nothing.
+    pub async fn add_changed_rows(&mut self, look: &mut Snapshot, relations: &[Oid]) {
+        let From::Server(connection) = &mut self.from else {
+            return;
+        };
+        look.changed_rows = snapshot::changed_rows(connection, look, relations)
+            .await
+            .unwrap_or_default();
+        if let Some(recorded) = self.recording.looks.last_mut() {
+            recorded.changed_rows.clone_from(&look.changed_rows);
         }
     }
 

@@ -7,4 +7,4 @@ pub mod past;
 pub mod question;
 pub mod schedulers;
 
-pub use question::{About, Judged, Question};
+pub use question::{About, Judged, Question, policy};

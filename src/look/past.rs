@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// No look waits longer for the history.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Between a look and a second one that shows who is at work.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
 /// After a failure it is left alone for so long.
 const RETRY: Duration = Duration::from_secs(60);
 
@@ -141,6 +144,20 @@ impl Past {
         let server = facts.server_key();
         let (snapshot, ()) = tokio::join!(facts.look(), self.read_ahead(server));
         snapshot
+    }
+
+    /// The same, and once more a moment later where one look does not show whether somebody who keeps others waiting
+    /// is at work.
+    ///
+    /// # Errors
+    /// Those of the look.
+    pub async fn look_closely(&mut self, facts: &mut Facts) -> Result<Snapshot> {
+        let snapshot = self.look(facts).await?;
+        if !crate::sessions::somebody_needs_second_look(&snapshot) {
+            return Ok(snapshot);
+        }
+        facts.let_pass(BETWEEN_LOOKS).await;
+        self.look(facts).await
     }
 
     async fn read_ahead(&mut self, server: Option<String>) {

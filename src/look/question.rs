@@ -4,15 +4,36 @@ use super::facts::Facts;
 use super::migrations::{self, Acting};
 use super::past::Past;
 use crate::Result;
-use crate::cli::{ConnectArgs, MigrationArgs, RecordArgs};
+use crate::cli::{ConnectArgs, JudgeArgs, MigrationArgs, RecordArgs};
+use crate::config::Config;
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::source::Source;
 use crate::migration::statement::statements_in;
-use crate::model::{Footprint, SessionSettings, Snapshot, Verdict};
+use crate::model::{Allowable, Allowance, Footprint, SessionSettings, Snapshot, Verdict};
 use crate::sessions::{Sessions, understand};
+use chrono::TimeDelta;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+
+/// How to judge, by the flags, and where they say nothing by the settings file.
+#[must_use]
+pub fn policy(args: &JudgeArgs, config: &Config) -> Policy {
+    let old_flag = args.allow_opaque.then(|| Allowance {
+        what: Allowable::Opaque,
+        pattern: None,
+        because: None,
+        from: "--allow-opaque".into(),
+    });
+    let said = args.allow.iter().cloned();
+    Policy {
+        patience: TimeDelta::from_std(args.patience).unwrap_or(TimeDelta::MAX),
+        allow: said.chain(old_flag).chain(config.allowed()).collect(),
+        max_hold: args.max_hold.or(config.max_hold).unwrap_or_default().0,
+        asking: args.asking,
+        ..Policy::default()
+    }
+}
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +112,10 @@ impl Question {
         past: &mut Past,
         first: Option<FirstLook>,
     ) -> Result<Judged> {
-        let snapshot = past.look(facts).await?;
+        let mut snapshot = past.look(facts).await?;
+        if let Some(first) = &first {
+            first.note_who_works(&mut snapshot);
+        }
         let asking = self.policy.asking.and_then(|pid| snapshot.backend(pid));
         let acting = Acting::of(self.args.role.as_ref(), asking);
         // While the server reads its catalog for the footprint, this machine works out who is who.
@@ -100,7 +124,11 @@ impl Question {
             (snapshot, sessions)
         });
         let migration = self.footprint(facts, &acting).await?;
-        let (snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
+        let (mut snapshot, sessions) = work.await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
+        if let Some(asked) = &migration {
+            let relations = asked.footprint.relations();
+            facts.add_changed_rows(&mut snapshot, &relations).await;
+        }
         let session = migration.as_ref().map(|asked| &asked.session);
         let policy = Policy {
             first_look: first,

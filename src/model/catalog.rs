@@ -15,6 +15,8 @@ pub mod class {
     pub const TYPE: Oid = 1247;
     /// `pg_proc`
     pub const PROC: Oid = 1255;
+    /// `pg_default_acl`
+    pub const DEFAULT_ACL: Oid = 826;
     /// `pg_class`
     pub const RELATION: Oid = 1259;
     /// `pg_attrdef`

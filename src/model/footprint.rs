@@ -2,12 +2,23 @@
 
 use super::{Allowance, Job, LockMode, Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a migration will request, in order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Footprint {
     /// In the order they will run.
     pub statements: Vec<Statement>,
+}
+
+impl Footprint {
+    /// The relations that it asks for, each once.
+    #[must_use]
+    pub fn relations(&self) -> Vec<Oid> {
+        let asked = self.statements.iter().flat_map(|s| &s.locks);
+        let oids: BTreeSet<Oid> = asked.filter_map(|lock| lock.oid).collect();
+        oids.into_iter().collect()
+    }
 }
 
 /// One statement of a migration and its share of the footprint.

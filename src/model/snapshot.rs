@@ -31,6 +31,12 @@ pub struct Snapshot {
     /// Schemas for temporary relations, of those that somebody has locked.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub temporary_schemas: BTreeSet<Oid>,
+    /// Sessions that have run something since an earlier look.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub working: BTreeSet<Pid>,
+    /// Catalog rows that open transactions have changed; read only where a migration is judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_rows: Vec<ChangedRow>,
     /// Names of the locked relations of the own database, by oid. One that vanished meanwhile is missing.
     #[serde(default)]
     pub relations: BTreeMap<Oid, LockedRelation>,
@@ -131,6 +137,19 @@ pub struct LockedRelation {
     /// `pg_class.relispartition`
     #[serde(default)]
     pub is_partition: bool,
+}
+
+/// A row of a system catalog that an open transaction has updated or deleted. Others still see its old version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRow {
+    /// The catalog, as `pg_class` numbers it.
+    pub catalog: Oid,
+    /// The row; for a column its relation.
+    pub oid: Oid,
+    /// The object's name without its schema; empty where it has none.
+    pub name: String,
+    /// The row's `xmax`: the transaction, or a part of it (a savepoint, a block with EXCEPTION).
+    pub transaction: u32,
 }
 
 /// A prepared transaction (`PREPARE TRANSACTION`): it has locks and no process.

@@ -6,6 +6,7 @@ use crate::model::{
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use crate::safe::printable;
+use crate::sessions::alike;
 use crate::words::{edges, one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use std::collections::HashMap;
@@ -326,18 +327,9 @@ fn crowds<'a>(waits: &[&'a Wait]) -> Vec<Vec<&'a Wait>> {
         let named = (who.application_name.clone(), who.user.clone());
         let alone = who.pid.is_none() || matches!(who.role, Role::Backup | Role::Migration);
         let own = alone.then(|| (who.pid, who.gid.clone()));
-        (label(wait), who.role, named, who.mode, who.granted, own)
+        Some((label(wait), who.role, named, who.mode, who.granted, own))
     };
-    let mut places = HashMap::new();
-    let mut crowds: Vec<Vec<&Wait>> = Vec::new();
-    for &wait in waits {
-        let place = *places.entry(key(wait)).or_insert(crowds.len());
-        match crowds.get_mut(place) {
-            Some(crowd) => crowd.push(wait),
-            None => crowds.push(vec![wait]),
-        }
-    }
-    crowds
+    alike::crowds(waits.iter().copied(), |wait| key(wait))
 }
 
 /// One blocker, or how many there are like the oldest one.

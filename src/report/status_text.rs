@@ -5,9 +5,9 @@ use super::status::{StatusReport, Trouble};
 use super::status_table;
 use super::status_words as words;
 use crate::safe::printable;
+use crate::sessions::alike;
 use crate::sessions::waits::Node;
 use crate::words::many;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// How many trees of waits are shown; the others are counted.
@@ -195,34 +195,25 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
 /// The waiters below a node, those like each other as one with their number: the same role, program and
 /// user wants the same, and nobody waits behind it. The longest wait stands for the others.
 fn folded<'n>(report: &StatusReport<'_>, node: &'n Node) -> Vec<(&'n Node, usize)> {
-    let mut children: Vec<(&Node, usize)> = Vec::new();
-    let mut place = HashMap::new();
-    for child in &node.below {
-        let like = child
+    let like = |child: &&Node| {
+        let pid = child
             .party
             .pid()
-            .filter(|_| !report.shown.all && child.below.is_empty())
-            .and_then(|pid| Some((report.line(pid)?, report.waits.waiter(pid)?)))
-            .map(|(line, waiter)| {
-                let backend = line.backend;
-                let who = (
-                    line.session.role,
-                    &backend.application_name,
-                    &backend.usename,
-                );
-                (who, waiter.mode, &waiter.target)
-            });
-        if let Some(&at) = like.as_ref().and_then(|key| place.get(key)) {
-            let (_, count): &mut (&Node, usize) = &mut children[at];
-            *count += 1;
-            continue;
-        }
-        if let Some(key) = like {
-            place.insert(key, children.len());
-        }
-        children.push((child, 1));
-    }
-    children
+            .filter(|_| !report.shown.all && child.below.is_empty())?;
+        let (line, waiter) = (report.line(pid)?, report.waits.waiter(pid)?);
+        let backend = line.backend;
+        let who = (
+            line.session.role,
+            &backend.application_name,
+            &backend.usename,
+        );
+        Some((who, waiter.mode, &waiter.target))
+    };
+    let crowds = alike::crowds(&node.below, like);
+    crowds
+        .into_iter()
+        .map(|crowd| (crowd[0], crowd.len()))
+        .collect()
 }
 
 fn troubles(report: &StatusReport<'_>, page: Page) -> String {

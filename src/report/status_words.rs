@@ -8,7 +8,7 @@ use crate::model::{
 use crate::safe::printable;
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, Waiter};
-use crate::sessions::{prevents_wraparound, works_between_statements};
+use crate::sessions::{prevents_wraparound, waits_for_client};
 use crate::words::{brief, edges, many, rough};
 use std::fmt::Write as _;
 
@@ -318,10 +318,6 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
         .backup
         .as_ref()
         .is_some_and(|backup| backup.leaked);
-    let waits_for_client = backend
-        .state
-        .is_some_and(|state| state == BackendState::Idle || state.is_idle_in_transaction())
-        && !works_between_statements(backend, report.now());
     match line.session.role {
         Role::Backup if leaked => Advice::kill(
             report,
@@ -359,7 +355,7 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
             )],
         },
         Role::Server => Advice::wait("wait: it is the server itself"),
-        _ if waits_for_client => {
+        _ if waits_for_client(backend, report.snapshot) => {
             let idle = report
                 .age(backend.state_change)
                 .map_or_else(String::new, |age| format!(" for {}", brief(age)));
@@ -422,6 +418,20 @@ pub fn headline(report: &StatusReport<'_>, node: &Node) -> String {
         None => format!("behind {root}"),
     };
     format!("{} {hang}{on}{since}: {why}", many(count, "session"))
+}
+
+/// The worst wait in a sentence, and what to do about it in order of harm, a line each; `None`: nobody waits.
+#[must_use]
+pub fn in_short(report: &StatusReport<'_>) -> Option<(String, Vec<String>)> {
+    let (node, _) = report.trees().into_iter().next()?;
+    let is_outage = report.middle(&node).is_some();
+    let label = if is_outage { "OUTAGE" } else { "WAITING" };
+    let line = |advice: Advice| match advice.commands.as_slice() {
+        [] => advice.text,
+        commands => format!("{}: {}", advice.text, commands.join(" or ")),
+    };
+    let advice = advice(report, &node).into_iter().map(line).collect();
+    Some((format!("{label}: {}", headline(report, &node)), advice))
 }
 
 /// `rake (pid 31705)`: what a session calls itself, or its role.

@@ -4,6 +4,8 @@
 //! by what it does (locks, snapshot, statements, progress) before what it calls itself: anyone can set
 //! `application_name`. What was seen is kept as evidence. [`waits`] builds the wait graph.
 
+pub mod alike;
+mod at_work;
 mod backups;
 mod group;
 mod groups;
@@ -22,10 +24,14 @@ mod tests;
 pub mod waits;
 pub mod words;
 
+pub use at_work::{
+    Earlier, needs_second_look, somebody_needs_second_look, waits_for_client,
+    works_between_statements,
+};
 pub use index::Index;
 pub use list::Sessions;
 pub use party::Party;
-pub use roles::{prevents_wraparound, works_between_statements};
+pub use roles::prevents_wraparound;
 pub use waits::WaitGraph;
 pub use words::Words;
 

@@ -1,12 +1,13 @@
 //! The role of a session: rules in order, the first that recognises it wins.
 
+use super::at_work::works_between_statements;
 use super::group::Group;
 use super::index::Index;
 use super::query_text::{self, Kind};
 use super::{backups, migrations};
 use crate::model::{Backend, BackendState, Backup, Certainty, LockTarget, Role, Session, Work};
 use crate::words::span;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 /// What a rule says of a session.
 struct Finding {
@@ -348,7 +349,7 @@ fn by_state(case: &Case<'_>) -> Option<Finding> {
     };
     let words = format!("is {}", state.text());
     let finding = match state {
-        _ if works_between_statements(leader, case.index.snapshot.taken_at) => between(case),
+        _ if works_between_statements(leader, case.index.snapshot) => between(case),
         BackendState::IdleInTransaction => in_transaction(case, words),
         BackendState::IdleInTransactionAborted => {
             in_transaction(case, words).with_detail("after an error")
@@ -365,37 +366,18 @@ fn by_state(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-/// A program at work sends its next statement within this time. One that reads through a cursor, or
-/// fetches for postgres_fdw, pauses for a second or two.
-const BETWEEN_STATEMENTS: TimeDelta = TimeDelta::seconds(5);
-
-/// Whether a session waits inside its transaction for no longer than a program at work does: nobody is
-/// advised to end such a one.
-#[must_use]
-pub fn works_between_statements(backend: &Backend, now: DateTime<Utc>) -> bool {
-    backend
-        .state
-        .is_some_and(BackendState::is_idle_in_transaction)
-        && backend
-            .state_age(now)
-            .is_some_and(|age| age < BETWEEN_STATEMENTS)
-}
-
 fn between(case: &Case<'_>) -> Finding {
-    let idle = case
-        .leader
-        .state_age(case.index.snapshot.taken_at)
-        .unwrap_or_default();
-    Finding::new(
-        Role::Application,
-        Certainty::Likely,
+    let look = case.index.snapshot;
+    let idle = case.leader.state_age(look.taken_at).unwrap_or_default();
+    let why = if look.working.contains(&case.leader.pid) {
+        "has run a statement between two looks: it is at work".to_owned()
+    } else {
         format!(
-            "has waited for its client for {} inside its transaction: less than {}, so it is at work",
-            span(idle),
-            span(BETWEEN_STATEMENTS)
-        ),
-    )
-    .with_detail("between two statements")
+            "has waited for its client for only {} inside its transaction: it is at work",
+            span(idle)
+        )
+    };
+    Finding::new(Role::Application, Certainty::Likely, why).with_detail("between two statements")
 }
 
 fn in_transaction(case: &Case<'_>, words: String) -> Finding {

@@ -45,6 +45,8 @@ impl Scene {
             walsenders: Vec::new(),
             serializable: Vec::new(),
             temporary_schemas: BTreeSet::new(),
+            changed_rows: Vec::new(),
+            working: BTreeSet::new(),
             relations: BTreeMap::new(),
         })
     }

@@ -1,5 +1,6 @@
 //! Sessions and locks in words: the same ones on every screen, in every message.
 
+use super::alike;
 use super::index::Index;
 use super::list::Sessions;
 use super::party::Party;
@@ -48,6 +49,12 @@ impl<'a> Words<'a> {
     #[must_use]
     pub fn role_of(&self, pid: Pid) -> Role {
         self.sessions.of(pid).map_or(Role::Server, |s| s.role)
+    }
+
+    /// What a session has in common with those like it.
+    #[must_use]
+    pub fn kind(&self, pid: Pid) -> Option<alike::Kind<'a>> {
+        alike::kind(self.backend(pid)?, self.sessions)
     }
 
     /// A session in one phrase: `backup pg_dump, pid 99, user nightly, database shop, application x`.

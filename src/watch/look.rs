@@ -1,6 +1,7 @@
 //! What the screen draws: one look, understood.
 
 use crate::model::{Estimate, Pid, Snapshot};
+use crate::report::status_words::in_short;
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ pub struct Look {
     pub waits: WaitGraph,
     /// When backups end.
     pub estimates: BTreeMap<Pid, Estimate>,
+    /// While users hang: how many, and what frees them.
+    pub worst: Option<(String, Vec<String>)>,
 }
 
 impl Look {
@@ -24,11 +27,15 @@ impl Look {
     pub fn new(snapshot: Snapshot, estimates: BTreeMap<Pid, Estimate>) -> Self {
         let sessions = understand(&snapshot);
         let waits = WaitGraph::between_sessions(&snapshot, &sessions);
+        let everything = Shown::default();
+        let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &everything);
+        let worst = in_short(&told);
         Self {
             snapshot,
             sessions,
             waits,
             estimates,
+            worst,
         }
     }
 

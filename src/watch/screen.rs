@@ -103,7 +103,7 @@ impl Screen {
         }
     }
 
-    /// Makes the rows anew.
+    /// Makes the rows.
     fn arrange(&mut self) {
         let Some(look) = &self.look else {
             return;

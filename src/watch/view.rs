@@ -16,8 +16,11 @@ use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     let bars = backups(screen);
     let bar_lines = u16::try_from(bars.len().min(3)).unwrap_or(0);
-    let [head, backups, names, rows, foot] = Layout::vertical([
+    let outage = outage(screen);
+    let outage_lines = u16::try_from(outage.len()).unwrap_or(0);
+    let [head, worst, backups, names, rows, foot] = Layout::vertical([
         Constraint::Length(2),
+        Constraint::Length(outage_lines),
         Constraint::Length(bar_lines),
         Constraint::Length(1),
         Constraint::Min(0),
@@ -26,6 +29,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     .areas(frame.area());
     screen.height = usize::from(rows.height);
     frame.render_widget(Paragraph::new(heading(screen)), head);
+    frame.render_widget(Paragraph::new(outage), worst);
     frame.render_widget(Paragraph::new(bars), backups);
     list(frame, screen, names, rows);
     frame.render_widget(Paragraph::new(footing(screen)), foot);
@@ -87,6 +91,17 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
         },
     );
     vec![Line::from(first), second]
+}
+
+/// How many hang, and what frees them: the first thing to read.
+fn outage(screen: &Screen) -> Vec<Line<'static>> {
+    let Some((headline, advice)) = screen.look.as_ref().and_then(|look| look.worst.clone()) else {
+        return Vec::new();
+    };
+    let first = Line::styled(headline, ink(screen, Color::Red));
+    let advice = advice.into_iter().zip(["do", "or"]);
+    let advice = advice.map(|(text, label)| Line::raw(format!("  {label}  {text}")));
+    std::iter::once(first).chain(advice).collect()
 }
 
 /// What is shown, and in which order.

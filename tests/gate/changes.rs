@@ -140,6 +140,127 @@ fn another_run_of_the_same_migration_is_never_green() {
     assert!(waited >= 40, "hardly a trial: {waited} waited");
 }
 
+/// Changes that leave no lock before Postgres 18, each with a migration that waits for it.
+const NO_LOCK: &[(&str, &str)] = &[
+    (
+        "GRANT SELECT ON shop.t TO PUBLIC",
+        "GRANT SELECT ON shop.t TO PUBLIC",
+    ),
+    (
+        "GRANT SELECT ON shop.t TO PUBLIC",
+        "ALTER TABLE shop.t ADD COLUMN c int",
+    ),
+    (
+        "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO PUBLIC",
+        "DO $$ BEGIN GRANT INSERT ON shop.t TO PUBLIC; END $$",
+    ),
+    (
+        "GRANT SELECT (id) ON shop.t TO PUBLIC",
+        "ALTER TABLE shop.t ALTER COLUMN id TYPE bigint",
+    ),
+    (
+        "GRANT USAGE ON SCHEMA shop TO PUBLIC",
+        "GRANT CREATE ON SCHEMA shop TO PUBLIC",
+    ),
+    (
+        "REVOKE EXECUTE ON FUNCTION f1 FROM PUBLIC",
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC",
+    ),
+    (
+        "GRANT USAGE ON TYPE shop.mood TO PUBLIC",
+        "REVOKE USAGE ON TYPE shop.mood FROM PUBLIC",
+    ),
+    (
+        "GRANT CONNECT ON DATABASE $db TO PUBLIC",
+        "REVOKE CONNECT ON DATABASE $db FROM PUBLIC",
+    ),
+    (
+        "GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC",
+        "GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC",
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION f1() RETURNS int LANGUAGE sql AS 'SELECT 3'",
+        "CREATE OR REPLACE FUNCTION f1() RETURNS int LANGUAGE sql AS 'SELECT 4'",
+    ),
+    ("ALTER FUNCTION f1() STABLE", "DROP FUNCTION f1()"),
+    (
+        "SAVEPOINT a; GRANT SELECT ON shop.t TO PUBLIC; RELEASE a",
+        "ALTER TABLE shop.t ADD COLUMN c int",
+    ),
+    (
+        "DO $$ BEGIN GRANT SELECT ON shop.t TO PUBLIC; EXCEPTION WHEN undefined_table THEN NULL; END $$",
+        "GRANT SELECT ON shop.t TO PUBLIC",
+    ),
+    (
+        "SAVEPOINT a; GRANT SELECT ON shop.t TO PUBLIC; ROLLBACK TO a",
+        "GRANT SELECT ON shop.t TO PUBLIC",
+    ),
+];
+
+/// Its last statement is an ordinary write, so that the locks look like any writer's (`cases/migrations/02`).
+#[test]
+fn nor_beside_one_whose_last_statement_is_an_ordinary_write() {
+    for major in common::majors() {
+        let database = scene(common::server_of(major));
+        let mut waited = 0;
+        for (theirs, ours) in NO_LOCK {
+            let [theirs, ours] = [theirs, ours].map(|sql| sql.replace("$db", &database.name));
+            let mut holder = database.session();
+            holder.exec("BEGIN");
+            holder.exec(&theirs);
+            holder.exec("INSERT INTO u VALUES (1)");
+            let what = format!("{major}: {theirs}; INSERT");
+            let said = gate(&database, &ours);
+            let does_wait = is_honest(&database, &ours, &said, &what);
+            assert!(
+                does_wait || theirs.contains("ROLLBACK"),
+                "{what}: {ours} did not wait: {}",
+                said.text()
+            );
+            waited += usize::from(does_wait);
+            if does_wait {
+                let pid = format!("pid {}", holder.pid());
+                assert!(said.text().contains(&pid), "{what}: {}", said.text());
+            } else {
+                assert_eq!(said.answer(), Answer::Clear, "{what}: {}", said.text());
+            }
+            // A migration that changes other rows is clear. ALTER FUNCTION keeps a lock on pg_proc, a sign by itself.
+            if !theirs.starts_with("ALTER FUNCTION") {
+                let other = gate(&database, "ALTER TABLE schema_migrations ADD COLUMN c int");
+                assert_eq!(other.answer(), Answer::Clear, "{what}: {}", other.text());
+            }
+            holder.exec("ROLLBACK");
+        }
+        assert_eq!(waited + 1, NO_LOCK.len(), "{major}");
+    }
+}
+
+/// The text of the whole file is longer than the view keeps (`cases/migrations/21`, c).
+#[test]
+fn a_text_that_is_cut_hides_nothing() {
+    for major in common::majors() {
+        let options = Options::major(major)
+            .setting("track_activity_query_size", "100")
+            .setting("autovacuum", "off");
+        let database = scene(own_server(&options));
+        for (theirs, ours) in PAIRS.iter().chain(NO_LOCK) {
+            let [theirs, ours] = [theirs, ours].map(|sql| sql.replace("$db", &database.name));
+            let mut holder = database.session();
+            let padding = "-- a comment that is longer than the view keeps\n".repeat(3);
+            holder.exec(&format!(
+                "{padding}BEGIN; {theirs}; INSERT INTO u VALUES (1)"
+            ));
+            let what = format!("{major}, cut: {theirs}");
+            let made = theirs.starts_with("CREATE SCHEMA") || theirs.starts_with("CREATE FUNCTION");
+            // New rows of catalogs that nobody else can see, next to an ordinary write.
+            if !made && !theirs.starts_with("ALTER DEFAULT") {
+                is_honest(&database, &ours, &gate(&database, &ours), &what);
+            }
+            holder.exec("ROLLBACK");
+        }
+    }
+}
+
 /// Runs it: whatever waits must not have been green. Whether it waited.
 fn is_honest(database: &Database, sql: &str, said: &Said, what: &str) -> bool {
     let mut session = database.session();

@@ -1,7 +1,7 @@
 //! One question, one answer: `gate`, `check -m migration` and `kill --blocking` say the same of a migration. And what
 //! the gate advises while users hang.
 
-use crate::common::{self, Database, Dump, Session, pgguard};
+use crate::common::{self, Database, Dump, Session, pgguard, pgguard_command};
 use crate::trial::{at_once, gate, gate_with, waits};
 use pgguard::model::Answer;
 use pgguard::throwaway::Options;
@@ -39,6 +39,106 @@ fn all_say(database: &Database, migration: &str, more: &[&str], pid: Option<i32>
     assert_eq!(check != 0, expected, "check: {check}");
     let kill = ask(&["kill", "--no-history"], &["--blocking", migration]);
     assert_eq!(kill != 0, expected, "kill: {kill}");
+}
+
+/// Whether `check -m migration` and `kill --blocking` say the same as the gate did.
+pub fn agrees(url: &str, options: &[&str], paths: &[&str], gate: i32) -> Result<(), String> {
+    let migrations: Vec<&str> = paths
+        .iter()
+        .flat_map(|path| ["--migration", path])
+        .collect();
+    let common = [options, &["--no-history", "-d", url]].concat();
+    let check = ["check", "-m", "migration", "-t", "60"];
+    let check = pgguard([&check[..], &common, &migrations].concat());
+    let kill = pgguard([&["kill"], &common[..], &["--blocking"], paths].concat());
+    let as_a_plugin: &[i32] = match gate {
+        0 => &[0],
+        1 => &[1, 2],
+        _ => &[3],
+    };
+    if !as_a_plugin.contains(&check.status) {
+        return Err(format!("the gate says {gate}, check says {check}"));
+    }
+    if (gate == 0) != (kill.status == 0) {
+        return Err(format!("the gate says {gate}, kill says {kill}"));
+    }
+    Ok(())
+}
+
+/// The gate's status on a migration, which the other two agree with.
+fn all_agree(database: &Database, options: &[&str], sql: &str) -> i32 {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("m.sql").to_string_lossy().into_owned();
+    std::fs::write(&file, sql).expect("a file");
+    let url = database.url();
+    let gate = ["gate", "--no-history", "-d", &url];
+    let gate = pgguard([&gate[..], options, &[&file]].concat());
+    if let Err(what) = agrees(&url, options, &[&file], gate.status) {
+        panic!("{options:?} {sql}: {what}\n{gate}");
+    }
+    gate.status
+}
+
+#[test]
+fn every_option_means_the_same_to_all_three() {
+    let database = common::database();
+    database.sql(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_reads') THEN
+             CREATE ROLE app_reads; END IF; END $$;
+         CREATE TABLE orders (id int); CREATE TABLE big (id int, note text);
+         INSERT INTO big SELECT i, repeat('x', 500) FROM generate_series(1, 50000) i; ANALYZE big",
+    );
+    let rewrite = "ALTER TABLE big ALTER id TYPE bigint";
+    assert_eq!(all_agree(&database, &["--max-hold", "none"], rewrite), 0);
+    assert_eq!(all_agree(&database, &["--max-hold", "1ms"], rewrite), 1);
+    let let_through = ["--max-hold", "1ms", "--allow", "hold=big"];
+    assert_eq!(all_agree(&database, &let_through, rewrite), 0);
+
+    let refused = "CREATE TABLE orders (id int)";
+    assert_eq!(all_agree(&database, &[], refused), 1);
+    assert_eq!(all_agree(&database, &["--allow", "failing"], refused), 0);
+
+    let opaque = "DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD b int'; END $$";
+    assert_eq!(all_agree(&database, &[], opaque), 2);
+    assert_eq!(all_agree(&database, &["--allow", "opaque"], opaque), 0);
+    assert_eq!(all_agree(&database, &["--allow-opaque"], opaque), 0);
+
+    let alter = "ALTER TABLE orders ADD COLUMN note text";
+    let holder = begun(&database, "BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE");
+    let pid = holder.pid().to_string();
+    assert_eq!(all_agree(&database, &["--patience", "0s"], alter), 1);
+    assert_eq!(all_agree(&database, &["--asking", &pid], alter), 0);
+    // Who may not touch it fails before it waits.
+    let as_reader = ["--patience", "0s", "--role", "app_reads"];
+    assert_eq!(all_agree(&database, &as_reader, alter), 1);
+}
+
+/// The settings file is found by all three where they are run, and named by `--config`.
+#[test]
+fn the_settings_file_means_the_same_to_all_three() {
+    let database = common::database();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pgguard.toml");
+    let text = "[[allow]]\nname = 'opaque'\nbecause = 'Ann has read it'\n";
+    std::fs::write(&file, text).expect("a settings file");
+    let config = file.to_string_lossy().into_owned();
+    let opaque = "DO $$ BEGIN EXECUTE 'SELECT ' || '1'; END $$";
+    assert_eq!(all_agree(&database, &[], opaque), 2);
+    assert_eq!(all_agree(&database, &["--config", &config], opaque), 0);
+    std::fs::write(folder.path().join("m.sql"), opaque).expect("a file");
+    for command in [
+        "gate --no-history m.sql",
+        "check --no-history -m migration --migration m.sql",
+        "kill --no-history --blocking m.sql",
+    ] {
+        let output = pgguard_command()
+            .args(command.split(' '))
+            .env("DATABASE_URL", database.url())
+            .current_dir(folder.path())
+            .output()
+            .expect("pgguard ends");
+        assert_eq!(output.status.code(), Some(0), "{command} {output:?}");
+    }
 }
 
 fn begun(database: &Database, sql: &str) -> Session {

@@ -4,6 +4,7 @@
 //! environment takes the files whose name contains that word.
 
 use crate::common::{self, Database, Session, pgguard};
+use crate::one_question::agrees;
 use crate::trial::{Did, cancel, run};
 use pgguard::migration::statement::{Script, statements};
 use std::collections::BTreeMap;
@@ -175,6 +176,13 @@ impl Scene {
                 outcome.status, told["verdict"]
             ));
         }
+        let paths: Vec<&str> = arguments[arguments.len() - self.files.len()..]
+            .iter()
+            .map(String::as_str)
+            .collect();
+        let mut options = vec!["--patience", "0s"];
+        options.extend(self.options.iter().map(String::as_str));
+        agrees(&database.url(), &options, &paths, outcome.status)?;
         Ok(told)
     }
 

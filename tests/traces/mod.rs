@@ -458,6 +458,8 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
         walsenders: Vec::new(),
         serializable: Vec::new(),
         temporary_schemas: BTreeSet::new(),
+        changed_rows: Vec::new(),
+        working: BTreeSet::new(),
         relations,
     }
 }

@@ -2,7 +2,7 @@
 //! help, `-t` seconds, nothing is positional, and no text goes to standard error.
 
 use crate::check::{CONNECTION, MODES, Range, State};
-use crate::cli::MigrationArgs;
+use crate::cli::{JudgeArgs, MigrationArgs};
 use crate::model::Role;
 use crate::words;
 use clap::error::ErrorKind;
@@ -84,6 +84,9 @@ pub struct Arguments {
     /// How to read them.
     #[command(flatten)]
     pub how: MigrationArgs,
+    /// How to judge them.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
     /// Where past backup runs are kept: a SQLite file, or a postgres:// URL [default: $PGGUARD_HISTORY, or the user's state folder].
     #[arg(long, value_name = "WHERE")]
     pub history: Option<String>,

@@ -7,14 +7,14 @@ use super::block_on::block_on;
 use super::line;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
-use crate::config::Config;
-use crate::gate::Policy;
-use crate::look::Question;
+use crate::config::{self, Config};
 use crate::look::facts::Facts;
 use crate::look::past::Past;
+use crate::look::{self, Question};
 use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
-use crate::sessions::{WaitGraph, understand};
+use crate::report::{Shown, StatusReport};
+use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result, report};
 use arguments::{Arguments, Form, Said};
 use chrono::TimeDelta;
@@ -126,7 +126,7 @@ async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
     let (connection, connected_in) = connect(arguments).await?;
     watchdog::stage("reading pg_stat_activity and pg_locks");
     let mut facts = Facts::of(connection);
-    let looked = past.look(&mut facts).await;
+    let looked = past.look_closely(&mut facts).await;
     let mut estimates = BTreeMap::new();
     if let Ok(snapshot) = &looked {
         watchdog::stage("noting what backups do");
@@ -182,12 +182,41 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     sight.estimates = Some(&look.estimates);
     sight.verdict = verdict.as_ref();
     let mut answer = (mode.answer)(&sight);
+    if mode.needs == Needs::Advice && answer.state != State::Ok {
+        lead_with_the_worst(&mut answer, &look, &sessions, &graph, &judgement);
+    }
     if arguments.verbose >= 3 {
         answer.details.push(how(&look));
         answer.details.extend(past.problem());
     }
     past.close().await;
     Ok(answer)
+}
+
+/// Says first how many hang and what frees them, as `status` does: the session at the head may be harmless.
+fn lead_with_the_worst(
+    answer: &mut Answer,
+    look: &Look,
+    sessions: &Sessions,
+    graph: &WaitGraph,
+    judgement: &Judgement,
+) {
+    let shown = Shown {
+        database: judgement.database.clone(),
+        ..Shown::default()
+    };
+    let told = StatusReport::new(&look.snapshot, sessions, graph, &look.estimates, &shown);
+    let Some((headline, advice)) = report::status_words::in_short(&told) else {
+        return;
+    };
+    let first = advice
+        .first()
+        .map_or_else(String::new, |first| format!("; {first}"));
+    answer.text = format!("{headline}{first}; {}", answer.text);
+    let advice = advice.iter().map(|line| format!("do: {line}"));
+    answer
+        .details
+        .splice(0..0, std::iter::once(headline).chain(advice));
 }
 
 /// The gate's verdict on the migrations, with the look that it is about.
@@ -206,7 +235,9 @@ async fn verdict(arguments: &Arguments, past: &mut Past) -> Result<(Look, Option
         dbname: arguments.dbname.clone(),
         timeout: arguments.timeout,
     };
-    let question = Question::new(&arguments.migration, &arguments.how, Policy::default())?;
+    let config = config::of(arguments.judge.config.as_deref())?;
+    let policy = look::policy(&arguments.judge, &config);
+    let question = Question::new(&arguments.migration, &arguments.how, policy)?;
     let judged = question.now(&connect, past).await?;
     let look = Look {
         snapshot: judged.snapshot,

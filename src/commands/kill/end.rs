@@ -3,11 +3,11 @@
 
 use crate::Result;
 use crate::kill::{Dossier, Outcome, Seen, Step, dossier};
-use crate::model::{Pid, Snapshot};
+use crate::model::{Pid, Role, Snapshot};
 use crate::postgres::connect::Connection;
 use crate::postgres::signal::{self, Sent, Signal};
 use crate::postgres::snapshot;
-use crate::sessions::{WaitGraph, understand};
+use crate::sessions::{Earlier, WaitGraph, needs_second_look, understand};
 use std::time::{Duration, Instant};
 
 /// How it ended.
@@ -58,7 +58,8 @@ pub struct Looked {
     pub dossier: Option<Dossier>,
 }
 
-/// Looks at one pid. A COPY that waits for its client is looked at twice: a stalled one does not move.
+/// Looks at one pid. A COPY that waits for its client, or a session that has been idle for a moment, is looked at
+/// twice: a stalled one does not move.
 ///
 /// # Errors
 /// When it cannot look.
@@ -68,15 +69,19 @@ pub async fn look_at(connection: &mut Connection, pid: Pid) -> Result<Looked> {
         .backend(pid)
         .is_some_and(|b| b.wait_event_type.as_deref() == Some("Client"))
         && first.progress_of(pid).next().is_some();
-    if !waits_for_client {
+    let may_work = first
+        .backend(pid)
+        .is_some_and(|b| needs_second_look(b, &first));
+    if !waits_for_client && !may_work {
         let dossier = dossier_in(&first, pid, None);
         return Ok(Looked {
             snapshot: first,
             dossier,
         });
     }
-    tokio::time::sleep(LOOK_EVERY * 5).await;
-    let second = snapshot::look(connection).await?;
+    tokio::time::sleep(LOOK_EVERY * if may_work { 10 } else { 5 }).await;
+    let mut second = snapshot::look(connection).await?;
+    Earlier::of(&first).note_who_works(&mut second);
     let dossier = dossier_in(&second, pid, Some(&first));
     Ok(Looked {
         snapshot: second,
@@ -204,7 +209,10 @@ fn changed(shown: &Dossier, now: &Snapshot) -> Option<String> {
         ));
     }
     let role = dossier_in(now, pid, None).map(|dossier| dossier.role)?;
-    (role != shown.role).then(|| {
+    // One that worked then and only waits for its client now is no other.
+    let is_same =
+        role == shown.role || (role, shown.role) == (Role::IdleInTransaction, Role::Application);
+    (!is_same).then(|| {
         format!(
             "the session with pid {pid} is now {}, and was {}",
             role.word(),

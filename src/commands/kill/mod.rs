@@ -8,7 +8,7 @@ pub mod note;
 use super::screen;
 use crate::cli::{Color, KillArgs};
 use crate::door::{self, Form};
-use crate::gate::Policy;
+use crate::gate::not_for_others;
 use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
 use crate::look::past::Past;
@@ -20,8 +20,10 @@ use crate::postgres::snapshot;
 use crate::report::page::{Ink, Page};
 use crate::safe::printable;
 use crate::sessions::Party;
-use crate::sessions::{WaitGraph, understand};
+use crate::sessions::{WaitGraph, Words, alike, understand};
+use crate::words::many;
 use crate::{Error, Result};
+use crate::{config, look};
 use consent::Consent;
 use end::{End, end, look_at};
 use std::fmt::Write as _;
@@ -42,6 +44,8 @@ pub async fn run(args: KillArgs, color: Color) -> Result<u8> {
         target,
         page: screen::page(color),
         args,
+        brief: false,
+        refused: false,
     };
     let status = kill.run().await;
     kill.connection.close().await;
@@ -54,6 +58,10 @@ struct Kill {
     target: Target,
     page: Page,
     args: KillArgs,
+    /// One like the session before: only what differs is shown.
+    brief: bool,
+    /// A person has just said no.
+    refused: bool,
 }
 
 impl Kill {
@@ -69,36 +77,85 @@ impl Kill {
 
     /// The true roots in the way of migrations, one after the other.
     async fn blocking(&mut self) -> Result<u8> {
-        let question = Question::new(&self.args.blocking, &self.args.migration, Policy::default())?;
+        let config = config::of(self.args.judge.config.as_deref())?;
+        let policy = look::policy(&self.args.judge, &config);
+        let question = Question::new(&self.args.blocking, &self.args.migration, policy)?;
         let judged = question.now(&self.args.connect, &mut Past::none()).await?;
         let graph = WaitGraph::between_sessions(&judged.snapshot, &judged.sessions);
         let roots = roots(&judged.verdict, &graph);
         if roots.is_empty() {
             return self.nobody_blocks(&judged.verdict);
         }
+        let words = Words::new(&judged.snapshot, &judged.sessions);
+        let mut roots = roots;
+        roots.sort_by_key(|root| std::cmp::Reverse(words.party_age(root)));
+        let crowds = alike::crowds(roots, |root| words.kind(root.pid()?));
         let mut worst = DONE;
-        for root in roots {
-            let status = match root {
-                Party::Pid(pid) => self.session(pid).await?,
-                Party::Prepared(gid) => self.prepared(&gid).await?,
-            };
-            worst = worst.max(status);
+        for crowd in crowds {
+            worst = worst.max(self.crowd(&crowd, &judged.snapshot).await?);
         }
         Ok(worst)
     }
 
-    /// Nobody to end; and a verdict in doubt is no leave to say that all is well.
-    fn nobody_blocks(&self, verdict: &crate::model::Verdict) -> Result<u8> {
-        match (verdict.answer, verdict.doubts.first()) {
-            (Answer::CannotTell, Some(doubt)) => Err(Error::Usage(format!(
-                "cannot tell who would block it: {}; {}",
-                doubt.what, doubt.help
-            ))),
-            _ => {
-                self.say("nobody is in the way: nothing was done")?;
-                Ok(DONE)
+    /// Sessions like each other, the oldest first. Of the others only what differs is shown, and who says no to one
+    /// is not asked about the rest.
+    async fn crowd(&mut self, crowd: &[Party], look: &Snapshot) -> Result<u8> {
+        if crowd.len() > 1 {
+            self.say(&format!(
+                "{} sessions like this one, the oldest first:",
+                crowd.len()
+            ))?;
+        }
+        let (mut worst, mut asked) = (DONE, 0);
+        for root in crowd {
+            let status = match root {
+                Party::Prepared(gid) => self.prepared(gid).await?,
+                Party::Pid(pid) if asked > 0 && !self.is_named(look, *pid) => continue,
+                Party::Pid(pid) => self.session(*pid).await?,
+            };
+            worst = worst.max(status);
+            asked += 1;
+            self.brief = true;
+            if self.refused {
+                break;
             }
         }
+        (self.brief, self.refused) = (false, false);
+        if asked < crowd.len() {
+            let rest = many(crowd.len() - asked, "session");
+            self.say(&format!("nothing was done to {rest} like it"))?;
+            worst = NOT_DONE;
+        }
+        Ok(worst)
+    }
+
+    /// Whether `--yes` may mean this one; it does not name anybody where a person is asked.
+    fn is_named(&self, look: &Snapshot, pid: Pid) -> bool {
+        let identity = look.backend(pid).map(|b| b.identity().to_string());
+        self.args.yes.is_empty() || identity.is_some_and(|own| self.args.yes.contains(&own))
+    }
+
+    /// Nobody to end; and a verdict in doubt is no leave to say that all is well.
+    fn nobody_blocks(&self, verdict: &crate::model::Verdict) -> Result<u8> {
+        if let (Answer::CannotTell, Some(doubt)) = (verdict.answer, verdict.doubts.first()) {
+            return Err(Error::Usage(format!(
+                "cannot tell who would block it: {}; {}",
+                doubt.what, doubt.help
+            )));
+        }
+        let (text, status) = match (verdict.answer, not_for_others(verdict).first()) {
+            (Answer::Clear, _) => ("nobody is in the way: nothing was done".to_owned(), DONE),
+            (_, Some(why)) => (
+                format!("nobody is in the way, so nothing was done; but {why}"),
+                NOT_DONE,
+            ),
+            (_, None) => (
+                "nobody who can be ended is in the way: nothing was done".to_owned(),
+                NOT_DONE,
+            ),
+        };
+        self.say(&text)?;
+        Ok(status)
     }
 
     /// One session.
@@ -147,10 +204,11 @@ impl Kill {
         }
     }
 
-    fn may(&self, identity: &str, confirmation: &Confirmation, deed: &str) -> Result<bool> {
+    fn may(&mut self, identity: &str, confirmation: &Confirmation, deed: &str) -> Result<bool> {
         match consent::ask(&self.args.yes, identity, confirmation, deed)? {
             Consent::Given => Ok(true),
             Consent::Refused => {
+                self.refused = true;
                 self.say("not confirmed: nothing was done")?;
                 Ok(false)
             }
@@ -165,10 +223,11 @@ impl Kill {
 
     fn show(&self, dossier: &Dossier) -> Result<()> {
         let mut out = self.headline(&dossier.who);
-        for (label, text) in &dossier.facts {
+        let facts = dossier.facts.iter();
+        for (label, text) in facts.filter(|(label, _)| !self.brief || *label == "state") {
             out.push_str(&self.page.labelled(label, &printable(text)));
         }
-        for cost in &dossier.costs {
+        for cost in dossier.costs.iter().filter(|_| !self.brief) {
             out.push_str(&self.page.labelled("cost", &printable(cost)));
         }
         if let Some(better) = &dossier.better {

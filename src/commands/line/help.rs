@@ -11,8 +11,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory as _};
 
 /// The heading of a structure's options. The rest are under "Options".
-const HEADINGS: [(&str, &str); 5] = [
+const HEADINGS: [(&str, &str); 6] = [
     ("MigrationArgs", "Migration"),
+    ("JudgeArgs", "Judging"),
     ("ConnectArgs", "Connection"),
     ("RecordArgs", "Recording"),
     ("HistoryArgs", "History"),

@@ -5,7 +5,7 @@
 //! for GRANT (before 18 it locks no relation), for functions, roles, and for two that create the same
 //! name. Nor does `pg_locks` show who wrote: the lock on the catalog is given back with the statement
 //! (`table_close(…, RowExclusiveLock)`), the row stays. So what is seen are signs ([`crate::gate::signs`]), and they
-//! make a doubt.
+//! make a doubt: in the lock table, and in the number that an updated row bears.
 //!
 //! Source: `ExecGrant_Relation` (aclchk.c), `heap_inplace_lock` (heapam.c), `_bt_check_unique` (nbtinsert.c).
 
@@ -14,7 +14,7 @@ use crate::gate::clearing::is_autovacuum;
 use crate::gate::judge::Judge;
 use crate::gate::scene::{CATALOGS, Party};
 use crate::gate::signs::Signs;
-use crate::model::{Backend, Effect, LockMode, LockTarget, Statement, class};
+use crate::model::{Backend, ChangedRow, Effect, LockMode, LockTarget, Oid, Statement, class};
 use crate::sessions::query_text;
 
 /// Doubts a schema change where another open transaction shows signs of the same catalog rows.
@@ -48,6 +48,52 @@ pub fn judge(judge: &mut Judge) {
     open_changes(judge, &known);
 }
 
+/// The catalogs whose rows a command writes that has one of these words in its name, or a GRANT after its ON. Other
+/// rows are known by their names.
+const SAID_BY: [(Oid, &[&str]); 4] = [
+    (class::TYPE, &["TYPE", "DOMAIN"]),
+    (
+        class::PROC,
+        &["FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE"],
+    ),
+    (class::SCHEMA, &["SCHEMA"]),
+    (class::DEFAULT_ACL, &["DEFAULT"]),
+];
+
+/// A catalog row that a statement writes, and that this transaction has changed.
+fn same_row<'a>(judge: &Judge, signs: &Signs<'a>) -> Option<&'a ChangedRow> {
+    if signs.changed.is_empty() {
+        return None;
+    }
+    let statement = judge.statement;
+    let ours = objects_of(judge);
+    let said = kinds_said(statement);
+    let says = |word: &str| said.iter().any(|own| own == word);
+    let writes_others =
+        ours.all || says("EXTENSION") || says("OWNED") || says("DROP") && says("CASCADE");
+    let meets = |row: &&&ChangedRow| {
+        let mut rows = SAID_BY
+            .iter()
+            .filter(|(catalog, _)| *catalog == row.catalog);
+        let locked = |oid| statement.locks.iter().any(|lock| lock.oid == Some(oid));
+        writes_others
+            || ours.names.contains(&row.name.to_uppercase())
+            || rows.any(|(_, words)| words.iter().any(|word| says(word)))
+            || row.catalog == class::RELATION && locked(row.oid)
+    };
+    signs.changed.iter().find(meets).copied()
+}
+
+/// The words that say on what kind of object a statement works: those of its command, of a GRANT all.
+fn kinds_said(statement: &Statement) -> Vec<String> {
+    let is_grant = matches!(statement.command.as_str(), "GRANT" | "REVOKE");
+    let is_drop = statement.command.starts_with("DROP");
+    let text = query_text::words(&statement.sql, 200).into_iter().flatten();
+    let text = text.filter(|word| is_grant || is_drop && word == "CASCADE");
+    let command = statement.command.split(' ').map(str::to_owned);
+    command.chain(text).collect()
+}
+
 /// Doubts a statement beside an open transaction that shows in the lock table that it changes the schema too.
 fn open_changes(judge: &mut Judge, known: &[Party]) {
     let scene = judge.scene;
@@ -59,10 +105,11 @@ fn open_changes(judge: &mut Judge, known: &[Party]) {
         let counts = Some(owner.party) != scene.asker()
             && !known.contains(&owner.party)
             && !owner.backend(scene).is_some_and(is_autovacuum)
-            && !owner.backend(scene).is_some_and(says_all)
-            && may_meet(judge, signs)
             && judge.lasts(&owner);
-        let Some(what) = signs.in_words().filter(|_| counts) else {
+        let Some(what) = Some(signs)
+            .filter(|_| counts)
+            .and_then(|signs| what_it_shows(judge, signs, &owner))
+        else {
             continue;
         };
         let Some(who) = Owner::names(std::iter::once(owner), scene) else {
@@ -74,6 +121,21 @@ fn open_changes(judge: &mut Judge, known: &[Party]) {
             false,
         );
     }
+}
+
+/// What a transaction shows of rows that this statement writes too.
+fn what_it_shows(judge: &Judge, signs: &Signs, owner: &Owner) -> Option<String> {
+    if let Some(row) = same_row(judge, signs) {
+        let name = crate::model::quoted(&row.name);
+        return Some(match row.name.as_str() {
+            "" => "it has changed a row of a catalog that this statement writes".into(),
+            _ => format!("it has changed the catalog row of {name}"),
+        });
+    }
+    let says_all = owner.backend(judge.scene).is_some_and(says_all);
+    (!says_all && may_meet(judge, signs))
+        .then(|| signs.in_words())
+        .flatten()
 }
 
 /// Whether the text of its last message is all that its transaction has done: it began with it.
@@ -172,6 +234,11 @@ pub fn writers(judge: &Judge) -> Option<String> {
 /// Who has or awaits a lock on a catalog that keeps its writers out, or has locked rows of one.
 fn lockers(judge: &Judge) -> Option<String> {
     let scene = judge.scene;
+    // Who makes temporary tables writes catalogs while it does, and nobody else's rows.
+    let makes_temporary = |owner: &Owner| {
+        let mut all = scene.signs.iter();
+        all.any(|signs| signs.party == owner.party && signs.only_temporary)
+    };
     let of_rows = |mode| matches!(mode, LockMode::RowShare | LockMode::RowExclusive);
     let claims = CATALOGS.iter().flat_map(|oid| scene.queue(*oid).claims());
     let owners = claims
@@ -184,7 +251,8 @@ fn lockers(judge: &Judge) -> Option<String> {
             (claim.mode(), owner)
         })
         .filter(|(mode, owner)| {
-            mode.conflicts_with(LockMode::RowExclusive) || of_rows(*mode) && judge.has_xid(owner)
+            mode.conflicts_with(LockMode::RowExclusive)
+                || of_rows(*mode) && judge.has_xid(owner) && !makes_temporary(owner)
         })
         .map(|(_, owner)| owner)
         .filter(|owner| judge.lasts(owner));
@@ -195,6 +263,17 @@ fn lockers(judge: &Judge) -> Option<String> {
 /// this statement names.
 fn changers_of_the_same<'a>(judge: &Judge<'_, 'a>) -> Vec<Owner<'a>> {
     let scene = judge.scene;
+    let ours = objects_of(judge);
+    let mut owners = others(judge);
+    owners.retain(|owner| {
+        let theirs = owner.backend(scene).map(|b| Objects::of(&b.query));
+        theirs.is_some_and(|theirs| ours.meet(&theirs))
+    });
+    owners
+}
+
+/// What a statement names whose catalog rows it may write.
+fn objects_of(judge: &Judge) -> Objects {
     let mut ours = Objects::of(&judge.statement.sql);
     let named = judge.statement.locks.iter().filter(|lock| lock.named);
     ours.names
@@ -204,14 +283,9 @@ fn changers_of_the_same<'a>(judge: &Judge<'_, 'a>) -> Vec<Owner<'a>> {
     if judge.statement.command == "VACUUM" {
         // vac_update_datfrozenxid writes the database's row.
         ours.names
-            .push(scene.snapshot.server.datname.to_uppercase());
+            .push(judge.scene.snapshot.server.datname.to_uppercase());
     }
-    let mut owners = others(judge);
-    owners.retain(|owner| {
-        let theirs = owner.backend(scene).map(|b| Objects::of(&b.query));
-        theirs.is_some_and(|theirs| ours.meet(&theirs))
-    });
-    owners
+    ours
 }
 
 /// Every other transaction of this database that has an id, once each.

@@ -9,7 +9,7 @@ SELECT current_setting('server_version_num') AS hello,
        pg_postmaster_start_time(),
        (SELECT system_identifier FROM pg_control_system()),
        getdatabaseencoding(),
-       pg_size_bytes(current_setting('track_activity_query_size')),
+       pg_size_bytes(regexp_replace(current_setting('track_activity_query_size'), '^([0-9]+)B$', '\1')),
        current_setting('block_size'),
        current_setting('pgguard.direct', true),
        current_setting('default_transaction_read_only')

@@ -16,7 +16,7 @@ mod progress;
 use super::array_of;
 use super::connect::{Connection, Encoding, Row};
 use crate::model::{
-    Backend, BackendState, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
+    Backend, BackendState, ChangedRow, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
     RelationName, Snapshot, Walsender, class,
 };
 use crate::{Error, Result};
@@ -32,6 +32,7 @@ const PREPARED: &str = include_str!("prepared.sql");
 const PROGRESS: &str = include_str!("progress.sql");
 const WALSENDERS: &str = include_str!("walsenders.sql");
 const RELATIONS: &str = include_str!("relations.sql");
+const CHANGED: &str = include_str!("changed.sql");
 const SCHEMAS: &str = include_str!("schemas.sql");
 
 /// What the server writes in place of a query that the role may not see (`pgstatfuncs.c`).
@@ -73,6 +74,60 @@ pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
     details.read(connection, reading.finish()).await
 }
 
+/// The catalog rows that open transactions of this look have changed; of columns only those of these relations.
+///
+/// # Errors
+/// When the server cannot be asked, or keeps a catalog from the role.
+pub async fn changed_rows(
+    connection: &mut Connection,
+    snapshot: &Snapshot,
+    relations: &[Oid],
+) -> Result<Vec<ChangedRow>> {
+    let Some(oldest) = oldest_transaction(snapshot) else {
+        return Ok(Vec::new());
+    };
+    let question = CHANGED
+        .replace("$oids", &array_of(relations))
+        .replace("$oldest", &oldest.to_string());
+    let encoding = connection.encoding();
+    let mut rows = Vec::new();
+    connection
+        .ask("read which catalog rows are changed", &question, |row| {
+            rows.extend(changed_row(row, encoding));
+        })
+        .await?;
+    Ok(rows)
+}
+
+fn changed_row(row: &Row<'_>, encoding: Encoding) -> Option<ChangedRow> {
+    Some(ChangedRow {
+        catalog: row.number(0)?,
+        oid: row.number(1)?,
+        name: row.text(2, encoding).unwrap_or_default(),
+        transaction: row.number(3)?,
+    })
+}
+
+/// The oldest transaction of others that has a number. Numbers wrap: older is what is behind in a circle
+/// (`TransactionIdPrecedes`, transam.c).
+fn oldest_transaction(snapshot: &Snapshot) -> Option<u32> {
+    let numbers = snapshot.locks.iter().filter_map(|lock| match lock.target {
+        LockTarget::TransactionId { transactionid }
+            if lock.granted && lock.pid != Some(snapshot.server.own_pid) =>
+        {
+            Some(transactionid)
+        }
+        _ => None,
+    });
+    numbers.reduce(|a, b| {
+        if a.wrapping_sub(b).cast_signed() < 0 {
+            a
+        } else {
+            b
+        }
+    })
+}
+
 /// A snapshot that fills row by row.
 struct Reading {
     snapshot: Snapshot,
@@ -98,6 +153,8 @@ impl Reading {
                 walsenders: Vec::new(),
                 serializable: Vec::new(),
                 temporary_schemas: BTreeSet::new(),
+                changed_rows: Vec::new(),
+                working: BTreeSet::new(),
                 relations: BTreeMap::new(),
             },
             locks: Locks::new(connection.server().datid),

@@ -12,7 +12,7 @@ use pgguard::model::{
 };
 use pgguard::postgres::catalog;
 use pgguard::postgres::connect::{Connection, Flags, Target};
-use pgguard::postgres::snapshot::look;
+use pgguard::postgres::snapshot::{changed_rows, look};
 use pgguard::sessions::understand;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -126,8 +126,11 @@ pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Sai
     )
     .await
     .expect("the catalog can be read");
-    let snapshot = look(connection).await.expect("a look");
+    let mut snapshot = look(connection).await.expect("a look");
     let footprint = footprint::of(&statements, catalog, snapshot.server.version_num);
+    snapshot.changed_rows = changed_rows(connection, &snapshot, &footprint.relations())
+        .await
+        .expect("the catalogs can be read");
     let verdict = decide(&footprint, &snapshot, &understand(&snapshot), policy);
     Said {
         footprint,
