@@ -85,6 +85,7 @@ fn help_fits_on_a_screen_and_has_everything_when_asked() {
             "Arguments:",
             "Options:",
             "Migration:",
+            "Judging:",
             "Connection:",
             "Recording:",
             "Estimate:",

@@ -165,6 +165,17 @@ mod tests {
                     "max_statements",
                 ],
             ),
+            (
+                "Judging",
+                &[
+                    "patience",
+                    "max_hold",
+                    "allow",
+                    "allow_opaque",
+                    "asking",
+                    "config",
+                ],
+            ),
             ("Recording", &["record", "replay"]),
             ("History", &["history", "no_history"]),
             ("Estimate", &["sample"]),
