@@ -32,7 +32,11 @@ pub fn would_block(sight: &Sight<'_>) -> Answer {
             format!("{} would not block", statements(verdict)),
         ),
         model::Answer::WouldBlock => (
-            sight.judgement.thresholds.state_of(value),
+            // The migration itself is in the way of others: no number of blockers tells that.
+            match not_for_others(verdict).is_empty() {
+                true => sight.judgement.thresholds.state_of(value),
+                false => State::Critical,
+            },
             format!(
                 "{} would block: {}",
                 statements(verdict),

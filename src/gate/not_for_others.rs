@@ -1,7 +1,7 @@
 //! What stops a migration although nobody is in its way.
 
-use crate::hold;
 use crate::model::Verdict;
+use crate::words;
 
 /// In words, each: what Postgres will refuse, and the locks that would keep others out for too long.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn not_for_others(verdict: &Verdict) -> Vec<String> {
                 "it would hold {} on {} for {}",
                 hold.mode,
                 hold.name,
-                hold::seconds(hold.time)
+                words::guess(hold.time)
             ));
         }
     }

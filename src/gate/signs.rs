@@ -14,8 +14,8 @@
 //! And a catalog row that somebody has updated has the transaction's number in `xmax`, for everybody to see.
 //!
 //! An ordinary writer shows none of these: its locks are on relations that everybody finds. What nobody can see is a
-//! new row of a catalog: CREATE SCHEMA, CREATE PUBLICATION and (before 18) CREATE FUNCTION by a superuser, followed by
-//! a write to an ordinary table.
+//! new row of a catalog: CREATE SCHEMA, CREATE PUBLICATION and (before 18) CREATE FUNCTION or TYPE by a superuser,
+//! followed by a write to an ordinary table.
 
 use super::party::Party;
 use crate::model::{

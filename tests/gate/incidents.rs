@@ -352,7 +352,7 @@ fn incident_10_an_autovacuum_that_prevents_wraparound_does_not_give_way() {
     let sql = "ALTER TABLE pipelines ADD COLUMN extra int";
     let said = gate(&database, sql);
     assert_eq!(said.in_front(), only(worker), "{}", said.text());
-    says(&said, &["to prevent wraparound", "yields to nobody"]);
+    says(&said, &["to prevent wraparound", "does not give way"]);
     assert!(!said.text().contains("pgguard kill"), "{}", said.text());
     // Longer than deadlock_timeout, after which an ordinary one would be gone.
     let error = database
