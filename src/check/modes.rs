@@ -4,7 +4,7 @@ use super::sight::Sight;
 use super::state::Answer;
 use super::{backups, locks, migrations, transactions};
 
-/// What a mode needs beside one look.
+/// What a mode needs besides one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// A connection, no look.

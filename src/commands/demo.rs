@@ -130,7 +130,7 @@ fn the_way_out(stage: &Stage, backup: &mut Backup) -> Result<()> {
 fn wait_for_enter(stage: &Stage) -> Result<()> {
     stage.tell(&format!(
         "The backup is still stalled. To try things by hand, from another terminal:\n  \
-         pgguard status -d '{url}'\n  psql '{url}'\nEnter goes on.",
+         pgguard status -d '{url}'\n  psql '{url}'\nPress Enter to continue.",
         url = stage.url()
     ))?;
     let mut line = String::new();

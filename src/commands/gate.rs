@@ -80,7 +80,7 @@ struct Question {
     question: look::Question,
 }
 
-/// A server that is asked, and what it last answered. It is connected to for each look anew: a gate that
+/// A server that is asked, and what it last answered. Each look connects again: a gate that
 /// waits for half an hour holds no connection, and outlives one that breaks.
 struct Subject {
     target: Option<Target>,

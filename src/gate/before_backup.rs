@@ -1,7 +1,7 @@
 //! The other way round: would a pg_dump that starts now be blocked, or block somebody?
 //!
 //! It takes ACCESS SHARE on every table it dumps, first of all, and keeps it, with one snapshot, to its
-//! end. So it waits for every holder of ACCESS EXCLUSIVE and every waiter for one, and whoever is about
+//! end. So it waits for every holder of ACCESS EXCLUSIVE and every waiter for one, and for who is about
 //! to ask for ACCESS EXCLUSIVE or to wait for old snapshots would wait for it: a running
 //! CREATE INDEX CONCURRENTLY, a migration under way, pg_repack before its swap.
 

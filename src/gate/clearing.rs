@@ -14,7 +14,7 @@ pub enum Weight {
     Counts,
     /// It clears by itself.
     Clears(ClearsBy),
-    /// Whether it counts hangs on something that the role may not see.
+    /// Whether it counts depends on something that the role may not see.
     Hidden,
 }
 
@@ -26,8 +26,8 @@ enum Autovacuum {
     Unknown,
 }
 
-/// `deadlock_timeout` is a second as Postgres comes. Where it is set to more than this, readers would
-/// stall that long behind a waiter that waits for an autovacuum: then it counts.
+/// deadlock_timeout defaults to one second. Where it is longer than this, readers would stall that long behind a
+/// waiter that waits for an autovacuum: then it counts.
 const LONGEST_YIELD_MS: i64 = 10_000;
 
 /// What a blocker means. `directly`: the statement waits for the owner itself, not behind it in the

@@ -1,4 +1,4 @@
-//! One statement: what stands in its way, kind by kind, in the order in which it meets it.
+//! One statement: what is in its way, kind by kind, in the order in which it meets it.
 
 use super::held::Held;
 use super::judge::Judge;

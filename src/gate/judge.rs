@@ -1,4 +1,4 @@
-//! The judge of one statement: weighs whoever is ahead of it, once, for every kind of wait.
+//! The judge of one statement: weighs who is ahead of it, once, for every kind of wait.
 
 use super::blocker::Owner;
 use super::clearing::{self, Weight};
@@ -52,7 +52,7 @@ pub enum Otherwise {
     Waits,
     /// It fails (`NOWAIT`).
     Fails,
-    /// It goes on without the lock (`SKIP_LOCKED`, a `pg_try_` function).
+    /// It runs without the lock (`SKIP_LOCKED`, a `pg_try_` function).
     Skips,
 }
 

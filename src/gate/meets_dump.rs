@@ -1,4 +1,4 @@
-//! Whether a migration and a dump that runs beside it would have anything to do with each other.
+//! Whether a migration and a dump that runs at the same time would have anything to do with each other.
 
 use crate::model::{Footprint, LockMode, LockRequest, RelationKind, Statement, WaitPhase};
 

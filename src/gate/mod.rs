@@ -1,12 +1,12 @@
 //! DECIDE. Footprint × snapshot → verdict: would it wait, behind whom, and who would pile up behind it.
 //!
 //! Three things make a statement wait. The **queue** for a relation lock
-//! ([`crate::sessions::queue`]): who holds a conflicting mode, and who waits for one in front. **Lockers**, whose
+//! ([`crate::sessions::queue`]): who holds a conflicting mode, and who waits for one ahead of it. **Lockers**, whose
 //! transactions a CONCURRENTLY form waits for without queueing. And **old snapshots** of the whole
 //! database ([`waits::old_snapshots`]), whatever they read. A deferrable transaction waits for the serializable
 //! ones that may write ([`waits::safe_snapshot`]).
 //!
-//! Not everybody in front counts. An ordinary autovacuum gives way to a waiter, and a transaction of a
+//! Not everybody ahead counts. An ordinary autovacuum gives way to a waiter, and a transaction of a
 //! few milliseconds is over before anybody notices ([`clearing`]): a blocker counts once it outlives the
 //! patience, which its age shows at once, or a second look.
 //!

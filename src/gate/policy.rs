@@ -1,4 +1,4 @@
-//! What a gate is told beside what it sees: how patient it is, what it saw before, what others know.
+//! What a gate is told besides what it sees: how patient it is, what it saw before, what others know.
 
 use crate::model::{Allowance, Doubt, Estimate, Oid, Pid, Snapshot};
 use crate::sessions::Earlier;

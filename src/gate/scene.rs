@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap};
 /// pg_depend, pg_index, pg_namespace.
 pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
-/// A snapshot and what is known beside it, indexed.
+/// A snapshot and what else is known, indexed.
 pub struct Scene<'a> {
     /// The look.
     pub snapshot: &'a Snapshot,

@@ -304,9 +304,9 @@ fn what_the_migration_has_locked_before_is_not_in_its_way() {
         statement(vec![request(ORDERS, AccessExclusive)]),
     ]);
     assert_eq!(pids(&verdict.statements[0].waits), [10]);
-    // Whoever conflicted with the first request is gone by the second: named once.
+    // Who conflicted with the first request is gone by the second: named once.
     assert!(verdict.statements[1].waits.is_empty());
-    // In a transaction of its own it asks anew.
+    // In a transaction of its own it asks again.
     let second = Statement {
         transaction: 1,
         ..statement(vec![request(ORDERS, AccessExclusive)])

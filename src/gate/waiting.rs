@@ -1,4 +1,4 @@
-//! Waiting until it is clear: when to look again, and when to give up. No clock in here; the caller
+//! Waiting until it is clear: when to look next, and when to give up. No clock in here; the caller
 //! brings the time and sleeps.
 
 use crate::model::{Answer, Verdict};
@@ -17,7 +17,7 @@ pub struct Terms {
     pub stable: u32,
 }
 
-/// A wait that goes on.
+/// A wait that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
     terms: Terms,

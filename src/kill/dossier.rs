@@ -35,7 +35,7 @@ pub struct Dossier {
     /// What has to be typed.
     pub confirmation: Confirmation,
     /// The processes to signal, each with its transaction, the leader first. A parallel dump whose
-    /// leader alone is gone goes on in its workers, to a good end or a bad one.
+    /// leader alone is gone continues in its workers, to a good end or a bad one.
     pub members: Vec<Member>,
 }
 
@@ -223,7 +223,7 @@ fn refused(case: &Case<'_>, steps: &[Step]) -> Option<String> {
     }
     if case.backend.backend_start.is_none() {
         return Some(format!(
-            "role {user} may not see when this session began, so it cannot be told from a later one with \
+            "role {user} may not see when this session began, so pgguard cannot know it from a later one with \
              the same pid: GRANT pg_monitor TO {user}"
         ));
     }

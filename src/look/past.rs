@@ -1,6 +1,6 @@
 //! What past runs tell a command that looks, and what it leaves to those that come after it.
 //!
-//! Each look at a running dump goes on where the last one ended, whoever looked: what was seen is kept in
+//! Each look at a running dump begins where the last one ended, no matter who looked: what was seen is kept in
 //! the history. A dump that is no longer there becomes a past run. None of it may harm the command: what
 //! goes wrong is a note, and it gets so much time and no more.
 
@@ -39,7 +39,7 @@ const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 /// Looks are close together that are no further apart than this: a check each minute, and one that came late.
 const CLOSE: TimeDelta = TimeDelta::seconds(130);
 
-/// No backup goes on so many times faster than it went.
+/// No backup becomes this many times faster than it was.
 const TIMES_FASTER: i32 = 50;
 
 /// A server of version 14 counts what a session did through another process, a little later.
@@ -56,7 +56,7 @@ pub struct Past {
     watches: BTreeMap<(RunKey, DateTime<Utc>), Watch>,
     /// Past runs by key and number of tables, once read.
     runs: BTreeMap<(RunKey, usize), Arc<Vec<BackupRun>>>,
-    /// `pg_stat_statements`, once read: it stands in where there is no past run.
+    /// `pg_stat_statements`, once read: used where there is no past run.
     statements: Option<Vec<crate::model::CopyStatement>>,
     /// What others saw was read for the look that is being judged.
     is_read: bool,
@@ -268,7 +268,7 @@ impl Past {
         }
     }
 
-    /// The same for a command that goes on without: what goes wrong is a note.
+    /// The same for a command that works without it: what goes wrong is a note.
     pub async fn runs_if_any(&mut self, server: &str) -> Vec<BackupRun> {
         if !self.may_know_more() {
             return Vec::new();

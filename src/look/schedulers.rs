@@ -1,7 +1,7 @@
 //! When the next backup starts; and the schedulers' lines that start one: cron's tables and systemd's timers on
 //! this machine, pg_cron's jobs on the server.
 //!
-//! A backup that another machine starts stands in the configuration, or in the past runs.
+//! A backup that another machine starts is in the configuration, or in the past runs.
 
 use super::facts::Facts;
 use crate::backup::schedule::{Line, NextBackup};
@@ -67,7 +67,7 @@ pub async fn next_backup(
     (next, wrong)
 }
 
-/// The line of a job of pg_cron that makes a backup; none of one that runs each so many seconds.
+/// The line of a job of pg_cron that makes a backup; none of one that runs every few seconds.
 fn of_job(job: &Job) -> Option<Line> {
     let fields = job.schedule.split_whitespace().count();
     let is_line = fields == 5 || job.schedule.starts_with('@');
@@ -188,7 +188,7 @@ fn before_input(command: &str) -> String {
     read
 }
 
-/// systemd's timers whose unit runs a backup; when they elapse stands in the answer.
+/// systemd's timers whose unit runs a backup; the answer says when they elapse.
 fn timers() -> Vec<Line> {
     let Some(listed) = output(
         "systemctl",

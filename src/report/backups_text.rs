@@ -128,7 +128,7 @@ fn past(report: &BackupsReport, page: Page) -> String {
     let place = report.history.as_deref().unwrap_or("not read");
     if report.runs.is_empty() {
         let what = if report.history.is_some() {
-            "No past run is known. Whoever looks records what it sees: let `pgguard check` or `pgguard status --watch` look \
+            "No past run is known. Every look records what it sees: let `pgguard check` or `pgguard status --watch` look \
              while a backup runs, or put the backup's command behind `pgguard backups record --`."
         } else {
             "The history was not read."

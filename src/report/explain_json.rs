@@ -72,7 +72,7 @@ pub fn hold(hold: &Hold, footprint: &Footprint) -> Value {
     })
 }
 
-/// What it waits for beside its locks, each word once.
+/// What it waits for besides its locks, each word once.
 fn waits_for(statement: &Statement) -> Vec<&'static str> {
     let mut words: Vec<&'static str> = statement
         .phases

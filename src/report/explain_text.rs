@@ -105,7 +105,7 @@ fn request(lock: &LockRequest) -> String {
     let work = match lock.work {
         LockWork::Instant => String::new(),
         LockWork::Scan => format!(", reads all of it{size}"),
-        LockWork::Rewrite => format!(", writes all of it anew{size}"),
+        LockWork::Rewrite => format!(", rewrites all of it{size}"),
     };
     let how = match (lock.own, lock.transient, lock.nowait) {
         (true, _, _) => "new: nobody else has it".to_owned(),

@@ -35,7 +35,7 @@ pub enum Level {
     Block,
     /// Postgres will refuse it.
     Fail,
-    /// It cannot be told.
+    /// It is unknown.
     Doubt,
     /// Worth knowing.
     Note,
@@ -70,7 +70,7 @@ pub const RULES: [Rule; 8] = [
     },
     Rule {
         id: "cannot-tell",
-        meaning: "Whether the migration would wait cannot be told.",
+        meaning: "Whether the migration would wait is unknown.",
     },
     Rule {
         id: "note",
@@ -188,7 +188,7 @@ pub fn answer_on(verdict: &Verdict, statement: usize) -> Answer {
     }
 }
 
-/// Everything that was found: what blocks, then what cannot be told, then what is worth knowing, each in
+/// Everything that was found: what blocks, then what is unknown, then what is worth knowing, each in
 /// the order of the statements.
 #[must_use]
 pub fn findings(view: &GateView) -> Vec<Finding> {
@@ -504,13 +504,13 @@ const fn role_words(role: Role) -> &'static str {
 fn clears(view: &GateView, waits: &[&Wait]) -> String {
     let known = |wait: &&&Wait| wait.clears.as_ref().is_some_and(|c| c.expected.is_some());
     if let Some(unknown) = waits.iter().find(|wait| !known(wait)) {
-        return printable(&format!("not known: {}", why_unknown(unknown)));
+        return printable(&format!("unknown: {}", why_unknown(unknown)));
     }
     waits
         .iter()
         .filter_map(|wait| wait.clears.as_ref())
         .max_by_key(|clears| clears.expected)
-        .map_or_else(|| "not known".to_owned(), |c| printable(&when(view, c)))
+        .map_or_else(|| "unknown".to_owned(), |c| printable(&when(view, c)))
 }
 
 fn why_unknown(wait: &Wait) -> String {
@@ -523,17 +523,17 @@ fn why_unknown(wait: &Wait) -> String {
     match (blocker.pid, blocker.role) {
         (None, _) => "a prepared transaction stays until it is committed or rolled back".into(),
         (Some(pid), Role::IdleInTransaction) => {
-            format!("pid {pid} waits for its client, perhaps for ever")
+            format!("pid {pid} has waited for its client, possibly forever")
         }
         (Some(_), Role::Backup) => "no estimate for this backup".into(),
         (Some(pid), _) if !blocker.granted => format!("pid {pid} waits itself"),
-        (Some(pid), _) => format!("nothing tells when pid {pid} is done"),
+        (Some(pid), _) => format!("when pid {pid} is done is unknown"),
     }
 }
 
 fn when(view: &GateView, clears: &Clears) -> String {
     let Some(expected) = clears.expected else {
-        return format!("not known: {}", clears.basis);
+        return format!("unknown: {}", clears.basis);
     };
     let local = expected.with_timezone(&view.zone);
     let today = view.taken_at.with_timezone(&view.zone).date_naive();
@@ -658,7 +658,7 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
     )
 }
 
-/// What a statement goes on without.
+/// What a statement runs without.
 fn passed_over(wait: &Wait) -> String {
     let who = match (wait.blocker.pid, &wait.blocker.gid) {
         (Some(pid), _) => format!("pid {pid}"),
@@ -671,7 +671,7 @@ fn passed_over(wait: &Wait) -> String {
         (Some(name), _) => format!("would skip {name}: {who} has it"),
         (None, object) => {
             let object = object.as_deref().unwrap_or("it");
-            format!("would go on without {object}: {who} has it")
+            format!("would run without {object}: {who} has it")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A gate's answer as GitHub Actions shows it: annotations beside the lines, and a step summary.
+//! A gate's answer as GitHub Actions shows it: annotations next to the lines, and a step summary.
 
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
 use crate::model::Answer;

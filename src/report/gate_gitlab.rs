@@ -1,4 +1,4 @@
-//! A gate's answer as GitLab's code quality shows it beside the lines of a merge request.
+//! A gate's answer as GitLab's code quality shows it next to the lines of a merge request.
 
 use super::explain_json::pretty;
 use super::gate_findings::{Finding, GateView, Level, findings, place};

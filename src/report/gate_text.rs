@@ -135,7 +135,7 @@ fn closing(view: &GateView, page: Page) -> String {
     let parts: Vec<String> = [
         (count(Answer::WouldBlock), "would block"),
         (count(Answer::WouldFail), "would fail"),
-        (count(Answer::CannotTell), "cannot be told"),
+        (count(Answer::CannotTell), "unknown"),
         (count(Answer::Clear), "clear"),
     ]
     .into_iter()

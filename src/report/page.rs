@@ -45,7 +45,7 @@ impl Page {
         color: false,
     };
 
-    /// A text on one line that fits beside `indent` columns, cut with `…` where it must be.
+    /// A text on one line that fits after `indent` columns, cut with `…` where it must be.
     #[must_use]
     pub fn cut(self, text: &str, indent: usize) -> String {
         let room = self.width.saturating_sub(indent).max(20);
@@ -75,7 +75,7 @@ impl Page {
         }
     }
 
-    /// Breaks a text into lines that fit beside `indent` columns.
+    /// Breaks a text into lines that fit after `indent` columns.
     #[must_use]
     pub fn lines(self, text: &str, indent: usize) -> Vec<String> {
         let room = match self.width {

@@ -103,7 +103,7 @@ impl Line<'_> {
     }
 }
 
-/// Something that is wrong beside the waits.
+/// Something that is wrong besides the waits.
 pub enum Trouble<'a> {
     /// A backup whose client is gone.
     Leaked(Line<'a>),
@@ -264,7 +264,7 @@ impl<'a> StatusReport<'a> {
         self.line(party.pid()?)?.backend.xact_start
     }
 
-    /// What is wrong beside the waits, gravest first.
+    /// What is wrong besides the waits, gravest first.
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble<'a>> {
         let mut found = Vec::new();

@@ -9,7 +9,7 @@ use crate::words::brief;
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::collections::BTreeMap;
 
-/// So many sessions of a role are listed; the others are counted.
+/// How many sessions of a role are listed; the others are counted.
 const LISTED: usize = 10;
 
 /// Terminals from here on also show state, transaction age and client.
@@ -68,7 +68,7 @@ fn limit(report: &StatusReport<'_>, role: Role) -> usize {
     }
 }
 
-/// Whoever blocks or waits is always listed, up to a screen of them.
+/// Who blocks or waits is always listed, up to a screen of them.
 fn matters(report: &StatusReport<'_>, line: &Line<'_>) -> bool {
     COUNTED.contains(&line.session.role)
         && (report.waits.waiters_behind(line.session.pid) > 0

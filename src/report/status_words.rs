@@ -228,6 +228,7 @@ pub fn progress(estimate: &Estimate) -> String {
 }
 
 /// One thing that a person can do: why, and the commands that do it, each alone on its line.
+#[derive(Debug, Clone)]
 pub struct Advice {
     /// What, and why.
     pub text: String,
@@ -236,6 +237,15 @@ pub struct Advice {
 }
 
 impl Advice {
+    /// For a form that has one line.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        match self.commands.as_slice() {
+            [] => self.text.clone(),
+            commands => format!("{}: {}", self.text, commands.join(" or ")),
+        }
+    }
+
     fn wait(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -272,7 +282,8 @@ pub fn advice(report: &StatusReport<'_>, node: &Node) -> Vec<Advice> {
             let root = about_root(report, *pid);
             // A dump that stands still may go on: somebody looks at its machine first, the others need not hang meanwhile.
             let is_lost = stands_still(report, *pid).is_none()
-                && root.commands.iter().any(|c| c.starts_with("pgguard kill"));
+                && root.commands.iter().any(|c| c.starts_with("pgguard kill"))
+                && frees_somebody(report, node);
             (root, is_lost)
         }
     };
@@ -281,6 +292,12 @@ pub fn advice(report: &StatusReport<'_>, node: &Node) -> Vec<Advice> {
         Some(middle) if is_lost => vec![root, middle],
         Some(middle) => vec![middle, root],
     }
+}
+
+/// Whether anybody behind a root waits for nobody else: in a crowd of roots, to end one frees nobody.
+fn frees_somebody(report: &StatusReport<'_>, root: &Node) -> bool {
+    let mut behind = root.below.iter().filter_map(|child| child.party.pid());
+    behind.any(|pid| report.waits.blockers_of(pid).len() == 1)
 }
 
 fn end_prepared(report: &StatusReport<'_>, gid: &str) -> Advice {
@@ -420,18 +437,14 @@ pub fn headline(report: &StatusReport<'_>, node: &Node) -> String {
     format!("{} {hang}{on}{since}: {why}", many(count, "session"))
 }
 
-/// The worst wait in a sentence, and what to do about it in order of harm, a line each; `None`: nobody waits.
+/// The worst wait in a sentence, and what to do about it, in order of harm; `None`: nobody waits.
 #[must_use]
-pub fn in_short(report: &StatusReport<'_>) -> Option<(String, Vec<String>)> {
+pub fn in_short(report: &StatusReport<'_>) -> Option<(String, Vec<Advice>)> {
     let (node, _) = report.trees().into_iter().next()?;
     let is_outage = report.middle(&node).is_some();
     let label = if is_outage { "OUTAGE" } else { "WAITING" };
-    let line = |advice: Advice| match advice.commands.as_slice() {
-        [] => advice.text,
-        commands => format!("{}: {}", advice.text, commands.join(" or ")),
-    };
-    let advice = advice(report, &node).into_iter().map(line).collect();
-    Some((format!("{label}: {}", headline(report, &node)), advice))
+    let headline = format!("{label}  {}", headline(report, &node));
+    Some((headline, advice(report, &node)))
 }
 
 /// `rake (pid 31705)`: what a session calls itself, or its role.

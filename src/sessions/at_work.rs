@@ -128,7 +128,7 @@ mod tests {
     use crate::sessions::scene::Scene;
     use crate::sessions::understand;
 
-    /// A session that has been idle in its transaction for so many seconds.
+    /// A session that has been idle in its transaction for this many seconds.
     fn idle(seconds: i64, application: &str, query: &str) -> Snapshot {
         let scene = Scene::new();
         let since = scene.0.taken_at - TimeDelta::seconds(seconds);

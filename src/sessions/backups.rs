@@ -270,7 +270,7 @@ fn dump(group: &Group<'_>, index: &Index<'_>, leaked_after: TimeDelta) -> Option
         signs.add(1, format!("{workers} more read under the same snapshot"));
     }
     if dumpall {
-        signs.add(1, "runs beside an idle pg_dumpall");
+        signs.add(1, "runs next to an idle pg_dumpall");
     }
     let certainty = signs.certainty()?;
     let leaked = is_leaked(group, index, leaked_after);

@@ -135,7 +135,7 @@ fn parallel_dumps(index: &Index<'_>, leaders: &mut Leaders) {
     }
 }
 
-/// pg_basebackup's second walsender streams the WAL beside the first.
+/// pg_basebackup's second walsender streams the WAL.
 fn base_backups(index: &Index<'_>, leaders: &mut Leaders) {
     let streams: Vec<&Backend> = index
         .snapshot

@@ -1,4 +1,4 @@
-//! Recognising a migration: a known tool by its locks, else whoever changes the schema.
+//! Recognising a migration: a known tool by its locks, else a session that changes the schema.
 
 use super::group::Group;
 use super::index::Index;

@@ -15,7 +15,7 @@ pub fn heads(text: &str) -> Vec<Vec<String>> {
     words(text, WORDS)
 }
 
-/// The same, with so many words of each.
+/// The same, with up to `most` words of each.
 #[must_use]
 pub fn words(text: &str, most: usize) -> Vec<Vec<String>> {
     let mut statements = Vec::new();
@@ -53,7 +53,7 @@ pub fn words(text: &str, most: usize) -> Vec<Vec<String>> {
             }
             rest = &rest[end..];
         } else {
-            // `COPY (SELECT …)` and `EXPLAIN (ANALYZE)` are told apart by their parenthesis.
+            // `COPY (SELECT …)` and `EXPLAIN (ANALYZE)` differ in their parenthesis.
             if first == '(' && words.len() == 1 {
                 words.push("(".into());
             }

@@ -1,7 +1,7 @@
-//! The grant rule: who is in front of a request for a lock, and who of a waiter.
+//! The grant rule: who is ahead of a request for a lock, and who of a waiter.
 //!
 //! A request is granted when its mode conflicts with nothing that others hold and with nothing that
-//! they wait for. So a reader waits behind a waiting ALTER although both could read beside the holder:
+//! they wait for. So a reader waits behind a waiting ALTER although both could read next to the holder:
 //! the ALTER is a *soft* blocker, the holder a *hard* one. One exception: who already has a lock that a
 //! waiter waits for goes before that waiter, since otherwise both would wait for each other.
 //!
@@ -53,7 +53,7 @@ impl<P> Default for Queue<'_, P> {
 pub struct Front<'a, P> {
     /// Others who hold a conflicting mode: hard blockers.
     pub holders: Vec<Claim<'a, P>>,
-    /// Others who wait in front for a conflicting mode: soft blockers.
+    /// Others who wait ahead for a conflicting mode: soft blockers.
     pub waiters: Vec<Claim<'a, P>>,
     /// The request would wait for somebody who waits for the asker: Postgres fails it at once.
     pub deadlock: bool,
@@ -148,7 +148,7 @@ impl<'a, P: Clone + Eq + Hash> Queue<'a, P> {
         self.holders.iter().chain(&self.waiters)
     }
 
-    /// Who is in front of the waiter at a place of [`Queue::waiters`]; of nobody where there is none.
+    /// Who is ahead of the waiter at a place of [`Queue::waiters`]; of nobody where there is none.
     #[must_use]
     pub fn front_of_waiter(&self, place: usize) -> Front<'a, P> {
         let Some(waiter) = self.waiters.get(place) else {
@@ -167,7 +167,7 @@ impl<'a, P: Clone + Eq + Hash> Queue<'a, P> {
         }
     }
 
-    /// Who is in front of a conditional request (`NOWAIT`): before 17 it does not go before a waiter
+    /// Who is ahead of a conditional request (`NOWAIT`): before 17 it does not go before a waiter
     /// that waits for the asker, but fails (`LockAcquireExtended`, lock.c).
     #[must_use]
     pub fn front_of_conditional(
@@ -195,7 +195,7 @@ impl<'a, P: Clone + Eq + Hash> Queue<'a, P> {
             || asker.is_some_and(|party| self.held_by(party).any(|held| held == mode))
     }
 
-    /// Who is in front of a request in this mode by `asker` (`None`: a session that does not exist
+    /// Who is ahead of a request in this mode by `asker` (`None`: a session that does not exist
     /// yet), which will hold the modes `will_hold` by then, from its earlier requests.
     #[must_use]
     pub fn front(&self, mode: LockMode, asker: Option<P>, will_hold: &[LockMode]) -> Front<'a, P> {
@@ -207,7 +207,7 @@ impl<'a, P: Clone + Eq + Hash> Queue<'a, P> {
         let held: Vec<LockMode> =
             asker.map_or_else(Vec::new, |party| self.held_by(party).collect());
         let others = |c: &&Claim<'a, P>| asker != Some(&c.party);
-        // Whoever conflicts with a mode that the migration will hold by then is gone by then, and was
+        // Who conflicts with a mode that the migration will hold by then is gone by then, and was
         // named when that mode was asked for.
         let still_there =
             |c: &&Claim<'a, P>| !will_hold.iter().any(|&m| m.conflicts_with(c.mode()));

@@ -99,7 +99,7 @@ impl Scene {
         self.lock(Some(pid), mode, relation, None)
     }
 
-    /// A lock on a relation, waited for since so many seconds.
+    /// A lock on a relation, waited for since this many seconds.
     pub fn waits(self, pid: Pid, mode: LockMode, relation: Oid, seconds: i64) -> Self {
         self.lock(Some(pid), mode, relation, Some(seconds))
     }

@@ -1,7 +1,7 @@
 //! Who waits behind whom, from one look at `pg_locks`.
 //!
 //! A waiter has two kinds of blockers. *Hard* ones hold a mode that conflicts with the one it asks for.
-//! *Soft* ones only wait themselves, but stand in front of it in the queue with a conflicting request:
+//! *Soft* ones only wait themselves, but are ahead of it in the queue with a conflicting request:
 //! a plain SELECT waits behind an ALTER TABLE that waits behind a dump. The rule is in [`super::queue`];
 //! the answer equals that of `pg_blocking_pids` (`GetBlockerStatusData`), prepared transactions named
 //! instead of pid 0.
@@ -14,7 +14,7 @@ use crate::model::{Lock, LockMode, LockTarget, Pid, Role, Snapshot};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// One that stands in the way of a waiter.
+/// One that blocks a waiter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InFront {
     /// Who.
@@ -36,7 +36,7 @@ pub struct Waiter {
     pub mode: LockMode,
     /// Since when; `None` for a moment after the wait began.
     pub since: Option<DateTime<Utc>>,
-    /// Everyone directly in front, holders first. Empty where the holder left between two rows of the look.
+    /// Everyone directly ahead, holders first. Empty where the holder left between two rows of the look.
     pub in_front: Vec<InFront>,
 }
 
@@ -126,7 +126,7 @@ impl WaitGraph {
         self.waiters.get(&pid).and_then(|waits| waits.first())
     }
 
-    /// Everyone directly in front of this pid, each once.
+    /// Everyone directly ahead of this pid, each once.
     #[must_use]
     pub fn blockers_of(&self, pid: Pid) -> BTreeSet<&Party> {
         self.waiters
@@ -156,7 +156,7 @@ impl WaitGraph {
         found
     }
 
-    /// How many go on at once when this waiter is ended: they wait for nobody else, directly or through
+    /// How many continue at once when this waiter is ended: they wait for nobody else, directly or through
     /// others who do.
     #[must_use]
     pub fn freed_without(&self, waiter: Pid) -> usize {
@@ -211,7 +211,7 @@ impl WaitGraph {
 
     /// The graph as a forest in which everyone who blocks or waits stands once, roots first.
     ///
-    /// A waiter with several in front stands below the nearest to a root. Whoever no root leads to (a
+    /// A waiter with several ahead is below the nearest to a root. One that no root leads to (a
     /// cycle that `deadlock_timeout` has yet to break, a holder that just left) begins a tree of its own.
     #[must_use]
     pub fn forest(&self) -> Vec<Node> {
@@ -369,7 +369,7 @@ fn waiters_of(queue: &Queue<'_, Party>) -> impl Iterator<Item = Waiter> {
         })
 }
 
-/// Everyone in front once: a holder with its strongest mode, others with the first that they wait for.
+/// Everyone ahead once: a holder with its strongest mode, others with the first that they wait for.
 fn once_each(front: &Front<'_, Party>) -> Vec<InFront> {
     let mut hard: BTreeMap<&Party, LockMode> = BTreeMap::new();
     for claim in &front.holders {

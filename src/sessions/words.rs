@@ -10,7 +10,7 @@ use crate::model::{
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::HashMap;
 
-/// Names whoever and whatever a snapshot shows.
+/// Names the sessions and locks of a snapshot.
 pub struct Words<'a> {
     index: Index<'a>,
     sessions: &'a Sessions,
@@ -86,7 +86,7 @@ impl<'a> Words<'a> {
         .join(", ")
     }
 
-    /// Whoever is in the way, in one phrase.
+    /// Who is in the way, in one phrase.
     #[must_use]
     pub fn party(&self, party: &Party) -> String {
         match party {

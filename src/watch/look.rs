@@ -1,7 +1,7 @@
 //! What the screen draws: one look, understood.
 
 use crate::model::{Estimate, Pid, Snapshot};
-use crate::report::status_words::in_short;
+use crate::report::status_words::{Advice, in_short};
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct Look {
     /// When backups end.
     pub estimates: BTreeMap<Pid, Estimate>,
     /// While users hang: how many, and what frees them.
-    pub worst: Option<(String, Vec<String>)>,
+    pub worst: Option<(String, Vec<Advice>)>,
 }
 
 impl Look {

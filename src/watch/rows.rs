@@ -35,7 +35,7 @@ pub enum Sort {
     Role,
     /// The oldest transaction first.
     Transaction,
-    /// Whoever keeps most others waiting first.
+    /// Who keeps most others waiting comes first.
     Blocks,
     /// By pid.
     Pid,

@@ -4,6 +4,7 @@ use super::rows::{Mark, Row, View};
 use super::screen::{Mode, Screen};
 use crate::kill::Dossier;
 use crate::model::{Estimate, Role};
+use crate::report::page::Page;
 use crate::report::status_words::{ends, progress};
 use crate::safe::printable;
 use ratatui::Frame;
@@ -16,7 +17,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     let bars = backups(screen);
     let bar_lines = u16::try_from(bars.len().min(3)).unwrap_or(0);
-    let outage = outage(screen);
+    let outage = outage(screen, frame.area().width);
     let outage_lines = u16::try_from(outage.len()).unwrap_or(0);
     let [head, worst, backups, names, rows, foot] = Layout::vertical([
         Constraint::Length(2),
@@ -93,15 +94,28 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     vec![Line::from(first), second]
 }
 
-/// How many hang, and what frees them: the first thing to read.
-fn outage(screen: &Screen) -> Vec<Line<'static>> {
-    let Some((headline, advice)) = screen.look.as_ref().and_then(|look| look.worst.clone()) else {
+/// How many hang, and what frees most of them at the least harm; a command is whole on a line of its own.
+fn outage(screen: &Screen, width: u16) -> Vec<Line<'static>> {
+    let worst = screen.look.as_ref().and_then(|look| look.worst.as_ref());
+    let Some((headline, advice)) = worst else {
         return Vec::new();
     };
-    let first = Line::styled(headline, ink(screen, Color::Red));
-    let advice = advice.into_iter().zip(["do", "or"]);
-    let advice = advice.map(|(text, label)| Line::raw(format!("  {label}  {text}")));
-    std::iter::once(first).chain(advice).collect()
+    let page = Page {
+        width: usize::from(width),
+        color: false,
+    };
+    let mut lines: Vec<Line> = page
+        .lines(headline, 0)
+        .into_iter()
+        .map(|text| Line::styled(text, ink(screen, Color::Red)))
+        .collect();
+    if let Some(first) = advice.first() {
+        let text = format!("do  {}", first.text);
+        lines.extend(page.lines(&text, 0).into_iter().map(Line::raw));
+        let commands = first.commands.iter();
+        lines.extend(commands.map(|command| Line::styled(format!("    {command}"), bold())));
+    }
+    lines
 }
 
 /// What is shown, and in which order.

@@ -2,7 +2,7 @@
 
 use crate::model::Role;
 
-/// A role as people say it, with what is known beside it: `backup pg_dump`, `autovacuum to prevent wraparound`.
+/// A role as people say it, with what else is known: `backup pg_dump`, `autovacuum to prevent wraparound`.
 #[must_use]
 pub fn role(role: Role, detail: Option<&str>) -> String {
     let word = match role {

@@ -1,4 +1,4 @@
-//! `pgguard backups record -- COMMAND`: runs a backup and looks at the server beside it.
+//! `pgguard backups record -- COMMAND`: runs a backup and looks at the server meanwhile.
 //!
 //! The command comes first: its input, output, signals and status are its own, it is started before
 //! anything is looked at, and nothing that goes wrong here is of any consequence to it.
@@ -184,7 +184,7 @@ struct Observer {
     clocks: TimeDelta,
     /// The backups that the command has, or had.
     own: BTreeSet<BackendIdentity>,
-    /// Others of its kind began at the same time: which is whose cannot be told.
+    /// Others of its kind began at the same time: which is whose is unknown.
     ambiguous: bool,
     problem: Option<String>,
 }

@@ -13,6 +13,7 @@ use crate::look::past::Past;
 use crate::look::{self, Question};
 use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
+use crate::report::status_words::Advice;
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result, report};
@@ -209,6 +210,8 @@ fn lead_with_the_worst(
     let Some((headline, advice)) = report::status_words::in_short(&told) else {
         return;
     };
+    let headline = headline.replacen("  ", ": ", 1);
+    let advice: Vec<String> = advice.iter().map(Advice::in_a_line).collect();
     let first = advice
         .first()
         .map_or_else(String::new, |first| format!("; {first}"));

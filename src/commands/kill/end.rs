@@ -36,7 +36,7 @@ impl End {
             Self::Changed(why) => format!("{why}: nothing was done"),
             Self::StillThere => format!(
                 "still there: pid {pid} was signalled {} s ago and has not ended; it may be in a part of the \
-                 server that cannot be interrupted, or a rollback: look again with pgguard status. Never \
+                 server that cannot be interrupted, or a rollback: see pgguard status. Never \
                  kill -9 it: the server would end every session",
                 waited.as_secs()
             ),

@@ -94,7 +94,7 @@ fn kinds_said(statement: &Statement) -> Vec<String> {
     command.chain(text).collect()
 }
 
-/// Doubts a statement beside an open transaction that shows in the lock table that it changes the schema too.
+/// Doubts a statement where another open transaction shows that it changes the schema too.
 fn open_changes(judge: &mut Judge, known: &[Party]) {
     let scene = judge.scene;
     for signs in &scene.signs {

@@ -39,7 +39,7 @@ fn every_way_waits(judge: &Judge, parent: Oid, held: &Held) -> bool {
         })
 }
 
-/// Whether somebody who counts is in front of this request.
+/// Whether somebody who counts is ahead of this request.
 fn is_in_the_way(judge: &Judge, request: &LockRequest, held: &Held) -> bool {
     let Some(oid) = request.oid else {
         return false;

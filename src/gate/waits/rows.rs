@@ -1,5 +1,5 @@
 //! Rows: who may have locked the rows that a statement writes. `pg_locks` shows a row lock only once
-//! somebody waits for it, so that a wait cannot be told in advance; that there is none can.
+//! somebody waits for it, so a wait cannot be foretold; that there is none can.
 
 use super::catalog_rows;
 use crate::gate::blocker::Owner;
@@ -10,7 +10,7 @@ use crate::model::{FIRST_NORMAL_OID, LockMode, Oid, RelationName, RowWait};
 /// Doubts a statement that may meet rows which another open transaction has written or locked.
 ///
 /// Who locked or wrote a row of a table keeps ROW SHARE or ROW EXCLUSIVE on it to the end of its
-/// transaction, and has a transaction id. Whoever has only one of both has locked no row.
+/// transaction, and has a transaction id. A transaction with only one of the two has locked no row.
 pub fn judge(judge: &mut Judge, held: &Held) {
     let tables: Vec<(Option<Oid>, RelationName, RowWait)> = judge
         .statement
