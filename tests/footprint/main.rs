@@ -8,6 +8,7 @@ mod common;
 mod forms;
 mod generator;
 mod oracle;
+mod pages;
 mod parked;
 mod random;
 mod timeouts;
