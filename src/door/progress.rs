@@ -1,4 +1,4 @@
-//! A line on standard error that says how a wait goes on.
+//! A line on standard error that says how far a wait is.
 
 use super::{columns, to_error};
 use crate::safe;

@@ -28,6 +28,8 @@ fn meets(statement: &Statement) -> bool {
             WaitPhase::Snapshots => true,
             // A dump is SERIALIZABLE only with --serializable-deferrable, and then READ ONLY.
             WaitPhase::SafeSnapshot => false,
+            // A dump reads, and has no id.
+            WaitPhase::Transactions => false,
             WaitPhase::Lockers { mode, .. } | WaitPhase::ThenLock { mode, .. } => {
                 mode.conflicts_with(LockMode::AccessShare)
             }

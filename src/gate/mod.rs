@@ -12,8 +12,8 @@
 //!
 //! Floors, from the ground up. A file imports from its own floor and from those below it:
 //!
-//! 1. `party`, `policy`, `held`, `timeouts`, `signs`, `scene`, `pooler`, `standby`, `strictest`, `waiting`, `meets_dump`,
-//!    `not_for_others`
+//! 1. `party`, `policy`, `held`, `timeouts`, `signs`, `scene`, `pooler`, `commits`, `standby`, `strictest`, `waiting`,
+//!    `meets_dump`, `not_for_others`
 //! 2. `allow`, `blocker`, `clearing`, `chains`, `fails`, `judge`
 //! 3. `waits`, `behind`, `notes`, `holds`, `collisions`
 //! 4. `in_order`, `decide`, `before_backup`
@@ -28,6 +28,7 @@ mod blocker;
 mod chains;
 mod clearing;
 mod collisions;
+pub mod commits;
 mod decide;
 mod fails;
 mod held;

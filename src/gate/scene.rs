@@ -68,7 +68,7 @@ impl<'a> Scene<'a> {
             oids.extend(statement.locks.iter().filter_map(|l| l.oid));
             oids.extend(statement.phases.iter().filter_map(|phase| match phase {
                 WaitPhase::Lockers { oid, .. } | WaitPhase::ThenLock { oid, .. } => *oid,
-                WaitPhase::Snapshots | WaitPhase::SafeSnapshot => None,
+                WaitPhase::Snapshots | WaitPhase::SafeSnapshot | WaitPhase::Transactions => None,
             }));
         }
         oids

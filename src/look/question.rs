@@ -136,6 +136,7 @@ impl Question {
             doubts: session
                 .and_then(|session| gate::pooler::doubt(&snapshot.server, session))
                 .into_iter()
+                .chain(gate::commits::doubt(&snapshot).filter(|_| self.about != About::Backup))
                 .collect(),
             ..self.policy.clone()
         };

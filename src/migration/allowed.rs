@@ -1,4 +1,4 @@
-//! What a comment in front of a statement lets through: `-- pgguard: allow opaque because it was reviewed`.
+//! What a comment above a statement lets through: `-- pgguard: allow opaque because it was reviewed`.
 
 use crate::model::Allowance;
 

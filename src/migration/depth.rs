@@ -79,7 +79,7 @@ pub fn is_too_deep(sql: &str) -> bool {
     sql.len() > LIMIT && of(sql) > LIMIT
 }
 
-/// Parses a text that stands in a statement, such as a routine's body; `None` where it cannot be read.
+/// Parses a text inside a statement, such as a routine's body; `None` where it cannot be read.
 #[must_use]
 pub fn parse(sql: &str) -> Option<pg_query::ParseResult> {
     if is_too_deep(sql) {

@@ -14,4 +14,5 @@ pub mod source;
 pub mod split;
 pub mod statement;
 mod transactions;
+pub mod tree;
 mod values;

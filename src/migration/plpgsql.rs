@@ -1,7 +1,7 @@
-//! What can be read of a routine's body: the SQL that stands in it as text.
+//! What can be read of a routine's body: the SQL in it that is text.
 //!
 //! Best effort, and never the whole truth: which branches run, what EXECUTE puts together and what called
-//! functions do is only known when it runs. Whoever lists these statements marks the list as incomplete.
+//! functions do is only known when it runs. A caller that lists these statements marks the list as incomplete.
 
 use super::depth;
 use super::scan::words;

@@ -143,7 +143,7 @@ fn quote_end(bytes: &[u8], at: usize, quote: u8) -> usize {
 }
 
 /// After the end of an E'' string that opens at `at`: a backslash takes the next character with it, and a
-/// string that goes on after a line break (`quotecontinue` in scan.l) is still one of this kind.
+/// string that continues after a line break (`quotecontinue` in scan.l) is still one of this kind.
 fn escaped_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     while at < bytes.len() {
@@ -170,7 +170,7 @@ fn comment_line_end(bytes: &[u8], at: usize) -> usize {
         .map_or(bytes.len(), |length| at + length)
 }
 
-/// Where a string goes on (`quotecontinue`): white space and `--` comments with a line break, then a quote.
+/// Where a string continues (`quotecontinue`): white space and `--` comments with a line break, then a quote.
 fn continued(bytes: &[u8], at: usize) -> Option<usize> {
     let (mut at, mut has_newline) = (at, false);
     loop {

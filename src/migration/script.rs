@@ -2,9 +2,9 @@
 
 use super::settings::Move;
 use super::split::Reading;
+use super::tree::Tree;
 use crate::model::Allowance;
 pub use crate::tools::TransactionHabit;
-use pg_query::NodeEnum;
 use std::collections::BTreeMap;
 
 /// One text to run: a file, a part of one (the up-section), or standard input.
@@ -114,7 +114,7 @@ pub struct SourceStatement {
     pub moves: (Vec<Move>, Vec<Move>),
     /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
     pub waits_for_safe_snapshot: bool,
-    /// What a comment in front of it lets through.
+    /// What a comment above it lets through.
     pub allows: Vec<Allowance>,
     /// What is wrong with such a comment.
     pub comment_errors: Vec<String>,
@@ -124,7 +124,7 @@ pub struct SourceStatement {
 #[derive(Debug, Clone)]
 pub enum Body {
     /// SQL by Postgres's own grammar.
-    Sql(Box<NodeEnum>),
+    Sql(Tree),
     /// What this does is not known: the whole sentence.
     Doubt(String),
     /// `\connect`: what comes after it runs in another session.

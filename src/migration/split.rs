@@ -233,7 +233,7 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    /// The command as a piece; a statement that was open goes on behind it.
+    /// The command as a piece; a statement that was open continues after it.
     fn meta_piece(&mut self, length: usize, next: Option<usize>) {
         let text = self.sql[self.at..self.at + length].trim_end();
         let line = self.line;

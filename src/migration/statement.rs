@@ -8,6 +8,7 @@ pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit}
 use super::settings::{STANDARD_STRINGS, Settings};
 use super::split::pieces;
 use super::transactions::Session;
+use super::tree::Tree;
 use super::values::shortened;
 use pg_query::NodeEnum;
 use pg_query::protobuf::RawStmt;
@@ -32,7 +33,7 @@ pub fn statements_in(
     let mut strings = Strings::default();
     let mut all = Vec::new();
     for script in scripts {
-        let mut cut = cut(script);
+        let mut cut = cut(script, all.len());
         if let Some(why) = read_in(begins, script) {
             cut.insert(0, why);
         }
@@ -100,7 +101,9 @@ pub fn settings_before_the_last(statements: &[SourceStatement]) -> Settings {
         if at + 1 == statements.len() {
             break;
         }
-        if let Body::Sql(node) = &statement.body {
+        if let Body::Sql(tree) = &statement.body
+            && let Some(node) = tree.deciding()
+        {
             settings.apply(node, statement.in_block);
             settings.apply_calls(node, statement.in_block);
         }
@@ -135,8 +138,7 @@ impl Strings {
                      write E'…', or SET {STANDARD_STRINGS} = on first"
                 )
             });
-        let is_set =
-            matches!(&cut.body, Body::Sql(node) if matches!(**node, NodeEnum::VariableSetStmt(_)));
+        let is_set = matches!(&cut.body, Body::Sql(tree) if matches!(tree.deciding(), Some(NodeEnum::VariableSetStmt(_))));
         self.is_named |= !is_set && find_word(&cut.sql, STANDARD_STRINGS).is_some();
         doubt
     }
@@ -164,7 +166,8 @@ struct Cut {
 /// RunPython); the readers of tools' folders use them for migrations that are code.
 pub(super) const NOT_AS_SQL: &str = "THIS OPERATION CANNOT BE WRITTEN AS SQL";
 
-fn cut(script: &Script) -> Vec<Cut> {
+/// Cuts a script; `before`: how many statements came before it.
+fn cut(script: &Script, before: usize) -> Vec<Cut> {
     let text = script.text();
     let mut cuts = said_of_it(script, text);
     for step in psql::steps(script, text) {
@@ -203,7 +206,10 @@ fn cut(script: &Script) -> Vec<Cut> {
             cuts.push(one(step.text, 0, body, false));
             continue;
         }
-        let mut bodies = parse(&shortened(sent.as_deref().unwrap_or(&step.text)));
+        let mut bodies = parse(
+            &shortened(sent.as_deref().unwrap_or(&step.text)),
+            before + cuts.len(),
+        );
         // With a variable replaced, the text shown is still the file's.
         if let [(sql, _, _)] = bodies.as_mut_slice() {
             sql.clone_from(&step.text);
@@ -260,7 +266,7 @@ fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
 }
 
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
-fn parse(text: &str) -> Vec<(String, usize, Body)> {
+fn parse(text: &str, number: usize) -> Vec<(String, usize, Body)> {
     let whole = |body| vec![(text.to_owned(), 0, body)];
     if depth::is_too_deep(text) {
         return whole(Body::Unparsable(TOO_DEEP.to_owned()));
@@ -278,7 +284,7 @@ fn parse(text: &str) -> Vec<(String, usize, Body)> {
             .and_then(|raw| raw.stmt)
             .and_then(|stmt| stmt.node)
     {
-        return whole(Body::Sql(Box::new(node)));
+        return whole(Body::Sql(Tree::of(text, node, number)));
     }
     let bodies: Vec<_> = statements
         .into_iter()
@@ -305,7 +311,7 @@ fn part(text: &str, raw: RawStmt) -> Option<(String, usize, Body)> {
     Some((
         sql.trim().to_owned(),
         newlines(&text[..start]) + first,
-        Body::Sql(Box::new(node)),
+        Body::Sql(Tree::kept(node)),
     ))
 }
 
@@ -380,7 +386,7 @@ mod tests {
     impl SourceStatement {
         fn body_node(&self) -> &NodeEnum {
             match &self.body {
-                Body::Sql(node) => node,
+                Body::Sql(tree) => tree.deciding().unwrap(),
                 other => panic!("{other:?}"),
             }
         }

@@ -4,7 +4,6 @@
 //! more than one statement, which Postgres runs as an implicit block (`exec_simple_query`, postgres.c) that
 //! a COMMIT in it cuts in two.
 
-use super::command;
 use super::script::{Body, TransactionHabit};
 use super::settings::{Move, Settings};
 use pg_query::NodeEnum;
@@ -127,7 +126,7 @@ impl Session {
 
     fn place(&mut self, body: &Body, is_many: bool) -> Place {
         let statement = match body {
-            Body::Sql(node) => Some(&**node),
+            Body::Sql(tree) => tree.deciding(),
             Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
         };
         let opens_implicit = is_many && self.block == Block::None && is_sent(body);
@@ -157,8 +156,7 @@ impl Session {
             }
         };
         let before = std::mem::take(&mut self.moves);
-        let waits_for_safe_snapshot = statement
-            .is_some_and(|node| command::of(node).needs_snapshot)
+        let waits_for_safe_snapshot = matches!(body, Body::Sql(tree) if tree.needs_snapshot())
             && self.waits_for_safe_snapshot(in_block);
         if let Some(statement) = statement {
             self.settings.apply(statement, self.block != Block::None);

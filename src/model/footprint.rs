@@ -171,6 +171,8 @@ pub enum WaitPhase {
     /// Until the serializable transactions end that may write (`GetSafeSnapshot`, predicate.c): the first query
     /// of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE.
     SafeSnapshot,
+    /// Until every transaction of the server ends that has an id now, prepared ones included.
+    Transactions,
     /// A lock on the relation that is queued for after the phases before (second half of DETACH … CONCURRENTLY).
     ThenLock {
         /// The relation; `None` as in [`LockRequest::oid`].
@@ -184,13 +186,14 @@ pub enum WaitPhase {
 }
 
 impl WaitPhase {
-    /// The word in JSON's `waits_for`: `lockers`, `snapshots` or `safe_snapshot`; a queued lock has none.
+    /// The word in JSON's `waits_for`: `lockers`, `snapshots`, `safe_snapshot` or `transactions`; a queued lock has none.
     #[must_use]
     pub const fn word(&self) -> Option<&'static str> {
         match self {
             Self::Lockers { .. } => Some("lockers"),
             Self::Snapshots => Some("snapshots"),
             Self::SafeSnapshot => Some("safe_snapshot"),
+            Self::Transactions => Some("transactions"),
             Self::ThenLock { .. } => None,
         }
     }

@@ -158,6 +158,8 @@ pub enum WaitKind {
     Snapshot,
     /// For a serializable transaction that may write to end.
     SafeSnapshot,
+    /// For a transaction with an id to end, of any database.
+    Transactions,
     /// For a transaction that has a lock on the relation to end.
     Lockers,
     /// Clears by itself within moments: an ordinary autovacuum, a query younger than the patience.

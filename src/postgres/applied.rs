@@ -155,7 +155,7 @@ async fn tables(
     Ok(found)
 }
 
-/// The table of a tool: on the search path, or the only one of its kind. An error says why it cannot be told or read.
+/// The table of a tool: on the search path, or the only one of its kind. An error says why it is unknown or cannot be read.
 fn table_of<'a>(
     tool: &Tool,
     books: &Books,

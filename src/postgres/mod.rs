@@ -1,4 +1,4 @@
-//! READ. The only room that talks to a server; its SQL stands in `.sql` files beside it.
+//! READ. The only room that talks to a server; its SQL is in `.sql` files next to it.
 
 pub mod applied;
 pub mod catalog;

@@ -21,7 +21,7 @@ const TABLES: &str = include_str!("sample_tables.sql");
 /// For all of it, connecting included.
 const BUDGET: Duration = Duration::from_secs(1);
 
-/// Rows are those of so many blocks, about.
+/// About how many blocks the rows come from.
 const PAGES: u32 = 40;
 
 /// No more rows of a table.

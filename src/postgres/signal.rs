@@ -35,7 +35,7 @@ impl Signal {
     }
 }
 
-/// What became of the attempt. None of them says that the session is gone: look again for that.
+/// What became of the attempt. None of them says that the session is gone: only another look does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// The signal was sent.
@@ -50,7 +50,7 @@ pub enum Sent {
 ///
 /// # Errors
 /// [`Error::Privilege`] with the grant that is missing; whatever else the server says. [`Error::Usage`]
-/// where the role may not see when the session began: then it cannot be told from another one.
+/// where the role may not see when the session began: another session may have its pid then.
 pub async fn signal(
     connection: &mut Connection,
     signal: Signal,
@@ -132,7 +132,7 @@ fn refused(what: &str, user: &str, error: &sqlx::Error) -> Error {
         return Error::Connect {
             target: "the server".into(),
             why: format!("the connection was lost: {error}"),
-            help: "look again before you try again: the signal may have been sent".into(),
+            help: "run pgguard status first: the signal may have been sent".into(),
         };
     };
     let detail = said
@@ -147,7 +147,7 @@ fn refused(what: &str, user: &str, error: &sqlx::Error) -> Error {
     }
     let help = match said.code().as_deref() {
         Some("0A000") => "connect to the database that it was prepared in (-d)",
-        Some("42704" | "55000") => "look again: it is gone, or somebody is at it",
+        Some("42704" | "55000") => "run it again: it is gone, or another session is finishing it",
         _ => "see the server's log",
     };
     Error::Server {

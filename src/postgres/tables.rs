@@ -13,7 +13,7 @@ const TOAST: &str = include_str!("tables_toast.sql");
 /// Of no more tables than this everything is read: `pg_stats` is slow.
 const ALL_OF: usize = 1_000;
 
-/// Of so many the largest of more, and what the look saw of the others.
+/// The most tables that are asked about: the largest ones; of the others, what the look saw.
 const LARGEST: usize = 100;
 
 /// The facts of these tables; one that vanished meanwhile, or is no plain table, is missing. `seen`: what

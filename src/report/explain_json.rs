@@ -2,20 +2,46 @@
 
 use crate::model::{Footprint, Hold, LockRequest, Statement, WaitPhase};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The whole document.
 #[must_use]
 pub fn explain_json(footprint: &Footprint) -> String {
-    let mut statements: Vec<Value> = footprint.statements.iter().map(statement).collect();
-    for statement in &mut statements {
-        statement["holds"] = json!([]);
-    }
+    let mut holds: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
     for found in crate::hold::of(footprint) {
-        if let Some(holds) = statements[found.statement]["holds"].as_array_mut() {
-            holds.push(hold(&found, footprint));
-        }
+        let of_it = holds.entry(found.statement).or_default();
+        of_it.push(hold(&found, footprint));
     }
-    pretty(&json!({"version": 1, "statements": statements}))
+    let statements = footprint.statements.iter().enumerate();
+    let told = statements.map(|(index, asked)| {
+        let mut value = statement(asked);
+        value["holds"] = json!(holds.remove(&index).unwrap_or_default());
+        value
+    });
+    pretty_with(json!({"version": 1}), "statements", told)
+}
+
+/// As [`pretty`], with a list in it whose items are written one by one: the values of a long run would take many times
+/// its text.
+#[must_use]
+pub fn pretty_with(mut document: Value, name: &str, items: impl Iterator<Item = Value>) -> String {
+    document[name] = json!([]);
+    let frame = pretty(&document);
+    let place = format!("\"{name}\": []");
+    let Some((before, after)) = frame.split_once(&place) else {
+        return frame;
+    };
+    let mut text = format!("{before}\"{name}\": [");
+    let mut is_first = true;
+    for item in items {
+        let item = format!("{item:#}").replace('\n', "\n    ");
+        text.push_str(if is_first { "\n    " } else { ",\n    " });
+        text.push_str(&item);
+        is_first = false;
+    }
+    text.push_str(if is_first { "]" } else { "\n  ]" });
+    text.push_str(after);
+    text
 }
 
 /// A document as text, with its newline at the end.

@@ -135,6 +135,9 @@ fn awaited(phase: &WaitPhase) -> String {
         WaitPhase::SafeSnapshot => {
             "every serializable transaction that may write: its own is deferrable".into()
         }
+        WaitPhase::Transactions => {
+            "every transaction of the server that has written, prepared ones included".into()
+        }
         WaitPhase::ThenLock { name, mode, .. } => format!("then {mode} on {name}, in the queue"),
     })
 }

@@ -407,7 +407,7 @@ const fn rule(kind: WaitKind) -> Rule {
     match kind {
         WaitKind::Lock | WaitKind::Queue | WaitKind::SelfClearing => RULES[0],
         WaitKind::Lockers => RULES[1],
-        WaitKind::Snapshot | WaitKind::SafeSnapshot => RULES[2],
+        WaitKind::Snapshot | WaitKind::SafeSnapshot | WaitKind::Transactions => RULES[2],
         WaitKind::HoldsUp => RULES[3],
         WaitKind::Hold => RULES[6],
     }
@@ -419,6 +419,9 @@ fn title(view: &GateView, wait: &Wait, relations: &[&RelationName]) -> String {
     printable(&match wait.kind {
         WaitKind::Snapshot => format!("waits for every older snapshot of {}", view.database),
         WaitKind::SafeSnapshot => "waits for every serializable transaction that may write".into(),
+        WaitKind::Transactions => {
+            "waits for every transaction of the server that has written".into()
+        }
         WaitKind::Lockers => format!("waits for every transaction that uses {on}"),
         WaitKind::HoldsUp | WaitKind::Hold => "would make others wait".into(),
         _ if relations.is_empty() => {
@@ -449,7 +452,10 @@ const fn label(wait: &Wait) -> &'static str {
     match wait.kind {
         WaitKind::Lock => "held by",
         WaitKind::Queue => "behind",
-        WaitKind::Lockers | WaitKind::Snapshot | WaitKind::SafeSnapshot => "waits for",
+        WaitKind::Lockers
+        | WaitKind::Snapshot
+        | WaitKind::SafeSnapshot
+        | WaitKind::Transactions => "waits for",
         WaitKind::SelfClearing => "a moment",
         WaitKind::HoldsUp | WaitKind::Hold => "holds up",
     }

@@ -1,6 +1,6 @@
 //! A gate's answer for programs: the footprint as `explain` tells it, with the waits added.
 
-use super::explain_json::{hold, pretty, seconds, statement};
+use super::explain_json::{hold, pretty_with, seconds, statement};
 use super::gate_findings::{GateView, answer_on};
 use crate::model::{Behind, Blocker, Held, StatementVerdict, Wait};
 use serde_json::{Value, json};
@@ -8,32 +8,35 @@ use serde_json::{Value, json};
 /// The whole document.
 #[must_use]
 pub fn gate_json(view: &GateView) -> String {
-    pretty(&gate_value(view))
+    pretty_with(frame(view), "statements", statements(view))
 }
 
 /// The document as a value, for a list of several targets.
 #[must_use]
 pub fn gate_value(view: &GateView) -> Value {
+    let mut document = frame(view);
+    document["statements"] = statements(view).collect();
+    document
+}
+
+fn statements<'a>(view: &'a GateView) -> impl Iterator<Item = Value> + 'a {
     let verdicts = view.verdict.statements.iter();
-    let statements: Vec<Value> = view
-        .footprint
-        .statements
-        .iter()
-        .zip(verdicts)
-        .enumerate()
-        .map(|(index, (asked, verdict))| {
-            let mut value = statement(asked);
-            add_answer(&mut value, view, index, verdict);
-            value
-        })
-        .collect();
+    let asked = view.footprint.statements.iter().zip(verdicts).enumerate();
+    asked.map(|(index, (asked, verdict))| {
+        let mut value = statement(asked);
+        add_answer(&mut value, view, index, verdict);
+        value
+    })
+}
+
+/// The document without its statements.
+fn frame(view: &GateView) -> Value {
     json!({
         "version": 1,
         "verdict": view.verdict.answer.word(),
         "exit_status": view.verdict.answer.exit_status(),
         "database": view.database,
         "taken_at": view.taken_at,
-        "statements": statements,
         "doubts": view.verdict.doubts,
         "warnings": view.verdict.warnings,
         "accepted": view.verdict.accepted,

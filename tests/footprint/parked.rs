@@ -232,7 +232,7 @@ fn expected(said: &Statement, hold: &Hold) -> bool {
         | WaitPhase::ThenLock {
             name, mode: waited, ..
         } => name.relation == relation && waited.conflicts_with(mode),
-        WaitPhase::Snapshots | WaitPhase::SafeSnapshot => false,
+        WaitPhase::Snapshots | WaitPhase::SafeSnapshot | WaitPhase::Transactions => false,
     });
     by_lock || by_phase
 }

@@ -26,3 +26,4 @@ mod standby;
 mod tables;
 mod tools;
 mod trial;
+mod unseen;

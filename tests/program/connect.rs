@@ -450,6 +450,60 @@ fn allow_and_prefer_try_the_other_way_when_the_server_wants_it() {
     assert!(never_tls.tls("127.0.0.1", "sslmode=require").is_err());
 }
 
+/// Over TLS pg_hba.conf refuses; without TLS the server wants the password in some form. libpq comes again in each case.
+#[test]
+fn a_refusal_over_tls_leads_to_no_password_in_clear_text() {
+    for (method, comes_again) in [
+        ("password", false),
+        ("scram-sha-256", true),
+        ("md5", true),
+        ("trust", true),
+    ] {
+        let hba = Options::default()
+            .hba("hostssl all all 127.0.0.1/32 reject")
+            .hba(&format!("hostnossl all all 127.0.0.1/32 {method}"));
+        let Some(secure) = Secure::start(&hba) else {
+            return;
+        };
+        for prefer in ["", "sslmode=prefer"] {
+            match secure.tls("127.0.0.1", prefer) {
+                Ok(over_tls) => assert!(comes_again && !over_tls, "{method}"),
+                Err(said) => {
+                    assert!(!comes_again, "{method}: {said}");
+                    assert!(said.contains("in clear text"), "{said}");
+                    assert!(said.contains("sslmode=disable"), "{said}");
+                }
+            }
+        }
+        assert_eq!(
+            secure.tls("127.0.0.1", "sslmode=disable"),
+            Ok(false),
+            "{method}"
+        );
+        assert!(
+            secure.tls("127.0.0.1", "sslmode=require").is_err(),
+            "{method}"
+        );
+        let (port, password) = (secure.server.port(), secure.server.password());
+        let libpq = Command::new(secure.server.bin("psql"))
+            .args([
+                "-XAtc",
+                "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+            ])
+            .arg(format!(
+                "host=127.0.0.1 port={port} user=postgres dbname=postgres sslmode=prefer"
+            ))
+            .env("PGPASSWORD", password)
+            .output()
+            .expect("psql starts");
+        assert_eq!(
+            String::from_utf8_lossy(&libpq.stdout).trim(),
+            "f",
+            "{method}"
+        );
+    }
+}
+
 #[test]
 fn an_md5_password_still_opens() {
     let server = Server::start(

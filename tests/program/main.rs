@@ -15,6 +15,7 @@ mod kill;
 mod kill_race;
 mod look;
 mod monitors;
+mod mutated;
 mod planted;
 mod psql;
 mod public_judges;

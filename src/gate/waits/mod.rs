@@ -10,3 +10,4 @@ pub mod relation;
 pub mod routed;
 pub mod rows;
 pub mod safe_snapshot;
+pub mod transactions;

@@ -1,7 +1,7 @@
 //! Waits for transactions to end: those that have a lock on a relation, and those with an old snapshot.
 
 use super::old_snapshots::{Awaited, old_snapshots};
-use super::{relation, safe_snapshot};
+use super::{relation, safe_snapshot, transactions};
 use crate::gate::blocker::Owner;
 use crate::gate::held::Held;
 use crate::gate::judge::{Asked, Judge};
@@ -38,6 +38,7 @@ fn wait(judge: &mut Judge, phase: &WaitPhase, held: &Held) {
         }
         WaitPhase::Snapshots => snapshots(judge),
         WaitPhase::SafeSnapshot => safe_snapshot::wait(judge),
+        WaitPhase::Transactions => transactions::wait(judge),
     }
 }
 

@@ -119,6 +119,11 @@ fn known(act: &mut Act, node: &N) -> Step {
         N::AlterExtensionContentsStmt(_) => {
             opaque(act, "which members of the extension are locked is unknown")
         }
+        N::CreateSubscriptionStmt(s) if connects(&s.options) => opaque(
+            act,
+            "it makes a slot on the publisher, which waits for the transactions there",
+        ),
+        N::CreateSubscriptionStmt(_) => Ok(()),
         N::ImportForeignSchemaStmt(_) => opaque(act, "which tables are imported is unknown"),
         // Commands that lock no relation of a user's.
         N::AlterTypeStmt(_)
@@ -170,7 +175,6 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::DeallocateStmt(_)
         | N::AlterTsdictionaryStmt(_)
         | N::AlterTsconfigurationStmt(_)
-        | N::CreateSubscriptionStmt(_)
         | N::AlterSubscriptionStmt(_)
         | N::DropSubscriptionStmt(_) => Ok(()),
         // No statements, but parts of one.
@@ -334,6 +338,17 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::OidList(_)
         | N::AConst(_) => opaque(act, "what this command locks is not known"),
     }
+}
+
+/// Whether CREATE SUBSCRIPTION makes a slot on the publisher (`CreateSubscription`, subscriptioncmds.c).
+fn connects(options: &[pg_query::protobuf::Node]) -> bool {
+    let is_off = |option: &pg_query::protobuf::Node| match &option.node {
+        Some(N::DefElem(e)) => {
+            ["connect", "create_slot"].contains(&e.defname.as_str()) && !names::is_on(e)
+        }
+        _ => false,
+    };
+    !options.iter().any(is_off)
 }
 
 fn opaque(act: &mut Act, why: &str) -> Step {

@@ -5,7 +5,7 @@ use super::routine;
 use super::stored;
 use super::{code, names, tree};
 use crate::model::class;
-use crate::model::{AdvisoryRequest, LockMode, Oid};
+use crate::model::{AdvisoryRequest, LockMode, Oid, WaitPhase};
 use pg_query::protobuf::Node;
 use serde_json::Value;
 
@@ -332,6 +332,11 @@ fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
                     tree::is_true(local),
                 );
             }
+            true
+        }
+        // It finds its starting point only once those that write now have ended.
+        "pg_create_logical_replication_slot" => {
+            act.phases.push(WaitPhase::Transactions);
             true
         }
         _ if name.contains("advisory") => {

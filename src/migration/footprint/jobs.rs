@@ -207,7 +207,7 @@ fn queries(
     command: &str,
     named: impl Iterator<Item = (Oid, LockMode)>,
 ) -> Vec<Job> {
-    let Body::Sql(node) = &source.body else {
+    let Body::Sql(tree) = &source.body else {
         return Vec::new();
     };
     let writes = matches!(command, "UPDATE" | "DELETE" | "MERGE");
@@ -223,7 +223,8 @@ fn queries(
     if !writes && !reads {
         return Vec::new();
     }
-    let condition = condition(node);
+    let node = tree.node();
+    let condition = condition(&node);
     let mut jobs = Vec::new();
     for (oid, mode) in named {
         let kind = match mode {

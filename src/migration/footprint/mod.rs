@@ -150,9 +150,10 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
         act.opaque(why.clone());
     }
     match &source.body {
-        Body::Sql(node) => {
-            let outcome = command::run(&mut act, node);
-            act.finish(&crate::migration::command::tag(node), outcome)
+        Body::Sql(tree) => {
+            let node = tree.node();
+            let outcome = command::run(&mut act, &node);
+            act.finish(&crate::migration::command::tag(&node), outcome)
         }
         Body::Doubt(why) => {
             act.opaque(why.clone());

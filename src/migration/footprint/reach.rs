@@ -45,7 +45,7 @@ pub fn reach(statements: &[SourceStatement]) -> Reach {
     let mut reach = Reach::default();
     for statement in statements {
         match &statement.body {
-            Body::Sql(node) => reach.add(node),
+            Body::Sql(tree) => reach.add(&tree.node()),
             Body::Unparsable(_) => reach.add_words(&statement.sql),
             _ => {}
         }

@@ -22,8 +22,8 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
         return None;
     };
     match &only.body {
-        Body::Sql(node) => match &**node {
-            NodeEnum::VariableSetStmt(set) if set.name == "role" => {
+        Body::Sql(tree) => match tree.deciding() {
+            Some(node @ NodeEnum::VariableSetStmt(set)) if set.name == "role" => {
                 let mut settings = Settings::default();
                 settings.apply(node, true);
                 Some((settings.role()?.to_owned(), set.is_local))

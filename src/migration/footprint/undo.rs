@@ -22,7 +22,7 @@ pub struct Undo {
 
 fn control(source: &SourceStatement) -> Option<(Kind, &TransactionStmt)> {
     match &source.body {
-        Body::Sql(node) => match &**node {
+        Body::Sql(tree) => match tree.deciding()? {
             NodeEnum::TransactionStmt(s) => Some((Kind::try_from(s.kind).ok()?, s)),
             _ => None,
         },

@@ -24,7 +24,7 @@ pub(super) struct Step {
     pub text: String,
     /// What it is.
     pub what: What,
-    /// Whether it stands in a branch that may not run.
+    /// Whether it is in a branch that may not run.
     pub possible: bool,
 }
 
@@ -145,7 +145,7 @@ impl Player<'_> {
                 self.doubt(
                     "COPY",
                     line,
-                    "a statement goes on behind the data of a COPY".to_owned(),
+                    "a statement continues after the data of a COPY".to_owned(),
                 );
             }
         }
@@ -214,7 +214,7 @@ impl Player<'_> {
                 self.unknown(
                     text,
                     line,
-                    "a statement has begun before it and goes on behind it",
+                    "a statement begins before it and continues after it",
                 );
             }
             let words: Vec<&str> = arguments.iter().map(|a| a.value.as_str()).collect();
@@ -431,7 +431,7 @@ pub fn included_path(written: &str, beside: Option<&str>) -> String {
     parts.collect::<PathBuf>().display().to_string()
 }
 
-/// `\copy` as the COPY that it sends (`parse_slash_copy`, copy.c), and whether its data stands in the script.
+/// `\copy` as the COPY that it sends (`parse_slash_copy`, copy.c), and whether its data is in the script.
 fn as_copy(command: &str) -> Option<(String, bool)> {
     let rest = &command[1 + command_name(command).len()..];
     let (mut at, mut depth) = (0, 0_usize);

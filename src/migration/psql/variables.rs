@@ -13,7 +13,7 @@ pub struct Variables(HashMap<String, String>);
 pub struct Reference<'a> {
     /// Where it begins: at the colon.
     pub start: usize,
-    /// Where the text goes on.
+    /// Where the text continues.
     pub end: usize,
     /// The variable.
     pub name: &'a str,

@@ -24,7 +24,11 @@ SELECT name AS setting, reset_val
                 'transaction_timeout', 'deadlock_timeout', 'max_standby_streaming_delay',
                 'standard_conforming_strings', 'default_transaction_isolation', 'default_transaction_read_only',
                 'default_transaction_deferrable', 'session_replication_role', 'check_function_bodies',
-                'default_tablespace', 'enable_partition_pruning');
+                'default_tablespace', 'enable_partition_pruning', 'synchronous_standby_names', 'synchronous_commit');
+
+-- Standbys that a commit can wait for.
+SELECT 'synchronous_standbys' AS setting,
+       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'));
 
 -- The two that our own session sets for itself as it begins: what it would have else, as far as a role or a database
 -- sets it (process_settings, postinit.c: the last one applied counts least).

@@ -14,6 +14,7 @@
 //! ignore `options`, drops it.
 
 mod answer;
+mod clear_text;
 mod conninfo;
 mod encoding;
 mod endpoint;
@@ -204,7 +205,7 @@ impl Connection {
     }
 }
 
-/// Nothing but Postgres's own operators, functions, types and views is found. Whoever may create objects in a
+/// Nothing but Postgres's own operators, functions, types and views is found. A role that may create objects in a
 /// schema of the session's own path could offer a closer match there, and it would run with our rights
 /// (<https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>, CVE-2018-1058).
 pub const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; ";
@@ -369,6 +370,12 @@ async fn open_one(
             .filter(|_| !matches!(mode, PgSslMode::Disable))
         {
             return Err(Refusal::unreadable(why));
+        }
+        // Without TLS after a refusal over TLS: as libpq does, but with no password in clear text.
+        if let (Some(refusal), PgSslMode::Disable) = (&first_refusal, mode)
+            && clear_text::is_asked_for(endpoint, &target.user, &target.database).await
+        {
+            return Err(Refusal::in_clear_text(refusal));
         }
         let options = target.options_for(endpoint, mode, password.as_deref());
         match greet(target, options, deadline, &read).await {

@@ -135,7 +135,7 @@ const TLS: &[(&str, &str, &str)] = &[
     ("invalid dns name", "", "the host's name cannot be in a certificate: check -h"),
 ];
 
-/// A TLS handshake or its files failed. Nothing here falls back to plain text: whoever asked for `prefer` has not asked
+/// A TLS handshake or its files failed. Nothing here falls back to plain text: who asks for `prefer` does not ask
 /// for a password in clear text because of a certificate.
 fn of_tls(said: &str) -> Refusal {
     let known = TLS.iter().find(|t| said.contains(t.0));
@@ -166,13 +166,24 @@ impl Refusal {
         )
     }
 
+    /// The login over TLS was refused, and without TLS the server wants the password in clear text.
+    #[must_use]
+    pub fn in_clear_text(over_tls: &Self) -> Self {
+        Self {
+            why: format!("over TLS: {}; without TLS the server asks for the password in clear text", over_tls.why),
+            help: "let pg_hba.conf have a hostssl line for this role, or scram-sha-256 instead of password; pgguard sends \
+                   a password in clear text only with sslmode=disable"
+                .into(),
+            ..Self::default()
+        }
+    }
+
     /// With what `sslmode=prefer` does where TLS fails.
     #[must_use]
     pub fn under_prefer(mut self) -> Self {
         if self.tls_failed {
-            self.help.push_str(
-                "; pgguard does not go on without encryption unless you say sslmode=disable",
-            );
+            self.help
+                .push_str("; pgguard connects without encryption only with sslmode=disable");
         }
         self
     }

@@ -72,7 +72,7 @@ fn section(text: &str, name: &str, file: &Path) -> Result<Option<Keywords>> {
             continue;
         }
         let Some(keywords) = &mut found else { continue };
-        // libpq asks the LDAP server, and goes on with the other lines only where it does not answer
+        // libpq asks the LDAP server, and reads the other lines only where it does not answer
         // (`ldapServiceLookup`, `fe-connect.c`): those may lead elsewhere.
         if line.starts_with("ldap") {
             return damaged(

@@ -38,7 +38,7 @@ const SCHEMAS: &str = include_str!("schemas.sql");
 /// What the server writes in place of a query that the role may not see (`pgstatfuncs.c`).
 const MASKED: &[u8] = b"<insufficient privilege>";
 
-/// A query text is kept up to so many bytes, however large `track_activity_query_size` is.
+/// The most bytes of a query text that are kept, however large `track_activity_query_size` is.
 const LONGEST_QUERY: usize = 64 * 1024;
 
 /// Bytes as they are, and enough memory that 50,000 lock rows do not go through a file on the server.

@@ -1,4 +1,4 @@
--- Each message asks this anew: behind a pooler the session changes, and a standby can be promoted.
+-- Each message asks this again: behind a pooler the session changes, and a standby can be promoted.
 SELECT clock_timestamp() AS moment,
        pg_backend_pid(),
        pg_is_in_recovery(),
