@@ -69,6 +69,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
                     reason: "a dump locks every table before it begins".into(),
                     work: LockWork::Scan,
                     transient: false,
+                    is_given_back: false,
                     own: false,
                     nowait: false,
                     only_after: None,

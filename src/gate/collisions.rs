@@ -42,6 +42,7 @@ fn bookkeeping(snapshot: &Snapshot, tool: &Tool) -> Vec<LockRequest> {
             reason: format!("{}'s own table", tool.name),
             work: LockWork::Instant,
             transient: true,
+            is_given_back: false,
             own: false,
             nowait: false,
             only_after: None,

@@ -36,6 +36,9 @@ impl Held {
 
     /// Notes a lock as taken.
     pub fn add(&mut self, oid: Oid, request: &LockRequest, statement: &Statement) {
+        if request.is_given_back {
+            return;
+        }
         self.locks.push(HeldLock {
             oid,
             name: request.name.clone(),

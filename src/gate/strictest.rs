@@ -30,6 +30,7 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             reason: "no migration was given: the strictest guess".into(),
             work: LockWork::Instant,
             transient: false,
+            is_given_back: false,
             own: false,
             nowait: false,
             only_after: None,

@@ -159,6 +159,7 @@ fn request(oid: Oid, mode: LockMode) -> LockRequest {
         reason: "named".into(),
         work: LockWork::Instant,
         transient: false,
+        is_given_back: false,
         own: false,
         nowait: false,
         only_after: None,

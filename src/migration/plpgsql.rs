@@ -108,6 +108,8 @@ pub enum Step {
     Perhaps(Vec<Self>),
     /// A block, and what its handlers do when it fails.
     Guarded(Vec<Self>, Vec<Self>),
+    /// COMMIT or ROLLBACK: the locks so far are let go.
+    Over,
     /// RETURN, or an error: nothing after it runs.
     End,
 }
@@ -186,6 +188,7 @@ fn steps_of(statement: &Value) -> Vec<Step> {
             found
         }
         "PLpgSQL_stmt_execsql" => expression("sqlstmt"),
+        "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback" => vec![Step::Over],
         "PLpgSQL_stmt_dynexecute" => {
             let mut found = all_of(&content["params"]);
             found.extend(

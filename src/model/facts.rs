@@ -3,7 +3,7 @@
 use super::{Oid, RelationName};
 use serde::{Deserialize, Serialize};
 
-/// What is known of a database's tables beside its locks. Every field may be empty: an estimate
+/// What is known of a database's tables besides its locks. Every field may be empty: an estimate
 /// gets wider, not wrong.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -34,7 +34,7 @@ pub struct Statement {
     pub command: String,
     /// The relation locks it will request, in the order of acquisition.
     pub locks: Vec<LockRequest>,
-    /// What it waits for beside relation locks, in order.
+    /// What it waits for besides relation locks, in order.
     pub phases: Vec<WaitPhase>,
     /// Advisory locks it takes, as (key, waits): keys of two ints are `classid << 32 | objid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +46,7 @@ pub struct Statement {
     pub opaque: Option<String>,
     /// Statements with the same number share a transaction and keep their locks to its end.
     pub transaction: usize,
-    /// Why Postgres will refuse it, where that can be told (it may still wait for its locks first).
+    /// Why Postgres will refuse it, where that is known (it may still wait for its locks first).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails: Option<String>,
     /// Whether Postgres refuses it for certain: nothing that is unknown can make it run.
@@ -62,7 +62,7 @@ pub struct Statement {
     /// Things worth knowing that are no lock: `adds an index that exists and is invalid`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What a comment in front of it lets through.
+    /// What a comment above it lets through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allows: Vec<Allowance>,
     /// The work that takes longer the larger its relations are.
@@ -100,6 +100,9 @@ pub struct LockRequest {
     /// Released before the statement ends (it still waits for it): not seen in `pg_locks` afterwards.
     #[serde(default)]
     pub transient: bool,
+    /// COMMIT in the statement's own code gives it back before what comes later in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_given_back: bool,
     /// Whether the relation was made by an earlier statement of the same transaction: nobody else sees it before
     /// the transaction ends.
     #[serde(default)]
@@ -111,7 +114,7 @@ pub struct LockRequest {
     /// looked into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_after: Option<Oid>,
-    /// Whether it is asked for hangs on what no catalog tells: one of several like it (the partition that
+    /// It may or may not be requested: only the row values decide (the partition that
     /// a row belongs to).
     #[serde(default)]
     pub possible: bool,
@@ -146,11 +149,11 @@ pub enum LockWork {
     Instant,
     /// Reads the whole relation.
     Scan,
-    /// Writes the whole relation anew.
+    /// Rewrites the whole relation.
     Rewrite,
 }
 
-/// A wait for transactions to end, beside the queue for a relation lock.
+/// A wait for transactions to end, besides the queue for a relation lock.
 ///
 /// Source: `WaitForLockersMultiple` (lmgr.c) and `WaitForOlderSnapshots` (indexcmds.c).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,12 +209,20 @@ pub struct AdvisoryRequest {
     pub classid: u32,
     /// Low half, or second key.
     pub objid: u32,
-    /// 1: one bigint key; 2: two int keys.
+    /// 1: one bigint key; 2: two int keys; 0: the key is computed at run time.
     pub objsubid: i16,
     /// The shared form.
     pub shared: bool,
     /// A `pg_try_` form: does not wait.
     pub nowait: bool,
+}
+
+impl AdvisoryRequest {
+    /// Whether its key is only known at run time.
+    #[must_use]
+    pub const fn is_computed(&self) -> bool {
+        self.objsubid == 0
+    }
 }
 
 /// A lock that a statement takes on what is no relation.
@@ -225,7 +236,7 @@ pub struct ObjectRequest {
     pub mode: LockMode,
     /// What it is, in words: `schema app`.
     pub what: String,
-    /// Whether it is asked for cannot be told for certain.
+    /// Whether it is requested is not certain.
     #[serde(default)]
     pub possible: bool,
 }

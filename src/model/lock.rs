@@ -26,7 +26,7 @@ pub enum LockTarget {
         /// As the view writes it.
         transactionid: u32,
     },
-    /// A row, while somebody stands in line for it.
+    /// A row, while somebody waits for it.
     Tuple {
         /// `pg_database.oid`
         database: Oid,

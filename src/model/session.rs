@@ -158,7 +158,7 @@ impl BackupTool {
     }
 }
 
-/// What is known of a backup beside its session.
+/// What is known of a backup besides its session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backup {
     /// Which program.
@@ -168,7 +168,7 @@ pub struct Backup {
     /// The tables (kind `r`) it has locked, by oid: what it dumps.
     #[serde(default)]
     pub tables: Vec<Oid>,
-    /// Workers beside the leader; 0 for a serial dump.
+    /// Workers besides the leader; 0 for a serial dump.
     #[serde(default)]
     pub workers: usize,
     /// Its client seems gone: idle in transaction for longer than any dump pauses.

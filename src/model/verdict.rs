@@ -68,12 +68,12 @@ pub struct Verdict {
     /// What would have weighed and was let through by name.
     #[serde(default)]
     pub accepted: Vec<Accepted>,
-    /// Whether a second look, a patience later, may change it: somebody in front has only just begun.
+    /// Whether a second look, a patience later, may change it: a blocking transaction has only just started.
     #[serde(default)]
     pub look_again: bool,
 }
 
-/// What stands in one statement's way.
+/// What blocks one statement.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StatementVerdict {
     /// Every wait, in the order the statement meets them.
@@ -152,7 +152,7 @@ pub struct Doubt {
 pub enum WaitKind {
     /// Behind a holder.
     Lock,
-    /// Behind somebody who waits in front.
+    /// Behind somebody who waits ahead of it.
     Queue,
     /// For an old snapshot to end.
     Snapshot,
@@ -186,7 +186,7 @@ pub struct Wait {
     pub kind: WaitKind,
     /// Whether it counts for the answer (a self-clearing one does not, unless a timeout is shorter).
     pub counts: bool,
-    /// Who is in front.
+    /// Who is ahead of it.
     pub blocker: Blocker,
     /// When that one is expected to be gone.
     pub clears: Option<Clears>,
@@ -208,7 +208,7 @@ pub enum ClearsBy {
     NotSeenTwice,
     /// Younger than the patience, in the second look too: another one each time.
     Young,
-    /// The statement goes on without the lock instead of waiting (`SKIP_LOCKED`, a `pg_try_` function).
+    /// The statement continues without the lock instead of waiting (`SKIP_LOCKED`, a `pg_try_` function).
     Skipped,
 }
 

@@ -65,13 +65,11 @@ fn one(footprint: &Footprint, at: usize, holds: &[Hold], page: Page) -> String {
     }
     for request in &statement.advisory {
         let form = if request.shared { "shared " } else { "" };
-        out += &page.labelled(
-            "locks",
-            &format!(
-                "{form}advisory lock ({}, {})",
-                request.classid, request.objid
-            ),
-        );
+        let key = match request.is_computed() {
+            true => "whose key is computed at run time".to_owned(),
+            false => format!("({}, {})", request.classid, request.objid),
+        };
+        out += &page.labelled("locks", &format!("{form}advisory lock {key}"));
     }
     for hold in holds
         .iter()

@@ -4,9 +4,10 @@
 //! `ONLY=drop` in the environment takes the fixture files whose name contains that word.
 
 use crate::common::{self, Database};
-use crate::oracle::{Outcome, brief, cut, judge, locked, predicted, relations};
+use crate::oracle::{
+    Outcome, brief, connect, cut, judge, locked, predicted, relations, run, runtime,
+};
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
 use std::path::{Path, PathBuf};
 
 /// Of a hundred statements, so many are predicted exactly, on every version. What is not is printed.
@@ -46,8 +47,8 @@ struct Told {
 async fn try_forms(file: &Path, database: &Database) -> Told {
     let text = std::fs::read_to_string(file).expect("a fixture");
     let (setup, forms) = text.split_once("-- forms\n").expect("a setup and forms");
-    let mut runner = connect(database).await;
-    let mut looker = connect(database).await;
+    let mut runner = connect(&database.url()).await;
+    let mut looker = connect(&database.url()).await;
     for statement in cut(setup) {
         // A form that this version does not know yet makes nothing for the later ones to meet.
         let _ = run(&mut runner, &statement.sql).await;
@@ -57,7 +58,7 @@ async fn try_forms(file: &Path, database: &Database) -> Told {
     for statement in cut(forms) {
         let said = predicted(&mut looker, &statement).await;
         // A session of its own: what an earlier statement left in its caches would hide locks.
-        let mut own = connect(database).await;
+        let mut own = connect(&database.url()).await;
         let held = locked(&mut own, &statement.sql, &before, false).await;
         own.close().await.expect("the session ends");
         let Ok(held) = held else {
@@ -107,24 +108,4 @@ fn fixtures() -> Vec<PathBuf> {
 fn name(file: &Path) -> String {
     file.file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("an event loop")
-}
-
-async fn connect(database: &Database) -> PgConnection {
-    PgConnection::connect(&database.url())
-        .await
-        .expect("connects")
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(connection)
-        .await
-        .map(drop)
 }

@@ -4,7 +4,7 @@
 //! and whatever its footprint says is waited for.
 
 use crate::common::{self, Database, Session, until};
-use crate::oracle::{cut, relations};
+use crate::oracle::{cut, relations, runtime};
 use pgguard::migration::footprint;
 use pgguard::model::{LockMode, Oid, Statement, WaitPhase};
 use sqlx::Connection as _;
@@ -295,11 +295,4 @@ fn has(said: &Statement, name: &str, mode: LockMode) -> bool {
             .iter()
             .any(|l| l.mode == mode && format!("{}.{}", l.name.schema, l.name.relation) == name)
         || said.phases.iter().any(|p| matches!(p, WaitPhase::ThenLock { name: n, mode: m, .. } if *m == mode && format!("{}.{}", n.schema, n.relation) == name))
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("an event loop")
 }

@@ -8,7 +8,9 @@
 
 use crate::common::{self, Database};
 use crate::generator::{Found, Tape, schema, statement};
-use crate::oracle::{Outcome, brief, cut, judge, locked, predicted, relations};
+use crate::oracle::{
+    Outcome, brief, connect, cut, judge, locked, predicted, relations, run, runtime,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -91,7 +93,7 @@ async fn trial(
     tally: &RefCell<Tally>,
 ) -> Vec<String> {
     let database = Database::empty(common::server_of(major));
-    let mut looker = connect(&database).await;
+    let mut looker = connect(&database.url()).await;
     for sql in made(schema_tape) {
         let _ = run(&mut looker, &sql).await;
     }
@@ -102,7 +104,7 @@ async fn trial(
         let sql = statement(&mut Tape::new(tape), &found);
         let said = predicted(&mut looker, &cut(&sql)[0]).await;
         // A session of its own: what an earlier statement left in its caches would hide locks.
-        let mut runner = connect(&database).await;
+        let mut runner = connect(&database.url()).await;
         let held = locked(&mut runner, &sql, &before, false).await;
         runner.close().await.expect("the session ends");
         let mut tally = tally.borrow_mut();
@@ -165,24 +167,4 @@ async fn found(looker: &mut PgConnection) -> Found {
 
 fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("an event loop")
-}
-
-async fn connect(database: &Database) -> PgConnection {
-    PgConnection::connect(&database.url())
-        .await
-        .expect("connects")
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(connection)
-        .await
-        .map(drop)
 }

@@ -4,7 +4,7 @@
 //! The forms of ALTER and of CREATE INDEX in migrations-fixtures/forms, on each major version found.
 
 use crate::common::{self, Database};
-use crate::oracle::{cut, predicted};
+use crate::oracle::{connect, cut, predicted, run, runtime};
 use pgguard::model::{LockWork, Oid, Statement};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
@@ -36,7 +36,7 @@ fn what_is_said_to_be_read_or_written_anew_is_so() {
 async fn try_forms(file: &str, database: &Database, judged: &mut usize, wrong: &mut Vec<String>) {
     let text = std::fs::read_to_string(file).expect("a fixture");
     let (setup, forms) = text.split_once("-- forms\n").expect("a setup and forms");
-    let mut looker = connect(database).await;
+    let mut looker = connect(&database.url()).await;
     for statement in cut(setup) {
         let _ = run(&mut looker, &statement.sql).await;
     }
@@ -45,7 +45,7 @@ async fn try_forms(file: &str, database: &Database, judged: &mut usize, wrong: &
             continue;
         }
         let said = predicted(&mut looker, &statement).await;
-        let mut runner = connect(database).await;
+        let mut runner = connect(&database.url()).await;
         let before = tables(&mut runner).await;
         run(&mut runner, "BEGIN").await.expect("BEGIN");
         if run(&mut runner, &statement.sql).await.is_ok() {
@@ -133,24 +133,4 @@ fn fixtures() -> Vec<String> {
         .collect();
     files.sort();
     files
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("an event loop")
-}
-
-async fn connect(database: &Database) -> PgConnection {
-    PgConnection::connect(&database.url())
-        .await
-        .expect("connects")
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(connection)
-        .await
-        .map(drop)
 }

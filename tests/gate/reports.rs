@@ -24,6 +24,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
             reason: "named".into(),
             work: LockWork::Rewrite,
             transient: false,
+            is_given_back: false,
             own: false,
             nowait: false,
             only_after: None,

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 struct Scene {
     name: String,
     oldest: u32,
+    newest: Option<u32>,
     setup: String,
     holders: Vec<(String, String)>,
     files: Vec<(String, String)>,
@@ -36,7 +37,7 @@ fn every_scene_ends_as_its_file_says_and_as_the_server_does() {
         let fitting: Vec<u32> = majors
             .iter()
             .copied()
-            .filter(|m| *m >= scene.oldest)
+            .filter(|m| *m >= scene.oldest && scene.newest.is_none_or(|newest| *m <= newest))
             .collect();
         // The oldest and the newest for each, one in between by turns.
         let middle = fitting.get(1 + number % fitting.len().saturating_sub(2).max(1));
@@ -84,6 +85,7 @@ impl Scene {
         match part.word {
             "about" => {}
             "since" => self.oldest = rest.parse().expect("a major version"),
+            "until" => self.newest = Some(rest.parse().expect("a major version")),
             "setup" => self.setup = part.body,
             "holder" => self.holders.push((rest, part.body)),
             "migration" => {
@@ -285,9 +287,10 @@ struct Part<'t> {
 
 /// The parts of a scene: each begins with a line `-- word …` of one of its words.
 fn parts(text: &str) -> Vec<Part<'_>> {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
         "about",
         "since",
+        "until",
         "setup",
         "holder",
         "migration",

@@ -4,11 +4,47 @@ use super::objects::{self, Request};
 use crate::gate::judge::{Judge, Otherwise};
 use crate::model::{AdvisoryRequest, Lock, LockMode, LockTarget};
 use crate::tools::bigint_key;
+use std::collections::BTreeSet;
 
 /// Adds the waits for the advisory locks that a statement takes.
 pub fn judge(judge: &mut Judge) {
     for request in &judge.statement.advisory {
-        wait_for(judge, *request, None);
+        if request.is_computed() {
+            doubt(judge, *request);
+        } else {
+            wait_for(judge, *request, None);
+        }
+    }
+}
+
+/// A key that is computed may be any key that others hold; where nobody holds one, nobody blocks.
+fn doubt(judge: &mut Judge, request: AdvisoryRequest) {
+    let server = &judge.scene.snapshot.server;
+    let is_held = |lock: &&Lock| {
+        matches!(lock.target, LockTarget::Advisory { database, .. } if database == server.datid)
+            && lock.pid != Some(server.own_pid)
+    };
+    if request.nowait {
+        return;
+    }
+    let pids: BTreeSet<String> = (judge.scene.snapshot.locks.iter().filter(is_held))
+        .map(|lock| {
+            lock.pid.map_or_else(
+                || "a prepared transaction".to_owned(),
+                |pid| format!("pid {pid}"),
+            )
+        })
+        .collect();
+    if !pids.is_empty() {
+        let pids: Vec<String> = pids.into_iter().collect();
+        judge.doubt(
+            format!(
+                "the key of its advisory lock is computed, and it may be one that is held: {}",
+                pids.join(", ")
+            ),
+            "run it again once these advisory locks are released",
+            false,
+        );
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Act<'a> {
     named: HashSet<Oid>,
     works: Works,
     made: HashSet<Oid>,
-    /// What it waits for beside relation locks.
+    /// What it waits for besides relation locks.
     pub phases: Vec<WaitPhase>,
     /// Advisory locks.
     pub advisory: Vec<AdvisoryRequest>,
@@ -56,10 +56,12 @@ pub struct Act<'a> {
     pub nowait: bool,
     /// The locks asked for now are asked for only if that relation's conditional lock was granted.
     pub only_after: Option<Oid>,
-    /// Whether the locks asked for now are asked for at all cannot be told.
+    /// Set while the locks that are recorded may or may not be requested at run time.
     pub possible: bool,
     /// Code that may not run has taken something away, or changed it.
     pub takes_away: bool,
+    /// The tables that it reads may be empty: what happens for each row may not happen.
+    pub may_have_no_rows: bool,
     rows: HashMap<Oid, RowWait>,
 }
 
@@ -90,6 +92,7 @@ impl<'a> Act<'a> {
             only_after: None,
             possible: false,
             takes_away: false,
+            may_have_no_rows: false,
             rows: HashMap::new(),
         }
     }
@@ -148,6 +151,7 @@ impl<'a> Act<'a> {
             reason,
             work: LockWork::Instant,
             transient,
+            is_given_back: false,
             own: created == Some(self.source.transaction),
             nowait: self.nowait,
             only_after: self.only_after,
@@ -168,6 +172,14 @@ impl<'a> Act<'a> {
     #[must_use]
     pub const fn requests(&self) -> usize {
         self.locks.len()
+    }
+
+    /// COMMIT or ROLLBACK in its own code: what it has locked so far is given back.
+    pub fn ends_transaction(&mut self) {
+        self.let_go_since(0);
+        for request in &mut self.locks {
+            request.is_given_back = true;
+        }
     }
 
     /// Locks asked for since then are not kept: the subtransaction that took them fails.
@@ -231,6 +243,19 @@ impl<'a> Act<'a> {
         if self.world.locks_what_is_depended_on() && !self.held.iter().any(|(o, _)| *o == oid) {
             self.lock(oid, LockMode::AccessShare, reason);
         }
+    }
+
+    /// What happens for each row: certain only where there are rows.
+    pub fn for_each_row(&mut self, work: impl FnOnce(&mut Self)) {
+        self.possibly(self.may_have_no_rows, work);
+    }
+
+    /// Asks for possible locks only, if `is_possible`.
+    pub fn possibly(&mut self, is_possible: bool, work: impl FnOnce(&mut Self)) {
+        let outer = self.possible;
+        self.possible |= is_possible;
+        work(self);
+        self.possible = outer;
     }
 
     /// Says that a row goes to one of the partitions of `parent`, perhaps to this one.
@@ -327,11 +352,18 @@ impl<'a> Act<'a> {
         }
         if range.schemaname.is_empty() && self.world.is_foreign_temporary(&range.relname) {
             self.opaque(format!(
-                "{shown} is a temporary table of another session: what this locks there cannot be told"
+                "{shown} is a temporary table of another session: what this locks there is unknown"
             ));
         } else {
+            let path = match self.world.path_set_at.as_deref() {
+                Some(place) if range.schemaname.is_empty() => format!(
+                    " (search_path is '{}' since {place})",
+                    self.world.path().join(", ")
+                ),
+                _ => String::new(),
+            };
             self.opaque(format!(
-                "relation {shown} does not exist here: what this locks where it exists cannot be told"
+                "relation {shown} does not exist here{path}: what this locks where it exists is unknown"
             ));
         }
         refuse(format!("relation {shown} does not exist"))
@@ -358,7 +390,7 @@ impl<'a> Act<'a> {
             .map_or_else(|| format!("relation {oid}"), |r| r.name.to_string())
     }
 
-    // ---- what cannot be told --------------------------------------------------------------------
+    // ---- what is not known ----------------------------------------------------------------------
 
     /// Says why not everything can be known; the first reason stands.
     pub fn opaque(&mut self, why: impl Into<String>) {
@@ -379,7 +411,16 @@ impl<'a> Act<'a> {
     pub fn follow_settings(&mut self, statement: &NodeEnum) {
         let in_block = self.source.in_block;
         self.world.settings.apply(statement, in_block);
+        self.take_settings();
+    }
+
+    /// Remembers who changed search_path: for the reader of what is not found later.
+    fn take_settings(&mut self) {
+        let before = self.world.path();
         self.world.follow_settings();
+        if self.world.path() != before {
+            self.world.path_set_at = Some(format!("{}:{}", self.source.file, self.source.line));
+        }
     }
 
     /// The settings after `set_config`; a value of `None` is computed.
@@ -397,7 +438,7 @@ impl<'a> Act<'a> {
                 "the value that set_config() gives {name} is only known when it runs"
             ));
         }
-        self.world.follow_settings();
+        self.take_settings();
     }
 
     // ---- the end --------------------------------------------------------------------------------

@@ -396,9 +396,6 @@ fn cluster_on(act: &mut Act, altering: &Altering, oid: Oid, name: &str) -> Step 
 /// `ENABLE/DISABLE TRIGGER`: row triggers of a partitioned table are cloned on its partitions
 /// (`EnableDisableTrigger`, trigger.c; in 14 since a late minor, seen in 14.23).
 fn triggers(act: &mut Act, altering: &Altering, oid: Oid, kind: T, name: &str) -> Step {
-    if act.kind(oid) != RelationKind::PartitionedTable {
-        return Ok(());
-    }
     let all = matches!(
         kind,
         T::AtEnableTrigAll | T::AtDisableTrigAll | T::AtEnableTrigUser | T::AtDisableTrigUser
@@ -424,7 +421,8 @@ fn triggers(act: &mut Act, altering: &Altering, oid: Oid, kind: T, name: &str) -
         ));
     }
     // TRIGGER_TYPE_ROW
-    let recurses = altering.recurse && matching.iter().any(|t| t.events & 1 != 0);
+    let is_partitioned = act.kind(oid) == RelationKind::PartitionedTable;
+    let recurses = is_partitioned && altering.recurse && matching.iter().any(|t| t.events & 1 != 0);
     for t in matching {
         if let Some(t) = act.world.triggers.get_mut(t.oid) {
             t.enabled = wanted;

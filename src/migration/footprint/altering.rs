@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// What happens to one table beyond its catalog rows (`AlteredTableInfo`).
 #[derive(Debug, Default, Clone)]
 pub struct Altered {
-    /// Written anew, and why.
+    /// Rewritten, and why.
     pub rewrite: Option<String>,
     /// Read whole.
     pub scan: bool,

@@ -73,6 +73,12 @@ fn play(act: &mut Act, steps: &[Is]) -> Step<Flow> {
                 Flow::Goes
             }
             Is::End => Flow::Ends,
+            Is::Over => {
+                if !act.possible {
+                    act.ends_transaction();
+                }
+                Flow::Goes
+            }
             Is::Perhaps(inner) => {
                 perhaps(act, inner);
                 Flow::Goes

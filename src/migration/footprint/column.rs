@@ -255,7 +255,8 @@ pub fn expression(
         };
         if kind == T::AtSetExpression {
             if column.generated == "s" {
-                altering.table(table).rewrite = Some("a stored column is computed anew".to_owned());
+                altering.table(table).rewrite =
+                    Some("a stored column is computed again".to_owned());
             }
             retype::depend_on_column(act, altering, table, column.number, true)?;
         } else if let Some(c) = act.world.column_mut(table, &cmd.name) {

@@ -2,11 +2,15 @@
 
 use super::act::{Act, Step, refuse};
 use super::altering::Altering;
+use super::index::part;
 use super::objects::view;
 use super::query::walk::Stage;
 use super::query::{plan, walk};
 use super::{altering, constraint, names, new_column, partition, tree};
-use crate::model::{Inheritance, LockMode, Oid, PartitionKey, RelationKind, class};
+use crate::model::{
+    Constraint, ExtendedStatistics, Index, Inheritance, LockMode, Oid, PartitionKey, RelationKind,
+    class,
+};
 use pg_query::protobuf::{
     ConstrType, CreateStmt, CreateTableAsStmt, ObjectType, RefreshMatViewStmt, TableLikeClause,
 };
@@ -46,11 +50,14 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
     parents(act, statement, oid)?;
     of_type(act, statement, oid);
     let mut constraints: Vec<protobuf::Constraint> = Vec::new();
+    let mut likes = Vec::new();
     for element in statement.table_elts.iter().chain(&statement.constraints) {
         match &element.node {
             Some(NodeEnum::ColumnDef(def)) => add_column(act, oid, def, &mut constraints),
             Some(NodeEnum::Constraint(c)) => constraints.push((**c).clone()),
-            Some(NodeEnum::TableLikeClause(like)) => copy_columns(act, oid, like)?,
+            Some(NodeEnum::TableLikeClause(like)) => {
+                likes.push((copy_columns(act, oid, like)?, like.options))
+            }
             _ => {}
         }
     }
@@ -64,7 +71,7 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
     {
         partition::create_of(act, &mut nothing_to_alter(), parent, oid, bound.is_default)?;
     }
-    add_constraints(act, oid, constraints)
+    add_constraints(act, oid, constraints, &likes)
 }
 
 /// `INHERITS (…)` and `PARTITION OF` (`DefineRelation`: `parentLockmode`).
@@ -166,22 +173,35 @@ fn copy_defaults(act: &mut Act, source: Oid) {
 }
 
 fn inherit_checks(act: &mut Act, parent: Oid, child: Oid) {
-    let checks: Vec<_> = act
+    copy_checks(act, parent, child, false, |c| {
+        matches!(c.kind, 'c' | 'n') && !c.no_inherit
+    });
+}
+
+/// The constraints of a table that `wanted` takes, for another one of the same columns.
+fn copy_checks(act: &mut Act, from: Oid, to: Oid, is_local: bool, wanted: fn(&Constraint) -> bool) {
+    let checks: Vec<Constraint> = act
         .world
         .constraints
-        .of(parent)
-        .filter(|c| matches!(c.kind, 'c' | 'n') && !c.no_inherit)
+        .of(from)
+        .filter(|c| wanted(c))
         .cloned()
         .collect();
     for check in checks {
         let oid = act.world.new_oid();
+        let columns = check
+            .columns
+            .iter()
+            .map(|&n| part::same_column(act, from, n, to))
+            .collect();
         altering::put_constraint(
             act,
-            crate::model::Constraint {
+            Constraint {
                 oid,
-                table: child,
-                is_local: false,
-                inherited: 1,
+                table: to,
+                columns,
+                is_local,
+                inherited: i32::from(!is_local),
                 ..check
             },
         );
@@ -249,10 +269,18 @@ fn add_column(
     }
 }
 
-/// `LIKE` (`transformTableLikeClause`).
-fn copy_columns(act: &mut Act, oid: Oid, like: &TableLikeClause) -> Step {
+/// `CREATE_TABLE_LIKE_…` (parsenodes.h).
+mod including {
+    pub const CONSTRAINTS: u32 = 1 << 2;
+    pub const DEFAULTS: u32 = 1 << 3;
+    pub const INDEXES: u32 = 1 << 6;
+    pub const STATISTICS: u32 = 1 << 7;
+}
+
+/// `LIKE` (`transformTableLikeClause`): the columns. Returns the table that they come from.
+fn copy_columns(act: &mut Act, oid: Oid, like: &TableLikeClause) -> Step<Oid> {
     let Some(range) = &like.relation else {
-        return Ok(());
+        return Ok(0);
     };
     let source = act.resolve(range)?;
     act.lock(source, AccessShare, "its columns are copied");
@@ -260,18 +288,57 @@ fn copy_columns(act: &mut Act, oid: Oid, like: &TableLikeClause) -> Step {
     for c in columns {
         new_column::put_copy(act, oid, &c, true);
     }
-    // CREATE_TABLE_LIKE_DEFAULTS
-    if like.options & (1 << 3) != 0 {
+    if like.options & including::DEFAULTS != 0 {
         copy_defaults(act, source);
     }
-    // CREATE_TABLE_LIKE_INDEXES
-    if like.options & (1 << 6) != 0 {
+    Ok(source)
+}
+
+/// The rest of LIKE (`expandTableLikeClause`): checks, indexes and statistics, under names of their own but for
+/// the checks.
+fn copy_parts(act: &mut Act, oid: Oid, source: Oid, options: u32) {
+    if options & including::CONSTRAINTS != 0 {
+        copy_checks(act, source, oid, true, |c| c.kind == 'c');
+    }
+    if options & including::INDEXES != 0 {
         let indexes: Vec<Oid> = act.world.indexes.of(source).map(|i| i.oid).collect();
         for index in indexes {
             act.touch(index, AccessShare, "is copied");
+            part::copy_on(act, index, oid);
         }
     }
-    Ok(())
+    if options & including::STATISTICS != 0 {
+        let statistics: Vec<_> = act.world.statistics.of(source).cloned().collect();
+        for one in statistics {
+            copy_statistics(act, oid, &one);
+        }
+    }
+}
+
+/// `generateClonedExtStatsStmt`, under a name that `ChooseExtendedStatisticName` would choose.
+fn copy_statistics(act: &mut Act, table: Oid, model: &ExtendedStatistics) {
+    let columns: Vec<i16> = model
+        .columns
+        .iter()
+        .map(|&n| part::same_column(act, model.table, n, table))
+        .collect();
+    let Some(name) = act.world.relation(table).map(|r| r.name.clone()) else {
+        return;
+    };
+    let second = part::column_names(act, table, &columns);
+    let oid = act.world.new_oid();
+    act.world.statistics.put(ExtendedStatistics {
+        oid,
+        schema: name.schema,
+        name: names::object_name(&name.relation, &second, "stat"),
+        table,
+        columns,
+    });
+    act.world.depend(
+        (class::STATISTICS, oid, 0),
+        (class::RELATION, table, 0),
+        'a',
+    );
 }
 
 fn partition_key(act: &mut Act, statement: &CreateStmt, oid: Oid) {
@@ -298,8 +365,13 @@ fn partition_key(act: &mut Act, statement: &CreateStmt, oid: Oid) {
     }
 }
 
-/// Keys first, then checks, then foreign keys, as `transformCreateStmt` orders them.
-fn add_constraints(act: &mut Act, oid: Oid, mut constraints: Vec<protobuf::Constraint>) -> Step {
+/// Checks and keys first, then what LIKE brings, then foreign keys, as `transformCreateStmt` orders them.
+fn add_constraints(
+    act: &mut Act,
+    oid: Oid,
+    mut constraints: Vec<protobuf::Constraint>,
+    likes: &[(Oid, u32)],
+) -> Step {
     let rank = |c: &protobuf::Constraint| match ConstrType::try_from(c.contype) {
         Ok(ConstrType::ConstrCheck) => 0,
         Ok(ConstrType::ConstrPrimary) => 1,
@@ -308,7 +380,14 @@ fn add_constraints(act: &mut Act, oid: Oid, mut constraints: Vec<protobuf::Const
     };
     constraints.sort_by_key(rank);
     let mut altering = nothing_to_alter();
-    for constraint in &constraints {
+    let (foreign, own): (Vec<_>, Vec<_>) = constraints.iter().partition(|c| rank(c) == 3);
+    for constraint in own {
+        constraint::add_constraint(act, &mut altering, oid, constraint, true)?;
+    }
+    for &(source, options) in likes {
+        copy_parts(act, oid, source, options);
+    }
+    for constraint in foreign {
         constraint::add_constraint(act, &mut altering, oid, constraint, true)?;
     }
     Ok(())
@@ -338,7 +417,7 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
     let is_view = statement.objtype == ObjectType::ObjectMatview as i32;
     if let Some(query) = query {
         if matches!(query, NodeEnum::ExecuteStmt(_)) {
-            act.opaque("what the prepared statement reads cannot be told");
+            act.opaque("what the prepared statement reads is unknown");
         } else {
             let stage = if into.skip_data {
                 Stage::Parsed
@@ -354,6 +433,9 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
         RelationKind::Table
     };
     let oid = act.create(name, kind);
+    if let Some(r) = act.world.relation_mut(oid) {
+        r.is_populated = !into.skip_data;
+    }
     if is_view && let Some(query) = query {
         view::put_view_rule(act, oid, query);
     }
@@ -372,9 +454,15 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
     } else {
         AccessExclusive
     };
-    act.lock(oid, mode, "is filled anew");
+    act.lock(oid, mode, "is filled again");
     if act.kind(oid) != RelationKind::MaterializedView {
         return refuse(format!("{} is not a materialized view", act.shown(oid)));
+    }
+    if statement.concurrent {
+        may_refresh_concurrently(act, oid)?;
+    }
+    if let Some(r) = act.world.relation_mut(oid) {
+        r.is_populated = !statement.skip_data;
     }
     let entries: Vec<_> = act
         .world
@@ -410,10 +498,32 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
         plan::scan(act, oid, RowExclusive, false, "gets the rows that changed");
     } else {
         // make_new_heap
-        act.lock(oid, Exclusive, "is filled anew");
-        super::storage::written_anew(act, oid, "it is filled anew");
+        act.lock(oid, Exclusive, "is filled again");
+        super::storage::write_new_files(act, oid, "it is filled again");
     }
     act.works(oid, crate::model::LockWork::Rewrite);
+    Ok(())
+}
+
+/// What CONCURRENTLY needs: rows, and a unique index on columns and on every row (`is_usable_unique_index`,
+/// matview.c).
+fn may_refresh_concurrently(act: &Act, oid: Oid) -> Step {
+    if act.world.relation(oid).is_some_and(|r| !r.is_populated) {
+        return refuse(format!(
+            "{} is not populated: CONCURRENTLY cannot be used",
+            act.shown(oid)
+        ));
+    }
+    let is_usable = |i: &Index| {
+        let is_whole = i.is_unique && i.is_immediate && i.is_valid && i.predicate.is_none();
+        is_whole && !i.columns.contains(&0)
+    };
+    if !act.world.indexes.of(oid).any(is_usable) {
+        return refuse(format!(
+            "{} has no unique index on columns and without WHERE: it cannot be refreshed concurrently",
+            act.shown(oid)
+        ));
+    }
     Ok(())
 }
 

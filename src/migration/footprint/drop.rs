@@ -6,15 +6,15 @@
 //! `DROP COLUMN`, `DROP CONSTRAINT` and everything else that takes something away.
 
 use super::act::{Act, Step, refuse};
-use super::names;
 use super::world::Object;
+use super::{listed, names};
 use crate::model::{LockMode, Oid, RelationKind, WaitPhase, class};
 use pg_query::protobuf::{DropBehavior, DropStmt, Node, ObjectType};
 use std::collections::HashMap;
 
 use LockMode::{AccessExclusive, AccessShare, ShareUpdateExclusive};
 
-/// Parts of a relation: whoever locks one has locked the relation.
+/// Parts of a relation: to lock one is to lock the relation.
 const PARTS: &[Oid] = &[
     class::CONSTRAINT,
     class::DEFAULT,
@@ -509,10 +509,10 @@ fn drop_objects(act: &mut Act, statement: &DropStmt, kind: ObjectType, cascade: 
             Found::One(object) => objects.push(object),
             Found::Nothing if statement.missing_ok => {}
             Found::Nothing => return refuse(format!("{} does not exist", parts.join("."))),
-            // The run itself may have made it: the world keeps no list of such objects. Then nothing depends on it.
+            // Kinds that no list here has, or not all of: nothing of a user's depends on these.
             Found::Untracked => {}
             Found::Unclear => {
-                act.opaque(format!("which {} is meant cannot be told", parts.join(".")));
+                act.opaque(format!("which {} is meant is unknown", parts.join(".")));
                 return Ok(());
             }
         }
@@ -536,15 +536,10 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
                 None => Found::Nothing,
             };
         }
-        ObjectType::ObjectFunction | ObjectType::ObjectProcedure | ObjectType::ObjectRoutine => {
-            return find_routine(act, node, parts);
-        }
-        ObjectType::ObjectAggregate => {
-            return match find_routine(act, node, parts) {
-                Found::Nothing => Found::Untracked,
-                found => found,
-            };
-        }
+        ObjectType::ObjectFunction
+        | ObjectType::ObjectProcedure
+        | ObjectType::ObjectRoutine
+        | ObjectType::ObjectAggregate => return find_routine(act, node, parts),
         ObjectType::ObjectStatisticExt => {
             let name = parts.last();
             return match act.world.statistics.all().find(|s| Some(&s.name) == name) {
@@ -552,32 +547,35 @@ fn find_object(act: &Act, kind: ObjectType, node: &Node, parts: &[String]) -> Fo
                 None => Found::Nothing,
             };
         }
-        ObjectType::ObjectExtension => class::EXTENSION,
-        ObjectType::ObjectForeignServer => class::SERVER,
-        ObjectType::ObjectFdw => class::FDW,
-        ObjectType::ObjectLanguage => class::LANGUAGE,
-        ObjectType::ObjectAccessMethod => class::ACCESS_METHOD,
-        ObjectType::ObjectOperator => class::OPERATOR,
-        ObjectType::ObjectOpclass => class::OPCLASS,
-        ObjectType::ObjectOpfamily => class::OPFAMILY,
-        ObjectType::ObjectCollation => class::COLLATION,
-        ObjectType::ObjectTsconfiguration => class::TS_CONFIGURATION,
-        ObjectType::ObjectTsdictionary => class::TS_DICTIONARY,
-        ObjectType::ObjectTsparser => class::TS_PARSER,
-        ObjectType::ObjectTstemplate => class::TS_TEMPLATE,
-        _ => return Found::Untracked,
+        _ => match listed::class_of(kind) {
+            Some(class) => class,
+            None => return Found::Untracked,
+        },
     };
-    let name = parts.last();
-    let mut named = act
-        .world
-        .objects
-        .iter()
-        .filter(|o| o.class == of_class && Some(&o.name) == name);
-    match (named.next(), named.next()) {
-        (Some(o), None) => Found::One((o.class, o.oid, 0)),
-        (None, _) => Found::Untracked,
+    let parts = match kind {
+        // USING method comes first.
+        ObjectType::ObjectOpclass | ObjectType::ObjectOpfamily => &parts[parts.len().min(1)..],
+        _ => parts,
+    };
+    match listed::find(act, of_class, parts).as_slice() {
+        [one] => Found::One((one.class, one.oid, 0)),
+        [] if has_unlisted(of_class) => Found::Untracked,
+        [] => Found::Nothing,
         _ => Found::Unclear,
     }
+}
+
+/// Kinds of which the cluster itself has some that can be dropped, and that are not listed: those which initdb
+/// makes after the bootstrap (`IsPinnedObject`, catalog.c).
+const fn has_unlisted(of_class: Oid) -> bool {
+    matches!(
+        of_class,
+        class::COLLATION
+            | class::TS_CONFIGURATION
+            | class::TS_DICTIONARY
+            | class::TS_PARSER
+            | class::TS_TEMPLATE
+    )
 }
 
 fn find_routine(act: &Act, node: &Node, parts: &[String]) -> Found {

@@ -1,9 +1,10 @@
 //! Expressions: which columns they name, and what the functions in them do.
 
 use super::act::Act;
+use super::query::plan;
 use super::routine;
 use super::stored;
-use super::{code, names, tree};
+use super::{code, names, storage, tree};
 use crate::model::class;
 use crate::model::{AdvisoryRequest, LockMode, Oid, WaitPhase};
 use pg_query::protobuf::Node;
@@ -120,7 +121,7 @@ fn functions(act: &mut Act, tree: &Value) {
     }
 }
 
-/// What an expression that is stored comes to depend on, beside columns of the tables at hand: the
+/// What an expression that is stored comes to depend on, besides columns of the tables at hand: the
 /// sequences that it names, and the composite types of which it takes a field
 /// (`find_expr_references_walker`, dependency.c). Says the sequences.
 pub fn depends_on(act: &mut Act, tree: &Value, reason: &str) -> Vec<Oid> {
@@ -291,7 +292,9 @@ pub fn call(act: &mut Act, call: &Value) {
         .collect();
     if found.is_empty() {
         if routine::LOCKING.contains(&last.as_str()) {
-            act.opaque(format!("{last}() opens relations that cannot be told"));
+            act.opaque(format!(
+                "{last}() opens relations that are only known when it runs"
+            ));
         } else if !is_builtin_name {
             act.opaque(format!("function {} is not known", name.join(".")));
         }
@@ -313,12 +316,26 @@ pub fn operator(act: &mut Act, expression: &Value) {
     }
 }
 
-/// Built-in functions whose locks can be told from their arguments.
+/// Built-in functions whose arguments tell their locks.
 fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
     match name {
         "nextval" | "setval" | "currval" | "pg_sequence_last_value" => {
             sequence(act, name, arguments.first().copied());
             true
+        }
+        "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size" => {
+            let measured = arguments.first().and_then(|a| relation_argument(act, a));
+            measured.is_some_and(|oid| {
+                measure(act, name, oid);
+                true
+            })
+        }
+        "pg_get_viewdef" => {
+            let shown = arguments.first().and_then(|a| relation_argument(act, a));
+            shown.is_some_and(|view| {
+                show_view(act, view);
+                true
+            })
         }
         "lastval" => {
             act.opaque("lastval() locks the sequence that was used last");
@@ -347,6 +364,34 @@ fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
     }
 }
 
+/// `pg_relation_size` and its kin open what they measure (`try_relation_open`, dbsize.c).
+fn measure(act: &mut Act, function: &str, oid: Oid) {
+    let why = format!("{function}() measures it");
+    act.touch(oid, LockMode::AccessShare, why.clone());
+    let with_toast = matches!(function, "pg_table_size" | "pg_total_relation_size");
+    let with_indexes = matches!(function, "pg_indexes_size" | "pg_total_relation_size");
+    let mut parts = Vec::new();
+    if with_toast {
+        parts.extend(storage::toast_of(act, oid));
+    }
+    if with_indexes {
+        parts.extend(act.world.indexes.of(oid).map(|i| i.oid));
+    }
+    for part in parts {
+        act.touch(part, LockMode::AccessShare, why.clone());
+    }
+}
+
+/// `pg_get_viewdef` opens the view, and what its query reads (`get_query_def`, ruleutils.c).
+fn show_view(act: &mut Act, view: Oid) {
+    act.touch(view, LockMode::AccessShare, "pg_get_viewdef() shows it");
+    let read = plan::view_range(act, view);
+    for entry in read.into_iter().filter(|e| e.relation != view) {
+        let why = format!("{} reads it, which is shown", act.shown(view));
+        act.lock(entry.relation, LockMode::AccessShare, why);
+    }
+}
+
 /// `nextval('s')` and its kin keep ROW EXCLUSIVE to the end of the transaction
 /// (`lock_and_open_sequence`, sequence.c).
 fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
@@ -357,7 +402,7 @@ fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
             format!("{function}() works on it"),
         ),
         None => act.opaque(format!(
-            "which sequence {function}() works on cannot be told"
+            "which sequence {function}() works on is only known when it runs"
         )),
     }
 }
@@ -405,10 +450,7 @@ fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
         ),
         // It gives up at once whatever the key is.
         _ if name.contains("try") => return,
-        _ => {
-            act.opaque(format!("{name}(): its key is computed and cannot be told"));
-            return;
-        }
+        _ => (0, 0, 0),
     };
     act.advisory.push(AdvisoryRequest {
         classid,

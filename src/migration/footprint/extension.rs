@@ -6,7 +6,7 @@ use crate::model::{LockMode, Oid, class};
 use pg_query::protobuf::CreateExtensionStmt;
 
 /// Extensions whose scripts, new and for updates, touch only what belongs to them: those of Postgres itself
-/// (contrib, and its languages) and some that are often installed beside it.
+/// (contrib, and its languages) and some that are often installed with it.
 const HARMLESS: &[&str] = &[
     "address_standardizer",
     "address_standardizer_data_us",
@@ -122,6 +122,8 @@ pub fn create(act: &mut Act, statement: &CreateExtensionStmt) {
         return;
     }
     ask(act, &statement.extname);
+    // What its script makes is in no list here: what is not found later may be one of these objects.
+    act.world.is_doubtful = true;
 }
 
 /// `ALTER EXTENSION … UPDATE`: the script may alter what belongs to the extension.

@@ -1,4 +1,4 @@
-//! Foreign keys: both sides are locked, whoever is named.
+//! Foreign keys: both sides are locked, whichever is named.
 
 use super::act::{Act, Refused, Step, refuse};
 use super::altering::{Altering, blank_constraint};

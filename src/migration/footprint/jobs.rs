@@ -9,7 +9,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{AExprKind, BoolExprType, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a statement says that it does, beside the [`LockWork`] of its locks.
+/// What a statement says that it does, besides the [`LockWork`] of its locks.
 #[derive(Debug, Default)]
 pub struct Works {
     /// How long it works on each relation.

@@ -82,7 +82,7 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
                     act.lock(
                         sequence,
                         mode,
-                        format!("is owned by {} and begins anew", act.shown(table)),
+                        format!("is owned by {} and starts again", act.shown(table)),
                     );
                 }
             }
@@ -120,7 +120,7 @@ fn referencing(act: &Act, table: Oid) -> Vec<(Oid, String)> {
 
 /// New files for a table: its indexes are built on nothing (`reindex_relation`).
 fn empty(act: &mut Act, table: Oid) {
-    act.lock(table, LockMode::Share, "its indexes begin anew");
+    act.lock(table, LockMode::Share, "its indexes start empty");
     let shown = act.shown(table);
     let toast = act.world.relation(table).map_or(0, |r| r.toast);
     for mode in [LockMode::Share, AccessExclusive] {
@@ -129,7 +129,7 @@ fn empty(act: &mut Act, table: Oid) {
     let mut indexes: Vec<Oid> = act.world.indexes.of(table).map(|i| i.oid).collect();
     indexes.extend(act.world.indexes.of(toast).map(|i| i.oid));
     for index in indexes {
-        act.lock(index, AccessExclusive, format!("begins anew with {shown}"));
+        act.lock(index, AccessExclusive, format!("starts empty with {shown}"));
     }
 }
 
@@ -215,7 +215,7 @@ pub fn cluster(act: &mut Act, statement: &ClusterStmt) -> Step {
             .collect();
         for table in clustered {
             act.lock(table, AccessExclusive, "is clustered");
-            storage::written_anew(act, table, "it is clustered");
+            storage::write_new_files(act, table, "it is clustered");
             act.works(table, LockWork::Rewrite);
         }
         return Ok(());
@@ -290,7 +290,7 @@ fn cluster_one(act: &mut Act, table: Oid, index: Oid) {
             act.lock(one, AccessShare, "is weighed against sorting");
         }
     }
-    storage::written_anew(act, table, "it is clustered");
+    storage::write_new_files(act, table, "it is clustered");
     act.works(table, LockWork::Rewrite);
 }
 
@@ -364,8 +364,8 @@ fn vacuum_one(act: &mut Act, statement: &VacuumStmt, oid: Oid, with_children: bo
             continue;
         }
         if full {
-            act.lock(table, AccessExclusive, "is written anew");
-            storage::written_anew(act, table, "VACUUM FULL");
+            act.lock(table, AccessExclusive, "is rewritten");
+            storage::write_new_files(act, table, "VACUUM FULL");
             act.works(table, LockWork::Rewrite);
             continue;
         }

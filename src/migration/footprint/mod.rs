@@ -17,6 +17,7 @@
 //! | `create_table.rs` | `CREATE TABLE` in all its forms |
 //! | `index/` | `CREATE INDEX`, `REINDEX`, keys, indexes of partitions |
 //! | `objects/` | views, sequences, triggers, rules, policies, types, publications, comments, grants |
+//! | `listed.rs` | objects that are no relation, type or function, by name |
 //! | `drop.rs` | every `DROP`: the walk along `pg_depend` |
 //! | `query/` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
@@ -27,16 +28,17 @@
 //! | `extension.rs` | extensions: what their scripts lock |
 //! | `dependency.rs` | what something new comes to depend on |
 //! | `altering.rs`, `types.rs`, `tree.rs`, `names.rs` | what several of those share |
-//! | `world.rs`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
+//! | `world.rs`, `world/`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
 //! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
 //! | `jobs.rs` | which work takes longer the larger its relations are |
 //! | `newer.rs` | what only a newer server knows, read by hand |
+//! | `syntax.rs`, `labels.rs` | forms that the server is too old for; enum labels that may not be used yet |
 //! | `reach.rs` | which names to look up |
 //!
 //! Floors, from the ground up. A file imports from its own floor and from those below it:
 //!
 //! 1. `world`, `names`, `tree`
-//! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`
+//! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`
 //! 3. `types`, `altering`, `dependency`, `condition`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
@@ -62,6 +64,8 @@ mod extension;
 mod foreign_key;
 mod index;
 mod jobs;
+mod labels;
+mod listed;
 mod maintenance;
 mod names;
 mod new_column;
@@ -77,6 +81,7 @@ mod role;
 mod routine;
 mod storage;
 mod stored;
+mod syntax;
 mod tree;
 mod types;
 mod undo;

@@ -191,7 +191,7 @@ fn repack(act: &mut Act, words: &[Word]) -> Step {
                 LockMode::AccessExclusive,
                 "is written into new files",
             );
-            storage::written_anew(act, table, "REPACK");
+            storage::write_new_files(act, table, "REPACK");
         }
         act.works(table, LockWork::Rewrite);
     }

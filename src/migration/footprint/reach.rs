@@ -13,7 +13,7 @@ use pg_query::protobuf::{DropBehavior, ObjectType};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What to look up in the catalog before a migration's footprint can be told.
+/// What to look up in the catalog before a migration's footprint is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reach {
     /// Every identifier of the migration, and string constants that may name a relation.

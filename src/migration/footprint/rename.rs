@@ -2,7 +2,7 @@
 
 use super::act::{Act, Step, refuse};
 use super::world::World;
-use super::{names, storage};
+use super::{listed, names, storage};
 use crate::model::{LockMode, Oid, RelationKind, RelationName};
 use pg_query::protobuf::{AlterObjectSchemaStmt, AlterOwnerStmt, ObjectType, RenameStmt, RoleSpec};
 
@@ -31,7 +31,10 @@ pub fn rename(act: &mut Act, statement: &RenameStmt) -> Step {
             Ok(())
         }
         ObjectType::ObjectType | ObjectType::ObjectDomain => rename_type(act, statement),
-        ObjectType::ObjectFunction | ObjectType::ObjectProcedure | ObjectType::ObjectRoutine => {
+        ObjectType::ObjectFunction
+        | ObjectType::ObjectProcedure
+        | ObjectType::ObjectRoutine
+        | ObjectType::ObjectAggregate => {
             let parts = statement
                 .object
                 .as_deref()
@@ -43,7 +46,18 @@ pub fn rename(act: &mut Act, statement: &RenameStmt) -> Step {
             }
             Ok(())
         }
-        _ => Ok(()),
+        kind => {
+            let object = statement.object.as_deref();
+            let parts = object.map(names::strings).unwrap_or_default();
+            let parts = match kind {
+                ObjectType::ObjectOpclass | ObjectType::ObjectOpfamily => {
+                    &parts[parts.len().min(1)..]
+                }
+                _ => &parts[..],
+            };
+            listed::rename(act, kind, parts, &statement.newname);
+            Ok(())
+        }
     }
 }
 
@@ -370,7 +384,7 @@ fn set_schema_of_object(act: &mut Act, statement: &AlterObjectSchemaStmt) -> Ste
             Ok(())
         }
         ObjectType::ObjectExtension => {
-            act.opaque("which relations belong to the extension cannot be told");
+            act.opaque("which relations belong to the extension is unknown");
             Ok(())
         }
         _ => Ok(()),

@@ -145,7 +145,7 @@ pub fn retype_identity(act: &mut Act, oid: Oid, name: &str) {
     }
 }
 
-/// A default is stored anew with its column's type, with what it depends on.
+/// A default is stored again with its column's type, with what it depends on.
 fn sequences_of_retyped(act: &mut Act, table: Oid, number: i16) {
     let default = act
         .world
@@ -164,7 +164,7 @@ fn sequences_of_retyped(act: &mut Act, table: Oid, number: i16) {
     }
 }
 
-/// `RememberAllDependentForRebuilding`: what has to be taken away and made again, or stands in the way.
+/// `RememberAllDependentForRebuilding`: what has to be taken away and made again, or prevents it.
 pub fn depend_on_column(
     act: &mut Act,
     altering: &mut Altering,
@@ -279,7 +279,7 @@ fn rewrites_on_retype(
     if let Some(using) = &def.raw_default
         && !is_plain_cast(using, &column.name)
     {
-        return Some("USING computes every value anew".to_owned());
+        return Some("USING computes every value again".to_owned());
     }
     let old = act.world.types.get(&column.type_oid);
     let new = act.world.types.get(&new_type);
@@ -488,7 +488,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
 }
 
 /// Whether a foreign key that is made again is checked again (`TryReuseForeignKey`, and `old_check_ok` in
-/// `ATAddForeignKeyConstraint`): when a table is written anew for it, or other operators compare its columns.
+/// `ATAddForeignKeyConstraint`): when a table is rewritten for it, or other operators compare its columns.
 fn checks_again(noted: &[Altered], altering: &mut Altering, key: &Constraint) -> bool {
     let rewritten = noted
         .iter()

@@ -38,7 +38,7 @@ pub fn option(options: &[Node], name: &str) -> Vec<String> {
 /// Languages whose functions are compiled: what they do is known only by name.
 const COMPILED: &[&str] = &["c", "internal"];
 
-/// Why it cannot be told what a routine locks; `None`: it locks nothing.
+/// Why what a routine locks is unknown; `None`: it locks nothing.
 #[must_use]
 pub fn why_opaque(world: &World, routine: &Routine) -> Option<String> {
     if COMPILED.contains(&routine.language.as_str()) || matches!(routine.kind, 'a' | 'w') {

@@ -112,7 +112,7 @@ pub fn toast_of(act: &Act, oid: Oid) -> Vec<Oid> {
     found
 }
 
-/// `ATRewriteTables`: a table that is written anew, or whose files move.
+/// `ATRewriteTables`: a table that is rewritten, or whose files move.
 pub fn rewrite(act: &mut Act, altering: &Altering, oid: Oid, altered: &Altered) {
     let has_storage = matches!(
         act.kind(oid),
@@ -121,7 +121,7 @@ pub fn rewrite(act: &mut Act, altering: &Altering, oid: Oid, altered: &Altered) 
     if let Some(why) = &altered.rewrite
         && has_storage
     {
-        written_anew(act, oid, why);
+        write_new_files(act, oid, why);
         if let Some(persistence) = altered.persistence
             && act.version() >= 15
         {
@@ -143,8 +143,8 @@ pub fn rewrite(act: &mut Act, altering: &Altering, oid: Oid, altered: &Altered) 
 
 /// `finish_heap_swap` (cluster.c): the old TOAST table goes, every index is built again
 /// (`reindex_relation`, which asks for SHARE on the table).
-pub fn written_anew(act: &mut Act, oid: Oid, why: &str) {
-    act.lock(oid, Share, format!("is written anew: {why}"));
+pub fn write_new_files(act: &mut Act, oid: Oid, why: &str) {
+    act.lock(oid, Share, format!("is rewritten: {why}"));
     let table = act.shown(oid);
     for toast in toast_of(act, oid) {
         act.lock(

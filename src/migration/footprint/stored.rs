@@ -3,7 +3,7 @@
 
 use super::act::Act;
 use super::world::Object;
-use super::{code, tree};
+use super::{code, listed, names, tree};
 use crate::model::{Oid, class};
 use pg_query::protobuf::Node;
 use serde_json::Value;
@@ -102,20 +102,66 @@ pub fn note(act: &mut Act, object: Object, expression: &Node) {
 /// The same for a whole query.
 pub fn note_tree(act: &mut Act, object: Object, expression: &Value) {
     for name in called(expression) {
-        let routines: Vec<Oid> = act
-            .world
-            .find_routines(&name)
+        note_called(act, object, &name);
+    }
+    for (class, name) in configured(expression) {
+        let named: Vec<Oid> = listed::find(act, class, &name)
             .iter()
-            .map(|r| r.oid)
+            .map(|o| o.oid)
             .collect();
-        for routine in routines {
-            act.world.depend(object, (class::PROC, routine, 0), 'n');
-        }
-        for operator in operators(act, &name) {
-            act.world
-                .depend(object, (class::OPERATOR, operator, 0), 'n');
+        for oid in named {
+            act.world.depend(object, (class, oid, 0), 'n');
         }
     }
+}
+
+/// Remembers the functions and operators of a name.
+pub fn note_called(act: &mut Act, object: Object, name: &[String]) {
+    let routines = act.world.find_routines(name);
+    let routines: Vec<Oid> = routines.iter().map(|r| r.oid).collect();
+    for routine in routines {
+        act.world.depend(object, (class::PROC, routine, 0), 'n');
+    }
+    for operator in operators(act, name) {
+        act.world
+            .depend(object, (class::OPERATOR, operator, 0), 'n');
+    }
+}
+
+/// The collations, operator classes and text search configurations in a tree.
+fn configured(tree: &Value) -> Vec<(Oid, Vec<String>)> {
+    match tree {
+        Value::Array(items) => items.iter().flat_map(configured).collect(),
+        Value::Object(fields) => {
+            let mut found: Vec<_> = fields.values().flat_map(configured).collect();
+            for (kind, key, class) in [
+                ("CollateClause", "collname", class::COLLATION),
+                ("IndexElem", "collation", class::COLLATION),
+                ("IndexElem", "opclass", class::OPCLASS),
+            ] {
+                let own = fields.get(kind).and_then(|f| f.get(key)).map(tree::texts);
+                found.extend(
+                    own.filter(|name| !name.is_empty())
+                        .map(|name| (class, name)),
+                );
+            }
+            let call = fields.get("FuncCall");
+            found.extend(
+                call.and_then(configuration)
+                    .map(|name| (class::TS_CONFIGURATION, name)),
+            );
+            found
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The configuration that `to_tsvector('…', …)` and its kin name.
+fn configuration(call: &Value) -> Option<Vec<String>> {
+    let name = tree::texts(call.get("funcname")?).pop()?;
+    let takes_one = name.contains("tsvector") || name.contains("tsquery") || name == "ts_headline";
+    let first = call.get("args")?.get(0).filter(|_| takes_one)?;
+    Some(names::split(&tree::constant(first)?))
 }
 
 /// The users' operators of that name.

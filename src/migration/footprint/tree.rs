@@ -154,6 +154,48 @@ pub fn has_rows(statement: &Value) -> bool {
     }
 }
 
+/// The columns that a condition compares with constants, where it must hold whole.
+pub fn compared(condition: Option<&Value>) -> Vec<String> {
+    let Some(condition) = condition.filter(|c| !c.is_null()) else {
+        return Vec::new();
+    };
+    if let Some(all) = find_key(condition, "BoolExpr") {
+        // OR leaves partitions out too, where each of its sides does.
+        return items(all.get("args"))
+            .flat_map(|a| compared(Some(a)))
+            .collect();
+    }
+    if let Some(test) = find_key(condition, "NullTest") {
+        return test.get("arg").and_then(column).into_iter().collect();
+    }
+    let Some(comparison) = find_key(condition, "AExpr") else {
+        return column(condition).into_iter().collect();
+    };
+    let sides = [comparison.get("lexpr"), comparison.get("rexpr")];
+    let sides = sides.map(|side| side.filter(|s| !s.is_null()));
+    let named: Vec<String> = sides.into_iter().flatten().filter_map(column).collect();
+    let has_constant = sides.into_iter().flatten().any(is_constant);
+    if has_constant { named } else { Vec::new() }
+}
+
+/// Whether the planner knows the value: no column, no call, no query in it.
+fn is_constant(tree: &Value) -> bool {
+    match tree {
+        Value::Array(items) => items.iter().all(is_constant),
+        Value::Object(fields) => fields.iter().all(|(key, field)| {
+            !matches!(
+                key.as_str(),
+                "ColumnRef" | "FuncCall" | "SubLink" | "ParamRef"
+            ) && is_constant(field)
+        }),
+        _ => true,
+    }
+}
+
+fn column(tree: &Value) -> Option<String> {
+    texts(find_key(tree, "ColumnRef")?.get("fields")?).pop()
+}
+
 /// The alias of something in FROM.
 pub fn alias_of(field: &Value) -> Option<String> {
     field

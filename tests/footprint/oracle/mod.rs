@@ -34,6 +34,28 @@ pub enum Outcome {
     },
 }
 
+/// One thread is enough.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an event loop")
+}
+
+/// A session of the superuser.
+pub async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.expect("connects")
+}
+
+/// Runs one statement.
+///
+/// # Errors
+/// What the server said, if it refused.
+pub async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(connection);
+    done.await.map(drop)
+}
+
 /// Cuts a text into statements, each by itself.
 pub fn cut(text: &str) -> Vec<SourceStatement> {
     statements(&[Script::psql("-", text)])
@@ -78,7 +100,26 @@ pub async fn locked(
     before: &BTreeMap<Oid, String>,
     commit: bool,
 ) -> Result<BTreeSet<Held>, String> {
-    let mut transaction = runner.begin().await.expect("BEGIN");
+    Ok(named(&locked_oids(runner, sql, commit).await?, before))
+}
+
+/// Those that were there before, by name.
+pub fn named(held: &BTreeSet<(Oid, LockMode)>, before: &BTreeMap<Oid, String>) -> BTreeSet<Held> {
+    held.iter()
+        .filter_map(|(oid, mode)| Some((before.get(oid)?.clone(), *mode)))
+        .collect()
+}
+
+/// The same by oid.
+///
+/// # Errors
+/// What the server said, if it refused.
+pub async fn locked_oids(
+    runner: &mut PgConnection,
+    sql: &str,
+    commit: bool,
+) -> Result<BTreeSet<(Oid, LockMode)>, String> {
+    let mut transaction = runner.begin().await.map_err(|e| e.to_string())?;
     if let Err(e) = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
         .execute(&mut *transaction)
         .await
@@ -98,8 +139,7 @@ pub async fn locked(
         .iter()
         .filter_map(|r| {
             let oid = u32::try_from(r.get::<i64, _>(0)).ok()?;
-            let mode = LockMode::from_pg_locks(&r.get::<String, _>(1))?;
-            Some((before.get(&oid)?.clone(), mode))
+            Some((oid, LockMode::from_pg_locks(&r.get::<String, _>(1))?))
         })
         .collect();
     if commit {

@@ -160,6 +160,7 @@ impl Scene {
                 reason: String::new(),
                 work: LockWork::Instant,
                 transient: false,
+                is_given_back: false,
                 own: false,
                 nowait,
                 only_after: None,

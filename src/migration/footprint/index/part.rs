@@ -200,21 +200,42 @@ pub fn same_column(act: &Act, table: Oid, number: i16, other: Oid) -> i16 {
 
 /// A part of a partitioned index on one partition; the partition's column numbers may differ.
 pub fn clone_on(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
-    let Some(model) = act.world.indexes.get(parent).cloned() else {
+    let Some((child, constraint)) = copy_on(act, parent, partition) else {
         return 0;
     };
-    let columns: Vec<i16> = model
+    bond(act, parent, child, partition);
+    if let Some((constraint, of_parent)) = constraint {
+        act.world.depend(
+            (class::CONSTRAINT, constraint, 0),
+            (class::CONSTRAINT, of_parent, 0),
+            'P',
+        );
+        if let Some(c) = act.world.constraints.get_mut(constraint) {
+            c.parent = of_parent;
+            c.inherited = 1;
+            c.is_local = false;
+        }
+    }
+    child
+}
+
+/// An index of the same shape on another table, by a name of its own, with its constraint
+/// (`generateClonedIndexStmt`). Returns the index, and the constraint with the one that it is a copy of.
+pub fn copy_on(act: &mut Act, model: Oid, table: Oid) -> Option<(Oid, Option<(Oid, Oid)>)> {
+    let method = act
+        .world
+        .relation(model)
+        .and_then(|r| r.access_method.clone());
+    let model = act.world.indexes.get(model).cloned()?;
+    let columns = model
         .columns
         .iter()
-        .map(|&number| same_column(act, model.table, number, partition))
+        .map(|&n| same_column(act, model.table, n, table))
         .collect();
     let shape = Shape {
         columns,
         key_columns: model.key_columns,
-        method: act
-            .world
-            .relation(parent)
-            .and_then(|r| r.access_method.clone()),
+        method,
         keys: model.keys.clone(),
         expressions: model.expressions.clone(),
         predicate: model.predicate.clone(),
@@ -222,72 +243,46 @@ pub fn clone_on(act: &mut Act, parent: Oid, partition: Oid) -> Oid {
         is_primary: model.is_primary,
         is_exclusion: model.is_exclusion,
     };
-    let label = if model.is_primary {
-        "pkey"
-    } else if model.is_unique {
-        "key"
-    } else {
-        "idx"
+    let (label, second) = match (model.is_primary, model.is_unique) {
+        (true, _) => ("pkey", String::new()),
+        (false, true) => ("key", column_names(act, table, &shape.columns)),
+        (false, false) => ("idx", column_names(act, table, &shape.columns)),
     };
-    let table = act.world.relation(partition).map(|r| r.name.clone());
-    let names: Vec<String> = shape
-        .columns
-        .iter()
-        .filter_map(|n| {
-            act.world
-                .relation(partition)?
-                .columns
-                .iter()
-                .find(|c| c.number == *n)
-                .map(|c| c.name.clone())
-        })
-        .collect();
-    let second = if model.is_primary {
-        String::new()
-    } else {
-        names.join("_")
-    };
-    let name = table.map_or_else(
+    let of_table = act.world.relation(table).map(|r| r.name.clone());
+    let name = of_table.map_or_else(
         || "idx".to_owned(),
         |t| unused_name(act, &t, &second, label),
     );
-    let child = put(act, partition, &name, &shape);
-    bond(act, parent, child, partition);
+    let index = put(act, table, &name, &shape);
     let constraint = act
         .world
         .constraints
         .of(model.table)
-        .find(|c| c.index == parent && c.kind != 'f')
+        .find(|c| c.index == model.oid && c.kind != 'f')
         .cloned();
-    if let Some(constraint) = constraint {
-        let oid = act.world.new_oid();
-        let parent_constraint = constraint.oid;
-        altering::put_constraint(
-            act,
-            Constraint {
-                oid,
-                name,
-                table: partition,
-                index: child,
-                parent: parent_constraint,
-                inherited: 1,
-                is_local: false,
-                columns: shape.columns.clone(),
-                ..constraint
-            },
-        );
+    let copied = constraint.map(|constraint| {
+        let (oid, of_model) = (act.world.new_oid(), constraint.oid);
+        let columns = shape.columns.clone();
+        let copy = Constraint {
+            oid,
+            name,
+            table,
+            index,
+            parent: 0,
+            inherited: 0,
+            is_local: true,
+            columns,
+            ..constraint
+        };
+        altering::put_constraint(act, copy);
         act.world.depend(
-            (class::RELATION, child, 0),
+            (class::RELATION, index, 0),
             (class::CONSTRAINT, oid, 0),
             'i',
         );
-        act.world.depend(
-            (class::CONSTRAINT, oid, 0),
-            (class::CONSTRAINT, parent_constraint, 0),
-            'P',
-        );
-    }
-    child
+        (oid, of_model)
+    });
+    Some((index, copied))
 }
 
 /// An index of the same shape on a partition and on its partitions.

@@ -2,6 +2,7 @@
 
 pub mod comment;
 pub mod function;
+pub mod made;
 pub mod publication;
 pub mod sequence;
 pub mod trigger;

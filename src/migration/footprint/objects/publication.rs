@@ -1,6 +1,6 @@
 //! Publications and extended statistics.
 
-use crate::migration::footprint::act::{Act, Step};
+use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::names;
 use crate::model::{ExtendedStatistics, LockMode, Oid, PublicationTable, RelationKind, class};
 use pg_query::protobuf::{
@@ -89,6 +89,13 @@ pub fn alter_publication(act: &mut Act, statement: &AlterPublicationStmt) -> Ste
         }
         _ => {
             for table in tables {
+                if old.iter().any(|p| p.table == table) {
+                    return refuse(format!(
+                        "{} is already in publication {}",
+                        act.shown(table),
+                        statement.pubname
+                    ));
+                }
                 publish(act, &statement.pubname, table);
             }
         }

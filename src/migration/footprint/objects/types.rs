@@ -1,6 +1,7 @@
 //! Types and domains.
 
 use crate::migration::footprint::act::{Act, Step, refuse};
+use crate::migration::footprint::world::{FIRST_OWN_OID, NewLabel};
 use crate::migration::footprint::{drop, expression, names, new_column};
 use crate::model::{DataType, LockMode, LockWork, Oid, RelationKind, class};
 use pg_query::protobuf::{AlterDomainStmt, AlterEnumStmt, CompositeTypeStmt, Node};
@@ -61,6 +62,15 @@ pub fn alter_enum(act: &mut Act, statement: &AlterEnumStmt) {
     if let Some(oid) = found.map(|t| t.oid) {
         let what = drop::object_words(act, (class::TYPE, oid, 0));
         act.object(class::TYPE, oid, Exclusive, what);
+        // ADD VALUE; since 17 a type of this very transaction may have every label.
+        let is_own = act.version() >= 17 && oid >= FIRST_OWN_OID;
+        if statement.old_val.is_empty() && !is_own && act.source.in_block {
+            act.world.new_labels.push(NewLabel {
+                of: oid,
+                label: statement.new_val.clone(),
+                transaction: act.source.transaction,
+            });
+        }
     }
 }
 

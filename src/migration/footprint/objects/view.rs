@@ -30,6 +30,7 @@ pub fn view(act: &mut Act, statement: &ViewStmt) -> Step {
             if act.kind(existing) != RelationKind::View {
                 return refuse(format!("{} is not a view", act.shown(existing)));
             }
+            keeps_columns(act, existing, &statement.aliases, query)?;
             let rules: Vec<Oid> = act.world.rules.of(existing).map(|r| r.oid).collect();
             for rule in rules {
                 act.world.forget((class::RULE, rule, 0));
@@ -42,6 +43,28 @@ pub fn view(act: &mut Act, statement: &ViewStmt) -> Step {
     put_view_columns(act, oid, &statement.aliases, query);
     if let Some(query) = query {
         put_view_rule(act, oid, query);
+    }
+    Ok(())
+}
+
+/// A view that is replaced keeps its columns (`checkViewColumns`). Only a query without a star shows how many it has.
+fn keeps_columns(act: &Act, view: Oid, aliases: &[Node], query: Option<&NodeEnum>) -> Step {
+    let Some(NodeEnum::SelectStmt(select)) = query else {
+        return Ok(());
+    };
+    let has_star = |node: &Node| {
+        let tree = serde_json::to_string(node).unwrap_or_default();
+        tree.contains("AStar")
+    };
+    if select.target_list.is_empty() || select.target_list.iter().any(has_star) {
+        return Ok(());
+    }
+    let old = act.world.relation(view).map_or(0, |r| r.columns.len());
+    if select.target_list.len().max(aliases.len()) < old {
+        return refuse(format!(
+            "CREATE OR REPLACE VIEW cannot drop columns of {}",
+            act.shown(view)
+        ));
     }
     Ok(())
 }

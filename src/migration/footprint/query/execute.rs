@@ -5,7 +5,8 @@ use crate::migration::footprint::code;
 use crate::migration::footprint::query::plan;
 use crate::migration::footprint::routine;
 use crate::migration::footprint::stored;
-use crate::model::{Constraint, LockMode, Oid, RelationKind, RowWait, class};
+use crate::migration::footprint::world::World;
+use crate::model::{Column, Constraint, LockMode, Oid, RelationKind, RowWait, class};
 
 use LockMode::{RowExclusive, RowShare};
 
@@ -26,9 +27,13 @@ pub struct Insert {
     pub columns: Option<Vec<String>>,
     /// Gives a row at least: VALUES, where a query may find none.
     pub has_rows: bool,
+    /// Makes rows; else an UPDATE that sets columns to their defaults.
+    pub is_new_row: bool,
 }
 
 /// Bits of `pg_trigger.tgtype`.
+const FOR_EACH_ROW: i16 = 1;
+
 const ON_INSERT: i16 = 4;
 
 const ON_DELETE: i16 = 8;
@@ -60,8 +65,10 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         return through_view(act, oid, event, deed, set);
     }
     if deed != Deed::Delete {
-        stored::checks(act, oid);
-        stored::indexes(act, oid);
+        act.for_each_row(|act| {
+            stored::checks(act, oid);
+            stored::indexes(act, oid);
+        });
     }
     // ExecPartitionCheck
     if deed != Deed::Delete
@@ -70,14 +77,11 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     {
         plan::partition_bounds(act, parent);
     }
-    if deed == Deed::Insert {
-        meets_written_rows(act, oid);
-        if act.kind(oid) == RelationKind::PartitionedTable {
-            possible_partitions(act, oid);
-        }
+    if deed == Deed::Insert && act.kind(oid) == RelationKind::PartitionedTable {
+        possible_partitions(act, oid);
     }
     if !act.world.session.replica {
-        references(act, oid, deed, set);
+        act.for_each_row(|act| references(act, oid, deed, set));
     }
 }
 
@@ -137,16 +141,18 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
         'R' => replica,
         _ => !replica,
     };
-    let fired: Vec<(String, Oid)> = act
-        .world
-        .triggers
-        .of(oid)
+    let of_table = act.world.triggers.of(oid);
+    let fired: Vec<_> = of_table
         .filter(|t| !t.is_internal && t.events & event != 0 && fires(t))
-        .map(|t| (t.name.clone(), t.function))
+        .cloned()
         .collect();
-    for (name, function) in fired {
-        let why = format!("trigger {name} of {} runs code of its own", act.shown(oid));
-        code::of_trigger(act, function, why);
+    for trigger in fired {
+        let shown = act.shown(oid);
+        let why = format!("trigger {} of {shown} runs code of its own", trigger.name);
+        let may_not_fire = act.may_have_no_rows && trigger.events & FOR_EACH_ROW != 0;
+        act.possibly(may_not_fire, |act| {
+            code::of_trigger(act, trigger.function, why);
+        });
     }
 }
 
@@ -170,19 +176,23 @@ pub fn meets_locked_rows(act: &mut Act, oid: Oid, with_children: bool, depth: u8
     }
 }
 
-/// A unique index must know whether the rows that others have written stay.
-fn meets_written_rows(act: &mut Act, oid: Oid) {
+/// A unique index must know whether the rows that others have written stay. Not where one of its columns gets its
+/// value from the column's own sequence: no two sessions get the same.
+fn meets_written_rows(act: &mut Act, oid: Oid, generated: &[String]) {
+    let is_generated = |table: Oid, number: i16| {
+        let columns = act.world.relation(table).map(|r| &r.columns);
+        let mut columns = columns.into_iter().flatten();
+        columns.any(|c| c.number == number && generated.contains(&c.name))
+    };
     let has_to_know = |table: Oid| {
         let mut indexes = act.world.indexes.of(table);
-        indexes.any(|index| index.is_unique || index.is_exclusion)
+        indexes.any(|index| {
+            let keys = usize::try_from(index.key_columns).unwrap_or_default();
+            let mut keys = index.columns.iter().take(keys);
+            index.is_exclusion || index.is_unique && !keys.any(|&key| is_generated(table, key))
+        })
     };
-    let mut tables: Vec<Oid> = match act.kind(oid) {
-        RelationKind::View => plan::view_range(act, oid)
-            .iter()
-            .map(|e| e.relation)
-            .collect(),
-        _ => act.world.tree(oid),
-    };
+    let mut tables = act.world.tree(oid);
     tables.retain(|table| has_to_know(*table));
     for table in tables {
         act.meets_rows(table, RowWait::Written);
@@ -195,7 +205,7 @@ fn possible_partitions(act: &mut Act, oid: Oid) {
     let below: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
     let outer = std::mem::replace(&mut act.possible, true);
     for partition in below {
-        act.touch(
+        act.lock(
             partition,
             RowExclusive,
             "a partition that the rows may belong to",
@@ -232,7 +242,7 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let own: Vec<Constraint> = act
         .world
         .foreign_keys(oid)
-        .filter(|k| !is_a_copy(k))
+        .filter(|k| !is_a_copy(k) && fires(act, oid, k))
         .filter(|k| deed == Deed::Insert || deed == Deed::Update && touches(&k.columns))
         .cloned()
         .collect();
@@ -245,12 +255,22 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let pointing: Vec<Constraint> = act
         .world
         .referencing(oid)
+        .filter(|k| fires(act, oid, k))
         .filter(|k| deed == Deed::Delete || deed == Deed::Update && touches(&k.referenced_columns))
         .cloned()
         .collect();
     for key in pointing {
         referencing_rows(act, oid, deed, &key);
     }
+}
+
+/// Whether the triggers of a foreign key on this table fire: not after DISABLE TRIGGER ALL.
+fn fires(act: &Act, table: Oid, key: &Constraint) -> bool {
+    let triggers = act.world.triggers.of(table);
+    let mut own = triggers
+        .filter(|t| t.is_internal && t.constraint == key.oid)
+        .peekable();
+    own.peek().is_none() || own.any(|t| t.enabled != 'D')
 }
 
 /// Rows that reference one that goes or changes its key.
@@ -307,82 +327,120 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
 
 /// Columns without a value take their defaults: a sequence gives the next number.
 pub fn defaults(act: &mut Act, insert: &Insert) {
-    if act.kind(insert.table) == RelationKind::View
-        && let Some(base) = base_of(act, insert.table)
-    {
-        let given = insert
-            .columns
-            .clone()
-            .unwrap_or_else(|| all_columns(act, insert.table));
-        let known = same_names(act, base, &given);
-        let outer = act.possible;
-        act.possible |= known.is_none();
-        let inner = Insert {
-            table: base,
-            columns: Some(known.unwrap_or_default()),
-            has_rows: insert.has_rows,
-        };
-        defaults(act, &inner);
-        act.possible = outer;
+    if act.kind(insert.table) == RelationKind::View {
+        return defaults_through_view(act, insert);
     }
-    let Some(relation) = act.world.relation(insert.table) else {
-        return;
+    let is_open = |name: &String| {
+        let given = insert.columns.as_ref();
+        given.is_none_or(|given| !given.contains(name))
     };
-    let shown = act.shown(insert.table);
-    let open: Vec<(i16, bool)> = relation
-        .columns
-        .iter()
-        .filter(|c| {
-            insert
-                .columns
-                .as_ref()
-                .is_none_or(|given| !given.contains(&c.name))
-        })
-        .map(|c| (c.number, !c.identity.is_empty()))
-        .collect();
-    let mut sequences = Vec::new();
-    let mut routines = Vec::new();
-    for (number, has_identity) in open {
-        if has_identity {
-            sequences.extend(
-                act.world
-                    .below((class::RELATION, insert.table, i32::from(number)))
-                    .filter(|d| d.class == class::RELATION && d.kind == 'i')
-                    .map(|d| d.oid),
-            );
+    let mut open = act
+        .world
+        .relation(insert.table)
+        .map_or_else(Vec::new, |r| r.columns.clone());
+    open.retain(|c| is_open(&c.name));
+    let mut generated = Vec::new();
+    for column in open {
+        let (sequences, routines) = default_of(act, insert.table, &column);
+        let owned = sequences
+            .iter()
+            .any(|s| is_own(act, *s, insert.table, column.number));
+        // Where which columns are given is not known, this one may be.
+        if owned && insert.columns.is_some() {
+            generated.push(column.name);
         }
-        for default in act
-            .world
-            .defaults
-            .of(insert.table)
-            .filter(|d| d.column == number)
-        {
-            for d in act.world.above((class::DEFAULT, default.oid, 0)) {
-                if d.on_class == class::RELATION
-                    && act.world.kind(d.on_oid) == Some(RelationKind::Sequence)
-                {
-                    sequences.push(d.on_oid);
-                } else if d.on_class == class::PROC {
-                    routines.push(d.on_oid);
-                }
+        let shown = act.shown(insert.table);
+        act.possibly(act.may_have_no_rows && !insert.has_rows, |act| {
+            for sequence in sequences {
+                act.lock(
+                    sequence,
+                    RowExclusive,
+                    format!("gives {shown} its next number"),
+                );
+            }
+        });
+        for routine in routines {
+            let routine = act.world.routines.get(&routine);
+            if let Some(why) = routine.and_then(|r| routine::why_opaque(act.world, r)) {
+                act.opaque(why);
             }
         }
     }
-    for sequence in sequences {
-        act.lock(
-            sequence,
-            RowExclusive,
-            format!("gives {shown} its next number"),
-        );
+    if insert.is_new_row {
+        meets_written_rows(act, insert.table, &generated);
     }
-    for routine in routines {
-        let why = act
+}
+
+/// What an INSERT into a view gives no value for, its base relation gets by default.
+fn defaults_through_view(act: &mut Act, insert: &Insert) {
+    let Some(base) = base_of(act, insert.table) else {
+        return;
+    };
+    let given = insert.columns.clone();
+    let given = given.unwrap_or_else(|| all_columns(act, insert.table));
+    let known = same_names(act, base, &given);
+    act.possibly(known.is_none(), |act| {
+        let inner = Insert {
+            table: base,
+            columns: known,
+            ..insert.clone()
+        };
+        defaults(act, &inner);
+    });
+}
+
+/// The sequences and functions in a column's default, or behind its identity.
+fn default_of(act: &Act, table: Oid, column: &Column) -> (Vec<Oid>, Vec<Oid>) {
+    let (mut sequences, mut routines) = (Vec::new(), Vec::new());
+    if !column.identity.is_empty() {
+        let below = act
             .world
-            .routines
-            .get(&routine)
-            .and_then(|r| routine::why_opaque(act.world, r));
-        if let Some(why) = why {
-            act.opaque(why);
+            .below((class::RELATION, table, i32::from(column.number)));
+        let of_identity = below.filter(|d| d.class == class::RELATION && d.kind == 'i');
+        sequences.extend(of_identity.map(|d| d.oid));
+    }
+    let defaults = act.world.defaults.of(table);
+    for default in defaults.filter(|d| d.column == column.number) {
+        for d in act.world.above((class::DEFAULT, default.oid, 0)) {
+            if d.on_class == class::PROC {
+                routines.push(d.on_oid);
+            } else if d.on_class == class::RELATION
+                && act.world.kind(d.on_oid) == Some(RelationKind::Sequence)
+            {
+                sequences.push(d.on_oid);
+            }
         }
+    }
+    (sequences, routines)
+}
+
+/// Whether a sequence belongs to this column: serial, identity.
+fn is_own(act: &Act, sequence: Oid, table: Oid, column: i16) -> bool {
+    let mut owners = act.world.above((class::RELATION, sequence, 0));
+    owners
+        .any(|d| (d.on_class, d.on_oid, d.on_column) == (class::RELATION, table, i32::from(column)))
+}
+
+/// Whether a query over these relations may find no row at all: one of them looks empty.
+pub fn looks_empty(act: &Act, oid: Oid) -> bool {
+    match act.kind(oid) {
+        RelationKind::View => {
+            let range = plan::view_range(act, oid);
+            range
+                .iter()
+                .any(|e| e.relation != oid && looks_empty(act, e.relation))
+        }
+        RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView => {
+            let tree = act.world.tree(oid);
+            let relations = tree.iter().filter_map(|t| act.world.relation(*t));
+            let mut filled = relations.filter(|r| {
+                r.bytes > 0
+                    || r.rows > 0.0
+                    || r.live_rows > 0.0
+                    || act.world.created_in(r.oid).is_some()
+            });
+            filled.next().is_none() && !World::is_catalog(oid)
+        }
+        _ => false,
     }
 }

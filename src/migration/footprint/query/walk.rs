@@ -40,6 +40,8 @@ struct Use {
     columns: Vec<String>,
     /// Passes over rows that others have locked: SKIP LOCKED.
     skips_rows: bool,
+    /// WHERE compares the partition key with a constant: partitions may be left out.
+    is_pruned: bool,
 }
 
 /// What is known while a tree is walked.
@@ -51,6 +53,8 @@ struct Scope {
     locked: Option<Vec<String>>,
     /// With SKIP LOCKED.
     skips_rows: bool,
+    /// Columns that WHERE compares with constants.
+    compared: Vec<String>,
 }
 
 /// A walk over one query.
@@ -125,6 +129,7 @@ impl Walk<'_, '_> {
                 (outer, None) => outer.clone(),
             },
             skips_rows: tree::skips_rows(select.get("locking_clause")),
+            compared: tree::compared(select.get("where_clause")),
             ..inner.clone()
         };
         let plain = Scope {
@@ -223,8 +228,25 @@ impl Walk<'_, '_> {
             deed: Deed::Read,
             columns: Vec::new(),
             skips_rows: scope.skips_rows,
+            is_pruned: self.is_pruned(oid, &scope.compared),
         });
         Ok(())
+    }
+
+    /// Whether one of these columns is in the key of a partitioned table. A key that is computed may be compared too.
+    fn is_pruned(&self, oid: Oid, compared: &[String]) -> bool {
+        let world = &self.act.world;
+        let mut keys = world.tree(oid).into_iter().filter_map(|t| {
+            let relation = world.relation(t)?;
+            Some((relation, relation.partition_key.as_ref()?))
+        });
+        keys.any(|(relation, key)| {
+            let mut columns = relation
+                .columns
+                .iter()
+                .filter(|c| compared.contains(&c.name));
+            columns.any(|c| key.columns.contains(&c.number) || key.columns.contains(&0))
+        })
     }
 
     fn target(&mut self, statement: &Value, deed: Deed) -> Step<Option<Oid>> {
@@ -241,6 +263,7 @@ impl Walk<'_, '_> {
             deed,
             columns: tree::columns_set(statement),
             skips_rows: false,
+            is_pruned: self.is_pruned(oid, &tree::compared(statement.get("where_clause"))),
         });
         Ok(Some(oid))
     }
@@ -262,6 +285,7 @@ impl Walk<'_, '_> {
             table,
             columns,
             has_rows: tree::has_rows(statement),
+            is_new_row: true,
         });
         if let Some(conflict) = statement.get("on_conflict_clause").filter(|c| !c.is_null()) {
             if conflict.get("infer").is_some_and(|i| !i.is_null()) {
@@ -276,6 +300,7 @@ impl Walk<'_, '_> {
                     deed: Deed::Update,
                     columns: tree::columns_set(conflict),
                     skips_rows: false,
+                    is_pruned: false,
                 });
             }
             self.visit(conflict, &inner)?;
@@ -288,7 +313,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The columns that rows without a column list fill: the first so many.
+    /// The columns that rows without a column list fill: as many as they have values, from the first.
     fn leading_columns(&self, table: Oid, statement: &Value) -> Option<Vec<String>> {
         let select = tree::find_key(statement.get("select_stmt")?, "SelectStmt")?;
         let lists = select.get("values_lists")?.as_array()?;
@@ -344,6 +369,7 @@ impl Walk<'_, '_> {
             table,
             columns: Some(columns),
             has_rows: false,
+            is_new_row: false,
         });
     }
 
@@ -392,6 +418,7 @@ impl Walk<'_, '_> {
                 table,
                 columns: given.or_else(|| self.first_columns(table, action)),
                 has_rows: false,
+                is_new_row: true,
             });
             Deed::Insert
         } else if is(CmdType::CmdUpdate) {
@@ -409,6 +436,7 @@ impl Walk<'_, '_> {
             deed,
             columns,
             skips_rows: false,
+            is_pruned: false,
         });
     }
 
@@ -437,10 +465,14 @@ impl Walk<'_, '_> {
         if stage == Stage::Rewritten {
             return;
         }
-        for one in &uses {
-            if one.deed != Deed::Insert {
-                plan::planned(act, one.oid, one.mode, one.with_children, "is read", 0);
+        for one in uses.iter().filter(|one| one.deed != Deed::Insert) {
+            if one.is_pruned && one.with_children {
+                plan::planned(act, one.oid, one.mode, false, "is read", 0);
             }
+            // Constants in WHERE may leave partitions out (prune_append_rel_partitions): which, the bounds tell.
+            act.possibly(one.is_pruned, |act| {
+                plan::planned(act, one.oid, one.mode, one.with_children, "is read", 0);
+            });
         }
         for table in arbiters {
             plan::indexes(act, table, RowExclusive, "may tell which rows conflict");
@@ -448,18 +480,25 @@ impl Walk<'_, '_> {
         if stage == Stage::Planned {
             return;
         }
+        let mut read = uses.iter().filter(|one| one.deed != Deed::Insert);
+        let may_have_no_rows = read.any(|one| execute::looks_empty(act, one.oid));
+        let has_rows = |table: Oid| inserts.iter().any(|i| i.table == table && i.has_rows);
         for one in &uses {
             if one.deed != Deed::Insert && !one.skips_rows {
                 execute::meets_locked_rows(act, one.oid, one.with_children, 0);
             }
+            let is_certain = one.deed == Deed::Insert && has_rows(one.oid);
+            act.may_have_no_rows = may_have_no_rows && !is_certain;
             execute::executed(act, one.oid, one.deed, &one.columns);
         }
-        for insert in inserts {
+        act.may_have_no_rows = may_have_no_rows;
+        for insert in &inserts {
             if insert.has_rows {
                 execute::goes_to_a_partition(act, insert.table);
             }
-            execute::defaults(act, &insert);
+            execute::defaults(act, insert);
         }
+        act.may_have_no_rows = false;
     }
 }
 
@@ -518,6 +557,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
             table,
             columns: Some(columns),
             has_rows: false,
+            is_new_row: true,
         },
     );
     Ok(())
