@@ -306,6 +306,8 @@ pub enum GateFormat {
     Sarif,
     /// GitLab code quality.
     Gitlab,
+    /// Markdown, for the comment of a pull request.
+    Markdown,
 }
 
 /// `pgguard explain`

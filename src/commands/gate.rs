@@ -453,6 +453,7 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
         GateFormat::Junit => (Form::Marked, report::gate_junit(&views)?),
         GateFormat::Sarif => (Form::Json, report::gate_sarif(&views)),
         GateFormat::Gitlab => (Form::Json, report::gate_gitlab(&views)),
+        GateFormat::Markdown => (Form::Lines, each(&views, report::gate_markdown)),
     };
     door::print(form, &text)?;
     if args.format == GateFormat::Text && views.len() > 1 {
@@ -487,7 +488,7 @@ fn json(views: &[GateView], answer: Answer) -> String {
 /// Annotations on standard output, and the step's summary where the runner names a file for it.
 fn github(views: &[GateView]) -> Result<String> {
     if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-        let summary = Form::Lines.made_safe(&each(views, report::gate_github_summary));
+        let summary = Form::Lines.made_safe(&each(views, report::gate_markdown));
         door::file::append(path.as_ref(), summary.as_bytes()).map_err(|error| Error::File {
             what: "write",
             path: path.to_string_lossy().into_owned(),

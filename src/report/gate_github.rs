@@ -1,6 +1,6 @@
-//! A gate's answer as GitHub Actions shows it: annotations next to the lines, and a step summary.
+//! A gate's answer as GitHub Actions shows it: annotations next to the lines. The step summary is `gate_markdown`.
 
-use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
+use super::gate_findings::{Finding, GateView, Level, findings};
 use crate::model::Answer;
 use crate::safe::printable;
 use std::fmt::Write as _;
@@ -62,64 +62,4 @@ fn data(text: &str) -> String {
 
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// The step summary, for the file that `$GITHUB_STEP_SUMMARY` names: Markdown.
-#[must_use]
-pub fn gate_github_summary(view: &GateView) -> String {
-    let mut out = format!(
-        "### pgguard: {}\n\n{}, looked at {}\n\n",
-        view.verdict.answer.headline(),
-        markdown(&printable(view.database)),
-        view.taken_at
-            .with_timezone(&view.zone)
-            .format("%Y-%m-%d %H:%M:%S %:z"),
-    );
-    if !view.footprint.statements.is_empty() {
-        out += "| Line | Statement | Answer |\n|---|---|---|\n";
-    }
-    for index in 0..view.footprint.statements.len() {
-        if let Some(place) = super::gate_findings::place(view.footprint, index) {
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} |",
-                markdown(&place.shown()),
-                markdown(&place.sql),
-                answer_on(view.verdict, index).headline()
-            );
-        }
-    }
-    for finding in findings(view) {
-        let place = match finding.place.as_ref().map(Place::shown) {
-            Some(place) if !place.is_empty() => format!("{} ", markdown(&place)),
-            _ => String::new(),
-        };
-        let _ = write!(out, "\n**{place}{}**\n\n", markdown(&finding.title));
-        for (label, text) in &finding.facts {
-            let label = if label.is_empty() { "…" } else { label };
-            let _ = writeln!(out, "- {label}: {}", markdown(text));
-        }
-        for text in &finding.advice {
-            let _ = writeln!(out, "- do: {}", markdown(text));
-        }
-    }
-    out
-}
-
-/// Text in which nothing is Markdown or HTML.
-fn markdown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '|' | '#' | '~' | '@' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -222,6 +222,7 @@ fn every_form_tells_the_same_answer() {
         ("junit", "<failure"),
         ("sarif", "\"level\": \"error\""),
         ("gitlab", "\"check_name\""),
+        ("markdown", "### pgguard: WOULD BLOCK"),
     ] {
         let told = gate(&shop, ADD_COLUMN, &["--format", form]);
         assert_eq!(told.status, 1, "{told}");

@@ -292,9 +292,13 @@ fn github_annotates_the_lines_and_escapes_what_is_special_there() {
         "gate_github",
         with(&verdict(), &footprint(), report::gate_github)
     );
+}
+
+#[test]
+fn markdown_has_a_table_of_the_statements_and_no_markup_of_others() {
     insta::assert_snapshot!(
-        "gate_github_summary",
-        with(&verdict(), &footprint(), report::gate_github_summary)
+        "gate_markdown",
+        with(&verdict(), &footprint(), report::gate_markdown)
     );
 }
 

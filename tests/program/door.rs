@@ -176,7 +176,9 @@ fn no_text_of_the_server_leaves_raw_in_any_command_or_form() {
         commands.push(vec!["explain", "--format", format, broken]);
         commands.push(vec!["backups", "--format", format, "--history", history]);
     }
-    for format in ["text", "json", "github", "junit", "sarif", "gitlab"] {
+    for format in [
+        "text", "json", "github", "junit", "sarif", "gitlab", "markdown",
+    ] {
         commands.push(vec!["gate", "--format", format, file]);
         commands.push(vec!["gate", "--format", format, broken]);
         commands.push(vec!["gate", "--format", format]);

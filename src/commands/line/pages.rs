@@ -104,7 +104,10 @@ pub const PAGES: &[Page] = &[
         first: &[
             ("wait", "Wait up to this long until it is clear"),
             TOOL,
-            ("format", "text, json, github, junit, sarif or gitlab"),
+            (
+                "format",
+                "text, json, github, junit, sarif, gitlab or markdown",
+            ),
             DATABASE,
             ("target", "A further server: NAME=URL; may be given often"),
         ],
