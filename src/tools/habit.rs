@@ -1,6 +1,7 @@
 //! Ways of their own in which the files of a tool say how they run.
 
 use super::TransactionHabit::{self, PerMessage, PerScript, PerStatement};
+use super::comment::has_comment;
 use super::layout::{File, Layout};
 
 /// sqlx: the file begins with `-- no-transaction`.
@@ -29,4 +30,13 @@ pub fn flyway(layout: &Layout, file: &File) -> Option<TransactionHabit> {
     } else {
         PerScript
     })
+}
+
+/// bun: `.tx.up.sql` is one transaction; else each part between two lines `--bun:split` is a message
+/// (migrate/migration.go, `Exec`).
+pub fn bun(_: &Layout, file: &File) -> Option<TransactionHabit> {
+    if file.name.ends_with(".tx.up.sql") {
+        return Some(PerScript);
+    }
+    has_comment(&file.text, "bun:split").then_some(PerStatement)
 }

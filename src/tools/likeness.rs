@@ -154,3 +154,16 @@ pub fn supabase(layout: &Layout) -> Likeness {
         _ => No,
     }
 }
+
+/// bun.
+pub fn bun(layout: &Layout) -> Likeness {
+    let in_transactions = layout
+        .files
+        .iter()
+        .any(|file| file.name.ends_with(".tx.up.sql"));
+    match any(layout, name::bun) {
+        true if in_transactions || says(layout, "bun:split") => Marked,
+        true if layout.project_uses("uptrace/bun") => Possible,
+        _ => No,
+    }
+}

@@ -182,6 +182,15 @@ pub fn supabase(name: &str) -> Option<Named> {
         .then(|| by_number(digits, name))?
 }
 
+/// `<14 digits>_<name>.up.sql` or `.tx.up.sql`, and code without the `.up`; recorded by the digits (bun,
+/// migrate/migrations.go).
+pub fn bun(name: &str) -> Option<Named> {
+    let (digits, rest) = leading(name.rsplit('/').next()?)?;
+    let stem = rest.strip_prefix('_')?.strip_suffix(".sql")?;
+    let is_up = stem.ends_with(".up") || !stem.contains('.');
+    (digits.len() == 14 && is_up).then(|| by_text(digits, digits))?
+}
+
 /// `<number>_<name>.sql`, by number where both have one (sql-migrate, migrate.go); recorded by the whole name.
 pub fn sql_migrate(name: &str) -> Option<Named> {
     (name.ends_with(".sql") && !name.contains('/')).then_some(())?;

@@ -485,6 +485,25 @@ pub static TOOLS: &[Tool] = &[
         ..TOOL
     },
     Tool {
+        name: "bun",
+        version_table: Some("bun_migrations"),
+        lock_table: Some("bun_migration_locks"),
+        habit: PerMessage,
+        folder: Some(Folder {
+            expects: "<14 digits>_<name>.up.sql or .tx.up.sql",
+            recognised: likeness::bun,
+            files: Files::Named(name::bun),
+            own_habit: Some(habit::bun),
+            code: &["go"],
+            books: listed(
+                &["name", "group_id", "migrated_at"],
+                "SELECT name, true, NULL::text FROM {table}",
+            ),
+            ..FILES
+        }),
+        ..TOOL
+    },
+    Tool {
         name: "sql-migrate",
         version_table: Some("gorp_migrations"),
         keeps_together: Some(("+migrate statementbegin", "+migrate statementend")),

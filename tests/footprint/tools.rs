@@ -489,6 +489,12 @@ fn every_version_query_runs_on_the_table_that_its_tool_makes() {
             vec!["2", "10"],
         ),
         (
+            "bun",
+            "bun_migrations (id bigserial, name varchar, group_id bigint, migrated_at timestamptz)",
+            "(name, group_id) VALUES ('20240101000000', 1)",
+            vec!["20240201000000", "20240301000000", "20240401000000"],
+        ),
+        (
             "golang-migrate",
             "schema_migrations (version bigint, dirty boolean)",
             "VALUES (2, true)",

@@ -79,6 +79,16 @@ fn each_layout_is_recognised_ordered_and_run_as_its_tool_does() {
             ],
         ),
         (
+            "bun",
+            "bun",
+            vec![
+                "20240101000000 | 20240101000000_orders.tx.up.sql | PerScript | 1 from 1:CREATE",
+                "20240201000000 | 20240201000000_index.up.sql | PerStatement | 2 from 1:SET",
+                "20240301000000 | 20240301000000_total.up.sql | PerMessage | 1 from 1:ALTER",
+                "20240401000000 | 20240401000000_backfill.go | PerMessage | 0 from code",
+            ],
+        ),
+        (
             "diesel",
             "diesel",
             vec![
