@@ -138,6 +138,8 @@ pub enum BackupTool {
     /// WAL-G
     #[serde(rename = "wal_g")]
     WalG,
+    /// pg_probackup
+    PgProbackup,
     /// Something that called `pg_backup_start`.
     LowLevelApi,
 }
@@ -153,6 +155,7 @@ impl BackupTool {
             Self::PgBackRest => "pgBackRest",
             Self::Barman => "Barman",
             Self::WalG => "WAL-G",
+            Self::PgProbackup => "pg_probackup",
             Self::LowLevelApi => "low-level backup API",
         }
     }

@@ -342,7 +342,7 @@ fn dumpall_alone(group: &Group<'_>) -> Option<Found> {
 /// Programs that copy files between `pg_backup_start` and `pg_backup_stop` and hold a session open meanwhile:
 /// how the program is told, which one, how sure.
 type LowLevel = (fn(&Backend) -> bool, BackupTool, &'static str);
-const LOW_LEVEL: [LowLevel; 4] = [
+const LOW_LEVEL: [LowLevel; 5] = [
     (
         |b| b.application_name.starts_with("pgBackRest"),
         BackupTool::PgBackRest,
@@ -365,6 +365,15 @@ const LOW_LEVEL: [LowLevel; 4] = [
         },
         BackupTool::WalG,
         "starts the backup in WAL-G's words",
+    ),
+    // Its src/backup.c, `pg_start_backup`; Google's Cloud SQL has the same words.
+    (
+        |b| {
+            b.query.starts_with("SELECT pg_catalog.pg_backup_start($1, $2)")
+                && b.usename.as_deref() != Some("cloudsqladmin")
+        },
+        BackupTool::PgProbackup,
+        "starts the backup in pg_probackup's words",
     ),
 ];
 

@@ -420,3 +420,24 @@ fn parallel_workers_never_block_their_leader() {
     assert!(WaitGraph::of(&scene.0).roots().is_empty());
     assert_eq!(understand(&scene.0).len(), 1);
 }
+
+#[test]
+fn a_backup_of_files_is_named_by_its_program() {
+    let wal_g = "select timeline, lsn, pg_walfile_name_offset(lsn), pg_is_in_recovery() from pg_backup_start($1, $2)";
+    let probackup = "SELECT pg_catalog.pg_backup_start($1, $2)";
+    for (name, user, query, tool, certainty) in [
+        ("pgBackRest [backup]", "app", "select pg_backup_start('x')", "pgBackRest", Certainty::Likely),
+        ("barman", "app", "SELECT pg_backup_start('x')", "Barman", Certainty::Likely),
+        ("", "app", wal_g, "WAL-G", Certainty::Likely),
+        ("", "app", probackup, "pg_probackup", Certainty::Likely),
+        ("", "cloudsqladmin", probackup, "low-level backup API", Certainty::Possible),
+        ("psql", "app", "select pg_backup_start('x')", "low-level backup API", Certainty::Possible),
+    ] {
+        let scene = Scene::new().client(10, Idle, query).with(|b| {
+            b.application_name = name.into();
+            b.usename = Some(user.into());
+        });
+        let expected = (Role::Backup, certainty, Some(tool.to_owned()));
+        assert_eq!(role(scene, 10), expected, "{name} {query}");
+    }
+}
