@@ -118,9 +118,7 @@ fn known(act: &mut Act, node: &N) -> Step {
             extension::update(act, &s.extname);
             Ok(())
         }
-        N::AlterExtensionContentsStmt(_) => {
-            opaque(act, "which members of the extension are locked is unknown")
-        }
+        N::AlterExtensionContentsStmt(s) => comment::member(act, s),
         N::CreateSubscriptionStmt(s) if connects(&s.options) => opaque(
             act,
             "it makes a slot on the publisher, which waits for the transactions there",

@@ -5,7 +5,7 @@ use crate::migration::footprint::world::Object;
 use crate::migration::footprint::{drop, names};
 use crate::model::{LockMode, Oid, RelationKind, class};
 use pg_query::protobuf;
-use pg_query::protobuf::{CommentStmt, DropBehavior, GrantStmt, Node, ObjectType};
+use pg_query::protobuf::{AlterExtensionContentsStmt, CommentStmt, DropBehavior, GrantStmt, Node, ObjectType};
 
 use LockMode::{AccessExclusive, AccessShare, ShareUpdateExclusive};
 
@@ -47,6 +47,23 @@ pub fn comment(act: &mut Act, objtype: i32, object: Option<&Node>) -> Step {
 /// `COMMENT ON …`
 pub fn comment_on(act: &mut Act, statement: &CommentStmt) -> Step {
     comment(act, statement.objtype, statement.object.as_deref())
+}
+
+/// `ALTER EXTENSION … ADD` and `DROP` (`ExecAlterExtensionContentsStmt`, extension.c).
+pub fn member(act: &mut Act, statement: &AlterExtensionContentsStmt) -> Step {
+    let parts = statement.object.as_deref().map(names::strings);
+    match object_type(statement.objtype) {
+        ObjectType::ObjectTable
+        | ObjectType::ObjectView
+        | ObjectType::ObjectMatview
+        | ObjectType::ObjectSequence
+        | ObjectType::ObjectForeignTable => {
+            let oid = act.resolve(&names::range_var(&parts.unwrap_or_default()))?;
+            act.lock(oid, ShareUpdateExclusive, "joins or leaves the extension");
+        }
+        _ => act.opaque("which object of the extension is locked is unknown"),
+    }
+    Ok(())
 }
 
 /// `GRANT`, `REVOKE` on tables and sequences: no lock before 18, ACCESS SHARE since
