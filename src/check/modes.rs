@@ -37,7 +37,7 @@ pub struct Mode {
 }
 
 /// All questions; the first is asked when none is named.
-pub const MODES: [Mode; 9] = [
+pub const MODES: [Mode; 10] = [
     Mode {
         name: "lock-wait",
         judges: "how long the longest wait for a lock has lasted",
@@ -69,6 +69,14 @@ pub const MODES: [Mode; 9] = [
         warning: "1h",
         critical: "6h",
         answer: transactions::oldest,
+    },
+    Mode {
+        name: "prepared-transactions",
+        judges: "how long ago the oldest transaction was prepared that is still neither committed nor rolled back",
+        needs: Needs::Look,
+        warning: "5m",
+        critical: "1h",
+        answer: transactions::prepared,
     },
     Mode {
         name: "backup-running",

@@ -125,6 +125,38 @@ pub fn oldest(sight: &Sight<'_>) -> Answer {
     sight.answer_despite_hidden(value, text, details, figures)
 }
 
+/// The oldest prepared transaction: no process has it, so it ends only when its coordinator, or a person, ends it.
+/// `pg_prepared_xacts` hides nothing from any role.
+pub fn prepared(sight: &Sight<'_>) -> Answer {
+    let mut all: Vec<(TimeDelta, Party)> = sight
+        .snapshot
+        .prepared
+        .iter()
+        .filter(|xact| sight.judges_database(Some(&xact.database)))
+        .map(|xact| {
+            let party = Party::Prepared(xact.gid.clone());
+            (sight.words.age(xact.prepared), party)
+        })
+        .collect();
+    all.sort_by(|a, b| b.cmp(a));
+    let value = all.first().map_or(0.0, |(age, _)| seconds(*age));
+    let line = |(age, party): &(TimeDelta, Party)| {
+        format!("open for {}: {}", span(*age), sight.words.party(party))
+    };
+    Answer {
+        state: sight.judgement.thresholds.state_of(value),
+        text: all.first().map_or_else(
+            || "no transaction is prepared".to_owned(),
+            |oldest| format!("{} {}", many(all.len(), "prepared transaction"), line(oldest)),
+        ),
+        details: all.iter().take(10).map(line).collect(),
+        figures: vec![
+            sight.judged("oldest_prepared", value, Unit::Seconds),
+            Figure::count("prepared", all.len()),
+        ],
+    }
+}
+
 /// Whose snapshot keeps vacuum from cleaning: the oldest `backend_xmin` of a client, which every role may
 /// see. Transaction ids wrap: older is what is behind in a circle (`TransactionIdPrecedes`, transam.c).
 fn pins_xmin(sight: &Sight<'_>) -> Option<Pid> {

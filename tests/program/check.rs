@@ -32,6 +32,7 @@ fn every_mode_that_needs_nothing_else_is_quiet_on_a_quiet_server() {
         "blocked",
         "idle-in-transaction",
         "oldest-transaction",
+        "prepared-transactions",
         "backup-running",
         "backup-overtime",
         "zombie-migrations",
@@ -173,6 +174,13 @@ fn a_prepared_transaction_is_the_oldest_although_it_has_no_process() {
         oldest.stdout.contains("prepared transaction \"order ¦ 7\""),
         "{oldest}"
     );
+    let left = check(
+        &shop.url(),
+        &[&["-m", "prepared-transactions", "-c", "0"][..], &only].concat(),
+    );
+    assert_eq!(left.status, 2, "{left}");
+    assert!(left.stdout.contains("1 prepared transaction open for"), "{left}");
+    assert!(left.stdout.contains("\"order ¦ 7\""), "{left}");
     coordinator.exec("ROLLBACK PREPARED 'order | 7'");
 }
 

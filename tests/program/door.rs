@@ -221,6 +221,7 @@ fn no_text_of_the_server_leaves_raw_in_any_command_or_form() {
         "blocked",
         "idle-in-transaction",
         "oldest-transaction",
+        "prepared-transactions",
         "backup-running",
         "backup-overtime",
         "backup-missing",
