@@ -61,6 +61,12 @@ pub enum Command {
     Kill(KillArgs),
     /// Past backup runs, the running one, the next one.
     Backups(BackupsArgs),
+    /// Which migration tools are known, and what of each.
+    Tools {
+        /// Output form.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// A throw-away server, a real backup, a real migration.
     Demo(DemoArgs),
     /// Print the completions for a shell.

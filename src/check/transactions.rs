@@ -147,7 +147,13 @@ pub fn prepared(sight: &Sight<'_>) -> Answer {
         state: sight.judgement.thresholds.state_of(value),
         text: all.first().map_or_else(
             || "no transaction is prepared".to_owned(),
-            |oldest| format!("{} {}", many(all.len(), "prepared transaction"), line(oldest)),
+            |oldest| {
+                format!(
+                    "{} {}",
+                    many(all.len(), "prepared transaction"),
+                    line(oldest)
+                )
+            },
         ),
         details: all.iter().take(10).map(line).collect(),
         figures: vec![

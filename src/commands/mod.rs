@@ -11,6 +11,7 @@ pub mod line;
 mod screen;
 mod status;
 mod stop;
+mod tools;
 mod watch;
 
 pub use block_on::block_on;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Check(_) => Ok(check::main()),
         Command::Kill(args) => kill::run(args, color).await,
         Command::Backups(args) => backups::run(args, color).await,
+        Command::Tools { format } => tools::run(format),
         Command::Demo(args) => demo::run(args, color).await,
         Command::Completions { shell } => line::completions(shell),
         Command::Man { command, folder } => line::man(&command, folder.as_deref()),

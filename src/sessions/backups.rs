@@ -369,7 +369,8 @@ const LOW_LEVEL: [LowLevel; 5] = [
     // Its src/backup.c, `pg_start_backup`; Google's Cloud SQL has the same words.
     (
         |b| {
-            b.query.starts_with("SELECT pg_catalog.pg_backup_start($1, $2)")
+            b.query
+                .starts_with("SELECT pg_catalog.pg_backup_start($1, $2)")
                 && b.usename.as_deref() != Some("cloudsqladmin")
         },
         BackupTool::PgProbackup,

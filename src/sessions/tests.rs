@@ -426,12 +426,36 @@ fn a_backup_of_files_is_named_by_its_program() {
     let wal_g = "select timeline, lsn, pg_walfile_name_offset(lsn), pg_is_in_recovery() from pg_backup_start($1, $2)";
     let probackup = "SELECT pg_catalog.pg_backup_start($1, $2)";
     for (name, user, query, tool, certainty) in [
-        ("pgBackRest [backup]", "app", "select pg_backup_start('x')", "pgBackRest", Certainty::Likely),
-        ("barman", "app", "SELECT pg_backup_start('x')", "Barman", Certainty::Likely),
+        (
+            "pgBackRest [backup]",
+            "app",
+            "select pg_backup_start('x')",
+            "pgBackRest",
+            Certainty::Likely,
+        ),
+        (
+            "barman",
+            "app",
+            "SELECT pg_backup_start('x')",
+            "Barman",
+            Certainty::Likely,
+        ),
         ("", "app", wal_g, "WAL-G", Certainty::Likely),
         ("", "app", probackup, "pg_probackup", Certainty::Likely),
-        ("", "cloudsqladmin", probackup, "low-level backup API", Certainty::Possible),
-        ("psql", "app", "select pg_backup_start('x')", "low-level backup API", Certainty::Possible),
+        (
+            "",
+            "cloudsqladmin",
+            probackup,
+            "low-level backup API",
+            Certainty::Possible,
+        ),
+        (
+            "psql",
+            "app",
+            "select pg_backup_start('x')",
+            "low-level backup API",
+            Certainty::Possible,
+        ),
     ] {
         let scene = Scene::new().client(10, Idle, query).with(|b| {
             b.application_name = name.into();

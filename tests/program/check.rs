@@ -179,7 +179,10 @@ fn a_prepared_transaction_is_the_oldest_although_it_has_no_process() {
         &[&["-m", "prepared-transactions", "-c", "0"][..], &only].concat(),
     );
     assert_eq!(left.status, 2, "{left}");
-    assert!(left.stdout.contains("1 prepared transaction open for"), "{left}");
+    assert!(
+        left.stdout.contains("1 prepared transaction open for"),
+        "{left}"
+    );
     assert!(left.stdout.contains("\"order ¦ 7\""), "{left}");
     coordinator.exec("ROLLBACK PREPARED 'order | 7'");
 }

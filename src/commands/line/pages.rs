@@ -293,6 +293,17 @@ pub const PAGES: &[Page] = &[
         notes: &[],
     },
     Page {
+        path: "tools",
+        first: &[FORMAT],
+        status: WRITTEN,
+        reads: &[],
+        examples: &[("pgguard tools", "Which names --tool takes")],
+        notes: &[
+            "A tool that reads no folder runs code: give pgguard the SQL that it runs, with --tool NAME for its \
+             transactions and locks.",
+        ],
+    },
+    Page {
         path: "demo",
         first: &[
             ("pg", "The server's major version, among those found"),
