@@ -58,7 +58,7 @@ const WRITTEN: &[(&str, &str)] = &[("0", "written"), ("2", "it cannot be written
 pub const PAGES: &[Page] = &[
     Page {
         path: "",
-        first: &[("version", "Print the version")],
+        first: &[],
         status: &[(
             "0 to 3",
             "as the command's own page says; nothing is 0 on doubt",

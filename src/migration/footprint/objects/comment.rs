@@ -5,7 +5,9 @@ use crate::migration::footprint::world::Object;
 use crate::migration::footprint::{drop, names};
 use crate::model::{LockMode, Oid, RelationKind, class};
 use pg_query::protobuf;
-use pg_query::protobuf::{AlterExtensionContentsStmt, CommentStmt, DropBehavior, GrantStmt, Node, ObjectType};
+use pg_query::protobuf::{
+    AlterExtensionContentsStmt, CommentStmt, DropBehavior, GrantStmt, Node, ObjectType,
+};
 
 use LockMode::{AccessExclusive, AccessShare, ShareUpdateExclusive};
 
