@@ -1,271 +1,10 @@
-//! Which command lines start a backup, and what kind of one.
-//!
-//! The programs that make backups do other things too, and far more often: `barman cron` runs each minute. So
-//! one row tells of each program what starts one.
+//! Which command lines start a backup, and what kind of one: what is put before the program is read through.
 
+use super::programs::{Kind, Program, program_name};
 use super::shell::{self, Words};
-use crate::model::BackupTool;
-
-/// What a backup reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Tables, each under a lock: a migration meets it.
-    Logical,
-    /// Files: no migration meets it.
-    Physical,
-}
-
-/// What of a program starts a backup.
-enum Starts {
-    /// Every call, unless it has one of these options: (short ones, long ones).
-    Unless(&'static str, &'static [&'static str]),
-    /// These subcommands of all that it has.
-    With(&'static [&'static str], &'static str),
-}
-
-/// A program: its names, what starts a backup, and which kind.
-type Row = (&'static [&'static str], Starts, Kind);
-
-/// Options of pg_dump and pg_dumpall that leave out all rows of tables: seconds, not hours. Those that only
-/// print something are among them.
-const NO_ROWS: &[&str] = &[
-    "schema-only",
-    "statistics-only",
-    "no-data",
-    "globals-only",
-    "roles-only",
-    "tablespaces-only",
-    "section=pre-data",
-    "section=post-data",
-    "help",
-    "version",
-];
-
-const PROGRAMS: [Row; 12] = [
-    (&["pg_dump"], Starts::Unless("sV?", NO_ROWS), Kind::Logical),
-    (
-        &["pg_dumpall"],
-        Starts::Unless("sgrtV?", NO_ROWS),
-        Kind::Logical,
-    ),
-    (
-        &["pg_basebackup", "barman-cloud-backup"],
-        Starts::Unless("V?", &["help", "version"]),
-        Kind::Physical,
-    ),
-    (
-        &["pgbackrest"],
-        Starts::With(
-            &["backup"],
-            "annotate archive-get archive-push check expire help info manifest repo-get repo-ls \
-             repo-put repo-rm restore server server-ping stanza-create stanza-delete \
-             stanza-upgrade start stop verify version",
-        ),
-        Kind::Physical,
-    ),
-    (
-        &["barman"],
-        Starts::With(
-            &["backup"],
-            "archive-wal check check-backup check-wal-archive config-switch config-update cron \
-             delete diagnose generate-manifest get-wal help keep list-backup list-backups \
-             list-files list-processes list-server list-servers lock-directory-cleanup put-wal \
-             rebuild-xlogdb receive-wal recover replication-status restore show-backup \
-             show-backups show-server show-servers status switch-wal switch-xlog sync-backup \
-             sync-info sync-wals terminate-process verify verify-backup",
-        ),
-        Kind::Physical,
-    ),
-    (
-        &["wal-g", "wal-g-pg", "wal-e"],
-        Starts::With(
-            &["backup-push", "catchup-push"],
-            "backup-fetch backup-list backup-mark backup-show catchup-fetch catchup-list copy \
-             daemon delete flags help pgbackrest st wal-fetch wal-prefetch wal-purge wal-push \
-             wal-receive wal-restore wal-show wal-verify",
-        ),
-        Kind::Physical,
-    ),
-    (
-        &["pg_probackup"],
-        Starts::With(
-            &["backup", "catchup"],
-            "add-instance archive-get archive-push checkdb del-instance delete help init merge \
-             restore set-backup set-config show show-config validate version",
-        ),
-        Kind::Physical,
-    ),
-    (
-        &["pg_rman"],
-        Starts::With(&["backup"], "delete init purge restore show validate"),
-        Kind::Physical,
-    ),
-    (
-        &["pgmoneta-cli"],
-        Starts::With(
-            &["backup"],
-            "annotate archive clear compress conf decompress decrypt delete encrypt expunge info \
-             list-backup ping restore retain shutdown status verify",
-        ),
-        Kind::Physical,
-    ),
-    (
-        &["pg_back"],
-        Starts::Unless(
-            "VhL",
-            &[
-                "convert-legacy-config",
-                "decrypt",
-                "download",
-                "help",
-                "list-remote",
-                "print-default-config",
-                "version",
-            ],
-        ),
-        Kind::Logical,
-    ),
-    (
-        &[
-            "autopostgresqlbackup",
-            "pg_backup.sh",
-            "pg_backup_rotated.sh",
-        ],
-        Starts::Unless("hV", &["help", "version"]),
-        Kind::Logical,
-    ),
-    (
-        &["pgguard"],
-        Starts::With(&["record"], "export import init"),
-        Kind::Logical,
-    ),
-];
-
-/// Short options of pg_dump and pg_dumpall that take a value: what follows in their word is no option.
-const VALUED: &str = "deEfFhjlnNpStTUZ";
-
-/// A program that runs another one: its names, its short options with a value, its words before the command.
-type Wrapper = (&'static [&'static str], &'static str, usize);
-
-const WRAPPERS: [Wrapper; 13] = [
-    (
-        &[
-            "nohup",
-            "setsid",
-            "exec",
-            "time",
-            "eatmydata",
-            "chronic",
-            "cronic",
-            "run-one",
-            "command",
-            "!",
-            "if",
-            "then",
-            "else",
-            "elif",
-            "do",
-            "while",
-            "until",
-            "{",
-            "busybox",
-            "faketime",
-            "unbuffer",
-        ],
-        "",
-        0,
-    ),
-    (&["nice"], "n", 0),
-    (&["ionice"], "cnpPu", 0),
-    (&["timeout", "gtimeout"], "ks", 1),
-    (
-        &[
-            "chrt",
-            "taskset",
-            "chroot",
-            "envdir",
-            "gosu",
-            "su-exec",
-            "setuidgid",
-        ],
-        "",
-        1,
-    ),
-    (&["flock"], "wE", 1),
-    (&["env"], "uCS", 0),
-    (&["sudo", "doas"], "ugUpCTrtDRh", 0),
-    (&["chpst"], "uUbemdoplfct/", 0),
-    (&["xargs"], "nPILdEsa", 0),
-    (&["stdbuf"], "ioe", 0),
-    (&["systemd-run"], "pEuHMCG", 0),
-    (
-        &[
-            "systemd-cat",
-            "systemd-inhibit",
-            "cgexec",
-            "trickle",
-            "cpulimit",
-            "lockrun",
-        ],
-        "tpgudlL",
-        0,
-    ),
-];
-
-/// Long options with a value in the next word.
-const VALUED_LONG: [&str; 18] = [
-    "user",
-    "group",
-    "adjustment",
-    "class",
-    "classdata",
-    "kill-after",
-    "signal",
-    "wait",
-    "timeout",
-    "unset",
-    "chdir",
-    "host",
-    "property",
-    "unit",
-    "setenv",
-    "name",
-    "network",
-    "env-file",
-];
-
-const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "rbash"];
-
-/// ssh's short options with a value.
-const SSH: &str = "bcDEeFIiJLlmOopQRSWwBP";
-
-/// Programs that run a command elsewhere, once a word says so.
-const CONTAINERS: [&str; 8] = [
-    "docker",
-    "podman",
-    "nerdctl",
-    "docker-compose",
-    "podman-compose",
-    "kubectl",
-    "oc",
-    "lxc",
-];
-
-/// Their options with a value; `-i` and `-t` have none.
-const CONTAINER: &str = "euwvpmhlcnf";
-
-/// Programs that run what stands behind their `--`.
-const BEHIND_DASHES: [&str; 9] = [
-    "runitor",
-    "aws-vault",
-    "op",
-    "doppler",
-    "chamber",
-    "infisical",
-    "tini",
-    "dumb-init",
-    "cronitor",
-];
+use super::wrappers::{
+    BEHIND_DASHES, CONTAINERS, SHELLS, SSH, WRAPPERS, behind_options, in_container, is_cluster,
+};
 
 /// Nobody wraps deeper than this on purpose.
 const DEEPEST: usize = 12;
@@ -313,39 +52,6 @@ pub fn started_by_sql(sql: &str) -> Option<Kind> {
     strongest(programs)
 }
 
-/// A program's name without its folder and its version: `/opt/pg_probackup-16`.
-#[must_use]
-pub fn program_name(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    match name.rsplit_once('-') {
-        Some((program, version)) if version.chars().all(|c| c.is_ascii_digit() || c == '.') => {
-            program
-        }
-        _ => name,
-    }
-}
-
-/// Whether a program is known to make backups.
-#[must_use]
-pub fn is_backup_program(name: &str) -> bool {
-    PROGRAMS.iter().any(|(names, ..)| names.contains(&name)) && name != "pgguard"
-}
-
-/// The kind of a program's backups; of one that is not known: the one that a migration meets.
-#[must_use]
-pub fn kind_of(program: &str) -> Kind {
-    // As a session calls itself: `pgBackRest`, `WAL-G`.
-    let name = program.to_ascii_lowercase();
-    let row = PROGRAMS
-        .iter()
-        .find(|(names, ..)| names.contains(&name.as_str()));
-    match row {
-        Some((.., kind)) => *kind,
-        None if program == BackupTool::LowLevelApi.word() => Kind::Physical,
-        None => Kind::Logical,
-    }
-}
-
 fn strongest(kinds: impl Iterator<Item = Kind>) -> Option<Kind> {
     kinds.min_by_key(|kind| *kind as u8)
 }
@@ -357,12 +63,6 @@ fn of_text(text: &str, depth: usize) -> Option<Kind> {
 
 fn is_one(names: &[&str], word: &str) -> bool {
     names.contains(&program_name(word))
-}
-
-/// Whether a word holds this short option: `-c`, `-lc`.
-fn is_cluster(word: &str, option: char) -> bool {
-    let letters = word.strip_prefix('-');
-    letters.is_some_and(|l| !l.starts_with('-') && l.contains(option))
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -379,18 +79,21 @@ fn of_words(words: &[String], depth: usize) -> Option<Kind> {
     if depth > DEEPEST {
         return None;
     }
-    if let Some((_, starts, kind)) = PROGRAMS.iter().find(|(names, ..)| names.contains(&name)) {
-        return of_program(name, starts, *kind, arguments, depth);
+    if let Some(program) = Program::named(name) {
+        return program.started_by(arguments).map(|kind| match name {
+            // Whatever `pgguard backups record` is wrapped around is a backup.
+            "pgguard" => behind_dashes(arguments, depth).unwrap_or(kind),
+            _ => kind,
+        });
     }
     if let Some((_, valued, before)) = WRAPPERS.iter().find(|(names, ..)| names.contains(&name)) {
         let looks_up = name == "command"
             && arguments
                 .first()
                 .is_some_and(|a| is_cluster(a, 'v') || is_cluster(a, 'V'));
-        let rest = behind_options(arguments, valued, *before);
-        // `flock FILE -c 'TEXT'`
-        return match rest {
+        return match behind_options(arguments, valued, *before) {
             _ if looks_up => None,
+            // `flock FILE -c 'TEXT'`
             [c, text, ..] if c == "-c" || c == "--command" => of_text(text, depth + 1),
             rest => of_words(rest, depth + 1),
         };
@@ -400,131 +103,30 @@ fn of_words(words: &[String], depth: usize) -> Option<Kind> {
             let text = arguments.iter().position(|word| is_cluster(word, 'c'))?;
             of_text(arguments.get(text + 1)?, depth + 1)
         }
-        "su" | "runuser" => {
-            let asks = |word: &String| is_cluster(word, 'c') || word == "--command";
-            let text = arguments.iter().position(asks);
-            let inline = arguments.iter().find_map(|a| a.strip_prefix("--command="));
-            match (text.and_then(|at| arguments.get(at + 1)), inline) {
-                (Some(text), _) => of_text(text, depth + 1),
-                (None, Some(text)) => of_text(text, depth + 1),
-                (None, None) => of_words(behind_options(arguments, "ugGs", 0), depth + 1),
-            }
-        }
+        "su" | "runuser" => of_su(arguments, depth),
         "ssh" | "sshpass" | "autossh" => {
             of_text(&behind_options(arguments, SSH, 1).join(" "), depth + 1)
         }
         _ if CONTAINERS.contains(&name) => of_words(in_container(arguments), depth + 1),
-        _ if BEHIND_DASHES.contains(&name) => {
-            let dashes = arguments.iter().position(|word| word == "--")?;
-            of_words(&arguments[dashes + 1..], depth + 1)
-        }
+        _ if BEHIND_DASHES.contains(&name) => behind_dashes(arguments, depth),
         _ => None,
     }
 }
 
-/// The words behind a program's options and so many of its own words.
-fn behind_options<'a>(mut words: &'a [String], valued: &str, mut before: usize) -> &'a [String] {
-    while let Some((word, rest)) = words.split_first() {
-        if word == "--" {
-            return rest.get(before..).unwrap_or_default();
-        }
-        let takes_next = match (word.strip_prefix("--"), word.strip_prefix('-')) {
-            (Some(long), _) => VALUED_LONG.contains(&long),
-            // The last letter of a word takes the next one.
-            (None, Some(letters)) if !letters.is_empty() => letters
-                .find(|c| valued.contains(c))
-                .is_some_and(|at| at + 1 == letters.len()),
-            _ if before > 0 => {
-                before -= 1;
-                false
-            }
-            _ => return words,
-        };
-        let next = if takes_next {
-            rest.get(1..)
-        } else {
-            Some(rest)
-        };
-        words = next.unwrap_or_default();
-        // `flock FILE -c TEXT` is no option of the command's.
-        if before == 0 && words.first().is_some_and(|w| w == "-c") && !valued.contains('c') {
-            return words;
-        }
-    }
-    words
-}
-
-/// What runs in a container: behind `--`, or behind `exec` or `run`, its options and the container's name.
-fn in_container(arguments: &[String]) -> &[String] {
-    if let Some(dashes) = arguments.iter().position(|word| word == "--") {
-        return &arguments[dashes + 1..];
-    }
-    let runs = |word: &String| word == "exec" || word == "run";
-    match arguments.iter().position(runs) {
-        Some(at) => behind_options(&arguments[at + 1..], CONTAINER, 1),
-        None => &[],
+fn of_su(arguments: &[String], depth: usize) -> Option<Kind> {
+    let asks = |word: &String| is_cluster(word, 'c') || word == "--command";
+    let text = arguments.iter().position(asks);
+    let inline = arguments.iter().find_map(|a| a.strip_prefix("--command="));
+    match (text.and_then(|at| arguments.get(at + 1)), inline) {
+        (Some(text), _) => of_text(text, depth + 1),
+        (None, Some(text)) => of_text(text, depth + 1),
+        (None, None) => of_words(behind_options(arguments, "ugGs", 0), depth + 1),
     }
 }
 
-fn of_program(
-    name: &str,
-    starts: &Starts,
-    kind: Kind,
-    arguments: &[String],
-    depth: usize,
-) -> Option<Kind> {
-    match starts {
-        Starts::Unless(short, long) => {
-            let is_other = |word: &String| has_option(word, short, long);
-            // `--section pre-data`
-            let pairs = arguments
-                .windows(2)
-                .map(|pair| format!("{}={}", pair[0], pair[1]));
-            let is_data = arguments.iter().any(|a| a.starts_with("--section=data"))
-                || pairs.clone().any(|pair| pair == "--section=data");
-            let mut all = arguments.iter().cloned().chain(pairs);
-            (is_data || !all.any(|word| is_other(&word))).then_some(kind)
-        }
-        Starts::With(these, others) => {
-            let known = |word: &&String| {
-                these.contains(&word.as_str())
-                    || others.split(' ').any(|other| other == word.as_str())
-            };
-            let first = arguments.iter().find(known)?;
-            if !these.contains(&first.as_str()) {
-                return None;
-            }
-            // Whatever `pgguard backups record` is wrapped around is a backup.
-            let wrapped = || {
-                let dashes = arguments.iter().position(|word| word == "--")?;
-                of_words(&arguments[dashes + 1..], depth + 1)
-            };
-            Some(if name == "pgguard" {
-                wrapped().unwrap_or(kind)
-            } else {
-                kind
-            })
-        }
-    }
-}
-
-/// Whether a word is one of these options: a long one, or a letter among short ones before one with a value.
-fn has_option(word: &str, short: &str, long: &[&str]) -> bool {
-    if let Some(name) = word.strip_prefix("--") {
-        return long.contains(&name);
-    }
-    let Some(letters) = word.strip_prefix('-').filter(|l| !l.contains('=')) else {
-        return false;
-    };
-    for letter in letters.chars() {
-        if short.contains(letter) {
-            return true;
-        }
-        if VALUED.contains(letter) {
-            return false;
-        }
-    }
-    false
+fn behind_dashes(arguments: &[String], depth: usize) -> Option<Kind> {
+    let dashes = arguments.iter().position(|word| word == "--")?;
+    of_words(&arguments[dashes + 1..], depth + 1)
 }
 
 #[cfg(test)]

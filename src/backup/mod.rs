@@ -23,6 +23,8 @@ mod matching;
 mod order;
 mod pace;
 mod physical;
+mod programs;
+mod rhythm;
 mod rows;
 mod run;
 mod sample;
@@ -32,14 +34,13 @@ mod shell;
 mod still;
 mod watcher;
 mod width;
+mod wrappers;
 
-pub use command::{
-    Kind, is_backup_program, kind_of, program_name, started_by, started_by_arguments,
-    started_by_sql,
-};
+pub use command::{started_by, started_by_arguments, started_by_sql};
 pub use copy_text::table_of;
 pub use estimate::{Question, estimate};
 pub use matching::{MOST_RUNS, Similar, key_of};
+pub use programs::{Kind, is_backup_program, kind_of, program_name};
 pub use run::End;
 pub use seen::{Flight, TableSeen};
 pub use still::Mark;

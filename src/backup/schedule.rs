@@ -1,9 +1,10 @@
 //! When the next backup starts: by its scheduler's line, or as past runs began.
 
-use super::command::{Kind, kind_of};
+use super::programs::{Kind, kind_of};
+use super::rhythm::{FEWEST_STARTS, MOST_STARTS, Rhythm, is_multiple};
 use crate::model::{BackupRun, RunKey, RunOutcome};
 use crate::words::clock;
-use chrono::{DateTime, Local, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Local, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use std::collections::BTreeMap;
@@ -39,30 +40,6 @@ pub struct NextBackup {
     /// What it is.
     pub kind: Kind,
 }
-
-/// Fewer past starts tell no rhythm.
-const FEWEST_STARTS: usize = 4;
-
-/// The newest starts that a rhythm is read from.
-const MOST_STARTS: usize = 15;
-
-/// Rhythms that schedulers have: hourly, by six hours, by twelve, daily, weekly.
-const RHYTHMS: [TimeDelta; 5] = [
-    TimeDelta::hours(1),
-    TimeDelta::hours(6),
-    TimeDelta::hours(12),
-    TimeDelta::days(1),
-    TimeDelta::days(7),
-];
-
-/// A start may be as late as this and belong to its time: a scheduler's random delay.
-const LATE: TimeDelta = TimeDelta::minutes(10);
-
-/// The starts of most of the runs must fit the rhythm.
-const MOST: f64 = 0.8;
-
-/// After so many starts that did not come, the rhythm is over.
-const MISSED: i32 = 3;
 
 /// So long a migration takes that nobody said anything of.
 pub const USUAL_MIGRATION: TimeDelta = TimeDelta::minutes(15);
@@ -212,94 +189,10 @@ pub fn no_zone(name: &str) -> String {
     format!("there is no time zone `{name}`; write it as the IANA does, such as Europe/Berlin")
 }
 
-/// How past starts come, by the clock of one time zone.
-#[derive(Debug)]
-struct Rhythm {
-    zone: Tz,
-    every: TimeDelta,
-    /// How many of the spans between two starts fit.
-    fitting: usize,
-    /// Where the last start would be, were it neither early nor late.
-    last: NaiveDateTime,
-    /// How much earlier than that one has come.
-    early: TimeDelta,
-}
-
-impl Rhythm {
-    /// The longest that most of the starts, the newest first, fit.
-    fn of(runs: &[&BackupRun], zone: Tz) -> Option<Self> {
-        let at: Vec<NaiveDateTime> = runs
-            .iter()
-            .map(|run| run.started.with_timezone(&zone).naive_local())
-            .collect();
-        let spans: Vec<TimeDelta> = at.windows(2).map(|pair| pair[0] - pair[1]).collect();
-        let (every, fitting) = RHYTHMS.into_iter().rev().find_map(|every| {
-            let fits = |span: &&TimeDelta| is_multiple(**span, every, LATE);
-            let fitting = spans.iter().filter(fits).count();
-            (fitting as f64 >= MOST * spans.len() as f64).then_some((every, fitting))
-        })?;
-        // Late starts are late by chance: the middle one tells the time.
-        let mut off: Vec<TimeDelta> = at
-            .iter()
-            .map(|start| off_by(*start - at[0], every))
-            .filter(|off| off.abs() <= LATE)
-            .collect();
-        off.sort();
-        let middle = off[off.len() / 2];
-        Some(Self {
-            zone,
-            every,
-            fitting,
-            last: at[0] + middle,
-            early: middle - off[0],
-        })
-    }
-
-    /// The next start; `None`: too many did not come.
-    fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut starts = self.last;
-        // The last one itself may be the one that is awaited: it came early.
-        for _ in 0..=MISSED {
-            let at = on_the_clock(self.zone, starts);
-            if at > now - LATE {
-                return Some(at);
-            }
-            starts += self.every;
-        }
-        None
-    }
-}
-
-/// When a clock shows this: for the first time where it does so twice, an hour later where it never does.
-fn on_the_clock(zone: Tz, shown: NaiveDateTime) -> DateTime<Utc> {
-    zone.from_local_datetime(&shown)
-        .earliest()
-        .or_else(|| {
-            let later = zone.from_local_datetime(&(shown + TimeDelta::hours(1)));
-            later.earliest()
-        })
-        .map_or_else(|| shown.and_utc(), |at| at.to_utc())
-}
-
 /// A span as people write it: `15m`, `1h 30m`.
 fn brief(span: TimeDelta) -> String {
     let minutes = span.num_minutes().unsigned_abs();
     humantime::format_duration(Duration::from_secs(60 * minutes)).to_string()
-}
-
-/// How far a span is from the nearest multiple of a rhythm.
-fn off_by(span: TimeDelta, rhythm: TimeDelta) -> TimeDelta {
-    let (span, rhythm) = (span.num_seconds(), rhythm.num_seconds());
-    let over = span.rem_euclid(rhythm);
-    TimeDelta::seconds(if over > rhythm / 2 {
-        over - rhythm
-    } else {
-        over
-    })
-}
-
-fn is_multiple(span: TimeDelta, rhythm: TimeDelta, tolerance: TimeDelta) -> bool {
-    span.abs() + tolerance >= rhythm && off_by(span, rhythm).abs() <= tolerance
 }
 
 /// The middle duration of the complete runs.

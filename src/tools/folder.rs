@@ -1,10 +1,10 @@
 //! What the folder of a tool looks like, how its files run, and how its version table says what is applied.
 
-use super::TransactionHabit;
 use super::layout::{File, Layout};
 use super::likeness::Likeness;
 use super::list::Listed;
 use super::name::Named;
+use super::sending::TransactionHabit;
 use crate::Result;
 
 /// The migrations of a tool that keeps them as files that can be read.
@@ -30,6 +30,19 @@ pub struct Folder {
     /// How the version table says what is applied.
     pub books: Books,
 }
+
+/// What most folders have in common: one migration a file, all of it.
+pub(super) const FILES: Folder = Folder {
+    expects: "",
+    recognised: |_| Likeness::None,
+    files: Files::Changesets,
+    marks: Marks::WHOLE,
+    opt_out: None,
+    own_habit: None,
+    runs_alone: false,
+    code: &[],
+    books: listed(&[], ""),
+};
 
 /// Which files are migrations, and in which order.
 #[derive(Debug)]

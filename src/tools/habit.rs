@@ -1,8 +1,8 @@
 //! Ways of their own in which the files of a tool say how they run.
 
-use super::TransactionHabit::{self, PerMessage, PerScript, PerStatement};
 use super::comment::has_comment;
 use super::layout::{File, Layout};
+use super::sending::TransactionHabit::{self, PerMessage, PerScript, PerStatement};
 
 /// sqlx: the file begins with `-- no-transaction`.
 pub fn sqlx(_: &Layout, file: &File) -> Option<TransactionHabit> {

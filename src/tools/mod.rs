@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `table.rs` | the rows |
-//! | `folder.rs` | the words of a row on a folder of files and on the version table |
+//! | `tool.rs`, `sending.rs`, `folder.rs` | the words of a row: the tool; how it sends; its folder and its version table |
 //! | `likeness.rs`, `name.rs`, `list.rs`, `habit.rs` | its functions: whose folder it is, which file is which migration, in which order, how it runs |
 //! | `layout.rs`, `comment.rs` | what those functions look at |
 //! | `key.rs` | advisory keys |
@@ -21,87 +21,19 @@ pub mod layout;
 mod likeness;
 mod list;
 pub mod name;
+mod sending;
 mod table;
+mod tool;
 
 pub use folder::Folder;
 pub use key::{Key, bigint_key, crc32};
 pub use likeness::Likeness;
+pub use sending::{Reading, TransactionHabit};
 pub use table::TOOLS;
+pub use tool::Tool;
 
-use crate::model::{LockMode, RelationName};
+use crate::model::RelationName;
 use crate::{Error, Result};
-
-/// How the program that runs a script opens transactions around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionHabit {
-    /// Each statement by itself, unless the script says BEGIN: psql. Each script is a session of its own.
-    PerStatement,
-    /// The script is one message to the server: an implicit transaction if it holds more than one statement
-    /// (golang-migrate, postgrator, Prisma, and the scripts that sqlx runs without a transaction).
-    PerMessage,
-    /// One around each script: psql -1, and most migration tools.
-    PerScript,
-    /// One around all scripts of the run: Alembic, knex, node-pg-migrate.
-    WholeRun,
-}
-
-/// What reads a script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reading {
-    /// psql: backslash commands, data after COPY.
-    #[default]
-    Psql,
-    /// A program that sends the text to the server.
-    Server,
-    /// The same, but it knows the data after COPY (Flyway).
-    ServerWithCopy,
-}
-
-/// One migration tool.
-#[derive(Debug)]
-pub struct Tool {
-    /// What people call it.
-    pub name: &'static str,
-    /// Its advisory key, where it takes one.
-    pub key: Option<Key>,
-    /// Its table of applied migrations, without schema.
-    pub version_table: Option<&'static str>,
-    /// The schema of its tables, where it has one of its own.
-    pub schema: Option<&'static str>,
-    /// A further table that it locks, or has a lock row in.
-    pub lock_table: Option<&'static str>,
-    /// `application_name` that it sets itself, or begins with: a hint.
-    pub application_name: Option<&'static str>,
-    /// How it opens transactions.
-    pub habit: TransactionHabit,
-    /// How it locks its version table before a run; most only write to it.
-    pub table_lock: LockMode,
-    /// What it reads in a text that it sends.
-    pub reading: Reading,
-    /// Settings that it puts back before each migration.
-    pub puts_back: &'static [&'static str],
-    /// Whether it leaves out a byte order mark.
-    pub strips_mark: bool,
-    /// The comments that keep a statement together, where it ends one at each line with a semicolon at its end.
-    pub keeps_together: Option<(&'static str, &'static str)>,
-    /// Its folder; `None`: its migrations are code.
-    pub folder: Option<Folder>,
-}
-
-impl Tool {
-    /// Its name in one word, as `--tool` takes it: `golang-migrate`, `efcore`.
-    #[must_use]
-    pub fn word(&self) -> String {
-        self.name.to_ascii_lowercase().replace(' ', "")
-    }
-
-    /// Whether it keeps its books, or a lock row, in a table of this name.
-    #[must_use]
-    pub fn has_table(&self, table: &RelationName) -> bool {
-        [self.version_table, self.lock_table].contains(&Some(table.relation.as_str()))
-            && self.schema.is_none_or(|schema| schema == table.schema)
-    }
-}
 
 /// Tables that are too commonly an application's own to tell anything by their name alone.
 const COMMON_NAMES: [&str; 3] = ["migrations", "changes", "schema_version"];

@@ -3,43 +3,15 @@
 //! Sources: each tool's own code (the file is named where the rule is not plain), or runs of it against a server; for the
 //! table locks `NpgsqlHistoryRepository.cs`, `Ecto.Adapters.Postgres.lock_for_migrations` and Sqitch's `Engine/pg.pm`.
 
-use super::TransactionHabit::{PerMessage, PerScript, PerStatement, WholeRun};
 use super::folder::Check::UpTo;
-use super::folder::{Books, Files, Folder, Marks, listed};
+use super::folder::{Books, FILES, Files, Folder, Marks, listed};
 use super::key::Key;
 use super::likeness::{any, marked_if, says};
-use super::{Reading, Tool, habit, likeness, list, name};
+use super::sending::Reading;
+use super::sending::TransactionHabit::{PerMessage, PerStatement, WholeRun};
+use super::tool::{TOOL, Tool};
+use super::{habit, likeness, list, name};
 use crate::model::LockMode;
-
-/// What most rows have in common.
-const TOOL: Tool = Tool {
-    name: "",
-    key: None,
-    version_table: None,
-    schema: None,
-    lock_table: None,
-    application_name: None,
-    habit: PerScript,
-    table_lock: LockMode::RowExclusive,
-    reading: Reading::Server,
-    puts_back: &[],
-    strips_mark: false,
-    keeps_together: None,
-    folder: None,
-};
-
-/// What most folders have in common: one migration a file, all of it.
-const FILES: Folder = Folder {
-    expects: "",
-    recognised: |_| likeness::Likeness::None,
-    files: Files::Changesets,
-    marks: Marks::WHOLE,
-    opt_out: None,
-    own_habit: None,
-    runs_alone: false,
-    code: &[],
-    books: listed(&[], ""),
-};
 
 /// Every tool that is known.
 pub static TOOLS: &[Tool] = &[

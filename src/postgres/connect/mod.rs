@@ -19,7 +19,9 @@ mod conninfo;
 mod encoding;
 mod endpoint;
 mod environment;
+mod greeting;
 mod keyword;
+mod limits;
 mod passfile;
 mod refusal;
 mod server_options;
@@ -34,23 +36,22 @@ pub use encoding::Encoding;
 pub use endpoint::Endpoint;
 pub use environment::Environment;
 pub use keyword::is_keyword;
+pub use limits::{
+    LOCK_TIMEOUT, OUR_PATH, STATEMENT_TIMEOUT, is_kept_path, limits, limits_that_keep_the_path,
+};
 pub use target::{APPLICATION_NAME, Flags, Target};
 pub use wanted::Wanted;
 
 use crate::model::Server;
 use crate::{Error, Result};
 use futures_util::TryStreamExt;
+use greeting::Greeting;
+use limits::statement_timeout;
 use refusal::Refusal;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
-use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Row as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection as _, Either};
 use std::fmt;
 use std::time::Duration;
-
-/// No question of ours waits longer for a lock: a catalog may be under ACCESS EXCLUSIVE.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// No statement of ours runs longer, however long the caller would wait.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HELLO: &str = include_str!("hello.sql");
 
@@ -203,53 +204,6 @@ impl Connection {
             let _ = goodbye.await;
         }
     }
-}
-
-/// Nothing but Postgres's own operators, functions, types and views is found. A role that may create objects in a
-/// schema of the session's own path could offer a closer match there, and it would run with our rights
-/// (<https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>, CVE-2018-1058).
-pub const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; ";
-
-/// What the session's own path is, kept for the rest of the transaction: read before [`OUR_PATH`], and therefore with
-/// every name qualified and each argument of the very type.
-const KEPT_PATH: &str = "SELECT pg_catalog.set_config('pgguard.path', pg_catalog.current_setting('search_path'), true) \
-     AS kept_path, pg_catalog.set_config('pgguard.schemas', \
-     pg_catalog.current_schemas(true)::pg_catalog.text, true); ";
-
-/// The `SET LOCAL` statements that every message of ours begins with. SET reads no catalog: no lock comes before the
-/// limits.
-#[must_use]
-pub fn limits(deadline: Duration) -> String {
-    bounds(deadline) + OUR_PATH
-}
-
-/// As [`limits`]; `pgguard.path` has the session's own `search_path` then, and `pgguard.schemas` the schemas that it
-/// leads to. The answer begins with a row that [`is_kept_path`] knows.
-#[must_use]
-pub fn limits_that_keep_the_path(deadline: Duration) -> String {
-    bounds(deadline) + KEPT_PATH + OUR_PATH
-}
-
-/// Whether a row is that of [`limits_that_keep_the_path`].
-#[must_use]
-pub fn is_kept_path(row: &PgRow) -> bool {
-    row.columns()
-        .first()
-        .is_some_and(|c| c.name() == "kept_path")
-}
-
-fn bounds(deadline: Duration) -> String {
-    format!(
-        "SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
-         SET LOCAL jit = off; SET LOCAL DateStyle = 'ISO'; ",
-        LOCK_TIMEOUT.as_millis(),
-        statement_timeout(deadline),
-    )
-}
-
-/// In milliseconds; 0 would mean none.
-fn statement_timeout(deadline: Duration) -> u128 {
-    STATEMENT_TIMEOUT.min(deadline).as_millis().max(1)
 }
 
 fn timed_out(deadline: Duration, stage: &str) -> Error {
@@ -440,7 +394,7 @@ async fn hello(
         .and_then(|n| i32::try_from(n).ok());
     if let Some(number) = said.filter(|n| *n < OLDEST) {
         greeting.server.version_num = number;
-        return Ok(greeting.opened(session, target, deadline));
+        return Ok(opened(greeting, session, target, deadline));
     }
     // Names can be of any encoding; the server must not try to convert them.
     let message = |question: &str| {
@@ -474,78 +428,25 @@ async fn hello(
     let asked = asked.map(|(name, value)| (name.to_lowercase(), value.clone()));
     let asked = asked.filter(|(name, _)| wanted.contains(&name.as_str()));
     greeting.server.settings.extend(asked);
-    Ok(greeting.opened(session, target, deadline))
+    Ok(opened(greeting, session, target, deadline))
 }
 
-/// The answer to the first question.
-struct Greeting {
-    server: Server,
-    encoding: Encoding,
-    query_size: usize,
-    block_size: i64,
-    read_only: bool,
-}
-
-impl Default for Greeting {
-    fn default() -> Self {
-        Self {
-            server: Server::unknown(),
-            encoding: Encoding::Utf8,
-            query_size: 1024,
-            block_size: 8192,
-            read_only: false,
-        }
-    }
-}
-
-impl Greeting {
-    fn opened(self, session: PgConnection, target: &Target, deadline: Duration) -> Opened {
-        Opened {
-            read_only: self.read_only,
-            connection: Connection {
-                session: Some(session),
-                server: self.server,
-                encoding: self.encoding,
-                query_size: self.query_size,
-                block_size: self.block_size,
-                target: target.to_string(),
-                deadline,
-            },
-        }
-    }
-
-    fn take(&mut self, row: &Row<'_>, nonce: &str) {
-        match row.kind() {
-            "hello" => self.take_server(row, nonce),
-            "setting" => {
-                if let (Some(name), Some(value)) = (row.word(0), row.word(1)) {
-                    self.server.settings.insert(name.into(), value.into());
-                    if name == "deadlock_timeout" {
-                        self.server.deadlock_timeout_ms = value.parse().unwrap_or(1000);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn take_server(&mut self, row: &Row<'_>, nonce: &str) {
-        let encoding = Encoding::named(row.word(10).unwrap_or_default());
-        let server = &mut self.server;
-        server.version_num = row.number(0).unwrap_or_default();
-        server.own_pid = row.number(1).unwrap_or_default();
-        server.datid = row.number(2).unwrap_or_default();
-        server.datname = row.text(3, encoding).unwrap_or_default();
-        server.user = row.text(4, encoding).unwrap_or_default();
-        server.in_recovery = row.flag(5).unwrap_or_default();
-        server.sees_all = row.flag(6).unwrap_or_default();
-        server.max_connections = row.number(7).unwrap_or_default();
-        server.started_at = row.time(8);
-        server.system_identifier = row.word(9).map(str::to_owned);
-        server.pooled = row.word(13) != Some(nonce);
-        self.encoding = encoding;
-        self.query_size = row.number(11).unwrap_or(1024);
-        self.block_size = row.number(12).unwrap_or(8192);
-        self.read_only = row.word(14) == Some("on");
+fn opened(
+    greeting: Greeting,
+    session: PgConnection,
+    target: &Target,
+    deadline: Duration,
+) -> Opened {
+    Opened {
+        read_only: greeting.read_only,
+        connection: Connection {
+            session: Some(session),
+            server: greeting.server,
+            encoding: greeting.encoding,
+            query_size: greeting.query_size,
+            block_size: greeting.block_size,
+            target: target.to_string(),
+            deadline,
+        },
     }
 }
