@@ -10,7 +10,7 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// No statement of ours runs longer, however long the caller would wait.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Nothing but Postgres's own operators, functions, types and views is found. Whoever may create objects in a
+/// Nothing but Postgres's own operators, functions, types and views is found. A role that may create objects in a
 /// schema of the session's own path could offer a closer match there, and it would run with our rights
 /// (<https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>, CVE-2018-1058).
 pub const OUR_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp; ";
