@@ -156,7 +156,7 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
         let Body::Sql(node) = &statement.body else {
             continue;
         };
-        if matches!(**node, NodeEnum::TransactionStmt(_)) || reads_stdin(&statement.sql) {
+        if matches!(*node.node(), NodeEnum::TransactionStmt(_)) || reads_stdin(&statement.sql) {
             continue;
         }
         if changes_session(statement) {
@@ -231,7 +231,7 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
 
 /// The looker must see what the runner sees.
 fn changes_session(statement: &SourceStatement) -> bool {
-    let is_set = matches!(&statement.body, Body::Sql(node) if matches!(**node, NodeEnum::VariableSetStmt(_)));
+    let is_set = matches!(&statement.body, Body::Sql(node) if matches!(*node.node(), NodeEnum::VariableSetStmt(_)));
     is_set || statement.sql.to_lowercase().contains("set_config(")
 }
 
