@@ -27,8 +27,9 @@ package() {
     pack_deb "$tree"
     pack_rpm "$tree"
     pack_npm "$tree"
-    pack_wheel
+    pack_wheel "$tree"
     pack_image "$tree"
+    list_contents
     rm -rf "$tree"
     (cd "$output" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%f\n' | sort | xargs sha256sum >SHA256SUMS)
     ls -l "$output" >&2
@@ -45,11 +46,11 @@ need_packagers() {
         say "installing rustup's target $triple"
         rustup target add "$triple" >&2 || fail "the target $triple is missing: rustup target add $triple"
     fi
-    maturin=$PGGUARD_CACHE/maturin
-    [ -x "$maturin/bin/maturin" ] && return
-    say "fetching with pip: maturin"
-    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$maturin" maturin==1.16.0 >&2 ||
-        fail "maturin is missing: pip install maturin"
+    wheel=$PGGUARD_CACHE/wheel
+    [ -d "$wheel/wheel" ] && return
+    say "fetching with pip: wheel"
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$wheel" wheel==0.45.1 >&2 ||
+        fail "wheel is missing: pip install wheel"
 }
 
 # musl-gcc compiles the C parts. It must not link: what it links says that it is static, and crashes.
@@ -174,19 +175,55 @@ PYTHON
     rm -r "$work"
 }
 
-# maturin finds the program built already. Its wheel has a list of what is inside; a release shows it apart, too.
+# The program as a script of the wheel: `pip install` puts it on the PATH.
 pack_wheel() {
-    PATH=$maturin/bin:$PATH PYTHONPATH=$maturin maturin build --quiet --release --locked --target "$triple" \
-        --manifest-path packaging/python/../../Cargo.toml --out "$output" >&2
-    python3 - "$output" "$version" <<'PYTHON'
-import glob, sys, zipfile
-output, version = sys.argv[1:]
-(wheel,) = glob.glob(f"{output}/*.whl")
-with zipfile.ZipFile(wheel) as files:
-    (name,) = [name for name in files.namelist() if name.endswith(".cyclonedx.json")]
-    with open(f"{output}/pgguard-{version}.cyclonedx.json", "wb") as file:
-        file.write(files.read(name))
-PYTHON
+    local work=$output/wheel name=pgguard-$version
+    mkdir -p "$work/$name.data/scripts" "$work/$name.dist-info/licenses"
+    cp -p "$1/usr/bin/pgguard" "$work/$name.data/scripts/"
+    cp LICENSE-MIT LICENSE-APACHE "$work/$name.dist-info/licenses/"
+    {
+        printf 'Metadata-Version: 2.4\nName: pgguard\nVersion: %s\nSummary: %s\n' "$version" "$description"
+        printf 'License-Expression: MIT OR Apache-2.0\nLicense-File: LICENSE-MIT\nLicense-File: LICENSE-APACHE\n'
+        printf 'Project-URL: Homepage, %s\nRequires-Python: >=3.8\n' "$homepage"
+        printf 'Description-Content-Type: text/markdown\n\n'
+        cat README.md
+    } >"$work/$name.dist-info/METADATA"
+    # It is static: it runs on any Linux, whichever libc that has.
+    printf 'Wheel-Version: 1.0\nGenerator: pgguard\nRoot-Is-Purelib: false\n%s\n%s\n' \
+        'Tag: py3-none-manylinux2014_x86_64' 'Tag: py3-none-musllinux_1_1_x86_64' >"$work/$name.dist-info/WHEEL"
+    PYTHONPATH=$wheel python3 -m wheel pack --dest-dir "$output" "$work" >/dev/null
+    rm -r "$work"
+}
+
+# What is inside, for those who look for it: the crates that the program is made of, as CycloneDX.
+list_contents() {
+    cargo metadata --format-version 1 --locked --offline --filter-platform "$triple" |
+        python3 -c '
+import json, sys
+told = json.load(sys.stdin)
+root = told["resolve"]["root"]
+nodes = {node["id"]: node for node in told["resolve"]["nodes"]}
+reached, ahead = set(), [root]
+while ahead:
+    one = ahead.pop()
+    if one in reached:
+        continue
+    reached.add(one)
+    for below in nodes[one]["deps"]:
+        if any(kind["kind"] is None for kind in below["dep_kinds"]):
+            ahead.append(below["pkg"])
+def component(package, kind):
+    purl = "pkg:cargo/%s@%s" % (package["name"], package["version"])
+    licence = (package["license"] or "NOASSERTION").replace("/", " OR ")
+    return {"type": kind, "bom-ref": purl, "name": package["name"], "version": package["version"], "purl": purl,
+            "licenses": [{"expression": " ".join(licence.split())}]}
+packages = sorted((p for p in told["packages"] if p["id"] in reached), key=lambda p: (p["name"], p["version"]))
+(main,) = [p for p in packages if p["id"] == root]
+json.dump({"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+           "metadata": {"component": component(main, "application")},
+           "components": [component(p, "library") for p in packages if p is not main]}, sys.stdout, indent=1)
+print()
+' >"$output/pgguard-$version.cyclonedx.json"
 }
 
 # An image of one program, certificates to trust, and a user without rights. No daemon is needed to make it.

@@ -19,8 +19,10 @@ try_packages() {
 }
 
 end_room() {
-    exec 8>&- 2>/dev/null
-    [ ! -f "$room/data/postmaster.pid" ] || as_server "$(server_folder)/pg_ctl" -D "$room/data" -m immediate stop >/dev/null
+    exec 8>&-
+    if [ -f "$room/data/postmaster.pid" ]; then
+        as_server "$server_bin/pg_ctl" -D "$room/data" -m immediate stop >/dev/null || true
+    fi
     rm -rf "$room"
 }
 
@@ -30,8 +32,12 @@ as_server() {
 }
 
 start_scene() {
-    local bin
+    local bin psql
     bin=$(server_folder)
+    # For the end: a function that returns inside a trap returns the status from before the trap.
+    server_bin=$bin
+    psql=$bin/psql
+    [ -x "$psql" ] || psql=$(command -v psql) || fail "psql is missing: apt-get install postgresql-client"
     mkdir "$room/data" "$room/migrations" && chmod 755 "$room/migrations"
     if is_root; then chown nobody:nogroup "$room/data"; fi
     as_server "$bin/initdb" -D "$room/data" -U guard -A trust --no-sync >/dev/null
@@ -41,12 +47,12 @@ start_scene() {
     as_server "$bin/pg_ctl" -D "$room/data" -w -l "$room/data/log" \
         -o "-p $port -k '' -c listen_addresses=127.0.0.1 -c ssl=on -c fsync=off" start >/dev/null
     export PGHOST=127.0.0.1 PGPORT=$port PGUSER=guard PGDATABASE=postgres PGSSLMODE=require
-    "$bin/psql" -qXc 'CREATE TABLE orders (id bigint PRIMARY KEY)'
+    "$psql" -qXc 'CREATE TABLE orders (id bigint PRIMARY KEY)'
     printf 'ALTER TABLE orders ADD COLUMN total numeric(10, 2);\n' >"$room/migrations/1.sql"
     # Zones come from the program or the machine: an empty root has none.
     printf 'takes = "15m"\ntz = "Europe/Berlin"\n[[backup]]\ncron = "0 15 * * *"\ntz = "America/New_York"\n' >"$room/migrations/pgguard.toml"
     mkfifo "$room/reader"
-    "$bin/psql" -qXAt <"$room/reader" >"$room/read" &
+    "$psql" -qXAt <"$room/reader" >"$room/read" &
     exec 8>"$room/reader"
 }
 
