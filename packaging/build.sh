@@ -197,7 +197,7 @@ pack_wheel() {
 
 # What is inside, for those who look for it: the crates that the program is made of, as CycloneDX.
 list_contents() {
-    cargo metadata --format-version 1 --locked --offline --filter-platform "$triple" |
+    cargo metadata --format-version 1 --locked --filter-platform "$triple" |
         python3 -c '
 import json, sys
 told = json.load(sys.stdin)

@@ -5,6 +5,7 @@ use super::held::Held;
 use super::judge::Judge;
 use super::scene::Scene;
 use super::{Policy, collisions, in_order};
+use crate::migration::statement::CODE;
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
     Allowable, Answer, Backend, ClearsBy, Doubt, Footprint, Pid, Role, Snapshot, Statement,
@@ -175,7 +176,9 @@ fn just_begun(verdicts: &[StatementVerdict]) -> String {
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     let why = statement.opaque.as_ref()?;
     // Only what no parser understands has no command.
-    let help = if statement.command.is_empty() {
+    let help = if why == CODE {
+        "give the SQL that it runs on standard input, or read it, and let it through with --allow opaque"
+    } else if statement.command.is_empty() {
         "fix it: the server will probably reject it too, and the migration would stop there"
     } else {
         "read it, and let it through with --allow opaque"

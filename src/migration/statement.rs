@@ -255,15 +255,17 @@ fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
         .enumerate()
         .filter(|(_, line)| line.starts_with("--") && line.contains(NOT_AS_SQL))
         .map(|(at, line)| {
-            let why = "this step is code, not SQL: what it does cannot be read";
             one(
                 script.first_line + at,
                 line,
-                Body::Unparsable(why.to_owned()),
+                Body::Unparsable(CODE.to_owned()),
             )
         });
     doubts.chain(unwritten).collect()
 }
+
+/// What is said of a migration's step that is code of its tool's language.
+pub const CODE: &str = "this step is code, not SQL: what it locks is unknown";
 
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
 fn parse(text: &str, number: usize) -> Vec<(String, usize, Body)> {

@@ -93,7 +93,7 @@ fn the_forms_are_clear_on_the_database_that_they_make() {
 }
 
 /// Folders with a step that is code, which nobody can read, or that alter what they do not make.
-const DOUBTS: [&str; 4] = ["django", "goose", "node-pg-migrate", "stdin"];
+const DOUBTS: [&str; 5] = ["bun", "django", "goose", "node-pg-migrate", "stdin"];
 
 #[test]
 fn every_tools_folder_is_clear_on_an_empty_database() {

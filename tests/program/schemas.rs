@@ -163,7 +163,7 @@ fn the_recipes_say_what_they_are_for() {
     let pid = dump.pid().to_string();
     let expected = [
         pid.as_str(),
-        "T",
+        "", // a time, or "unknown"
         "1.sql:1 ALTER TABLE",
         "public.orders",
         pid.as_str(),

@@ -64,13 +64,10 @@ pub const PAGES: &[Page] = &[
             "as the command's own page says; nothing is 0 on doubt",
         )],
         reads: &[Server, History, Colours],
-        examples: &[
-            ("pgguard demo", "Try it without touching anything of yours"),
-            (
-                "pgguard gate migrations/0057.sql && ./migrate",
-                "Migrate only where nothing is in the way",
-            ),
-        ],
+        examples: &[(
+            "pgguard gate migrations/0057.sql && ./migrate",
+            "Migrate only where nothing is in the way",
+        )],
         notes: &[
             "Connection options are libpq's: -h -p -U -d, a URL or key=value string, and its environment.",
         ],

@@ -91,6 +91,7 @@ pub use reach::{Reach, reach};
 pub use role::left_by as role_left_by;
 
 use crate::migration::script::{Body, Connect, SourceStatement};
+use crate::migration::statement::CODE;
 use crate::model::{Catalog, Footprint, Statement, WaitPhase};
 use act::Act;
 use undo::Undo;
@@ -169,7 +170,10 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
             if let Some((command, outcome)) = newer::play(&mut act, &source.sql) {
                 return act.finish(command, outcome);
             }
-            act.opaque(format!("cannot be read as SQL: {why}"));
+            act.opaque(match why.as_str() {
+                CODE => why.clone(),
+                _ => format!("cannot be read as SQL: {why}"),
+            });
             act.finish("", Ok(()))
         }
     }

@@ -481,7 +481,7 @@ fn a_framework_speaks_through_standard_input() {
             "1 1 BEGIN",
             "5 1 in a block ALTER TABLE",
             "6 1 in a block ALTER TABLE",
-            "10 1 in a block this step is code, not SQL: what it does cannot be read",
+            "10 1 in a block this step is code, not SQL: what it locks is unknown",
             "14 1 in a block UPDATE shop_order",
             "15 1 in a block CREATE INDEX",
             "16 1 in a block COMMIT",
