@@ -46,7 +46,7 @@ picture() {
 
 mkdir -p "$here/pictures"
 terminal new-session -d -s demo -x 200 -y 50 "'$pgguard' demo --keep"
-until_shown demo 'Enter goes on'
+until_shown demo 'Press Enter to continue'
 url=$(terminal capture-pane -p -J -S -300 -t demo | grep -o "postgres:///[^']*" | head -1)
 PGHOST=${url#*host=} PGPORT=${url#*port=}
 PGHOST=${PGHOST%%&*} PGPORT=${PGPORT%%&*}
@@ -61,7 +61,7 @@ PGAPPNAME=deploy psql -q -c 'ALTER TABLE orders ADD COLUMN total numeric(10, 2)'
 sleep 1
 for _ in 1 2 3; do PGAPPNAME=shop psql -q -o /dev/null -c 'SELECT status FROM orders WHERE id = 1' & done
 sleep 1
-picture status 96 22 'monitoring' "printf '\$ pgguard status\n'; pgguard status"
+picture status 104 26 'monitoring' "printf '\$ pgguard status\n'; pgguard status"
 picture watch 110 14 'quit\|help' 'pgguard status --watch'
 terminal send-keys -t demo Enter
 wait

@@ -144,8 +144,11 @@ fn acts(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Our colours, as numbers of "select graphic rendition".
-const COLOURS: [&str; 7] = ["0", "1", "2", "4", "1;31", "1;32", "1;33"];
+/// Our colours, as numbers of "select graphic rendition": those of [`crate::report::page`], and those of the tables,
+/// which are empty where crossterm meets `NO_COLOR`.
+const COLOURS: [&str; 12] = [
+    "", "0", "1", "2", "4", "22", "39", "1;31", "1;32", "1;33", "38;5;9", "38;5;11",
+];
 
 /// How long a colour of ours is that a text begins with.
 fn colour(text: &str) -> Option<usize> {

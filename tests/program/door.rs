@@ -58,6 +58,11 @@ fn assert_safe(outcome: &Outcome, what: &str) {
         "\x1b[1;31m",
         "\x1b[1;32m",
         "\x1b[1;33m",
+        "\x1b[m",
+        "\x1b[22m",
+        "\x1b[39m",
+        "\x1b[38;5;9m",
+        "\x1b[38;5;11m",
     ];
     for text in [&outcome.stdout, &outcome.stderr] {
         let without = |text: String, colour: &&str| text.replace(*colour, "");
@@ -767,4 +772,48 @@ fn the_door_is_the_only_way_out() {
         }
     }
     assert!(read > 100, "the sources were read");
+}
+
+/// The door lets our own colours pass, those of the tables included.
+#[test]
+fn our_colours_leave_as_colours() {
+    let shop = common::shop();
+    let mut reader = shop.session();
+    reader.begin_and_lock("orders", "ACCESS SHARE");
+    let mut migration = shop.session();
+    migration.start("ALTER TABLE orders ADD COLUMN total int");
+    migration.until_waiting();
+    let mut victim = shop.session();
+    victim.start("SELECT count(*) FROM orders");
+    victim.until_waiting();
+    let url = shop.url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("1.sql");
+    std::fs::write(&file, "ALTER TABLE orders ADD COLUMN remark text;\n").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for arguments in [
+        &["status", "--all"][..],
+        &["gate", "--patience", "0s", file],
+        &["explain", file],
+        &["backups", "--no-history"],
+        &["tools"],
+    ] {
+        for no_color in [true, false] {
+            let mut command = common::pgguard_command();
+            if !no_color {
+                command.env_remove("NO_COLOR");
+            }
+            command
+                .args(arguments)
+                .args(["--color", "always"])
+                .env("DATABASE_URL", &url);
+            let told = common::run_with_input(command, "");
+            assert!(!told.stdout.contains("\\u{1b}"), "{arguments:?}: {told}");
+            let is_coloured = told.stdout.contains("\x1b[");
+            assert!(
+                is_coloured || !["status", "gate"].contains(&arguments[0]),
+                "{arguments:?}: {told}"
+            );
+        }
+    }
 }
