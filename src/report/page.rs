@@ -75,7 +75,7 @@ impl Page {
         }
     }
 
-    /// Breaks a text into lines that fit after `indent` columns.
+    /// Breaks a text into lines that fit after `indent` columns. A command stays whole, to be copied.
     #[must_use]
     pub fn lines(self, text: &str, indent: usize) -> Vec<String> {
         let room = match self.width {
@@ -83,7 +83,7 @@ impl Page {
             width => width.saturating_sub(indent).max(20),
         };
         let mut lines = vec![String::new()];
-        for word in text.split(' ') {
+        for word in units(text) {
             let length = |s: &str| s.chars().count();
             let line = lines.last().map_or(0, |l| length(l));
             if line > 0 && line + 1 + length(word) > room {
@@ -110,6 +110,31 @@ impl Page {
         }
         out
     }
+}
+
+/// The words of a text; a command of ours to copy is one of them, up to the migration that it begins.
+fn units(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    loop {
+        let length = command(rest).or_else(|| rest.find(' '));
+        let Some(length) = length.filter(|length| *length < rest.len()) else {
+            found.push(rest);
+            return found;
+        };
+        found.push(&rest[..length]);
+        rest = &rest[length + 1..];
+    }
+}
+
+/// How long the command is that a text begins with: `pgguard kill 5`, `pgguard gate … && ./migrate`.
+fn command(text: &str) -> Option<usize> {
+    const MIGRATES: &str = " && ./migrate";
+    if text.starts_with("pgguard gate ") {
+        return text.find(MIGRATES).map(|at| at + MIGRATES.len());
+    }
+    let pid = text.strip_prefix("pgguard kill ")?;
+    Some(text.len() - pid.len() + pid.find(' ').unwrap_or(pid.len()))
 }
 
 /// How many columns of a terminal a text takes: letters of East Asian scripts take two.
@@ -145,6 +170,25 @@ mod tests {
                 .len(),
             40
         );
+    }
+
+    #[test]
+    fn a_command_is_never_broken() {
+        let page = Page {
+            width: 40,
+            color: false,
+        };
+        let told = |text| page.labelled("do", text);
+        assert_eq!(
+            told("wait until it is done: pgguard gate --wait 30m 1.sql && ./migrate"),
+            "  do        wait until it is done:\n            pgguard gate --wait 30m 1.sql && ./migrate\n"
+        );
+        assert_eq!(
+            told("its client has gone away: pgguard kill 12, or wait for it"),
+            "  do        its client has gone away:\n            pgguard kill 12, or wait for\n            it\n"
+        );
+        assert_eq!(told("pgguard kill 12"), "  do        pgguard kill 12\n");
+        assert_eq!(told("two  blanks "), "  do        two  blanks \n");
     }
 
     #[test]
