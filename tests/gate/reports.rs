@@ -262,7 +262,13 @@ fn text_fits_the_terminal_and_colours_only_where_asked() {
             )
         });
         for line in text.lines() {
-            assert!(line.chars().count() <= width, "{width}: {line}");
+            // A command is whole, to be copied, however wide it is.
+            let is_command =
+                line.trim_start().starts_with("pgguard gate ") && line.ends_with("./migrate");
+            assert!(
+                is_command || line.chars().count() <= width,
+                "{width}: {line}"
+            );
         }
         assert!(!text.contains('\x1b'));
     }
