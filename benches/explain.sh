@@ -15,34 +15,12 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 pgguard=${1:-$here/target/release/pgguard}
 small=${SMALL:-500} large=${LARGE:-50000} runs=${RUNS:-21}
 [ -x "$pgguard" ] || fail "$pgguard is not there: cargo build --release, or name the program"
-bin=${PGGUARD_PG_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin | grep -v '\*' | sort -V | tail -1)}
-[ -x "$bin/postgres" ] || fail "no server binaries found: set PGGUARD_PG_BIN to their folder"
-dir=$(mktemp -d)
-export PGHOST=$dir PGPORT=54331 PGUSER=postgres PGDATABASE=postgres
-
-# Postgres refuses to run as root.
-as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-sql() { psql -X -q -At "$@"; }
-
-finish() {
-  as_server "$bin/pg_ctl" -s -m immediate -D "$dir/data" stop || true
-  rm -rf "$dir"
-}
+# shellcheck source=benches/server.sh
+. "$here/benches/server.sh"
 
 start() {
-  [ "$(id -u)" != 0 ] || chown postgres "$dir"
-  trap finish EXIT
-  as_server "$bin/initdb" -A trust -U postgres -D "$dir/data" --no-sync -E UTF8 --locale=C >/dev/null
-  cat >>"$dir/data/postgresql.conf" <<CONF
-listen_addresses = ''
-unix_socket_directories = '$dir'
-port = $PGPORT
-fsync = off
-autovacuum = off
-max_locks_per_transaction = 4096
-max_wal_size = 8GB
-CONF
-  as_server "$bin/pg_ctl" -w -s -D "$dir/data" -l "$dir/log" start
+  trap stop_server EXIT
+  start_server 54331 'autovacuum = off' 'max_locks_per_transaction = 4096' 'max_wal_size = 8GB'
 }
 
 # A database of COUNT tables.

@@ -17,29 +17,18 @@ gates=${GATES:-100} clients=${CLIENTS:-20} scale=${SCALE:-10}
 loads=${LOADS:-"tpcb serial temp savepoint lock copy"}
 migrations=${MIGRATIONS:-"idle busy own create concurrently grant function"}
 [ -x "$pgguard" ] || fail "$pgguard is not there: cargo build --release, or name the program"
-bin=${PGGUARD_PG_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin | grep -v '\*' | sort -V | tail -1)}
-[ -x "$bin/postgres" ] || fail "no server binaries found: set PGGUARD_PG_BIN to their folder"
-dir=$(mktemp -d)
-export PGHOST=$dir PGPORT=54333 PGUSER=postgres PGDATABASE=postgres PATH=$bin:$PATH
-
-# Postgres refuses to run as root.
-as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-sql() { psql -X -q -At "$@"; }
+# shellcheck source=benches/server.sh
+. "$here/benches/server.sh"
 
 load=
 finish() {
   [ -z "$load" ] || kill "$load" 2>/dev/null || true
-  as_server "$bin/pg_ctl" -s -m immediate -D "$dir/data" stop || true
-  rm -rf "$dir"
+  stop_server
 }
 
 start() {
-  [ "$(id -u)" != 0 ] || chown postgres "$dir"
   trap finish EXIT
-  as_server "$bin/initdb" -A trust -U postgres -D "$dir/data" --no-sync -E UTF8 --locale=C >/dev/null
-  printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "port = $PGPORT" "fsync = off" \
-    >>"$dir/data/postgresql.conf"
-  as_server "$bin/pg_ctl" -w -s -D "$dir/data" -l "$dir/log" start
+  start_server 54333
   pgbench -q -i -s "$scale" >/dev/null 2>&1
   sql -c 'CREATE TABLE idle (id int); CREATE TABLE own (id int); CREATE ROLE app_web' \
     -c 'CREATE TABLE journal (id bigserial PRIMARY KEY, what text, at timestamptz DEFAULT now())' \

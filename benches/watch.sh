@@ -17,26 +17,12 @@ pgguard=${1:-$here/target/release/pgguard}
 seconds=${SECONDS_EACH:-10} rounds=${ROUNDS:-6} clients=${CLIENTS:-4}
 [ -x "$pgguard" ] || fail "$pgguard is not there: cargo build --release, or name the program"
 command -v script >/dev/null || fail "script is missing (a live screen needs a terminal): install util-linux"
-bin=${PGGUARD_PG_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin | grep -v '\*' | sort -V | tail -1)}
-[ -x "$bin/postgres" ] || fail "no server binaries found: set PGGUARD_PG_BIN to their folder"
-dir=$(mktemp -d)
-export PGHOST=$dir PGPORT=54332 PGUSER=postgres PGDATABASE=postgres PATH=$bin:$PATH
-
-# Postgres refuses to run as root.
-as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-
-finish() {
-  as_server "$bin/pg_ctl" -s -m immediate -D "$dir/data" stop || true
-  rm -rf "$dir"
-}
+# shellcheck source=benches/server.sh
+. "$here/benches/server.sh"
 
 start() {
-  [ "$(id -u)" != 0 ] || chown postgres "$dir"
-  trap finish EXIT
-  as_server "$bin/initdb" -A trust -U postgres -D "$dir/data" --no-sync -E UTF8 --locale=C >/dev/null
-  printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "port = $PGPORT" "fsync = off" \
-    >>"$dir/data/postgresql.conf"
-  as_server "$bin/pg_ctl" -w -s -D "$dir/data" -l "$dir/log" start
+  trap stop_server EXIT
+  start_server 54332
   pgbench -q -i -s 10 >/dev/null 2>&1
 }
 
