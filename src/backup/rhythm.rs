@@ -25,7 +25,7 @@ const LATE: TimeDelta = TimeDelta::minutes(10);
 /// The starts of most of the runs must fit the rhythm.
 const MOST: f64 = 0.8;
 
-/// After so many starts that did not come, the rhythm is over.
+/// The rhythm is over when this many expected starts did not come.
 const MISSED: i32 = 3;
 
 /// How past starts come, by the clock of one time zone.

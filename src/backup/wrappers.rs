@@ -129,7 +129,7 @@ pub(super) fn is_cluster(word: &str, option: char) -> bool {
     letters.is_some_and(|l| !l.starts_with('-') && l.contains(option))
 }
 
-/// The words behind a program's options and so many of its own words.
+/// The words after a program's options and after `before` of its other words.
 pub(super) fn behind_options<'a>(
     mut words: &'a [String],
     valued: &str,

@@ -623,16 +623,17 @@ fn advice(view: &GateView, waits: &[&Wait]) -> Vec<String> {
     advice
 }
 
+/// The files of the statements, in order.
+fn named_files<'a>(view: &GateView<'a>) -> Vec<&'a str> {
+    let statements = view.footprint.statements.iter();
+    let mut files: Vec<&str> = statements.map(|s| s.file.as_str()).collect();
+    files.dedup();
+    files
+}
+
 /// The migration's one file, for a command line; `None`: several, or none that could be named.
 fn files(view: &GateView) -> Option<String> {
-    let mut files: Vec<&str> = view
-        .footprint
-        .statements
-        .iter()
-        .map(|s| s.file.as_str())
-        .collect();
-    files.dedup();
-    match files.as_slice() {
+    match named_files(view).as_slice() {
         ["" | "-"] => None,
         [file] => Some(printable(file)),
         _ => None,
@@ -646,14 +647,7 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
         let left = age(view.taken_at, latest).num_minutes();
         (left + left / 4 + 5) / 5 * 5
     });
-    let mut files: Vec<&str> = view
-        .footprint
-        .statements
-        .iter()
-        .map(|s| s.file.as_str())
-        .collect();
-    files.dedup();
-    let files = match files.as_slice() {
+    let files = match named_files(view).as_slice() {
         [""] => String::new(),
         [file] if *file != "-" => format!(" {}", printable(file)),
         _ => " …".to_owned(),

@@ -13,6 +13,9 @@ use super::tool::{TOOL, Tool};
 use super::{habit, likeness, list, name};
 use crate::model::LockMode;
 
+/// A version table in which every row is a migration that was applied.
+const EACH_VERSION: &str = "SELECT version::text, true, NULL::text FROM {table}";
+
 /// Every tool that is known.
 pub static TOOLS: &[Tool] = &[
     Tool {
@@ -53,10 +56,7 @@ pub static TOOLS: &[Tool] = &[
             opt_out: Some(("migrate:up transaction:false", PerMessage)),
             books: Books {
                 lacks: &["dirty", "inserted_at", "statements"],
-                ..listed(
-                    &["version"],
-                    "SELECT version::text, true, NULL::text FROM {table}",
-                )
+                ..listed(&["version"], EACH_VERSION)
             },
             ..FILES
         }),
@@ -185,10 +185,7 @@ pub static TOOLS: &[Tool] = &[
             recognised: likeness::refinery,
             files: Files::Named(name::refinery),
             code: &["rs"],
-            books: listed(
-                &["version", "checksum", "applied_on"],
-                "SELECT version::text, true, NULL::text FROM {table}",
-            ),
+            books: listed(&["version", "checksum", "applied_on"], EACH_VERSION),
             ..FILES
         }),
         ..TOOL
@@ -256,10 +253,7 @@ pub static TOOLS: &[Tool] = &[
             opt_out: Some(("tern: disable-tx", PerMessage)),
             books: Books {
                 check: UpTo,
-                ..listed(
-                    &["version"],
-                    "SELECT version::text, true, NULL::text FROM {table}",
-                )
+                ..listed(&["version"], EACH_VERSION)
             },
             ..FILES
         }),
@@ -381,10 +375,7 @@ pub static TOOLS: &[Tool] = &[
             code: &["js", "cjs", "mjs"],
             books: Books {
                 check: UpTo,
-                ..listed(
-                    &["version", "run_at"],
-                    "SELECT version::text, true, NULL::text FROM {table}",
-                )
+                ..listed(&["version", "run_at"], EACH_VERSION)
             },
             ..FILES
         }),
@@ -448,10 +439,7 @@ pub static TOOLS: &[Tool] = &[
             expects: "<14 digits>_<name>.sql in supabase/migrations",
             recognised: likeness::supabase,
             files: Files::Named(name::supabase),
-            books: listed(
-                &["version", "statements"],
-                "SELECT version::text, true, NULL::text FROM {table}",
-            ),
+            books: listed(&["version", "statements"], EACH_VERSION),
             ..FILES
         }),
         ..TOOL

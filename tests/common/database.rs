@@ -72,6 +72,20 @@ impl Database {
         Session::connect(self.server, &self.url(), application_name)
     }
 
+    /// An ALTER TABLE of `orders` that waits, and a reader that waits behind it. Somebody must hold the table.
+    pub fn outage(&self) -> [Session; 2] {
+        let waiting = |sql| {
+            let mut session = self.session();
+            session.start(sql);
+            session.until_waiting();
+            session
+        };
+        [
+            waiting("ALTER TABLE orders ADD COLUMN total int"),
+            waiting("SELECT count(*) FROM orders"),
+        ]
+    }
+
     /// A session of another role.
     pub fn session_as(&self, role: &str) -> Session {
         Session::connect(self.server, &self.url_as(role), "session")

@@ -3,10 +3,9 @@
 //! `UPDATE=1` in the environment writes the page.
 
 use crate::common::{self, Database};
-use crate::oracle::{Held, cut, locked, predicted, relations};
+use crate::oracle::{Held, connect, cut, locked, predicted, relations, runtime};
 use pgguard::model::{LockMode, LockWork, RelationKind, Statement};
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,11 +23,7 @@ fn the_page_of_locks_is_what_the_newest_server_says() {
         println!("skipped: the page is about Postgres 18");
         return;
     }
-    let page = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("an event loop")
-        .block_on(page(newest));
+    let page = runtime().block_on(page(newest));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/locks.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).expect("written");
@@ -48,8 +43,7 @@ async fn page(major: u32) -> String {
     let (setup, forms) = text.split_once("-- forms\n").expect("a setup and forms");
     let database = Database::empty(common::server_of(major));
     let url = database.url();
-    let connect = || PgConnection::connect(&url);
-    let mut looker = connect().await.expect("connects");
+    let mut looker = connect(&url).await;
     database.sql(setup);
     let before = relations(&mut looker).await;
     let mut page = HEAD.to_owned();
@@ -62,7 +56,7 @@ async fn page(major: u32) -> String {
         let sql = part.split_once('\n').expect("a statement").1.trim();
         let statement = cut(sql).remove(0);
         let said = predicted(&mut looker, &statement).await;
-        let mut own = connect().await.expect("connects");
+        let mut own = connect(&url).await;
         let held = locked(&mut own, &statement.sql, &before, false).await;
         own.close().await.expect("the session ends");
         let held = held.unwrap_or_else(|why| panic!("{sql}: {why}"));

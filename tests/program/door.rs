@@ -780,12 +780,7 @@ fn our_colours_leave_as_colours() {
     let shop = common::shop();
     let mut reader = shop.session();
     reader.begin_and_lock("orders", "ACCESS SHARE");
-    let mut migration = shop.session();
-    migration.start("ALTER TABLE orders ADD COLUMN total int");
-    migration.until_waiting();
-    let mut victim = shop.session();
-    victim.start("SELECT count(*) FROM orders");
-    victim.until_waiting();
+    let _outage = shop.outage();
     let url = shop.url();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("1.sql");

@@ -86,12 +86,7 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
     let mut dump = Dump::stalled(&shop);
     let mut reader = shop.session();
     reader.begin_and_lock("customers", "ACCESS SHARE");
-    let mut migration = shop.session();
-    migration.start("ALTER TABLE orders ADD COLUMN total int");
-    migration.until_waiting();
-    let mut victim = shop.session();
-    victim.start("SELECT count(*) FROM orders");
-    victim.until_waiting();
+    let _outage = shop.outage();
     for sql in MIGRATIONS {
         ask(
             "gate",
@@ -100,12 +95,15 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
         );
         ask("explain", &["explain", "-"], sql);
     }
+    let [one, other] = ["one", "other"].map(|name| format!("{name}={url}"));
     let two = [
         "gate",
         "--patience",
         "0s",
         "--target",
-        &format!("again={url}"),
+        &one,
+        "--target",
+        &other,
         "-",
     ];
     ask("gate", &two, MIGRATIONS[0]);

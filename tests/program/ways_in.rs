@@ -1,9 +1,9 @@
 //! The ways in that are no program: the GitHub Action, the GitLab component, the hooks of pre-commit.
 
-use crate::common::{self, Database};
+use crate::common::{self, Database, Outcome};
 use crate::public_judges::python;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,7 +83,7 @@ impl Runner {
     }
 
     /// Runs the action with these inputs besides its usual ones.
-    fn act(&self, inputs: &[(&str, &str)]) -> Output {
+    fn act(&self, inputs: &[(&str, &str)]) -> Outcome {
         let built = Path::new(env!("CARGO_BIN_EXE_pgguard"));
         let mut command = Command::new("bash");
         command
@@ -105,16 +105,8 @@ impl Runner {
         let folder = built.parent().expect("a folder").display();
         command.env("PATH", format!("{folder}:{usual}"));
         command.envs(inputs.iter().copied());
-        command.output().expect("bash starts")
+        common::run_with_input(command, "")
     }
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 #[test]
@@ -123,11 +115,10 @@ fn the_action_passes_the_answer_on_with_annotations_and_outputs() {
     let mut reader = runner.shop.session();
     reader.begin_and_lock("orders", "ACCESS SHARE");
     let blocked = runner.act(&[]);
-    assert_eq!(blocked.status.code(), Some(1), "{}", said(&blocked));
+    assert_eq!(blocked.status, 1, "{blocked}");
     assert!(
-        said(&blocked).contains("::error file=0057.sql,line=1"),
-        "{}",
-        said(&blocked)
+        blocked.to_string().contains("::error file=0057.sql,line=1"),
+        "{blocked}"
     );
     assert!(
         runner.read("output").contains("status=1\n"),
@@ -141,7 +132,7 @@ fn the_action_passes_the_answer_on_with_annotations_and_outputs() {
     );
     reader.close();
     let clear = runner.act(&[("INPUT_WAIT", "1m")]);
-    assert_eq!(clear.status.code(), Some(0), "{}", said(&clear));
+    assert_eq!(clear.status, 0, "{clear}");
     for (inputs, status) in [
         (
             [("INPUT_MIGRATION", "nosuch.sql"), ("INPUT_FORMAT", "text")],
@@ -153,12 +144,7 @@ fn the_action_passes_the_answer_on_with_annotations_and_outputs() {
         ([("INPUT_MIGRATION", "--help"), ("INPUT_FORMAT", "text")], 2),
     ] {
         let output = runner.act(&inputs);
-        assert_eq!(
-            output.status.code(),
-            Some(status),
-            "{inputs:?} {}",
-            said(&output)
-        );
+        assert_eq!(output.status, status, "{inputs:?} {output}");
     }
 }
 
@@ -174,31 +160,26 @@ fn the_action_runs_no_release_whose_sum_is_another() {
         place = place.display(),
         built = env!("CARGO_BIN_EXE_pgguard"),
     );
-    let made = Command::new("bash")
-        .args(["-c", &script])
-        .output()
-        .expect("bash starts");
-    assert!(made.status.success(), "{}", said(&made));
+    let mut make = Command::new("bash");
+    make.args(["-c", &script]);
+    let made = common::run_with_input(make, "");
+    assert_eq!(made.status, 0, "{made}");
     let releases = format!("file://{}", runner.folder.path().display());
     let inputs = [
         ("INPUT_VERSION", "9.9.9"),
         ("PGGUARD_RELEASES", releases.as_str()),
     ];
     let right = runner.act(&inputs);
-    assert_eq!(right.status.code(), Some(0), "{}", said(&right));
+    assert_eq!(right.status, 0, "{right}");
     let other = "0".repeat(64);
     let pinned = runner.act(&[&inputs[..], &[("INPUT_SHA256", other.as_str())]].concat());
-    assert_eq!(pinned.status.code(), Some(2), "{}", said(&pinned));
-    assert!(
-        said(&pinned).contains("is not the file"),
-        "{}",
-        said(&pinned)
-    );
+    assert_eq!(pinned.status, 2, "{pinned}");
+    assert!(pinned.to_string().contains("is not the file"), "{pinned}");
     runner.write("v9.9.9/SHA256SUMS", &format!("{other}  {name}.tar.gz\n"));
     let changed = runner.act(&inputs);
-    assert_eq!(changed.status.code(), Some(2), "{}", said(&changed));
+    assert_eq!(changed.status, 2, "{changed}");
     let missing = runner.act(&[("INPUT_VERSION", "9.9.8"), inputs[1]]);
-    assert_eq!(missing.status.code(), Some(2), "{}", said(&missing));
+    assert_eq!(missing.status, 2, "{missing}");
 }
 
 /// The licences that deny.toml names; cargo deny, where it is installed, looks at the texts too.
@@ -213,14 +194,14 @@ fn every_crate_may_be_carried() {
         .collect();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let told = Command::new(cargo)
+    let mut metadata = Command::new(cargo);
+    metadata
         .current_dir(project())
         .args(["metadata", "--format-version", "1", "--locked"])
-        .args(["--filter-platform", &host])
-        .output()
-        .expect("cargo starts");
-    assert!(told.status.success(), "{}", said(&told));
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        .args(["--filter-platform", &host]);
+    let told = common::run_with_input(metadata, "");
+    assert_eq!(told.status, 0, "{}", told.stderr);
+    let told = told.json();
     let packages = told["packages"].as_array().expect("packages");
     assert!(packages.len() > 100, "{}", packages.len());
     for package in packages {
