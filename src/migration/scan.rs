@@ -74,6 +74,17 @@ pub fn newlines(text: &str) -> usize {
 
 /// The token that begins at a place, and where it ends: always further on, and between characters.
 pub fn token_at(sql: &str, at: usize) -> (Token, usize) {
+    token_with(sql, at, b"\n\r")
+}
+
+/// The same as psql sees it: psql scans line by line (`MainLoop`, mainloop.c), and no string continues on the
+/// next line (psqlscan.l: at the end of a line `xqs` counts as `INITIAL`). A carriage return ends no line.
+pub fn psql_token_at(sql: &str, at: usize) -> (Token, usize) {
+    token_with(sql, at, b"\r")
+}
+
+/// The token at a place; a string continues over these line breaks.
+fn token_with(sql: &str, at: usize, breaks: &[u8]) -> (Token, usize) {
     let bytes = sql.as_bytes();
     let next = bytes.get(at + 1).copied().unwrap_or(0);
     match bytes[at] {
@@ -86,7 +97,7 @@ pub fn token_at(sql: &str, at: usize) -> (Token, usize) {
         b')' => (Token::Close, at + 1),
         b'\'' => (Token::Quoted, quote_end(bytes, at, b'\'')),
         b'"' => (Token::Quoted, quote_end(bytes, at, b'"')),
-        b'e' | b'E' if next == b'\'' => (Token::Quoted, escaped_end(bytes, at + 1)),
+        b'e' | b'E' if next == b'\'' => (Token::Quoted, escaped_end(bytes, at + 1, breaks)),
         b'$' => dollar(sql, at),
         byte if starts_word(byte) => (Token::Word, word_end(bytes, at)),
         // A digit takes the letters behind it with it: 1e5, 0xff.
@@ -144,13 +155,13 @@ fn quote_end(bytes: &[u8], at: usize, quote: u8) -> usize {
 
 /// After the end of an E'' string that opens at `at`: a backslash takes the next character with it, and a
 /// string that continues after a line break (`quotecontinue` in scan.l) is still one of this kind.
-fn escaped_end(bytes: &[u8], at: usize) -> usize {
+fn escaped_end(bytes: &[u8], at: usize, breaks: &[u8]) -> usize {
     let mut at = at + 1;
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => at += 1,
             b'\'' if bytes.get(at + 1) == Some(&b'\'') => at += 1,
-            b'\'' => match continued(bytes, at + 1) {
+            b'\'' => match continued(bytes, at + 1, breaks) {
                 Some(quote) => at = quote,
                 None => return at + 1,
             },
@@ -171,11 +182,11 @@ fn comment_line_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Where a string continues (`quotecontinue`): white space and `--` comments with a line break, then a quote.
-fn continued(bytes: &[u8], at: usize) -> Option<usize> {
+fn continued(bytes: &[u8], at: usize, breaks: &[u8]) -> Option<usize> {
     let (mut at, mut has_newline) = (at, false);
     loop {
         match (bytes.get(at)?, bytes.get(at + 1)) {
-            (b'\n' | b'\r', _) => has_newline = true,
+            (byte, _) if breaks.contains(byte) => has_newline = true,
             (b' ' | b'\t' | 0x0b | 0x0c, _) => {}
             (b'-', Some(b'-')) => {
                 at = comment_line_end(bytes, at);

@@ -6,7 +6,7 @@
 
 use super::psql::commands::{command_name, does};
 use super::psql::variables::with_names_for_variables;
-use super::scan::{Token, newlines, token_at};
+use super::scan::{Token, newlines, psql_token_at, token_at};
 pub use crate::tools::Reading;
 use pg_query::NodeEnum;
 use std::borrow::Cow;
@@ -122,7 +122,10 @@ impl<'a> Cutter<'a> {
     }
 
     fn step(&mut self) {
-        let (token, end) = token_at(self.sql, self.at);
+        let (token, end) = match self.reading {
+            Reading::Psql => psql_token_at(self.sql, self.at),
+            Reading::Server | Reading::ServerWithCopy => token_at(self.sql, self.at),
+        };
         match token {
             Token::Blank if self.copies.1 > 0 && &self.sql[self.at..end] == "\n" => {
                 self.advance(end);
@@ -387,13 +390,29 @@ mod tests {
     }
 
     #[test]
+    fn a_string_continues_on_the_next_line_for_the_server_and_not_for_psql() {
+        let read = |sql: &'static str, reading| {
+            let cut = Cutter::new(sql, reading).map(|piece| piece.text.into_owned());
+            cut.collect::<Vec<_>>()
+        };
+        for between in ["\n", "  \n ", " -- c\n", "\r\n", "\r"] {
+            let sql: &'static str = format!("select e'a'{between}'\\';'; select 2").leak();
+            let for_server = read(sql, Reading::Server);
+            assert_eq!(for_server.len(), 2, "{sql:?}: {for_server:?}");
+            let for_psql = read(sql, Reading::Psql);
+            // Only a carriage return stays within a line of psql.
+            let ends = if between == "\r" { "'\\';'" } else { "'\\'" };
+            assert!(for_psql[0].ends_with(ends), "{sql:?}: {for_psql:?}");
+        }
+    }
+
+    #[test]
     fn a_semicolon_in_quotes_comments_and_bodies_ends_nothing() {
         for one in [
             "select ';'",
             "select ''';'",
             "select \"a;\"\"b\"",
             r"select E'\';'",
-            "select e'a'\n  '\\';'",
             "select $$;$$",
             "select $a$;$$;$b$;$a$",
             "select a$b;$b",

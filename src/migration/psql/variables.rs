@@ -1,6 +1,6 @@
 //! psql's variables: `\set name value`, then `:name`, `:'name'`, `:"name"` and `:{?name}`.
 
-use crate::migration::scan::{Token, token_at};
+use crate::migration::scan::{Token, psql_token_at, token_at};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -138,7 +138,7 @@ pub fn with_names_for_variables(sql: &str) -> Cow<'_, str> {
 fn references(sql: &str) -> Vec<Reference<'_>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < sql.len() {
-        let (_, end) = token_at(sql, at);
+        let (_, end) = psql_token_at(sql, at);
         if !sql[at..].starts_with(':') {
             at = end;
         } else if sql[at + 1..].starts_with(':') {
