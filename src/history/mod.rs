@@ -2,13 +2,14 @@
 //!
 //! Every command that looks leaves here what it saw of a running dump, for free: so the next look goes on
 //! where the last one ended, and a dump that is no longer there becomes a past run. Beside the runs there
-//! is a line for every session that `pgguard kill` ended.
+//! is a line for every session that `pgguard kill` ended, and one for every migration that `pgguard run` watched.
 //!
 //! Both places have the same tables and are asked in the same words ([`store`]); only their migrations
 //! differ. Several machines may see the same run: it is one row, named by its [`RunKey`] and its begin,
 //! and what two of them know of it is [merged](runs). Nothing in here is needed for a verdict.
 
 mod document;
+mod migration_runs;
 mod place;
 mod runs;
 mod sets;
@@ -19,6 +20,7 @@ mod watched;
 mod watches;
 
 pub use document::{Added, Document};
+pub use migration_runs::WhichRuns;
 pub use place::Place;
 pub use runs::Filter;
 pub use signals::SignalNote;

@@ -8,10 +8,10 @@ use super::facts::Facts;
 use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
-use crate::history::{Filter, History, Place, SignalNote, Watch};
+use crate::history::{Filter, History, Place, SignalNote, Watch, WhichRuns};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, Oid, Pid, RunKey,
-    RunOutcome, Session, Snapshot, TableSample,
+    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, MigrationRun, Oid,
+    Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
@@ -283,6 +283,23 @@ impl Past {
     pub async fn note(&mut self, note: &SignalNote) {
         self.ask(async |history| history.record_signal(note).await)
             .await;
+    }
+
+    /// Runs of migration commands, the newest first; none where the history cannot be read.
+    pub async fn migration_runs(&mut self, which: &WhichRuns) -> Vec<MigrationRun> {
+        if !self.may_know_more() {
+            return Vec::new();
+        }
+        self.ask(async |history| history.migration_runs(which).await)
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Keeps a run of a migration command as it is now; whether that was done.
+    pub async fn keep_migration_run(&mut self, run: &MigrationRun) -> bool {
+        self.ask(async |history| history.keep_migration_run(run).await)
+            .await
+            .is_some()
     }
 
     /// Writes what is not written yet, and says goodbye.

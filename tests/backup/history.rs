@@ -404,7 +404,7 @@ fn a_running_dump_that_an_older_version_noted_is_gone_on_with() {
         "client_wait":0.5}],"tables":[[16384,"public","items",7.5,null,null],[16385,"public","orders",1.0,
         ["2026-11-03T15:00:01Z",null,9.0,99.0,null],"2026-11-03T15:01:00Z"]]}"#;
     let statements = format!(
-        "DELETE FROM _sqlx_migrations WHERE version = 2; DROP TABLE backup_watch; CREATE TABLE backup_watch {table}; \
+        "DELETE FROM _sqlx_migrations WHERE version > 1; DROP TABLE migration_run; DROP TABLE backup_watch; CREATE TABLE backup_watch {table}; \
          INSERT INTO backup_watch VALUES ('7301', 'shop', 'pg_dump', 'backup', 'pg_dump', '2026-11-03T15:00:00+00:00', \
          '2026-11-03T15:02:00+00:00', NULL, 4711, '2026-11-03T15:00:00+00:00', '{state}')"
     );

@@ -1,0 +1,8 @@
+//! `pgguard run`: a migration command under watch, with what comes before and after it.
+//!
+//! One binary for many files: each binary links everything.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod history;
