@@ -61,6 +61,8 @@ pub enum Command {
     Kill(KillArgs),
     /// Past backup runs, the running one, the next one.
     Backups(BackupsArgs),
+    /// Schema and sizes in a file, to judge pull requests by.
+    Catalog(CatalogArgs),
     /// Which migration tools are known, and what of each.
     Tools {
         /// Output form.
@@ -254,11 +256,14 @@ pub struct GateArgs {
     /// Recording.
     #[command(flatten)]
     pub record: RecordArgs,
+    /// From a file.
+    #[command(flatten)]
+    pub from: FromCatalogArgs,
     /// Output form.
     #[arg(long, value_enum, default_value_t = GateFormat::Text)]
     pub format: GateFormat,
     /// Wait up to this long until it is clear.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "catalog")]
     pub wait: Option<Duration>,
     /// With --wait: require N consecutive clear looks.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "wait")]
@@ -277,10 +282,10 @@ pub struct GateArgs {
     #[arg(long)]
     pub warn_only: bool,
     /// The other way round: would a backup started now block or be blocked?
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "migrations")]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["migrations", "catalog"])]
     pub before: Option<Before>,
     /// A further server: NAME=URL, or a URL; may be given more than once. All are looked at side by side.
-    #[arg(long, value_name = "TARGET", conflicts_with = "dbname")]
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["dbname", "catalog"])]
     pub target: Vec<String>,
     /// Reading user data.
     #[command(flatten)]
@@ -331,9 +336,36 @@ pub struct ExplainArgs {
     /// Recording.
     #[command(flatten)]
     pub record: RecordArgs,
+    /// From a file.
+    #[command(flatten)]
+    pub from: FromCatalogArgs,
     /// Output form.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// `pgguard catalog`
+#[derive(Debug, Args)]
+pub struct CatalogArgs {
+    /// Write to this file, which only its owner can read [default: standard output].
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Watch the tables this long to count how often they are used [default: the average since the counters were
+    /// reset, where that is known].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub count_uses: Option<Duration>,
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Facts from a file that `pgguard catalog` wrote.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FromCatalogArgs {
+    /// Read schema, sizes and rates of use from this file of `pgguard catalog` instead of a server: who is connected is
+    /// not asked.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "record", "dbname", "host"])]
+    pub catalog: Option<PathBuf>,
 }
 
 /// Where past backup runs are kept.

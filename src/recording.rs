@@ -1,6 +1,10 @@
 //! A recording: what one command read from a server, so that the same command can run again without it.
 //! Incidents become fixtures.
 
+mod catalog;
+
+pub use catalog::{CatalogFile, Used};
+
 use crate::door::Form;
 use crate::door::file::{self, Access};
 use crate::migration::source::applied::Applied;

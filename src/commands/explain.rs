@@ -16,7 +16,10 @@ use crate::report::{explain_json, explain_text};
 /// When the migration cannot be read, or the catalog behind it.
 pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     let sources = migrations::read(&args.migrations, &args.migration)?;
-    let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
+    let mut facts = match &args.from.catalog {
+        Some(path) => Facts::of_catalog(path)?,
+        None => Facts::open(&args.connect, &args.record, 0).await?,
+    };
     let options = migrations::options(&args.migration);
     let (scripts, notes) = facts.pending(sources, &options, args.migration.all).await?;
     for note in notes {

@@ -27,6 +27,11 @@ use std::time::Duration;
 pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     let config = config::of(args.judge.config.as_deref())?;
     let policy = look::policy(&args.judge, &config);
+    if args.from.catalog.is_some() && args.migrations.is_empty() {
+        return Err(Error::Usage(
+            "--catalog judges migrations: name their files".into(),
+        ));
+    }
     let mut asked = look::Question::new(&args.migrations, &args.migration, policy)?;
     if args.before == Some(Before::Backup) {
         asked.about = About::Backup;
@@ -37,7 +42,7 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
         args,
     };
     let past = || {
-        let replayed = question.args.record.replay.is_some();
+        let replayed = !question.asks_a_server();
         Past::new(&question.args.history, &question.config, replayed).sampling(question.args.sample)
     };
     let targets = question.targets().into_iter();
@@ -102,10 +107,16 @@ struct Looked {
 }
 
 impl Question {
+    /// Whether a server is asked, and not a file.
+    const fn asks_a_server(&self) -> bool {
+        self.args.record.replay.is_none() && self.args.from.catalog.is_none()
+    }
+
     /// The servers to ask: `--target`, else those of the configuration, else the connection's own.
     fn targets(&self) -> Vec<Option<Target>> {
         let flags = &self.args.target;
         let own = self.args.connect.dbname.is_some() || self.args.connect.host.is_some();
+        let own = own || self.args.from.catalog.is_some();
         let named: Vec<Target> = match (flags.is_empty(), own) {
             (false, _) => flags.iter().map(|flag| Target::from_flag(flag)).collect(),
             (true, true) => Vec::new(),
@@ -127,7 +138,10 @@ impl Question {
         past: &mut Past,
     ) -> Result<(Looked, Recording)> {
         let args = &self.args;
-        let mut facts = Facts::open(connect, &args.record, looks).await?;
+        let mut facts = match &args.from.catalog {
+            Some(path) => Facts::of_catalog(path)?,
+            None => Facts::open(connect, &args.record, looks).await?,
+        };
         let Judged {
             snapshot,
             sessions,
@@ -149,12 +163,15 @@ impl Question {
             About::AnyChange => true,
             About::Backup => false,
         };
-        if meets && args.record.replay.is_none() {
+        if meets && self.asks_a_server() {
             let runs_already = sessions.in_role(Role::Backup).next().is_some();
             let warning = self
                 .next_backup(past, &mut facts, &snapshot, runs_already)
                 .await;
             verdict.warnings.extend(warning);
+        }
+        if args.from.catalog.is_some() {
+            verdict.warnings.insert(0, report::NOT_ASKED.to_owned());
         }
         let looked = Looked {
             footprint,
@@ -441,6 +458,7 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
             database: &l.database,
             taken_at: l.taken_at,
             zone,
+            of_catalog: args.from.catalog.is_some(),
         })
         .collect();
     let (form, text) = match args.format {

@@ -2,6 +2,7 @@
 
 mod backups;
 mod block_on;
+mod catalog;
 pub mod check;
 mod demo;
 mod explain;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Check(_) => Ok(check::main()),
         Command::Kill(args) => kill::run(args, color).await,
         Command::Backups(args) => backups::run(args, color).await,
+        Command::Catalog(args) => catalog::run(args).await,
         Command::Tools { format } => tools::run(format),
         Command::Demo(args) => demo::run(args, color).await,
         Command::Completions { shell } => line::completions(shell),

@@ -10,11 +10,15 @@ use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
 use crate::postgres::sample::{self, Samples};
-use crate::postgres::{applied, catalog, role_settings, snapshot, statements, tables, usage};
-use crate::recording::Recording;
+use crate::postgres::{
+    applied, catalog, role_settings, snapshot, statements, tables, usage, whole,
+};
+use crate::recording::{CatalogFile, Recording, Used};
 use crate::sessions::Earlier;
 use crate::{Error, Result};
+use chrono::Utc;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One server's facts.
@@ -27,6 +31,8 @@ pub struct Facts {
     target: Option<Target>,
     /// What the last look saw: who has run something since is at work.
     earlier: Option<Earlier>,
+    /// How often relations are used, as far as a catalog file tells.
+    usage: BTreeMap<Oid, Usage>,
 }
 
 enum From {
@@ -61,6 +67,7 @@ impl Facts {
                 recording: Recording::read(path)?,
                 target: None,
                 earlier: None,
+                usage: BTreeMap::new(),
             });
         }
         let target = target(connect)?;
@@ -71,6 +78,7 @@ impl Facts {
             recording: Recording::default(),
             target: Some(target),
             earlier: None,
+            usage: BTreeMap::new(),
         })
     }
 
@@ -82,7 +90,77 @@ impl Facts {
             recording: Recording::default(),
             target: None,
             earlier: None,
+            usage: BTreeMap::new(),
         }
+    }
+
+    /// The facts of a catalog file: who is connected is not asked.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_catalog(path: &Path) -> Result<Self> {
+        let file = CatalogFile::read(path)?;
+        let usage = file.usage.iter().map(|used| {
+            let usage = Usage {
+                reads_per_minute: used.reads_per_minute,
+                writes_per_minute: used.writes_per_minute,
+            };
+            (used.oid, usage)
+        });
+        Ok(Self {
+            usage: usage.collect(),
+            from: From::Recording { next_look: 0 },
+            records: false,
+            recording: file.into_recording(),
+            target: None,
+            earlier: None,
+        })
+    }
+
+    /// How often relations are used, as far as it is known without counting.
+    pub fn known_usage(&self) -> BTreeMap<Oid, Usage> {
+        self.usage.clone()
+    }
+
+    /// What a catalog file holds; `count_uses`: for how long to count how often tables are used, instead of taking
+    /// the average since the counters were reset.
+    ///
+    /// # Errors
+    /// When the server does not answer; from a recording.
+    pub async fn whole(&mut self, count_uses: Option<Duration>) -> Result<CatalogFile> {
+        let From::Server(connection) = &mut self.from else {
+            return Err(Error::Usage("a catalog file is read from a server".into()));
+        };
+        let limits = connection.limits_that_keep_the_path();
+        let mut catalog = connection
+            .within_deadline("reading the catalog", async |session| {
+                whole::load(session, &limits).await
+            })
+            .await?;
+        let server = connection.server().clone();
+        catalog.session.begins.clone_from(&server.settings);
+        let rates = match count_uses {
+            None => usage::rates(connection).await?,
+            Some(time) => {
+                let relations: Vec<Oid> = catalog.relations.iter().map(|r| r.oid).collect();
+                let counted = self.usage(&relations, time).await?;
+                let rates = counted.into_iter();
+                rates
+                    .map(|(oid, u)| (oid, (u.reads_per_minute, u.writes_per_minute)))
+                    .collect()
+            }
+        };
+        let used = rates.into_iter().map(|(oid, (reads, writes))| Used {
+            oid,
+            reads_per_minute: reads,
+            writes_per_minute: writes,
+        });
+        Ok(CatalogFile::new(
+            Utc::now(),
+            &server,
+            used.collect(),
+            catalog,
+        ))
     }
 
     /// The scripts that are still to run, with what is worth saying about the others.

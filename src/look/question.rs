@@ -132,6 +132,7 @@ impl Question {
         let session = migration.as_ref().map(|asked| &asked.session);
         let policy = Policy {
             first_look: first,
+            usage: facts.known_usage(),
             estimates: past.estimates(facts, &snapshot, &sessions).await,
             doubts: session
                 .and_then(|session| gate::pooler::doubt(&snapshot.server, session))

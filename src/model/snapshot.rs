@@ -274,6 +274,25 @@ pub struct Walsender {
 }
 
 impl Snapshot {
+    /// A look at a server that saw nobody: who is connected was not asked.
+    #[must_use]
+    pub fn of_nobody(server: Server, taken_at: DateTime<Utc>) -> Self {
+        Self {
+            taken_at,
+            server,
+            backends: Vec::new(),
+            locks: Vec::new(),
+            prepared: Vec::new(),
+            progress: Vec::new(),
+            walsenders: Vec::new(),
+            serializable: Vec::new(),
+            temporary_schemas: BTreeSet::new(),
+            working: BTreeSet::new(),
+            changed_rows: Vec::new(),
+            relations: BTreeMap::new(),
+        }
+    }
+
     /// The backend of a pid.
     #[must_use]
     pub fn backend(&self, pid: Pid) -> Option<&Backend> {

@@ -11,6 +11,7 @@ pub mod snapshot;
 pub mod statements;
 pub mod tables;
 pub mod usage;
+pub mod whole;
 
 use crate::model::Oid;
 

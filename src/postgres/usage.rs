@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 const USAGE: &str = include_str!("usage.sql");
 
+const RATES: &str = include_str!("usage_rates.sql");
+
 /// Reads and writes of a relation since its counters began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -33,6 +35,25 @@ pub async fn counters(
                 (row.number(0), row.number(1), row.number(2))
             {
                 found.insert(oid, Counters { reads, writes });
+            }
+        })
+        .await?;
+    Ok(found)
+}
+
+/// Reads and writes a minute of every table, on average since the database's counters were reset. Empty where it is
+/// unknown since when they count.
+///
+/// # Errors
+/// As the server has it.
+pub async fn rates(connection: &mut Connection) -> Result<BTreeMap<Oid, (f64, f64)>> {
+    let mut found = BTreeMap::new();
+    connection
+        .ask("read how often the tables are used", RATES, |row| {
+            if let (Some(oid), Some(reads), Some(writes)) =
+                (row.number(0), row.number(1), row.number(2))
+            {
+                found.insert(oid, (reads, writes));
             }
         })
         .await?;

@@ -26,7 +26,13 @@ pub struct GateView<'a> {
     pub taken_at: DateTime<Utc>,
     /// In which zone to say times.
     pub zone: FixedOffset,
+    /// Whether it was judged by a catalog file: who is connected was not asked.
+    pub of_catalog: bool,
 }
+
+/// What a verdict by a catalog file does not say.
+pub const NOT_ASKED: &str =
+    "judged by a catalog file: who is connected, and who would be in the way, was not asked";
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -37,6 +37,7 @@ fn frame(view: &GateView) -> Value {
         "exit_status": view.verdict.answer.exit_status(),
         "database": view.database,
         "taken_at": view.taken_at,
+        "live": !view.of_catalog,
         "doubts": view.verdict.doubts,
         "warnings": view.verdict.warnings,
         "accepted": view.verdict.accepted,

@@ -104,11 +104,20 @@ fn what_to_do(found: &[Finding], page: Page) -> String {
 /// CLEAR in a line; otherwise how many statements of each sort, where there are several.
 fn closing(view: &GateView, page: Page) -> String {
     let total = view.footprint.statements.len();
-    let looked = view.taken_at.with_timezone(&view.zone).format("%H:%M:%S");
+    let looked = view.taken_at.with_timezone(&view.zone);
+    let looked = if view.of_catalog {
+        looked.format("catalog of %Y-%m-%d %H:%M %:z")
+    } else {
+        looked.format("%H:%M:%S")
+    };
     let database = printable(view.database);
     if view.verdict.answer == Answer::Clear {
         let statements = view.footprint.statements.as_slice();
         let what = match total {
+            _ if view.of_catalog => {
+                "nothing in the schema speaks against it; nobody was asked who is connected"
+                    .to_owned()
+            }
             0 => "nothing to run".to_owned(),
             1 if statements[0].file.is_empty() => {
                 format!("nothing is in the way of {}", statements[0].sql)

@@ -30,7 +30,7 @@ pub use backups_json::backups_json;
 pub use backups_text::render as backups_text;
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
-pub use gate_findings::GateView;
+pub use gate_findings::{GateView, NOT_ASKED};
 pub use gate_github::gate_github;
 pub use gate_gitlab::gate_gitlab;
 pub use gate_json::{gate_json, gate_value};

@@ -208,6 +208,7 @@ fn with<T>(verdict: &Verdict, footprint: &Footprint, tell: impl FnOnce(&GateView
         database: "shop on db1",
         taken_at: now(),
         zone: FixedOffset::east_opt(3600).expect("a zone"),
+        of_catalog: false,
     })
 }
 
@@ -396,6 +397,7 @@ fn without_a_file(file: &str, database: &str, tell: impl FnOnce(&GateView) -> St
         database,
         taken_at: now(),
         zone: FixedOffset::east_opt(0).expect("a zone"),
+        of_catalog: false,
     })
 }
 
@@ -464,6 +466,7 @@ fn several_servers_are_one_document() {
         database,
         taken_at: now(),
         zone: FixedOffset::east_opt(0).expect("a zone"),
+        of_catalog: false,
     };
     let views = [view("shop on db1"), view("shop on db2")];
     let xml = report::gate_junit(&views).expect("XML");

@@ -6,13 +6,14 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "status",
     "gate",
     "explain",
     "check",
     "kill",
     "backups",
+    "catalog",
     "tools",
     "demo",
     "completions",

@@ -11,14 +11,18 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory as _};
 
 /// The heading of a structure's options. The rest are under "Options".
-const HEADINGS: [(&str, &str); 6] = [
+const HEADINGS: [(&str, &str); 7] = [
     ("MigrationArgs", "Migration"),
     ("JudgeArgs", "Judging"),
     ("ConnectArgs", "Connection"),
     ("RecordArgs", "Recording"),
+    ("FromCatalogArgs", "Recording"),
     ("HistoryArgs", "History"),
     ("SampleArgs", "Estimate"),
 ];
+
+/// Commands that are only in the long help: the short one has to fit on a screen.
+const LATER: [&str; 4] = ["tools", "completions", "man", "help"];
 
 /// The command line to parse with. `all`: its help lists every option.
 #[must_use]
@@ -78,8 +82,9 @@ fn dressed(command: Command, path: &str, all: bool) -> Command {
     };
     let path = path.to_owned();
     command.mut_subcommands(|below| {
+        let is_later = !all && path.is_empty() && LATER.contains(&below.get_name());
         let path = format!("{path} {}", below.get_name());
-        dressed(below, path.trim_start(), all)
+        dressed(below, path.trim_start(), all).hide(is_later)
     })
 }
 
@@ -176,7 +181,7 @@ mod tests {
                     "config",
                 ],
             ),
-            ("Recording", &["record", "replay"]),
+            ("Recording", &["record", "replay", "catalog"]),
             ("History", &["history", "no_history"]),
             ("Estimate", &["sample"]),
         ];

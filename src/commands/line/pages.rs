@@ -290,6 +290,30 @@ pub const PAGES: &[Page] = &[
         notes: &[],
     },
     Page {
+        path: "catalog",
+        first: &[
+            ("output", "Write to this file [default: standard output]"),
+            ("count_uses", "Count this long how often tables are used"),
+            DATABASE,
+        ],
+        status: &[("0", "written"), ("2", "it could not look, or write")],
+        reads: &[Server],
+        examples: &[
+            (
+                "pgguard catalog -d \"$PRODUCTION\" -o catalog.json",
+                "Nightly, by a job that may reach production",
+            ),
+            (
+                "pgguard gate --catalog catalog.json migrations/0057.sql",
+                "In a pull request, without it",
+            ),
+        ],
+        notes: &[
+            "The file has the rows of the system catalogs (names, types, function bodies, sizes), what a session \
+             begins with, and how often tables are used. It has no rows of yours and no query texts.",
+        ],
+    },
+    Page {
         path: "tools",
         first: &[FORMAT],
         status: WRITTEN,

@@ -77,6 +77,7 @@ impl Said {
                 database: &self.snapshot.server.datname,
                 taken_at: self.snapshot.taken_at,
                 zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
+                of_catalog: false,
             },
             pgguard::report::page::Page::PLAIN,
         )
