@@ -63,6 +63,8 @@ pub enum Command {
     Backups(BackupsArgs),
     /// Schema and sizes in a file, to judge pull requests by.
     Catalog(CatalogArgs),
+    /// What was left behind by what did not end, and what ends it.
+    Doctor(DoctorArgs),
     /// Which migration tools are known, and what of each.
     Tools {
         /// Output form.
@@ -508,6 +510,23 @@ pub enum BackupsAction {
         #[command(flatten)]
         history: HistoryArgs,
     },
+}
+
+/// `pgguard doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How to reach the server.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Recording.
+    #[command(flatten)]
+    pub record: RecordArgs,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Where past backup runs are kept.
+    #[command(flatten)]
+    pub history: HistoryArgs,
 }
 
 /// `pgguard demo`

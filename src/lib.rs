@@ -15,9 +15,10 @@
 //! | [`backup`] | UNDERSTAND: snapshot + past runs → how far, and when it ends | `model`, `words` |
 //! | [`hold`] | UNDERSTAND: footprint → how long each lock that keeps others out is held | `model`, `words` |
 //! | [`gate`] | DECIDE: footprint × snapshot → verdict | `model`, `words`, `tools`, `hold`, `sessions`, `migration`, `backup` |
-//! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate` |
+//! | [`doctor`] | UNDERSTAND: what was left behind by what did not end | `model`, `words`, `tools`, `sessions` |
+//! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate`, `doctor` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
-//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `backup`, `hold`, `check` |
+//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `backup`, `hold`, `doctor`, `check` |
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
 //! | [`look`] | what every command that looks shares: where facts come from, past runs, the one question | everything but `commands` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
@@ -32,6 +33,7 @@ pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod door;
 pub mod error;
 pub mod gate;

@@ -8,7 +8,7 @@ pub use catalog::{CatalogFile, Used};
 use crate::door::Form;
 use crate::door::file::{self, Access};
 use crate::migration::source::applied::Applied;
-use crate::model::{Catalog, DatabaseFacts, Snapshot};
+use crate::model::{Catalog, DatabaseFacts, Leftovers, Snapshot};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -33,6 +33,9 @@ pub struct Recording {
     /// The sizes of the tables that a running dump copies.
     #[serde(default, skip_serializing_if = "DatabaseFacts::is_empty")]
     pub tables: DatabaseFacts,
+    /// What may have been left behind, where the doctor asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leftovers: Option<Leftovers>,
 }
 
 impl Default for Recording {
@@ -43,6 +46,7 @@ impl Default for Recording {
             applied: Vec::new(),
             looks: Vec::new(),
             tables: DatabaseFacts::default(),
+            leftovers: None,
         }
     }
 }
@@ -57,6 +61,7 @@ impl Recording {
         }
         self.looks.extend(later.looks);
         self.tables.add(later.tables);
+        self.leftovers = later.leftovers.or(self.leftovers.take());
         let old = self.looks.len().saturating_sub(2);
         self.looks.drain(..old);
     }

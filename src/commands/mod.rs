@@ -5,6 +5,7 @@ mod block_on;
 mod catalog;
 pub mod check;
 mod demo;
+mod doctor;
 mod explain;
 mod gate;
 pub mod kill;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Backups(args) => backups::run(args, color).await,
         Command::Catalog(args) => catalog::run(args).await,
         Command::Tools { format } => tools::run(format),
+        Command::Doctor(args) => doctor::run(args, color).await,
         Command::Demo(args) => demo::run(args, color).await,
         Command::Completions { shell } => line::completions(shell),
         Command::Man { command, folder } => line::man(&command, folder.as_deref()),

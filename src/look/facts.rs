@@ -6,12 +6,12 @@ use crate::migration::footprint::Reach;
 use crate::migration::source::applied::Applied;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, CopyStatement, DatabaseFacts, Oid, Snapshot};
+use crate::model::{Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
 use crate::postgres::sample::{self, Samples};
 use crate::postgres::{
-    applied, catalog, role_settings, snapshot, statements, tables, usage, whole,
+    applied, catalog, leftovers, role_settings, snapshot, statements, tables, usage, whole,
 };
 use crate::recording::{CatalogFile, Recording, Used};
 use crate::sessions::Earlier;
@@ -297,6 +297,28 @@ impl Facts {
                     Error::Usage("the recording holds no look at a server: record it with `gate` or `status`".into())
                 })
             }
+        }
+    }
+
+    /// What the catalogs say of what may have been left behind; a recording has it as it was judged.
+    ///
+    /// # Errors
+    /// When the server does not answer; when the recording has none.
+    pub async fn leftovers(&mut self) -> Result<Leftovers> {
+        match &mut self.from {
+            From::Server(connection) => {
+                let found = leftovers::read(connection).await?;
+                if self.records {
+                    self.recording.leftovers = Some(found.clone());
+                }
+                Ok(found)
+            }
+            From::Recording { .. } => self.recording.leftovers.clone().ok_or_else(|| {
+                Error::Usage(
+                    "the recording does not hold what was left behind: record it with `doctor`"
+                        .into(),
+                )
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every command that looks at a server shares: where facts come from, what past runs tell, and the one way
 //! in which "would this migration block" is asked.
 
+pub mod examination;
 pub mod facts;
 pub mod migrations;
 pub mod past;

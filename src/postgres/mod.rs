@@ -4,6 +4,7 @@ pub mod applied;
 pub mod catalog;
 pub mod connect;
 pub mod cron;
+pub mod leftovers;
 pub mod role_settings;
 pub mod sample;
 pub mod signal;

@@ -3,6 +3,8 @@
 mod backups;
 mod backups_json;
 mod backups_text;
+mod doctor_json;
+mod doctor_text;
 mod explain_json;
 mod explain_text;
 mod gate_findings;
@@ -28,6 +30,8 @@ pub mod status_words;
 pub use backups::{BackupsReport, RunningBackup};
 pub use backups_json::backups_json;
 pub use backups_text::render as backups_text;
+pub use doctor_json::doctor_json;
+pub use doctor_text::doctor_text;
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
 pub use gate_findings::{GateView, NOT_ASKED};

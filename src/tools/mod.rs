@@ -7,6 +7,7 @@
 //! | `tool.rs`, `sending.rs`, `folder.rs` | the words of a row: the tool; how it sends; its folder and its version table |
 //! | `likeness.rs`, `name.rs`, `list.rs`, `habit.rs` | its functions: whose folder it is, which file is which migration, in which order, how it runs |
 //! | `layout.rs`, `comment.rs` | what those functions look at |
+//! | `trace.rs`, `traces.rs` | what a run that did not end leaves in a tool's tables, and how the tool itself ends it |
 //! | `key.rs` | advisory keys |
 //!
 //! Names collide (`schema_migrations` is Rails', dbmate's, Ecto's and golang-migrate's), so a lookup by
@@ -24,6 +25,8 @@ pub mod name;
 mod sending;
 mod table;
 mod tool;
+mod trace;
+mod traces;
 
 pub use folder::Folder;
 pub use key::{Key, bigint_key, crc32};
@@ -31,6 +34,7 @@ pub use likeness::Likeness;
 pub use sending::{Reading, TransactionHabit};
 pub use table::TOOLS;
 pub use tool::Tool;
+pub use trace::Trace;
 
 use crate::model::RelationName;
 use crate::{Error, Result};

@@ -10,7 +10,7 @@ use super::likeness::{any, marked_if, says};
 use super::sending::Reading;
 use super::sending::TransactionHabit::{PerMessage, PerStatement, WholeRun};
 use super::tool::{TOOL, Tool};
-use super::{habit, likeness, list, name};
+use super::{habit, likeness, list, name, traces};
 use crate::model::LockMode;
 
 /// A version table in which every row is a migration that was applied.
@@ -27,6 +27,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "golang-migrate",
+        traces: traces::GOLANG_MIGRATE,
         key: Some(Key::GolangMigrate),
         version_table: Some("schema_migrations"),
         habit: PerMessage,
@@ -81,6 +82,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Flyway",
+        traces: traces::FLYWAY,
         key: Some(Key::PlusJavaHash(77_431_708_279_161)),
         version_table: Some("flyway_schema_history"),
         application_name: Some("Flyway"),
@@ -112,6 +114,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Liquibase",
+        traces: traces::LIQUIBASE,
         version_table: Some("databasechangelog"),
         lock_table: Some("databasechangeloglock"),
         strips_mark: true,
@@ -129,6 +132,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Prisma",
+        traces: traces::PRISMA,
         key: Some(Key::Fixed(72_707_369)),
         version_table: Some("_prisma_migrations"),
         habit: PerMessage,
@@ -146,6 +150,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "sqlx",
+        traces: traces::SQLX,
         key: Some(Key::TimesCrc32(0x3d32_ad9e)),
         version_table: Some("_sqlx_migrations"),
         folder: Some(Folder {
@@ -198,6 +203,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "goose",
+        traces: traces::GOOSE,
         key: Some(Key::Fixed(5_887_940_537_704_921_958)),
         version_table: Some("goose_db_version"),
         lock_table: Some("goose_lock"),
@@ -221,6 +227,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Atlas",
+        traces: traces::ATLAS,
         key: Some(Key::Fixed(2_686_470_616)),
         version_table: Some("atlas_schema_revisions"),
         folder: Some(Folder {
@@ -261,6 +268,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Knex",
+        traces: traces::KNEX,
         version_table: Some("knex_migrations"),
         lock_table: Some("knex_migrations_lock"),
         habit: WholeRun,
@@ -383,6 +391,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "yoyo",
+        traces: traces::YOYO,
         version_table: Some("_yoyo_migration"),
         lock_table: Some("yoyo_lock"),
         ..TOOL
@@ -446,6 +455,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "bun",
+        traces: traces::BUN,
         version_table: Some("bun_migrations"),
         lock_table: Some("bun_migration_locks"),
         habit: PerMessage,

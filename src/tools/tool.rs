@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::key::Key;
 use super::sending::Reading;
 use super::sending::TransactionHabit::{self, PerScript};
+use super::trace::Trace;
 use crate::model::{LockMode, RelationName};
 
 /// One migration tool.
@@ -33,6 +34,8 @@ pub struct Tool {
     pub strips_mark: bool,
     /// The comments that keep a statement together, where it ends one at each line with a semicolon at its end.
     pub keeps_together: Option<(&'static str, &'static str)>,
+    /// What a run that did not end leaves in its tables.
+    pub traces: &'static [Trace],
     /// Its folder; `None`: its migrations are code.
     pub folder: Option<Folder>,
 }
@@ -66,5 +69,6 @@ pub(super) const TOOL: Tool = Tool {
     puts_back: &[],
     strips_mark: false,
     keeps_together: None,
+    traces: &[],
     folder: None,
 };

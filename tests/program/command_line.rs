@@ -6,7 +6,7 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "status",
     "gate",
     "explain",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 12] = [
     "kill",
     "backups",
     "catalog",
+    "doctor",
     "tools",
     "demo",
     "completions",

@@ -83,6 +83,11 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
     };
     ask("status", &["status", "--all"], "");
     ask("backups", &["backups"], "");
+    ask("doctor", &["doctor"], "");
+    let unfinished =
+        "ALTER TABLE orders ADD CONSTRAINT c CHECK (id > 0) NOT VALID, DISABLE TRIGGER ALL";
+    shop.sql(unfinished);
+    ask("doctor", &["doctor"], "");
     let mut dump = Dump::stalled(&shop);
     let mut reader = shop.session();
     reader.begin_and_lock("customers", "ACCESS SHARE");
@@ -119,6 +124,7 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
     for form in std::fs::read_dir(forms).expect("the forms").flatten() {
         ask("explain", &["explain", &form.path().to_string_lossy()], "");
     }
+    ask("doctor", &["doctor"], "");
     dump.kill();
     found
 }

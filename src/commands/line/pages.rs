@@ -314,6 +314,27 @@ pub const PAGES: &[Page] = &[
         ],
     },
     Page {
+        path: "doctor",
+        first: &[FORMAT, DATABASE, HISTORY],
+        status: &[
+            ("0", "nothing was left behind"),
+            ("1", "something was"),
+            ("2", "it could not look, or not at all of it"),
+        ],
+        reads: &[Server, History, Colours],
+        examples: &[
+            ("pgguard doctor -d shop", "After a deploy that was cut off"),
+            (
+                "pgguard doctor --format json | jq -r '.findings[].command'",
+                "The commands that end what was found",
+            ),
+        ],
+        notes: &[
+            "It changes nothing. What is only worth knowing (a NOT VALID constraint) is shown as a note and does not \
+             change the exit status.",
+        ],
+    },
+    Page {
         path: "tools",
         first: &[FORMAT],
         status: WRITTEN,

@@ -1,0 +1,162 @@
+//! What one look at the catalogs of a database found that an interrupted change may have left behind. Plain values:
+//! whether something is a left-over, the doctor decides.
+
+use super::{Oid, RelationName};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Everything that was found, and what could not be read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Leftovers {
+    /// Indexes that are not valid, not ready or not live.
+    pub indexes: Vec<UnfinishedIndex>,
+    /// Partitions whose DETACH … CONCURRENTLY has not ended.
+    pub detaching: Vec<Detaching>,
+    /// Triggers, rules and event triggers that are disabled.
+    pub disabled: Vec<Disabled>,
+    /// Constraints that are NOT VALID.
+    pub not_valid: Vec<NotValid>,
+    /// Replication slots that nobody uses.
+    pub slots: Vec<Slot>,
+    /// Since when the server is in an exclusive backup (14 only).
+    pub exclusive_backup: Option<DateTime<Utc>>,
+    /// Rows of migration tools: their locks, and migrations that they did not finish.
+    pub rows: Vec<ToolRow>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+}
+
+impl Leftovers {
+    /// What was there at an earlier look too: what came meanwhile is work that goes on.
+    #[must_use]
+    pub fn that_stayed(mut self, earlier: &Self) -> Self {
+        self.indexes.retain(|index| earlier.indexes.contains(index));
+        self.detaching.retain(|one| earlier.detaching.contains(one));
+        self.rows.retain(|row| earlier.rows.contains(row));
+        self
+    }
+
+    /// Whether work that goes on could look like any of it.
+    #[must_use]
+    pub const fn may_be_work(&self) -> bool {
+        !(self.indexes.is_empty() && self.detaching.is_empty() && self.rows.is_empty())
+    }
+}
+
+/// An index whose flags say that its making, or its dropping, did not end. Source: `index_set_state_flags` (index.c).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the columns of pg_index as they are"
+)]
+pub struct UnfinishedIndex {
+    /// The index.
+    pub oid: Oid,
+    /// Its name.
+    pub name: RelationName,
+    /// Its table; of a TOAST table's index that TOAST table.
+    pub table_oid: Oid,
+    /// The table's name; of a TOAST table's index the table that it belongs to.
+    pub table: RelationName,
+    /// `relkind` is `I`: the index of a partitioned table.
+    pub is_partitioned: bool,
+    /// `indisvalid`: queries may use it.
+    pub is_valid: bool,
+    /// `indisready`: writes keep it up to date.
+    pub is_ready: bool,
+    /// `indislive`: it is not being dropped.
+    pub is_live: bool,
+    /// `indisunique`
+    pub is_unique: bool,
+    /// It is part of a partitioned index.
+    pub is_attached: bool,
+}
+
+/// A partition whose DETACH … CONCURRENTLY has begun and not ended (`pg_inherits.inhdetachpending`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detaching {
+    /// The partition.
+    pub partition_oid: Oid,
+    /// Its name.
+    pub partition: RelationName,
+    /// The partitioned table.
+    pub parent_oid: Oid,
+    /// Its name.
+    pub parent: RelationName,
+}
+
+/// What is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// A trigger that somebody made.
+    Trigger,
+    /// The triggers behind a foreign key or another constraint: nothing checks it.
+    Constraint,
+    /// A rule.
+    Rule,
+    /// An event trigger.
+    EventTrigger,
+}
+
+/// Something that is disabled (`tgenabled`, `ev_enabled`, `evtenabled` is `D`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// What it is.
+    pub what: Switch,
+    /// Its name; of a constraint's triggers the constraint's.
+    pub name: String,
+    /// Its table; `None`: an event trigger.
+    pub table: Option<RelationName>,
+}
+
+/// A constraint that is NOT VALID: new rows are checked, old ones were not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotValid {
+    /// Its name.
+    pub name: String,
+    /// Its table.
+    pub table: RelationName,
+    /// `contype`: `c`, `f` or `n`.
+    pub kind: char,
+}
+
+/// A replication slot that nobody uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a logical one.
+    pub is_logical: bool,
+    /// Bytes of WAL since its `restart_lsn`; `None`: it holds back none.
+    pub retained_bytes: Option<i64>,
+    /// `wal_status` is `lost`: what it would need is gone.
+    pub is_lost: bool,
+    /// Since when nobody uses it (17 and later).
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// A row in the table of a migration tool that says: a run began and did not end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolRow {
+    /// The tool, as its row of the table of tools calls it.
+    pub tool: String,
+    /// Which of the tool's traces it is: its place in the tool's row.
+    pub trace: usize,
+    /// The table.
+    pub table: RelationName,
+    /// Which migration, or which lock: as the row says it.
+    pub id: String,
+    /// What else the row says, in words.
+    pub detail: String,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unread {
+    /// What, and why.
+    pub what: String,
+    /// What helps; empty: nothing that pgguard knows.
+    pub help: String,
+}

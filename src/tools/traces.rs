@@ -1,0 +1,147 @@
+//! The traces of each tool, and its own way to end them.
+//!
+//! Sources: golang-migrate `database/postgres/postgres.go` (`SetVersion`, `Run`) and `migrate.go` (`ErrDirty`); Prisma's
+//! `migrate resolve`; Flyway's `repair`; sqlx-core `migrate/error.rs` (`Dirty`); Atlas `sql/migrate/migrate.go`
+//! (`Execute` goes on behind `Applied`); Liquibase `StandardLockService.java`; Knex `Migrator.js`; yoyo
+//! `backends/base.py`; goose `lock/table_locker_options.go`; bun `migrate/migrator.go`.
+
+use super::trace::{Trace, UNFINISHED};
+
+/// What a lock row does to the next run.
+const NEXT_RUN_FAILS: &str = "the next run of the tool refuses to start";
+/// What a migration that was begun does to it.
+const NO_NEXT_RUN: &str = "the tool applies nothing before this is settled";
+/// First of all.
+const LOOK_FIRST: &str = "look which of its statements are done, finish or undo them, then";
+
+pub(super) const GOLANG_MIGRATE: &[Trace] = &[Trace {
+    table: "schema_migrations",
+    columns: &["version", "dirty"],
+    query: "SELECT version::text, 'dirty' FROM {table} WHERE dirty",
+    means: "began this version and did not end it",
+    cost: NO_NEXT_RUN,
+    advice: LOOK_FIRST,
+    command: "migrate -path DIR -database URL force {id}",
+    ..UNFINISHED
+}];
+
+pub(super) const PRISMA: &[Trace] = &[Trace {
+    table: "_prisma_migrations",
+    columns: &["migration_name", "finished_at", "rolled_back_at"],
+    query: "SELECT migration_name::text, 'finished_at and rolled_back_at are empty' FROM {table} \
+            WHERE finished_at IS NULL AND rolled_back_at IS NULL",
+    means: "began this migration and did not end it",
+    cost: "prisma migrate deploy refuses to go on (P3009)",
+    advice: "look which of its statements are done; finish them and say --applied, or undo them and",
+    command: "npx prisma migrate resolve --rolled-back {id}",
+    ..UNFINISHED
+}];
+
+pub(super) const FLYWAY: &[Trace] = &[Trace {
+    table: "flyway_schema_history",
+    columns: &["installed_rank", "version", "success", "description"],
+    query: "SELECT coalesce(version::text, description::text), 'success = false' FROM {table} WHERE NOT success",
+    means: "failed in the middle of this migration, which ran without a transaction",
+    cost: "flyway migrate refuses to go on",
+    advice: "undo what it did, or finish it by hand, then",
+    command: "flyway repair",
+    ..UNFINISHED
+}];
+
+pub(super) const SQLX: &[Trace] = &[Trace {
+    table: "_sqlx_migrations",
+    columns: &["version", "success", "description"],
+    query: "SELECT version::text, 'success = false' FROM {table} WHERE NOT success",
+    means: "began this migration and did not end it",
+    cost: "sqlx migrate run refuses to go on (partially applied)",
+    advice: "undo what it did; sqlx has no command for it and asks to remove the row",
+    command: "DELETE FROM {table} WHERE version = {id} AND NOT success;",
+    is_sql: true,
+    ..UNFINISHED
+}];
+
+pub(super) const ATLAS: &[Trace] = &[Trace {
+    table: "atlas_schema_revisions",
+    columns: &["version", "applied", "total", "error"],
+    query: "SELECT version::text, applied::text || ' of ' || total::text || ' statements applied' || \
+            CASE WHEN coalesce(error::text, '') = '' THEN '' ELSE ', error: ' || error::text END \
+            FROM {table} WHERE applied < total OR coalesce(error::text, '') <> ''",
+    means: "ended in the middle of this migration",
+    cost: "the schema is between two versions",
+    advice: "atlas goes on with the first statement that is not applied; correct it if it failed, then",
+    command: "atlas migrate apply",
+    ..UNFINISHED
+}];
+
+pub(super) const LIQUIBASE: &[Trace] = &[
+    Trace {
+        is_lock: true,
+        table: "databasechangeloglock",
+        columns: &["id", "locked", "lockgranted", "lockedby"],
+        query: "SELECT id::text, 'locked by ' || coalesce(lockedby::text, 'somebody') || ' at ' || \
+                coalesce(lockgranted::text, 'a time that it does not say') FROM {table} WHERE locked",
+        means: "keeps its lock",
+        cost: "the next run waits for it, five minutes by default, and fails",
+        advice: "if no Liquibase runs there any more",
+        command: "liquibase release-locks",
+        ..UNFINISHED
+    },
+    Trace {
+        table: "databasechangelog",
+        columns: &["id", "author", "filename", "exectype"],
+        query: "SELECT author::text || ':' || id::text, 'exectype FAILED, ' || filename::text FROM {table} WHERE exectype = 'FAILED'",
+        means: "failed in this change set",
+        cost: "the next run tries it again",
+        advice: "correct it, then",
+        command: "liquibase update",
+        ..UNFINISHED
+    },
+];
+
+pub(super) const KNEX: &[Trace] = &[Trace {
+    is_lock: true,
+    table: "knex_migrations_lock",
+    columns: &["index", "is_locked"],
+    query: "SELECT index::text, 'is_locked = 1' FROM {table} WHERE is_locked = 1",
+    means: "keeps its lock",
+    cost: NEXT_RUN_FAILS,
+    advice: "if no Knex runs any more",
+    command: "npx knex migrate:unlock",
+    ..UNFINISHED
+}];
+
+pub(super) const YOYO: &[Trace] = &[Trace {
+    is_lock: true,
+    table: "yoyo_lock",
+    columns: &["locked", "ctime", "pid"],
+    query: "SELECT pid::text, 'locked by the process ' || pid::text || ' of its machine at ' || coalesce(ctime::text, '?') \
+            FROM {table} WHERE locked = 1",
+    means: "keeps its lock",
+    cost: "the next run waits for it and fails",
+    advice: "if that process is gone",
+    command: "yoyo break-lock",
+    ..UNFINISHED
+}];
+
+pub(super) const GOOSE: &[Trace] = &[Trace {
+    is_lock: true,
+    table: "goose_lock",
+    columns: &["lock_id", "locked", "locked_by", "lease_expires_at"],
+    query: "SELECT lock_id::text, 'locked by ' || coalesce(locked_by::text, 'somebody') || ', leased until ' || \
+            coalesce(lease_expires_at::text, '?') FROM {table} WHERE locked",
+    means: "keeps its lock",
+    cost: "the next run waits for it until its lease ends",
+    advice: "nothing: goose takes it over when the lease has ended",
+    ..UNFINISHED
+}];
+
+pub(super) const BUN: &[Trace] = &[Trace {
+    is_lock: true,
+    table: "bun_migration_locks",
+    columns: &["id", "table_name"],
+    query: "SELECT id::text, 'for ' || table_name::text FROM {table}",
+    means: "keeps its lock",
+    cost: NEXT_RUN_FAILS,
+    advice: "if no run goes on any more, call Migrator.Unlock (in bun's own example program: db unlock)",
+    ..UNFINISHED
+}];
