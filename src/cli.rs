@@ -515,6 +515,12 @@ pub enum BackupsAction {
 /// `pgguard doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Folders or files of migrations: which are applied and not recorded, or half applied?
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub migrations: Vec<PathBuf>,
+    /// Treat them as this tool's (sqlx, flyway, dbmate, goose…) instead of recognising the layout.
+    #[arg(long, value_name = "TOOL", requires = "migrations")]
+    pub tool: Option<String>,
     /// How to reach the server.
     #[command(flatten)]
     pub connect: ConnectArgs,

@@ -22,6 +22,7 @@ pub fn leaked(case: &Case<'_>) -> Vec<Finding> {
     let backups = case.sessions.in_role(Role::Backup);
     backups
         .filter(|session| session.backup.as_ref().is_some_and(|b| b.leaked))
+        .filter(|session| case.clients().any(|b| b.pid == session.pid))
         .map(|session| dump(case, session))
         .collect()
 }

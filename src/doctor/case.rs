@@ -1,7 +1,8 @@
 //! What the doctor looks at.
 
-use crate::model::{Backend, BackendState, Leftovers, LockMode, Oid, Pid, Snapshot};
+use crate::model::{Backend, BackendState, Leftovers, LockMode, LockTarget, Oid, Pid, Snapshot};
 use crate::sessions::{Sessions, WaitGraph, Words};
+use crate::tools;
 
 /// One look at a server, understood, with what its catalogs say.
 pub struct Case<'a> {
@@ -54,12 +55,39 @@ impl<'a> Case<'a> {
         held.any(|lock| lock.mode == mode && lock.is_on(own, relation))
     }
 
-    /// ` (in database shop)` where something is not of the connected database.
+    /// The tool whose advisory lock a process has.
     #[must_use]
-    pub fn elsewhere(&self, database: &str) -> String {
-        match database == self.snapshot.server.datname {
-            true => String::new(),
-            false => format!(", in database {}", crate::model::quoted(database)),
-        }
+    pub fn tool_lock_of(&self, backend: &Backend) -> Option<&'static str> {
+        let database = backend.datname.as_deref()?;
+        let held = self.words.index().granted(backend.pid).iter();
+        let mut keys = held.filter_map(|lock| match lock.target {
+            LockTarget::Advisory {
+                classid,
+                objid,
+                objsubid: 1,
+                ..
+            } => Some(tools::bigint_key(classid, objid)),
+            _ => None,
+        });
+        keys.find_map(|key| tools::advisory_key_owner(database, key))
+            .map(|tool| tool.name)
+    }
+
+    /// Whether a session's client is known to be gone.
+    #[must_use]
+    pub fn is_gone(&self, backend: &Backend) -> bool {
+        let client = self.leftovers.clients.get(&backend.pid);
+        client.is_some_and(|client| !client.is_there)
+    }
+
+    /// Clients of the connected database that may be seen, but for our own session.
+    pub fn clients(&self) -> impl Iterator<Item = &'a Backend> {
+        let server = &self.snapshot.server;
+        self.snapshot.backends.iter().filter(move |backend| {
+            backend.is_client()
+                && !backend.masked
+                && backend.pid != server.own_pid
+                && backend.datid == Some(server.datid)
+        })
     }
 }

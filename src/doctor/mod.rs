@@ -7,28 +7,40 @@
 //! |---|---|
 //! | `finding.rs` | what a finding says |
 //! | `case.rs` | what is looked at |
-//! | `indexes.rs`, `switched_off.rs`, `prepared.rs`, `backups.rs` | the questions |
+//! | `half.rs`, `zombies.rs`, `prepared.rs`, `tools.rs`, `indexes.rs`, `switched_off.rs`, `older.rs`, `backups.rs` | the questions |
 
 mod backups;
 mod case;
 mod finding;
+mod half;
 mod indexes;
+mod older;
 mod prepared;
 mod switched_off;
+mod tools;
+mod zombies;
 
 pub use case::Case;
 pub use finding::{Finding, Harm, Kind, Place, Remedy};
+pub use half::{Pending, half_applied};
 
 use crate::model::{Unread, quoted};
 use std::cmp::Reverse;
 
+/// One question.
+type Question = fn(&Case<'_>) -> Vec<Finding>;
+
 /// All questions.
-const QUESTIONS: [fn(&Case<'_>) -> Vec<Finding>; 8] = [
+const QUESTIONS: &[Question] = &[
+    zombies::zombies,
     prepared::prepared,
+    tools::advisory_locks,
+    tools::rows,
     indexes::indexes,
     indexes::detaching,
     switched_off::disabled,
     switched_off::not_valid,
+    older::sessions,
     backups::leaked,
     backups::exclusive,
     backups::slots,
@@ -41,9 +53,25 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// What could not be read: something may be left behind there.
     pub unread: Vec<Unread>,
+    /// Worth telling besides.
+    pub notes: Vec<String>,
 }
 
 impl Diagnosis {
+    /// Adds findings, in their place.
+    pub fn add(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|f| {
+            (
+                f.harm,
+                Reverse(f.certainty),
+                f.kind,
+                f.since.is_none(),
+                f.since,
+            )
+        });
+    }
+
     /// How many of them are more than worth knowing.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -55,21 +83,18 @@ impl Diagnosis {
 /// Asks every question.
 #[must_use]
 pub fn diagnose(case: &Case<'_>) -> Diagnosis {
-    let mut findings: Vec<Finding> = QUESTIONS.iter().flat_map(|ask| ask(case)).collect();
-    findings.sort_by_key(|f| {
-        (
-            f.harm,
-            Reverse(f.certainty),
-            f.kind,
-            f.since.is_none(),
-            f.since,
-        )
-    });
+    let findings = QUESTIONS.iter().flat_map(|ask| ask(case)).collect();
     let mut unread = case.leftovers.unread.clone();
     unread.extend(hidden(case));
     unread.sort();
     unread.dedup();
-    Diagnosis { findings, unread }
+    let mut diagnosis = Diagnosis {
+        findings: Vec::new(),
+        unread,
+        notes: older::unknown(case).into_iter().collect(),
+    };
+    diagnosis.add(findings);
+    diagnosis
 }
 
 /// Sessions that the role may not see.

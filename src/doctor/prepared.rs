@@ -14,10 +14,12 @@ const LEFT_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// How many locks are named.
 const SHOWN: usize = 3;
 
-/// Those that are older than a minute, of every database of the server: each keeps VACUUM of all from removing rows.
+/// Those that are older than a minute.
 pub fn prepared(case: &Case<'_>) -> Vec<Finding> {
+    let own = &case.snapshot.server.datname;
     let all = case.snapshot.prepared.iter();
-    all.filter(|xact| case.words.age(xact.prepared) > LEFT_AFTER)
+    all.filter(|xact| xact.database == *own)
+        .filter(|xact| case.words.age(xact.prepared) > LEFT_AFTER)
         .map(|xact| finding(case, xact))
         .collect()
 }
@@ -50,11 +52,10 @@ fn finding(case: &Case<'_>, xact: &PreparedXact) -> Finding {
         },
         certainty: Certainty::Certain,
         what: format!(
-            "prepared transaction {} of {} has been open for {}{}",
+            "prepared transaction {} of {} has been open for {}",
             literal(&xact.gid),
             crate::model::quoted(&xact.owner),
             span(case.words.age(xact.prepared)),
-            case.elsewhere(&xact.database),
         ),
         relation: None,
         session: None,

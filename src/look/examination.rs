@@ -6,6 +6,7 @@ use super::past::Past;
 use crate::Result;
 use crate::doctor::{Case, Diagnosis, diagnose};
 use crate::model::{Leftovers, Snapshot};
+use crate::postgres::leftovers::Depth;
 use crate::sessions::{WaitGraph, understand};
 
 /// A look with what the catalogs say.
@@ -20,13 +21,14 @@ pub struct Examination {
 ///
 /// # Errors
 /// When the server cannot be read.
-pub async fn examine(facts: &mut Facts, past: &mut Past) -> Result<Examination> {
-    let before = facts.leftovers().await?;
+pub async fn examine(facts: &mut Facts, past: &mut Past, depth: Depth) -> Result<Examination> {
+    let before = facts.leftovers(Depth::Quick).await?;
     let snapshot = past.look(facts).await?;
-    let leftovers = match before.may_be_work() {
-        true => facts.leftovers().await?.that_stayed(&before),
-        false => before,
+    let mut leftovers = match (depth, before.may_be_work()) {
+        (Depth::Quick, false) => before,
+        _ => facts.leftovers(depth).await?.that_stayed(&before),
     };
+    facts.add_clients(&snapshot, &mut leftovers);
     Ok(Examination {
         snapshot,
         leftovers,

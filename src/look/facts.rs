@@ -1,5 +1,6 @@
 //! Where a command's facts come from: a server, or a recording of what another run read.
 
+use super::clients;
 use crate::cli::{ConnectArgs, RecordArgs};
 use crate::gate::Usage;
 use crate::migration::footprint::Reach;
@@ -9,9 +10,10 @@ use crate::migration::statement::Script;
 use crate::model::{Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, Snapshot};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
+use crate::postgres::leftovers::{self, Depth};
 use crate::postgres::sample::{self, Samples};
 use crate::postgres::{
-    applied, catalog, leftovers, role_settings, snapshot, statements, tables, usage, whole,
+    applied, catalog, role_settings, snapshot, statements, tables, usage, whole,
 };
 use crate::recording::{CatalogFile, Recording, Used};
 use crate::sessions::Earlier;
@@ -173,8 +175,24 @@ impl Facts {
         options: &ReadOptions,
         all: bool,
     ) -> Result<(Vec<Script>, Vec<String>)> {
-        let sources = match &mut self.from {
-            _ if all => sources,
+        let sources = match all {
+            true => sources,
+            false => self.left_of(sources, options).await?,
+        };
+        let notes = sources.iter().flat_map(|s| s.notes.clone()).collect();
+        Ok((crate::migration::source::scripts(sources), notes))
+    }
+
+    /// What is left of the sources after the migrations that their tools have applied.
+    ///
+    /// # Errors
+    /// As [`applied::only_pending`].
+    pub async fn left_of(
+        &mut self,
+        sources: Vec<Source>,
+        options: &ReadOptions,
+    ) -> Result<Vec<Source>> {
+        Ok(match &mut self.from {
             From::Server(connection) => {
                 let limits = connection.limits_that_keep_the_path();
                 let before = if self.records {
@@ -202,9 +220,7 @@ impl Facts {
                     None => Ok(source),
                 })
                 .collect::<Result<_>>()?,
-        };
-        let notes = sources.iter().flat_map(|s| s.notes.clone()).collect();
-        Ok((crate::migration::source::scripts(sources), notes))
+        })
     }
 
     /// What a session of the migration begins with, as far as it is known: by server, database, role and options.
@@ -304,10 +320,10 @@ impl Facts {
     ///
     /// # Errors
     /// When the server does not answer; when the recording has none.
-    pub async fn leftovers(&mut self) -> Result<Leftovers> {
+    pub async fn leftovers(&mut self, depth: Depth) -> Result<Leftovers> {
         match &mut self.from {
             From::Server(connection) => {
-                let found = leftovers::read(connection).await?;
+                let found = leftovers::read(connection, depth).await?;
                 if self.records {
                     self.recording.leftovers = Some(found.clone());
                 }
@@ -319,6 +335,16 @@ impl Facts {
                         .into(),
                 )
             }),
+        }
+    }
+
+    /// Adds what this machine knows of the clients of a look; a recording has it.
+    pub fn add_clients(&mut self, look: &Snapshot, leftovers: &mut Leftovers) {
+        if let From::Server(_) = self.from {
+            leftovers.clients = clients::of(look, leftovers);
+        }
+        if self.records {
+            self.recording.leftovers = Some(leftovers.clone());
         }
     }
 

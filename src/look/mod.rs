@@ -1,11 +1,13 @@
 //! What every command that looks at a server shares: where facts come from, what past runs tell, and the one way
 //! in which "would this migration block" is asked.
 
+pub mod clients;
 pub mod examination;
 pub mod facts;
 pub mod migrations;
 pub mod past;
 pub mod question;
 pub mod schedulers;
+pub mod unrecorded;
 
 pub use question::{About, Judged, Question, policy};

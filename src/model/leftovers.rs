@@ -1,9 +1,10 @@
 //! What one look at the catalogs of a database found that an interrupted change may have left behind. Plain values:
 //! whether something is a left-over, the doctor decides.
 
-use super::{Oid, RelationName};
+use super::{Certainty, Oid, Pid, RelationName};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything that was found, and what could not be read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +24,14 @@ pub struct Leftovers {
     pub exclusive_backup: Option<DateTime<Utc>>,
     /// Rows of migration tools: their locks, and migrations that they did not finish.
     pub rows: Vec<ToolRow>,
+    /// The last changes of the schema, the latest first.
+    pub changes: Vec<Change>,
+    /// Whether the server keeps the times of commits (`track_commit_timestamp`), from which changes are known.
+    pub commits_are_tracked: bool,
+    /// What is known of the client of each session; who is missing is unknown.
+    pub clients: BTreeMap<Pid, Client>,
+    /// The port that the server listens on.
+    pub port: Option<u16>,
     /// What could not be read.
     pub unread: Vec<Unread>,
 }
@@ -150,6 +159,28 @@ pub struct ToolRow {
     pub id: String,
     /// What else the row says, in words.
     pub detail: String,
+}
+
+/// A change of the schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Of what; where it is only recorded, the version table.
+    pub relation: RelationName,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Whether a version table says it, in which a migration is recorded by the time when its transaction began.
+    pub is_recorded: bool,
+}
+
+/// What is known of the program at the other end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Whether it is still there.
+    pub is_there: bool,
+    /// How sure that is.
+    pub certainty: Certainty,
+    /// How it is known.
+    pub proof: String,
 }
 
 /// Something that could not be read.

@@ -15,6 +15,7 @@ pub fn doctor_json(diagnosis: &Diagnosis, server: &Server, at: DateTime<Utc>) ->
         "server_version": server.version_num,
         "found": diagnosis.count(),
         "findings": diagnosis.findings.iter().map(finding).collect::<Vec<Value>>(),
+        "notes": diagnosis.notes,
         "not_seen": diagnosis.unread.iter().map(|unread| json!({
             "what": unread.what,
             "help": (!unread.help.is_empty()).then_some(&unread.help),

@@ -23,6 +23,9 @@ pub fn doctor_text(
     for unread in &diagnosis.unread {
         out += &not_seen(unread, page);
     }
+    for note in &diagnosis.notes {
+        out += &page.labelled("note", &printable(note));
+    }
     out
 }
 
@@ -84,8 +87,9 @@ fn one(finding: &Finding, page: Page) -> String {
     };
     out += &page.labelled("do", &printable(&advice));
     if !finding.remedy.command.is_empty() {
-        let command = printable(&finding.remedy.command);
-        let _ = writeln!(out, "      {}", page.paint(Ink::Strong, &command));
+        for line in finding.remedy.command.lines() {
+            let _ = writeln!(out, "      {}", page.paint(Ink::Strong, &printable(line)));
+        }
     }
     out.push('\n');
     out

@@ -35,6 +35,7 @@ pub use sending::{Reading, TransactionHabit};
 pub use table::TOOLS;
 pub use tool::Tool;
 pub use trace::Trace;
+pub use traces::mark_applied;
 
 use crate::model::RelationName;
 use crate::{Error, Result};

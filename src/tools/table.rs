@@ -71,6 +71,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Django",
+        applied_at: Some("applied"),
         version_table: Some("django_migrations"),
         ..TOOL
     },
@@ -132,6 +133,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Prisma",
+        applied_at: Some("finished_at"),
         traces: traces::PRISMA,
         key: Some(Key::Fixed(72_707_369)),
         version_table: Some("_prisma_migrations"),
@@ -150,6 +152,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "sqlx",
+        applied_at: Some("installed_on"),
         traces: traces::SQLX,
         key: Some(Key::TimesCrc32(0x3d32_ad9e)),
         version_table: Some("_sqlx_migrations"),
@@ -227,6 +230,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Atlas",
+        applied_at: Some("executed_at"),
         traces: traces::ATLAS,
         key: Some(Key::Fixed(2_686_470_616)),
         version_table: Some("atlas_schema_revisions"),
@@ -268,6 +272,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Knex",
+        applied_at: Some("migration_time"),
         traces: traces::KNEX,
         version_table: Some("knex_migrations"),
         lock_table: Some("knex_migrations_lock"),
@@ -340,6 +345,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "MikroORM",
+        applied_at: Some("executed_at"),
         version_table: Some("mikro_orm_migrations"),
         habit: WholeRun,
         ..TOOL
@@ -409,6 +415,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Sqitch",
+        applied_at: Some("committed_at"),
         key: Some(Key::Fixed(75_474_063)),
         version_table: Some("changes"),
         // It runs psql on each script, which has its own BEGIN and COMMIT.
@@ -475,6 +482,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "sql-migrate",
+        applied_at: Some("applied_at"),
         version_table: Some("gorp_migrations"),
         keeps_together: Some(("+migrate statementbegin", "+migrate statementend")),
         folder: Some(Folder {

@@ -34,6 +34,8 @@ pub struct Tool {
     pub strips_mark: bool,
     /// The comments that keep a statement together, where it ends one at each line with a semicolon at its end.
     pub keeps_together: Option<(&'static str, &'static str)>,
+    /// The column of its version table that says when a migration was applied, where it is a timestamptz.
+    pub applied_at: Option<&'static str>,
     /// What a run that did not end leaves in its tables.
     pub traces: &'static [Trace],
     /// Its folder; `None`: its migrations are code.
@@ -69,6 +71,7 @@ pub(super) const TOOL: Tool = Tool {
     puts_back: &[],
     strips_mark: false,
     keeps_together: None,
+    applied_at: None,
     traces: &[],
     folder: None,
 };

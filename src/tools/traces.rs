@@ -145,3 +145,59 @@ pub(super) const BUN: &[Trace] = &[Trace {
     advice: "if no run goes on any more, call Migrator.Unlock (in bun's own example program: db unlock)",
     ..UNFINISHED
 }];
+
+/// How each tool is told that a migration is applied: its own command, or, where it has none, the row that it would
+/// write.
+///
+/// Sources: each tool's manual; node-pg-migrate `--fake`, sql-migrate `skip`, sqitch `--log-only`.
+const MARKS: [(&str, &str, bool); 14] = [
+    (
+        "golang-migrate",
+        "migrate -path DIR -database URL force {id}",
+        false,
+    ),
+    (
+        "dbmate",
+        "INSERT INTO schema_migrations (version) VALUES ({id});",
+        true,
+    ),
+    (
+        "Flyway",
+        "flyway migrate -skipExecutingMigrations=true -target={id}",
+        false,
+    ),
+    ("Liquibase", "liquibase mark-next-changeset-ran", false),
+    ("Prisma", "npx prisma migrate resolve --applied {id}", false),
+    (
+        "diesel",
+        "INSERT INTO __diesel_schema_migrations (version) VALUES ({id});",
+        true,
+    ),
+    (
+        "goose",
+        "INSERT INTO goose_db_version (version_id, is_applied) VALUES ({id}, true);",
+        true,
+    ),
+    ("Atlas", "atlas migrate set {id}", false),
+    ("tern", "UPDATE schema_version SET version = {id};", true),
+    ("node-pg-migrate", "npx node-pg-migrate up 1 --fake", false),
+    ("Sqitch", "sqitch deploy --log-only", false),
+    (
+        "Supabase",
+        "supabase migration repair --status applied {id}",
+        false,
+    ),
+    ("sql-migrate", "sql-migrate skip -limit=1", false),
+    (
+        "postgrator",
+        "INSERT INTO schemaversion (version) VALUES ({id});",
+        true,
+    ),
+];
+
+/// The command that tells a tool that a migration is applied, and whether it is SQL; `None`: the tool has none.
+#[must_use]
+pub fn mark_applied(tool: &str, quoted: impl Fn(bool) -> String) -> Option<(String, bool)> {
+    let (_, command, is_sql) = MARKS.iter().find(|(name, ..)| *name == tool)?;
+    Some((command.replace("{id}", &quoted(*is_sql)), *is_sql))
+}

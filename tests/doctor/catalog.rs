@@ -189,3 +189,35 @@ fn what_is_disabled_is_found_and_what_is_not_valid_is_a_note() {
         }
     }
 }
+
+#[test]
+fn a_prepared_transaction_is_left_behind_after_a_minute() {
+    for major in crate::common::majors() {
+        let options =
+            pgguard::throwaway::Options::major(major).setting("max_prepared_transactions", "5");
+        let database = Database::empty(crate::common::own_server(&options));
+        database.sql("CREATE TABLE t (a int)");
+        let mut preparing = database.session();
+        preparing.exec("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'it''s'");
+        Told::of(&database, &[]).assert_nothing("its coordinator may still come");
+        let told = crate::later(&database, 90);
+        assert_eq!(
+            told.kinds(),
+            ["prepared_transaction"],
+            "{major}: {}",
+            told.outcome
+        );
+        let finding = told.of_kind("prepared_transaction")[0];
+        let proof = finding["proof"].to_string();
+        assert!(
+            proof.contains("ACCESS EXCLUSIVE on public.t"),
+            "{major}: {proof}"
+        );
+        assert_eq!(
+            finding["command"], "pgguard kill --prepared 'it'\\''s'",
+            "{major}"
+        );
+        database.sql("ROLLBACK PREPARED 'it''s'");
+        crate::later(&database, 90).assert_nothing("after ROLLBACK PREPARED");
+    }
+}

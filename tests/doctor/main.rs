@@ -7,6 +7,10 @@
 mod common;
 
 mod catalog;
+mod half;
+mod older;
+mod tools;
+mod zombies;
 
 use common::{Database, Outcome, pgguard};
 use serde_json::Value;
@@ -54,6 +58,27 @@ impl Told {
         assert_eq!(self.outcome.status, 0, "{when}: {}", self.outcome);
         assert_eq!(self.kinds(), Vec::<&str>::new(), "{when}: {}", self.outcome);
     }
+}
+
+/// What the doctor would say of a database so many seconds later: a real look, with its clock set forward.
+fn later(database: &Database, seconds: i64) -> Told {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("look.json");
+    let path = file.to_str().expect("UTF-8");
+    Told::of(database, &["--record", path]);
+    let text = std::fs::read_to_string(&file).expect("a recording");
+    let mut recording: Value = serde_json::from_str(&text).expect("JSON");
+    for look in recording["looks"].as_array_mut().expect("looks") {
+        let at = look["taken_at"].as_str().expect("a time").to_owned();
+        let at = chrono::DateTime::parse_from_rfc3339(&at).expect("a time");
+        look["taken_at"] = (at + chrono::TimeDelta::seconds(seconds))
+            .to_rfc3339()
+            .into();
+    }
+    std::fs::write(&file, recording.to_string()).expect("written");
+    let outcome = pgguard(["doctor", "--format", "json", "--replay", path]);
+    let document = outcome.json();
+    Told { outcome, document }
 }
 
 /// The majors to test on, each with a fresh database on its server.

@@ -315,7 +315,15 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         path: "doctor",
-        first: &[FORMAT, DATABASE, HISTORY],
+        first: &[
+            (
+                "migrations",
+                "Also which of these are half applied, or not recorded",
+            ),
+            FORMAT,
+            DATABASE,
+            HISTORY,
+        ],
         status: &[
             ("0", "nothing was left behind"),
             ("1", "something was"),
@@ -324,6 +332,10 @@ pub const PAGES: &[Page] = &[
         reads: &[Server, History, Colours],
         examples: &[
             ("pgguard doctor -d shop", "After a deploy that was cut off"),
+            (
+                "pgguard doctor --migrations db/migrations -d shop",
+                "Also what is applied and not recorded",
+            ),
             (
                 "pgguard doctor --format json | jq -r '.findings[].command'",
                 "The commands that end what was found",

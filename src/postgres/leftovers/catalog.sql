@@ -81,4 +81,6 @@ SELECT s.slot_name AS slot,
   FROM pg_catalog.pg_replication_slots s
  WHERE NOT s.active AND NOT s.temporary
    AND (s.database IS NULL OR s.database = pg_catalog.current_database())
- ORDER BY s.slot_name
+ ORDER BY s.slot_name;
+
+SELECT pg_catalog.current_setting('port') AS port

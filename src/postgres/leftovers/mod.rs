@@ -1,6 +1,8 @@
 //! Reads what an interrupted change may have left behind: in the catalogs of the connected database, and in the
 //! tables of the migration tools.
 
+mod changes;
+mod tool_tables;
 mod traces;
 
 use super::connect::{Connection, Encoding, Row};
@@ -11,14 +13,23 @@ use crate::model::{Detaching, Disabled, Leftovers, NotValid, RelationName, Slot,
 const CATALOG: &str = include_str!("catalog.sql");
 const EXCLUSIVE_BACKUP: &str = include_str!("exclusive_backup.sql");
 
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What takes a few milliseconds: for a line of another command.
+    Quick,
+    /// All.
+    Whole,
+}
+
 /// The first version without exclusive backups.
 const NO_EXCLUSIVE_BACKUP: i32 = 150_000;
 
-/// What the catalogs say.
+/// What the catalogs say. `depth`: [`Depth::Quick`] leaves out what takes longer on a large schema.
 ///
 /// # Errors
 /// As the server has it.
-pub async fn read(connection: &mut Connection) -> Result<Leftovers> {
+pub async fn read(connection: &mut Connection, depth: Depth) -> Result<Leftovers> {
     let encoding = connection.encoding();
     let server = connection.server();
     let old = server.version_num < NO_EXCLUSIVE_BACKUP && !server.in_recovery;
@@ -38,6 +49,9 @@ pub async fn read(connection: &mut Connection) -> Result<Leftovers> {
         )
         .await?;
     traces::read(connection, &mut found).await?;
+    if depth == Depth::Whole {
+        changes::read(connection, &mut found).await?;
+    }
     Ok(found)
 }
 
@@ -85,6 +99,7 @@ fn take(row: &Row<'_>, encoding: Encoding, found: &mut Leftovers) -> Option<()> 
             is_lost: flag(3),
             since: row.time(4),
         }),
+        "port" => found.port = row.number(0),
         _ => found.exclusive_backup = row.time(0),
     }
     Some(())

@@ -1,34 +1,19 @@
 //! Rows of migration tools that say that a run did not end.
-//!
-//! The table is the tool's, and reading it takes ACCESS SHARE for a moment: not where somebody has or awaits ACCESS
-//! EXCLUSIVE on it, and for a tenth of a second at most. A policy of the table would run code of its owner: then it is
-//! an error, and said.
 
+use super::tool_tables::{LIMITS, Table, tables};
 use crate::Result;
-use crate::model::{Leftovers, RelationName, ToolRow, Unread, quoted};
+use crate::model::{Leftovers, ToolRow, Unread, quoted};
 use crate::postgres::connect::Connection;
 use crate::tools::{TOOLS, Tool, Trace};
-use crate::words::literal;
-
-const TABLES: &str = include_str!("tables.sql");
-
-const LIMITS: &str = "SET LOCAL lock_timeout = 100; SET LOCAL row_security = off; ";
 
 /// No tool leaves more than a few; more would be somebody's own table of that name.
 const MOST: usize = 20;
 
-struct Table {
-    /// Quoted where SQL needs it.
-    sql: String,
-    name: RelationName,
-    is_readable: bool,
-    is_locked: bool,
-    columns: Vec<String>,
-}
-
 /// Adds what the tables of all known tools say.
 pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<()> {
-    for table in tables(connection).await? {
+    let traces = TOOLS.iter().flat_map(|tool| tool.traces);
+    let names: Vec<&str> = traces.map(|trace| trace.table).collect();
+    for table in tables(connection, &names).await? {
         for (tool, nth, trace) in traces_of(&table) {
             let why = match (table.is_readable, table.is_locked) {
                 (false, _) => Some(no_right(connection, &table)),
@@ -45,52 +30,13 @@ pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<
 
 /// The traces that a table of this name and these columns can have. A table that may not be read shows its columns too.
 fn traces_of(table: &Table) -> impl Iterator<Item = (&'static Tool, usize, &'static Trace)> {
-    let has = |name: &&str| table.columns.iter().any(|column| column == name);
     TOOLS
         .iter()
         .flat_map(|tool| {
             let traces = tool.traces.iter().enumerate();
             traces.map(move |(nth, trace)| (tool, nth, trace))
         })
-        .filter(move |(_, _, trace)| {
-            trace.table == table.name.relation && trace.columns.iter().all(has)
-        })
-}
-
-async fn tables(connection: &mut Connection) -> Result<Vec<Table>> {
-    let names: Vec<String> = TOOLS
-        .iter()
-        .flat_map(|tool| tool.traces)
-        .map(|trace| literal(trace.table))
-        .collect();
-    let names = format!("ARRAY[{}]::name[]", names.join(", "));
-    let encoding = connection.encoding();
-    let mut tables = Vec::new();
-    let question = TABLES.replace("$names", &names);
-    connection
-        .ask("look for the tables of migration tools", &question, |row| {
-            let texts = (
-                row.text(0, encoding),
-                row.text(1, encoding),
-                row.text(2, encoding),
-            );
-            if let (Some(sql), Some(schema), Some(relation)) = texts {
-                tables.push(Table {
-                    sql,
-                    name: RelationName::new(schema, relation),
-                    is_readable: row.flag(3).unwrap_or_default(),
-                    is_locked: row.flag(4).unwrap_or_default(),
-                    columns: row
-                        .word(5)
-                        .unwrap_or_default()
-                        .split(',')
-                        .map(str::to_owned)
-                        .collect(),
-                });
-            }
-        })
-        .await?;
-    Ok(tables)
+        .filter(move |(_, _, trace)| trace.table == table.name.relation && table.has(trace.columns))
 }
 
 async fn rows(

@@ -1,0 +1,74 @@
+//! When the schema last changed.
+
+use super::tool_tables::{LIMITS, Table, tables};
+use crate::Result;
+use crate::model::{Change, Leftovers, RelationName};
+use crate::postgres::connect::Connection;
+use crate::tools::TOOLS;
+
+const CHANGES: &str = include_str!("changes.sql");
+const TRACKED: &str =
+    "SELECT pg_catalog.current_setting('track_commit_timestamp') = 'on' AS tracked";
+
+/// Adds the last changes: by the commits of the catalog's rows; where the server does not keep their times, by the
+/// version tables that say when a migration was applied.
+pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<()> {
+    let mut is_tracked = false;
+    let what = "read when the schema changed";
+    connection
+        .ask(what, TRACKED, |row| {
+            is_tracked = row.flag(0).unwrap_or_default()
+        })
+        .await?;
+    found.commits_are_tracked = is_tracked;
+    if !is_tracked {
+        return recorded(connection, found).await;
+    }
+    let encoding = connection.encoding();
+    let changes = &mut found.changes;
+    connection
+        .ask(what, CHANGES, |row| {
+            let name = (row.text(0, encoding), row.text(1, encoding), row.time(2));
+            if let (Some(schema), Some(relation), Some(at)) = name {
+                changes.push(Change {
+                    relation: RelationName::new(schema, relation),
+                    at,
+                    is_recorded: false,
+                });
+            }
+        })
+        .await
+}
+
+async fn recorded(connection: &mut Connection, found: &mut Leftovers) -> Result<()> {
+    let names = TOOLS.iter().filter(|tool| tool.applied_at.is_some());
+    let names: Vec<&str> = names.filter_map(|tool| tool.version_table).collect();
+    for table in tables(connection, &names).await? {
+        let tool = TOOLS.iter().find(|tool| {
+            tool.version_table == Some(table.name.relation.as_str())
+                && tool.applied_at.is_some_and(|column| table.has_time(column))
+        });
+        if let Some(column) = tool
+            .and_then(|tool| tool.applied_at)
+            .filter(|_| table.may_be_read())
+        {
+            last_of(connection, &table, column, found).await;
+        }
+    }
+    Ok(())
+}
+
+/// Where it cannot be read, nothing is known, as without the table.
+async fn last_of(connection: &mut Connection, table: &Table, column: &str, found: &mut Leftovers) {
+    let sql = &table.sql;
+    let question = format!("{LIMITS}SELECT pg_catalog.max({column}) AS applied FROM ONLY {sql}");
+    let changes = &mut found.changes;
+    let asked = connection.ask("read when migrations were applied", &question, |row| {
+        changes.extend(row.time(0).map(|at| Change {
+            relation: table.name.clone(),
+            at,
+            is_recorded: true,
+        }));
+    });
+    let _ = asked.await;
+}
