@@ -3,17 +3,19 @@
 #
 #   benches/large.sh [PGGUARD]    default: target/release/pgguard (build it with cargo build --release)
 #
-# Connects as libpq does (PGHOST, PGPORT, PGDATABASE …); the database needs no table. Prints the processor's time of 2N
-# against N (2 is linear, 4 is quadratic), and the memory of 2N, less that of an empty statement, against the text's
-# bytes. Judges nothing. Needs GNU time.
+# Starts a server of its own. Prints the processor's time of 2N against N (2 is linear, 4 is quadratic), and the memory
+# of 2N, less that of an empty statement, against the text's bytes. Judges nothing. Needs GNU time. SCALE=10 takes texts
+# ten times as long, KINDS names those that are measured.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 pgguard=${1:-$here/target/release/pgguard}
 scale=${SCALE:-1}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-[ -x "$pgguard" ] || { echo "large.sh: $pgguard is not there: cargo build --release" >&2; exit 1; }
+fail() { echo "large.sh: $*" >&2; exit 1; }
+[ -x "$pgguard" ] || fail "$pgguard is not there: cargo build --release"
+. "$here/benches/server.sh"
+trap stop_server EXIT
+start_server 54399
 
 # What is repeated COUNT times between a head and a tail; @ is its number.
 text() {
@@ -32,7 +34,8 @@ text() {
     head["data"] = "COPY t FROM stdin;\n"; unit["data"] = "@\t@\n"; tail["data"] = "\\.\n"
     head["sum"] = "SELECT 1"; unit["sum"] = "+@"; tail["sum"] = ";\n"; unit["semicolons"] = ";"; tail["semicolons"] = "SELECT 1;\n"
     printf "%s", head[kind]
-    for (i = 0; i < n; i++) { one = unit[kind]; gsub("@", i, one); printf "%s", one }
+    parts = split(unit[kind], part, "@")
+    for (i = 0; i < n; i++) { printf "%s", part[1]; for (j = 2; j <= parts; j++) printf "%d%s", i, part[j] }
     printf "%s", tail[kind]
   }'
 }
@@ -48,6 +51,7 @@ echo 'SELECT 1;' >"$dir/empty.sql"
 read -r _ base < <(measured "$dir/empty.sql")
 printf '%-12s %10s %8s %8s %7s %8s %8s\n' text bytes 'N in s' '2N in s' ratio MB 'x text'
 while IFS=: read -r kind count; do
+  [[ " ${KINDS:-$kind} " == *" $kind "* ]] || continue
   n=$((count * scale))
   text "$kind" $n >"$dir/one.sql"; text "$kind" $((2 * n)) >"$dir/two.sql"
   bytes=$(stat -c %s "$dir/two.sql")

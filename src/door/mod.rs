@@ -50,10 +50,32 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// When it cannot be written for another reason.
 pub fn print(form: Form, text: &str) -> Result<()> {
-    write(form.made_safe(text).as_bytes()).map_err(|error| Error::File {
+    let written = match form {
+        // A long document is not copied whole.
+        Form::Json => parts(text, PART).try_for_each(|part| write(safe::json(part).as_bytes())),
+        _ => write(form.made_safe(text).as_bytes()),
+    };
+    written.map_err(|error| Error::File {
         what: "write",
         path: "standard output".into(),
         why: error.to_string(),
+    })
+}
+
+/// Bytes of a document that are made safe at once, about.
+const PART: usize = 64 * 1024;
+
+/// A text in parts of whole lines, each of at least so many bytes.
+fn parts(text: &str, at_least: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let from = rest.len().min(at_least);
+        let end = rest.as_bytes()[from..]
+            .iter()
+            .position(|byte| *byte == b'\n');
+        let (part, after) = rest.split_at(end.map_or(rest.len(), |end| from + end + 1));
+        rest = after;
+        (!part.is_empty()).then_some(part)
     })
 }
 

@@ -13,6 +13,7 @@ mod door;
 mod house;
 mod kill;
 mod kill_race;
+mod large;
 mod look;
 mod monitors;
 mod mutated;

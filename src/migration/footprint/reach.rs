@@ -133,11 +133,18 @@ impl Reach {
 
     /// The words of a text in some language.
     fn add_words(&mut self, text: &str) {
-        for word in text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
-            if !word.is_empty() && word.len() < 64 {
+        let parts = |c: char| !c.is_alphanumeric() && c != '_' && c != '$';
+        let mut before = "";
+        for piece in text.split_inclusive(parts) {
+            let word = piece.trim_end_matches(parts);
+            // A name of digits only stands in quotes.
+            let is_number =
+                word.bytes().all(|byte| byte.is_ascii_digit()) && !before.ends_with('"');
+            if !is_number && word.len() < 64 {
                 self.names.insert(word.to_owned());
                 self.names.insert(word.to_lowercase());
             }
+            before = piece;
         }
     }
 
