@@ -1,5 +1,9 @@
 //! Every command and flag. `-h` is the host, as in psql; help is `--help` or `-?`.
 
+mod run;
+
+pub use run::RunArgs;
+
 use crate::migration::source::Limits;
 use crate::model::Allowance;
 use crate::model::MaxHold;
@@ -59,6 +63,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Shows a session and what ending it costs, asks, and ends it.
     Kill(KillArgs),
+    /// Runs a migration command: waits, watches, makes way for others.
+    Run(Box<RunArgs>),
     /// Past backup runs, the running one, the next one.
     Backups(BackupsArgs),
     /// Schema and sizes in a file, to judge pull requests by.

@@ -10,6 +10,10 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "check") {
         return ExitCode::from(depth::with_room(commands::check::main));
     }
+    // The processes that `run` starts of itself, before there is a command line to read.
+    if let Some(status) = commands::run::as_helper() {
+        return ExitCode::from(status);
+    }
     door::remember_panics();
     // A migration may nest deeper than the stack that the system gives.
     let status = catch_unwind(|| depth::with_room(run)).unwrap_or_else(|_| {

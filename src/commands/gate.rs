@@ -10,7 +10,7 @@ use crate::gate::{self, FirstLook};
 use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::{self, About, Judged, schedulers};
-use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict};
+use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict, Wait};
 use crate::recording::Recording;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
@@ -47,13 +47,19 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
     };
     let targets = question.targets().into_iter();
     let mut subjects: Vec<Subject> = targets.map(|t| Subject::new(t, past())).collect();
+    let mut line = ProgressLine::new();
+    let mut say = |text: &str| line.say(text);
     let stop = stop::requested();
     tokio::pin!(stop);
     tokio::select! {
-        answer = until_done(&question, &mut subjects) => {
-            let Some(answer) = answer else {
+        done = until_done(&question, &mut subjects, &mut say) => {
+            line.clear();
+            let Some(Done { answer, late }) = done else {
                 return Ok(NOBODY_READS);
             };
+            if let Some(late) = late {
+                door::say(&late);
+            }
             tell(&question.args, &subjects, color)?;
             for subject in &mut subjects {
                 subject.past.warn();
@@ -73,6 +79,65 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
             Ok(signal.exit_status())
         }
     }
+}
+
+/// What a gate has said, for a command that starts what it was asked about.
+pub(super) struct Settled {
+    /// The answer.
+    pub answer: Answer,
+    /// The report, as text.
+    pub text: String,
+    /// What was judged.
+    pub footprint: Footprint,
+    /// Worth telling even where it is clear.
+    pub warnings: Vec<String>,
+    /// Who is in the way, one line each.
+    pub in_the_way: Vec<String>,
+}
+
+/// Asks as [`run`] does, and tells nothing but how far the wait is.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn settle(args: GateArgs, mut say: impl FnMut(&str)) -> Result<Settled> {
+    let config = config::of(args.judge.config.as_deref())?;
+    let policy = look::policy(&args.judge, &config);
+    let question = Question {
+        question: look::Question::new(&args.migrations, &args.migration, policy)?,
+        config,
+        args,
+    };
+    let past = Past::new(&question.args.history, &question.config, false);
+    let mut subjects = vec![Subject::new(None, past)];
+    let mut goes_on = |line: &str| {
+        say(line);
+        true
+    };
+    let done = until_done(&question, &mut subjects, &mut goes_on).await;
+    let answer = done.map_or(Answer::CannotTell, |done| done.answer);
+    let views = views(&subjects, false);
+    let text = each(&views, |view| {
+        report::gate_text(view, screen::page(Color::Never))
+    });
+    let waits = subjects.iter().filter_map(|s| s.last.as_ref());
+    let in_the_way = waits
+        .flat_map(|looked| &looked.verdict.statements)
+        .flat_map(|statement| &statement.waits)
+        .filter(|wait| wait.counts)
+        .map(in_the_way)
+        .collect();
+    let mut subject = subjects.remove(0);
+    subject.past.close().await;
+    let last = subject
+        .last
+        .unwrap_or_else(|| Looked::failed(&Error::Usage("the server was not looked at".into())));
+    Ok(Settled {
+        answer,
+        text,
+        footprint: last.footprint,
+        warnings: last.verdict.warnings,
+        in_the_way,
+    })
 }
 
 /// The status when a wait was given up because nobody reads what it says: that of SIGPIPE, and no verdict.
@@ -284,9 +349,19 @@ impl Looked {
     }
 }
 
+/// The last answer, and where it was waited for in vain: until when it cannot be clear.
+struct Done {
+    answer: Answer,
+    late: Option<String>,
+}
+
 /// Looks, a second time where somebody has only just begun, and with `--wait` until it is clear. `None`:
 /// nobody reads any more what it says.
-async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Answer> {
+async fn until_done(
+    question: &Question,
+    subjects: &mut [Subject],
+    say: &mut impl FnMut(&str) -> bool,
+) -> Option<Done> {
     let args = &question.args;
     let terms = Terms {
         at_most: span(args.wait.unwrap_or(args.judge.patience)),
@@ -295,7 +370,6 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Ans
         stable: args.stable,
     };
     let mut waiting = Waiting::begin(terms, Utc::now());
-    let mut line = ProgressLine::new();
     let mut second = false;
     loop {
         join_all(
@@ -313,19 +387,19 @@ async fn until_done(question: &Question, subjects: &mut [Subject]) -> Option<Ans
         };
         match next {
             Next::Done(answer) => {
-                line.clear();
-                if let Some(at) = waiting.too_late(&verdict).filter(|_| args.wait.is_some()) {
-                    crate::door::say(&format!(
+                let too_late = waiting.too_late(&verdict).filter(|_| args.wait.is_some());
+                let late = too_late.map(|at| {
+                    format!(
                         "not within {}: clear at {} at the earliest",
                         crate::words::span(terms.at_most),
                         at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z")
-                    ));
-                }
-                return Some(answer);
+                    )
+                });
+                return Some(Done { answer, late });
             }
             Next::LookAgain { after, second_look } => {
                 let left = waiting.left(Utc::now());
-                if !second_look && !line.say(&still_waiting(subjects, left)) {
+                if !second_look && !say(&still_waiting(subjects, left)) {
                     return None;
                 }
                 second = second_look;
@@ -421,46 +495,31 @@ fn still_waiting(subjects: &[Subject], left: TimeDelta) -> String {
             .flat_map(|s| &s.waits)
             .filter(|w| w.counts)
     };
-    let who = waits().next().map_or_else(
-        || "not clear yet".to_owned(),
-        |wait| {
-            let pid = wait.blocker.pid.map_or_else(
-                || {
-                    format!(
-                        "prepared transaction {}",
-                        wait.blocker.gid.clone().unwrap_or_default()
-                    )
-                },
-                |pid| format!("{} (pid {pid})", wait.blocker.role.word()),
-            );
-            let until = wait
-                .clears
-                .as_ref()
-                .and_then(|c| c.expected)
-                .map_or_else(String::new, |t| {
-                    format!(", clears ~{}", t.with_timezone(&Local).format("%H:%M"))
-                });
-            format!("{pid} is in the way{until}")
-        },
-    );
+    let who = waits()
+        .next()
+        .map_or_else(|| "not clear yet".to_owned(), in_the_way);
     format!("waiting: {who}; gives up in {}", crate::words::span(left))
+}
+
+/// Who is in the way, and until when, as far as that is known.
+fn in_the_way(wait: &Wait) -> String {
+    let who = match (wait.blocker.pid, &wait.blocker.gid) {
+        (Some(pid), _) => format!("{} (pid {pid})", wait.blocker.role.in_words()),
+        (None, gid) => format!(
+            "prepared transaction {}",
+            gid.as_deref().unwrap_or_default()
+        ),
+    };
+    let until = wait.clears.as_ref().and_then(|c| c.expected);
+    let until = until.map_or_else(String::new, |t| {
+        format!(", clears ~{}", t.with_timezone(&Local).format("%H:%M"))
+    });
+    format!("{who} is in the way{until}")
 }
 
 /// Prints the report in the form asked for.
 fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
-    let zone = *Local::now().offset();
-    let views: Vec<GateView> = subjects
-        .iter()
-        .filter_map(|s| s.last.as_ref())
-        .map(|l| GateView {
-            footprint: &l.footprint,
-            verdict: &l.verdict,
-            database: &l.database,
-            taken_at: l.taken_at,
-            zone,
-            of_catalog: args.from.catalog.is_some(),
-        })
-        .collect();
+    let views = views(subjects, args.from.catalog.is_some());
     let (form, text) = match args.format {
         GateFormat::Text => (
             Form::Lines,
@@ -482,6 +541,22 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn views(subjects: &[Subject], of_catalog: bool) -> Vec<GateView<'_>> {
+    let zone = *Local::now().offset();
+    subjects
+        .iter()
+        .filter_map(|s| s.last.as_ref())
+        .map(|l| GateView {
+            footprint: &l.footprint,
+            verdict: &l.verdict,
+            database: &l.database,
+            taken_at: l.taken_at,
+            zone,
+            of_catalog,
+        })
+        .collect()
 }
 
 fn each(views: &[GateView], told: impl Fn(&GateView) -> String) -> String {

@@ -10,6 +10,7 @@ mod explain;
 mod gate;
 pub mod kill;
 pub mod line;
+pub mod run;
 mod screen;
 mod status;
 mod stop;
@@ -33,6 +34,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Explain(args) => explain::run(args, color).await,
         Command::Check(_) => Ok(check::main()),
         Command::Kill(args) => kill::run(args, color).await,
+        Command::Run(args) => run::run(*args).await,
         Command::Backups(args) => backups::run(args, color).await,
         Command::Catalog(args) => catalog::run(args).await,
         Command::Tools { format } => tools::run(format),

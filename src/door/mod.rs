@@ -102,6 +102,29 @@ pub fn is_printed(text: &str) -> bool {
     write(safe::page(text).as_bytes()).is_ok() && !is_closed()
 }
 
+/// Which of the two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// Passes on, as it is, what a command writes that a person has started through us: it is theirs, colours and all.
+///
+/// # Errors
+/// When it cannot be written: its reader or the terminal has gone.
+pub fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Out => {
+            let mut out = io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        Stream::Err => to_error(bytes),
+    }
+}
+
 /// One line on standard error, after our name. Where it cannot be written nothing is lost but the line.
 pub fn say(text: &str) {
     complain(&format!("pgguard: {}\n", safe::printable(text)));

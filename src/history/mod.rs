@@ -21,7 +21,7 @@ mod watches;
 
 pub use document::{Added, Document};
 pub use migration_runs::WhichRuns;
-pub use place::Place;
+pub use place::{Place, state_folder};
 pub use runs::Filter;
 pub use signals::SignalNote;
 pub use watches::Watch;

@@ -76,6 +76,14 @@ impl fmt::Display for Place {
 }
 
 fn default_file() -> Result<PathBuf> {
+    Ok(state_folder()?.join("history.sqlite"))
+}
+
+/// pgguard's own folder in the user's state folder.
+///
+/// # Errors
+/// When there is no home folder to have it in.
+pub fn state_folder() -> Result<PathBuf> {
     let folders = etcetera::base_strategy::Xdg::new().map_err(|error| Error::History {
         path: "in the user's state folder".into(),
         why: format!("{error}; name a file with --history or ${VARIABLE}"),
@@ -83,7 +91,7 @@ fn default_file() -> Result<PathBuf> {
     let state = folders
         .state_dir()
         .unwrap_or_else(|| folders.home_dir().join(".local/state"));
-    Ok(state.join("pgguard").join("history.sqlite"))
+    Ok(state.join("pgguard"))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Footprint {
 }
 
 /// One statement of a migration and its share of the footprint.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Statement {
     /// Which file, as it was named; `-` for standard input; empty: of no file (a dump, any schema change).
     pub file: String,

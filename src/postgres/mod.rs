@@ -7,6 +7,7 @@ pub mod cron;
 pub mod leftovers;
 pub mod role_settings;
 pub mod sample;
+pub mod schema_state;
 pub mod signal;
 pub mod snapshot;
 pub mod statements;

@@ -6,12 +6,13 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "status",
     "gate",
     "explain",
     "check",
     "kill",
+    "run",
     "backups",
     "catalog",
     "doctor",

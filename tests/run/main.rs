@@ -6,3 +6,7 @@
 mod common;
 
 mod history;
+mod hooks;
+mod stage;
+mod survive;
+mod watch;

@@ -212,6 +212,51 @@ pub const PAGES: &[Page] = &[
         notes: &[],
     },
     Page {
+        path: "run",
+        first: &[
+            ("gate", "What the command will run, as SQL files"),
+            ("wait", "Wait up to this long until it is clear"),
+            ("tries", "Start it up to N times, where that is safe"),
+            ("then", "After success: a shell command, a restart"),
+            (
+                "maintenance_page",
+                "A page in this file while the command runs",
+            ),
+        ],
+        status: &[
+            ("the command's own", "it was started"),
+            ("75", "not started: in the way, running, unknown"),
+            ("76", "it succeeded, and a hook after it failed"),
+            ("2", "bad usage"),
+            (
+                "128 and the signal's number",
+                "it was stopped by a signal; first its sessions are cancelled, then the command is ended",
+            ),
+        ],
+        reads: &[Server, History, Config, Github],
+        examples: &[
+            (
+                "pgguard run --wait 30m -- bin/rails db:migrate",
+                "Wait, run it, and make way for others",
+            ),
+            (
+                "pgguard run --gate db/0057.sql -- psql -f db/0057.sql",
+                "With the gate on its SQL",
+            ),
+            (
+                "pgguard run --attach",
+                "After a lost connection: see the newest run, and follow it",
+            ),
+        ],
+        notes: &[
+            "The command runs in a session of its own: it outlives the terminal. Its sessions in the database are called \
+             pgguard:RUN; no other session is ever signalled.",
+            "When others wait behind it for longer than --max-queue, its statement is cancelled, never theirs.",
+            "--maintenance-page is taken away however the run ends: by pgguard, by its guard where pgguard is killed, \
+             by the next run where both are.",
+        ],
+    },
+    Page {
         path: "backups",
         first: &[
             ("last", "At most this many past runs [default: 20]"),

@@ -53,6 +53,16 @@ pub struct Target {
 }
 
 impl Target {
+    /// The same with further settings for the server to begin the session with.
+    #[must_use]
+    pub fn with_settings(mut self, settings: &[(&str, String)]) -> Self {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        self.options.extend(settings);
+        self
+    }
+
     /// Puts a target together from flags and this process's environment.
     ///
     /// # Errors

@@ -1,0 +1,236 @@
+//! After the command: what became of it, told from the server, and what comes then.
+
+use super::asked::Asked;
+use super::supervisor::Supervisor;
+use super::watch::Tried;
+use crate::commands::stop::Stop;
+use crate::door::file;
+use crate::model::{Backend, MigrationRun, RunResult, Snapshot, quoted};
+use crate::supervise::outcome;
+use crate::words::{many, span};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// Between two looks for sessions that began before the change.
+const SETTLE_PAUSE: Duration = Duration::from_secs(2);
+
+impl Supervisor {
+    /// Compares what there is now with what there was.
+    pub async fn tell_end(&mut self, tried: &Tried) {
+        let after = match self.before {
+            Some(_) => self.schema().await,
+            None => None,
+        };
+        let told = outcome(tried.succeeded, self.before.as_ref(), after.as_ref(), None);
+        let facts = &mut self.state.facts;
+        if after.as_ref().map(|state| &state.catalog)
+            != self.before.as_ref().map(|state| &state.catalog)
+        {
+            facts.changed_at = Some(Utc::now() + self.clocks);
+        }
+        facts.recorded = told.recorded;
+        facts.invalid_indexes = told.invalid;
+        facts.told.clone_from(&told.told);
+        self.state.result = told.result;
+        self.record.put_into(&mut self.state.facts);
+        for row in self.state.facts.recorded.iter().take(20) {
+            self.say(
+                "recorded",
+                &format!("recorded in {row}"),
+                &json!({ "row": row }),
+            );
+        }
+        let lines = summary(&self.state);
+        for line in &lines {
+            self.say("summary", line, &json!({}));
+        }
+        self.say(
+            "result",
+            &told.told,
+            &json!({ "result": told.result.word() }),
+        );
+    }
+
+    /// Looks for sessions that began before the schema changed, until there are none or the time is over.
+    ///
+    /// # Errors
+    /// It shall stop.
+    pub async fn settle(&mut self, asked: &mut Asked) -> Result<(), Stop> {
+        let (Some(limit), Some(changed)) = (self.args.settle, self.state.facts.changed_at) else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let older = loop {
+            let older = match asked.unless_stopped(self.look()).await? {
+                Ok(look) => self.older_than(&look, changed),
+                Err(error) => {
+                    self.note(&format!(
+                        "whether sessions began before the change is not known: {error}"
+                    ));
+                    return Ok(());
+                }
+            };
+            if older.is_empty() || begun.elapsed() >= limit {
+                break older;
+            }
+            asked
+                .unless_stopped(tokio::time::sleep(SETTLE_PAUSE))
+                .await?;
+        };
+        if older.is_empty() {
+            self.say("settled", "no session began before this change", &json!({}));
+        }
+        for (who, (count, since)) in older {
+            let up = span(Utc::now() + self.clocks - since);
+            let text = format!(
+                "{who}, {}, up {up}: began before this change",
+                many(count, "session")
+            );
+            self.say(
+                "older",
+                &text,
+                &json!({ "who": who, "sessions": count, "since": since }),
+            );
+        }
+        Ok(())
+    }
+
+    /// Clients' sessions in the database that began before a time: by application and host, how many, since when.
+    fn older_than(
+        &self,
+        look: &Snapshot,
+        changed: DateTime<Utc>,
+    ) -> BTreeMap<String, (usize, DateTime<Utc>)> {
+        let mut groups = BTreeMap::new();
+        for backend in &look.backends {
+            let Some(start) = backend.backend_start.filter(|start| *start < changed) else {
+                continue;
+            };
+            let is_other = backend.is_client()
+                && backend.datid == Some(look.server.datid)
+                && backend.pid != look.server.own_pid
+                && !self.own.has(backend.identity());
+            if is_other {
+                let group = groups.entry(who(backend)).or_insert((0, start));
+                group.0 += 1;
+                group.1 = start.min(group.1);
+            }
+        }
+        groups
+    }
+
+    /// A table for the page of a GitHub job, where the runner names a file for it.
+    pub fn step_summary(&self) {
+        let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
+            return;
+        };
+        let text = markdown(&self.state);
+        if let Err(error) = file::append(path.as_ref(), text.as_bytes()) {
+            self.note(&format!(
+                "cannot write {}: {error} ($GITHUB_STEP_SUMMARY)",
+                path.to_string_lossy()
+            ));
+        }
+    }
+}
+
+fn who(backend: &Backend) -> String {
+    let name = match backend.application_name.as_str() {
+        "" => "a client without a name".to_owned(),
+        name => quoted(name),
+    };
+    let host = backend.client_addr.as_deref().unwrap_or("local");
+    format!("{name} ({host})")
+}
+
+/// What was seen, a line each.
+fn summary(run: &MigrationRun) -> Vec<String> {
+    let facts = &run.facts;
+    let seconds = |s: f64| span(TimeDelta::milliseconds(milliseconds(s)));
+    let locks = facts
+        .locks
+        .iter()
+        .filter(|lock| lock.held_s > 0.0)
+        .take(20)
+        .map(|lock| {
+            format!(
+                "held {} on {} for about {}",
+                lock.mode,
+                lock.name,
+                seconds(lock.held_s)
+            )
+        });
+    let waits = facts.waits.iter().take(20).map(|wait| {
+        format!(
+            "waited {} for {} on {}, behind {}",
+            seconds(wait.waited_s),
+            wait.mode,
+            wait.target,
+            wait.who
+        )
+    });
+    let others = (facts.others_waiting > 0).then(|| {
+        let count = many(facts.others_waiting, "session");
+        format!(
+            "{count} waited behind it, for up to {}",
+            seconds(facts.others_waited_s)
+        )
+    });
+    locks.chain(waits).chain(others).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "saturates; no run takes that long"
+)]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0) as i64
+}
+
+fn markdown(run: &MigrationRun) -> String {
+    let cell = |text: &str| {
+        crate::safe::printable(text)
+            .replace('|', "\\|")
+            .replace('<', "&lt;")
+    };
+    let mut table = format!("### pgguard run {}\n\n| | |\n|---|---|\n", run.run);
+    let status = run
+        .exit_status
+        .map_or_else(String::new, |status| status.to_string());
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(table, "| {name} | {} |", cell(value));
+    };
+    row("command", &run.command.join(" "));
+    row("result", &run.facts.told);
+    row("exit status", &status);
+    row("tries", &run.tries.to_string());
+    for line in run.facts.recorded.iter().take(50) {
+        row("recorded", line);
+    }
+    for line in summary(run) {
+        row("seen", &line);
+    }
+    table + "\n"
+}
+
+/// The exit status of the run: the command's, but never 0 where its statement was cancelled, or where the server says
+/// that nothing is known.
+pub fn status_of_run(tried: &Tried) -> u8 {
+    match (tried.succeeded, tried.stopped) {
+        (true, _) => 0,
+        (false, Some(stop)) => stop.exit_status(),
+        (false, None) => tried.status.max(1),
+    }
+}
+
+impl Supervisor {
+    /// The run was not started.
+    pub fn not_started(&mut self, why: &str) {
+        self.state.result = RunResult::NotStarted;
+        self.state.facts.told = why.lines().next().unwrap_or_default().to_owned();
+        self.say("not_started", &format!("not started: {why}"), &json!({}));
+    }
+}

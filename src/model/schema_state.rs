@@ -1,0 +1,31 @@
+//! What a database has, in few words: enough to tell whether something changed.
+
+use super::RelationName;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The schema and the books of the migration tools at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SchemaState {
+    /// A digest of the system catalogs, temporary objects left out.
+    pub catalog: String,
+    /// The rows of each version table, by its name.
+    pub books: BTreeMap<String, BTreeSet<String>>,
+    /// Indexes that are invalid.
+    pub invalid: BTreeSet<RelationName>,
+}
+
+impl SchemaState {
+    /// Rows of version tables that were not there before, each `table: row`.
+    #[must_use]
+    pub fn recorded_since(&self, before: &Self) -> Vec<String> {
+        let none = BTreeSet::new();
+        self.books
+            .iter()
+            .flat_map(|(table, rows)| {
+                let known = before.books.get(table).unwrap_or(&none);
+                rows.difference(known)
+                    .map(move |row| format!("{table}: {row}"))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,26 @@
+//! DECIDE. A migration command under watch: which sessions are its own, whether it has to make way, whether it may be
+//! tried again, and what became of it. Pure: `commands::run` looks, starts, signals and tells.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `tag` | the name of a run, which its sessions bear, and the settings that they begin with |
+//! | `own` | which sessions are the run's own |
+//! | `sight` | one look: what they do, whom they wait for, who waits behind them |
+//! | `record` | what was seen over all looks, for the history |
+//! | `repeat` | whether the command may be started once more |
+//! | `outcome` | applied, not applied, half applied: from the schema before and after |
+//! | `page` | the maintenance page |
+
+pub mod outcome;
+pub mod own;
+pub mod page;
+pub mod record;
+pub mod repeat;
+pub mod sight;
+pub mod tag;
+
+pub use outcome::{Outcome, outcome};
+pub use own::{Own, Socket};
+pub use record::Record;
+pub use repeat::{Repeat, may_repeat};
+pub use sight::{OwnSession, Sight};

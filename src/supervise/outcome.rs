@@ -1,0 +1,151 @@
+//! What became of a run: told by the server, not by the command's exit status alone.
+
+use crate::model::{RelationName, RunResult, SchemaState};
+use crate::words::many;
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// In a word.
+    pub result: RunResult,
+    /// In a sentence.
+    pub told: String,
+    /// Rows that are new in version tables, each `table: row`.
+    pub recorded: Vec<String>,
+    /// Indexes that are invalid now and were not before.
+    pub invalid: Vec<RelationName>,
+}
+
+/// Migrations that were named, counted by hand of their statements: how many are there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The file.
+    pub file: String,
+    /// Statements that the server would refuse because they are done.
+    pub done: usize,
+    /// All of them.
+    pub of: usize,
+}
+
+/// Compares the schema before and after. `succeeded`: the command's own word; `part`: the migration that failed.
+#[must_use]
+pub fn outcome(
+    succeeded: bool,
+    before: Option<&SchemaState>,
+    after: Option<&SchemaState>,
+    part: Option<&Part>,
+) -> Outcome {
+    let (Some(before), Some(after)) = (before, after) else {
+        return unknown(succeeded);
+    };
+    let recorded = after.recorded_since(before);
+    let invalid: Vec<RelationName> = after.invalid.difference(&before.invalid).cloned().collect();
+    let is_changed = before.catalog != after.catalog || !invalid.is_empty();
+    let (result, told) = match (succeeded, is_changed, recorded.len()) {
+        (true, false, 0) => (
+            RunResult::NothingToDo,
+            "nothing to do: the schema and the version tables are as before".to_owned(),
+        ),
+        (true, _, 0) => (
+            RunResult::Applied,
+            "applied: the schema has changed".to_owned(),
+        ),
+        (true, _, count) => (
+            RunResult::Applied,
+            format!("applied: {}", many(count, "migration")),
+        ),
+        (false, false, 0) => (
+            RunResult::NotApplied,
+            "not applied: the schema and the version tables are as before".to_owned(),
+        ),
+        (false, _, count) => (RunResult::HalfApplied, half(count, part)),
+    };
+    Outcome {
+        result,
+        told: with_invalid(told, &invalid),
+        recorded,
+        invalid,
+    }
+}
+
+fn unknown(succeeded: bool) -> Outcome {
+    let ended = if succeeded { "succeeded" } else { "failed" };
+    Outcome {
+        result: RunResult::Unknown,
+        told: format!(
+            "the command {ended}; what it left is unknown: the server could not be asked"
+        ),
+        recorded: Vec::new(),
+        invalid: Vec::new(),
+    }
+}
+
+fn half(recorded: usize, part: Option<&Part>) -> String {
+    let mut told = match (recorded, part) {
+        (0, None) => "half applied: it failed, and the schema is not as before".to_owned(),
+        (count, None) => format!(
+            "half applied: {} recorded, then it failed",
+            many(count, "migration")
+        ),
+        (_, Some(Part { file, done, of })) => {
+            format!(
+                "half applied ({done} of {} of {file})",
+                many(*of, "statement")
+            )
+        }
+    };
+    if recorded > 0 && part.is_some() {
+        told.push_str(&format!(
+            "; {} recorded before",
+            many(recorded, "migration")
+        ));
+    }
+    told
+}
+
+fn with_invalid(mut told: String, invalid: &[RelationName]) -> String {
+    for index in invalid {
+        told.push_str(&format!(
+            "; the index {index} is invalid: DROP INDEX CONCURRENTLY {index};"
+        ));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(catalog: &str, rows: &[&str]) -> SchemaState {
+        SchemaState {
+            catalog: catalog.into(),
+            books: [(
+                "public.v".to_owned(),
+                rows.iter().map(|r| (*r).to_owned()).collect(),
+            )]
+            .into(),
+            ..SchemaState::default()
+        }
+    }
+
+    #[test]
+    fn the_schema_tells_what_the_status_does_not() {
+        let old = state("a", &["1"]);
+        let cases = [
+            (true, state("a", &["1"]), RunResult::NothingToDo),
+            (true, state("b", &["1"]), RunResult::Applied),
+            (true, state("a", &["1", "2"]), RunResult::Applied),
+            (false, state("a", &["1"]), RunResult::NotApplied),
+            (false, state("b", &["1"]), RunResult::HalfApplied),
+            (false, state("b", &["1", "2"]), RunResult::HalfApplied),
+        ];
+        for (succeeded, after, result) in cases {
+            let told = outcome(succeeded, Some(&old), Some(&after), None);
+            assert_eq!(told.result, result, "{succeeded} {after:?}");
+        }
+        let lost = outcome(true, Some(&old), None, None);
+        assert_eq!(lost.result, RunResult::Unknown);
+        let new = outcome(true, Some(&old), Some(&state("b", &["1", "2"])), None);
+        assert_eq!(new.recorded, ["public.v: 2"]);
+    }
+}
