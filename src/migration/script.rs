@@ -114,6 +114,8 @@ pub struct SourceStatement {
     pub moves: (Vec<Move>, Vec<Move>),
     /// The first of a transaction that is SERIALIZABLE READ ONLY DEFERRABLE to need a snapshot.
     pub waits_for_safe_snapshot: bool,
+    /// Whether its transaction is READ ONLY.
+    pub is_read_only: bool,
     /// What a comment above it lets through.
     pub allows: Vec<Allowance>,
     /// What is wrong with such a comment.

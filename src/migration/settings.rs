@@ -185,6 +185,14 @@ impl Settings {
             && deferrable.and_then(truth) == Some(true)
     }
 
+    /// Whether the transaction is READ ONLY; outside a block, whether the next one is.
+    #[must_use]
+    pub fn is_read_only(&self, in_block: bool) -> bool {
+        let (own, default) = CHARACTERISTICS[1];
+        let said = self.in_force(if in_block { own } else { default });
+        said.and_then(truth) == Some(true)
+    }
+
     /// Plays what happens to the session.
     pub fn play(&mut self, happens: &Move) {
         match happens {

@@ -57,6 +57,7 @@ pub fn statements_in(
                     statement_timeout_ms: place.statement_timeout_ms,
                     possible: cut.possible,
                     waits_for_safe_snapshot: place.waits_for_safe_snapshot,
+                    is_read_only: place.is_read_only,
                     moves: (place.before, place.after),
                 }),
         );

@@ -18,6 +18,8 @@ pub(super) struct Place {
     pub lock_timeout_ms: Option<i64>,
     pub statement_timeout_ms: Option<i64>,
     pub waits_for_safe_snapshot: bool,
+    /// Whether its transaction is READ ONLY.
+    pub is_read_only: bool,
     /// The server may take a backslash in a plain string as an escape.
     pub may_escape: bool,
     pub before: Vec<Move>,
@@ -158,6 +160,7 @@ impl Session {
         let before = std::mem::take(&mut self.moves);
         let waits_for_safe_snapshot = matches!(body, Body::Sql(tree) if tree.needs_snapshot())
             && self.waits_for_safe_snapshot(in_block);
+        let is_read_only = self.settings.is_read_only(in_block);
         if let Some(statement) = statement {
             self.settings.apply(statement, self.block != Block::None);
             self.settings.apply_calls(statement, in_block);
@@ -173,6 +176,7 @@ impl Session {
             lock_timeout_ms,
             statement_timeout_ms,
             waits_for_safe_snapshot,
+            is_read_only,
             may_escape,
             before,
             after: std::mem::take(&mut self.moves),

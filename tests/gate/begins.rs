@@ -230,3 +230,70 @@ fn the_time_zone_of_the_session_decides_whether_a_table_is_rewritten() {
         }
     }
 }
+
+/// Statements, and whole scripts, for a session that begins with `default_transaction_read_only = on`.
+const READ_ONLY: &[&str] = &[
+    "ALTER TABLE orders ADD COLUMN a int",
+    "CREATE TABLE other (id int)",
+    "CREATE TEMP TABLE other (id int)",
+    "CREATE TABLE other AS SELECT 1",
+    "SELECT 1 AS a INTO other",
+    "CREATE INDEX ON orders (id)",
+    "CREATE VIEW v AS SELECT 1",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "DROP TABLE orders",
+    "TRUNCATE orders",
+    "COMMENT ON TABLE orders IS 'a'",
+    "GRANT SELECT ON orders TO PUBLIC",
+    "REFRESH MATERIALIZED VIEW seen",
+    "INSERT INTO orders VALUES (1)",
+    "UPDATE orders SET id = 2",
+    "DELETE FROM orders",
+    "WITH gone AS (SELECT 1) DELETE FROM orders USING gone",
+    "COPY orders FROM '/dev/null'",
+    "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; COMMIT",
+    "SELECT * FROM orders",
+    "VACUUM orders",
+    "ANALYZE orders",
+    "REINDEX TABLE orders",
+    "CLUSTER orders USING orders_pkey",
+    "SET default_transaction_read_only = off; CREATE TABLE other (id int)",
+    "SET transaction_read_only = off; CREATE TABLE other (id int)",
+    "BEGIN; CREATE TABLE other (id int); COMMIT",
+    "BEGIN READ WRITE; CREATE TABLE other (id int); COMMIT",
+    "BEGIN; SET TRANSACTION READ WRITE; CREATE TABLE other (id int); COMMIT",
+    "BEGIN; SET LOCAL transaction_read_only = off; INSERT INTO orders VALUES (1); COMMIT",
+    "DO $$ BEGIN ALTER TABLE orders ADD COLUMN a int; END $$",
+];
+
+#[test]
+fn what_a_read_only_transaction_refuses_would_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let majors = common::majors();
+    for major in [majors[0], majors[majors.len() - 1]] {
+        for sql in READ_ONLY {
+            let place = Place::on(major);
+            place
+                .database
+                .sql("ALTER TABLE orders ADD PRIMARY KEY (id)");
+            place
+                .database
+                .sql("CREATE MATERIALIZED VIEW seen AS SELECT 1");
+            place.set(WAYS[0], "default_transaction_read_only = on");
+            // psql sends each statement of a script alone.
+            let path = file(&folder, sql.replace("; ", ";\n").as_bytes());
+            let told = place.gate(&path, &[], &[]);
+            let ran = Command::new(place.database.server.bin("psql"))
+                .args(["-Xq", "-v", "ON_ERROR_STOP=1", "-d", &place.url(), "-f"])
+                .arg(&path)
+                .output()
+                .expect("psql starts");
+            let said = String::from_utf8_lossy(&ran.stderr);
+            let is_refused = said.contains("in a read-only transaction");
+            assert_eq!(is_refused, !ran.status.success(), "{major} {sql}: {said}");
+            let is_foretold =
+                told.status == 1 && told.stdout.contains("in a read-only transaction");
+            assert_eq!(is_foretold, is_refused, "{major} {sql}: {said}\n{told}");
+        }
+    }
+}

@@ -302,7 +302,7 @@ impl<'a> Act<'a> {
     }
 
     /// The relations that the statement says by name, with the modes that it keeps them in.
-    fn named_locks(&self) -> impl Iterator<Item = (Oid, LockMode)> {
+    pub fn named_locks(&self) -> impl Iterator<Item = (Oid, LockMode)> {
         let mut named: Vec<(Oid, LockMode)> = self.held.iter().copied().collect();
         named.retain(|(oid, _)| self.named.contains(oid));
         named.sort_unstable();

@@ -6,7 +6,7 @@ use super::objects::{comment, function, made, publication, sequence, trigger, ty
 use super::query::walk::{self, Stage};
 use super::{
     alter_table, code, create_table, dependency, drop, extension, labels, listed, maintenance,
-    names, rename, role, syntax,
+    names, read_only, rename, role, syntax,
 };
 use crate::migration::command::tag;
 use crate::model::{Command, Oid, RelationKind, class};
@@ -20,7 +20,10 @@ pub fn run(act: &mut Act, node: &N) -> Step {
         act.world.forget_rights();
     }
     syntax::is_known(act, node)?;
-    let outcome = known(act, node).and_then(|()| labels::are_safe(act, node));
+    read_only::allows(act, node)?;
+    let outcome = known(act, node)
+        .and_then(|()| labels::are_safe(act, node))
+        .and_then(|()| read_only::lets_write(act, node));
     dependency::ask(act, node);
     event_triggers(act, node);
     outcome

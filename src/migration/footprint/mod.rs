@@ -32,13 +32,14 @@
 //! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
 //! | `jobs.rs` | which work takes longer the larger its relations are |
 //! | `newer.rs` | what only a newer server knows, read by hand |
-//! | `syntax.rs`, `labels.rs` | forms that the server is too old for; enum labels that may not be used yet |
+//! | `syntax.rs`, `labels.rs`, `read_only.rs` | forms that the server is too old for; enum labels that may not be used yet; read-only transactions |
 //! | `reach.rs` | which names to look up |
 //!
 //! Floors, from the ground up. A file imports from its own floor and from those below it:
 //!
 //! 1. `world`, `names`, `tree`
-//! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`
+//! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
+//!    `read_only`
 //! 3. `types`, `altering`, `dependency`, `condition`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
@@ -75,6 +76,7 @@ mod output;
 mod partition;
 mod query;
 mod reach;
+mod read_only;
 mod rename;
 mod retype;
 mod role;
