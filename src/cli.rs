@@ -71,6 +71,8 @@ pub enum Command {
     Catalog(CatalogArgs),
     /// What was left behind by what did not end, and what ends it.
     Doctor(DoctorArgs),
+    /// What pgguard has done and seen: kills, runs, backups.
+    Log(LogArgs),
     /// Which migration tools are known, and what of each.
     Tools {
         /// Output form.
@@ -516,6 +518,29 @@ pub enum BackupsAction {
         #[command(flatten)]
         history: HistoryArgs,
     },
+}
+
+/// `pgguard log`
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Show no more than this many, the newest.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub last: u32,
+    /// Only what began within this time.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    /// Only kills, runs or backups.
+    #[arg(long, value_name = "KIND", value_parser = ["kill", "run", "backup"])]
+    pub only: Option<String>,
+    /// Only what was done to this database.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Output form.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub history: HistoryArgs,
 }
 
 /// `pgguard doctor`

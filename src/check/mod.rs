@@ -6,6 +6,7 @@
 //! the role may not see makes the answer UNKNOWN, with the grant that would help, and never OK.
 
 mod backups;
+mod leftovers;
 mod locks;
 mod migrations;
 mod modes;

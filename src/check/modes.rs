@@ -2,7 +2,7 @@
 
 use super::sight::Sight;
 use super::state::Answer;
-use super::{backups, locks, migrations, transactions};
+use super::{backups, leftovers, locks, migrations, transactions};
 
 /// What a mode needs besides one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Needs {
     History,
     /// A look and a gate's verdict on migrations.
     Verdict,
+    /// A look and the doctor's findings.
+    Diagnosis,
 }
 
 /// One question.
@@ -37,7 +39,7 @@ pub struct Mode {
 }
 
 /// All questions; the first is asked when none is named.
-pub const MODES: [Mode; 10] = [
+pub const MODES: [Mode; 11] = [
     Mode {
         name: "lock-wait",
         judges: "how long the longest wait for a lock has lasted",
@@ -117,6 +119,14 @@ pub const MODES: [Mode; 10] = [
         warning: "5m",
         critical: "30m",
         answer: migrations::zombies,
+    },
+    Mode {
+        name: "leftovers",
+        judges: "how many things were left behind by what did not end (pgguard doctor)",
+        needs: Needs::Diagnosis,
+        warning: "0",
+        critical: "",
+        answer: leftovers::left_behind,
     },
 ];
 

@@ -1,6 +1,7 @@
 //! What a check sees, and how it judges.
 
 use super::state::{Answer, Figure, State, Thresholds, Unit};
+use crate::doctor::Diagnosis;
 use crate::model::{Backend, BackupRun, Estimate, Pid, Role, Snapshot, Verdict};
 use crate::sessions::{Sessions, WaitGraph, Words, alike};
 use crate::words::span;
@@ -38,6 +39,8 @@ pub struct Sight<'a> {
     pub estimates: Option<&'a BTreeMap<Pid, Estimate>>,
     /// The gate's verdict, where the mode needs one.
     pub verdict: Option<&'a Verdict>,
+    /// What was left behind, where the mode needs it.
+    pub diagnosis: Option<&'a Diagnosis>,
 }
 
 /// Roles of a cloud's own sessions. Nobody's grant shows their rows, and nobody's work is in them.
@@ -67,6 +70,7 @@ impl<'a> Sight<'a> {
             runs: &[],
             estimates: None,
             verdict: None,
+            diagnosis: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod explain;
 mod gate;
 pub mod kill;
 pub mod line;
+mod log;
 pub mod run;
 mod screen;
 mod status;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Run(args) => run::run(*args).await,
         Command::Backups(args) => backups::run(args, color).await,
         Command::Catalog(args) => catalog::run(args).await,
+        Command::Log(args) => log::run(args, color).await,
         Command::Tools { format } => tools::run(format),
         Command::Doctor(args) => doctor::run(args, color).await,
         Command::Demo(args) => demo::run(args, color).await,

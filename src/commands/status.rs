@@ -4,6 +4,7 @@ use super::{screen, watch};
 use crate::cli::{Color, Format, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form};
+use crate::look::examination::Before;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::model::Role;
@@ -27,11 +28,14 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         args.record.replay.is_some(),
     )
     .sampling(args.sample);
+    let before = Before::read(&mut facts).await;
     let snapshot = past.look_closely(&mut facts).await?;
+    let findings = before.findings(&mut facts, &snapshot).await;
     let sessions = understand(&snapshot);
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
-    let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown);
+    let told =
+        StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown).with_findings(findings);
     match args.format {
         Format::Text => door::print(
             Form::Lines,

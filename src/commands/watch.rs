@@ -8,6 +8,7 @@ use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form, Live};
 use crate::kill::Dossier;
+use crate::look::examination::Before;
 use crate::look::facts::{self, Facts};
 use crate::look::past::Past;
 use crate::postgres::connect::Connection;
@@ -24,6 +25,9 @@ use tokio::time::Instant;
 
 /// How long a kill waits until the session is gone.
 const KILL_WAITS: Duration = Duration::from_secs(10);
+
+/// How often the live screen asks what was left behind: a person reads it, and it changes seldom.
+const EXAMINE_EVERY: Duration = Duration::from_secs(30);
 
 /// Between two attempts to connect again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -89,11 +93,21 @@ async fn look(facts: Option<Facts>, past: &mut Past, args: &StatusArgs) -> Resul
         Some(facts) => facts,
         None => Facts::open(&args.connect, &args.record, 0).await?,
     };
+    let before = match facts.examines_again(EXAMINE_EVERY) {
+        true => Some(Before::read(&mut facts).await),
+        false => None,
+    };
     let snapshot = past.look(&mut facts).await?;
+    if let Some(before) = before {
+        let findings = before.findings(&mut facts, &snapshot).await;
+        facts.note_findings(findings);
+    }
     facts.forget();
     let sessions = crate::sessions::understand(&snapshot);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
-    Ok((facts, Look::new(snapshot, estimates)))
+    let findings = facts.findings();
+    let look = Look::new(snapshot, estimates);
+    Ok((facts, Look { findings, ..look }))
 }
 
 type Looking = Pin<Box<dyn Future<Output = (Past, Result<(Facts, Look)>)>>>;

@@ -5,9 +5,13 @@ use super::facts::Facts;
 use super::past::Past;
 use crate::Result;
 use crate::doctor::{Case, Diagnosis, diagnose};
-use crate::model::{Leftovers, Snapshot};
+use crate::history::WhichRuns;
+use crate::model::{Backend, Certainty, Client, Leftovers, MigrationRun, Snapshot};
 use crate::postgres::leftovers::Depth;
 use crate::sessions::{WaitGraph, understand};
+
+/// How many past runs of ours are asked about.
+const MOST_RUNS: u32 = 20;
 
 /// A look with what the catalogs say.
 pub struct Examination {
@@ -17,6 +21,26 @@ pub struct Examination {
     pub leftovers: Leftovers,
 }
 
+/// What the catalogs said before a look; `None`: they could not be read, and nothing is said of them.
+pub struct Before(Option<Leftovers>);
+
+impl Before {
+    /// What they say now, as far as it costs little.
+    pub async fn read(facts: &mut Facts) -> Self {
+        Self(facts.leftovers(Depth::Quick).await.ok())
+    }
+
+    /// How many things were left behind, by the look that came after.
+    pub async fn findings(self, facts: &mut Facts, look: &Snapshot) -> Option<usize> {
+        let leftovers = after(facts, look, self.0?, Depth::Quick).await.ok()?;
+        let seen = Examination {
+            snapshot: look.clone(),
+            leftovers,
+        };
+        Some(seen.diagnosis().count())
+    }
+}
+
 /// Looks.
 ///
 /// # Errors
@@ -24,15 +48,55 @@ pub struct Examination {
 pub async fn examine(facts: &mut Facts, past: &mut Past, depth: Depth) -> Result<Examination> {
     let before = facts.leftovers(Depth::Quick).await?;
     let snapshot = past.look(facts).await?;
-    let mut leftovers = match (depth, before.may_be_work()) {
-        (Depth::Quick, false) => before,
-        _ => facts.leftovers(depth).await?.that_stayed(&before),
+    let mut leftovers = after(facts, &snapshot, before, depth).await?;
+    let which = WhichRuns {
+        server: Some(snapshot.server.history_key()),
+        limit: Some(MOST_RUNS),
+        ..WhichRuns::default()
     };
-    facts.add_clients(&snapshot, &mut leftovers);
+    let runs = past.migration_runs(&which).await;
+    add_ended(&snapshot, &runs, &mut leftovers);
     Ok(Examination {
         snapshot,
         leftovers,
     })
+}
+
+/// Sessions of runs of ours that have ended: where nothing else is known of their client, it is gone.
+fn add_ended(look: &Snapshot, runs: &[MigrationRun], leftovers: &mut Leftovers) {
+    let ended = runs.iter().filter_map(|run| Some((run, run.ended?)));
+    for (run, end) in ended {
+        let of_run = |b: &&Backend| run.facts.sessions.contains(&b.identity());
+        for backend in look.backends.iter().filter(of_run) {
+            leftovers
+                .clients
+                .entry(backend.pid)
+                .or_insert_with(|| Client {
+                    is_there: false,
+                    certainty: Certainty::Certain,
+                    proof: format!(
+                        "it is a session of the run {}, which ended at {}",
+                        run.run,
+                        end.format("%Y-%m-%d %H:%M:%S UTC")
+                    ),
+                });
+        }
+    }
+}
+
+/// What is still there after a look.
+async fn after(
+    facts: &mut Facts,
+    look: &Snapshot,
+    before: Leftovers,
+    depth: Depth,
+) -> Result<Leftovers> {
+    let mut leftovers = match (depth, before.may_be_work()) {
+        (Depth::Quick, false) => before,
+        _ => facts.leftovers(depth).await?.that_stayed(&before),
+    };
+    facts.add_clients(look, &mut leftovers);
+    Ok(leftovers)
 }
 
 impl Examination {

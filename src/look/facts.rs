@@ -33,6 +33,8 @@ pub struct Facts {
     target: Option<Target>,
     /// What the last look saw: who has run something since is at work.
     earlier: Option<Earlier>,
+    /// How many things were left behind, and when that was asked.
+    examined: Option<(Instant, Option<usize>)>,
     /// How often relations are used, as far as a catalog file tells.
     usage: BTreeMap<Oid, Usage>,
 }
@@ -69,6 +71,7 @@ impl Facts {
                 recording: Recording::read(path)?,
                 target: None,
                 earlier: None,
+                examined: None,
                 usage: BTreeMap::new(),
             });
         }
@@ -80,6 +83,7 @@ impl Facts {
             recording: Recording::default(),
             target: Some(target),
             earlier: None,
+            examined: None,
             usage: BTreeMap::new(),
         })
     }
@@ -92,6 +96,7 @@ impl Facts {
             recording: Recording::default(),
             target: None,
             earlier: None,
+            examined: None,
             usage: BTreeMap::new(),
         }
     }
@@ -116,6 +121,7 @@ impl Facts {
             recording: file.into_recording(),
             target: None,
             earlier: None,
+            examined: None,
         })
     }
 
@@ -346,6 +352,21 @@ impl Facts {
         if self.records {
             self.recording.leftovers = Some(leftovers.clone());
         }
+    }
+
+    /// Whether it is time to ask once more what was left behind.
+    pub fn examines_again(&self, every: Duration) -> bool {
+        self.examined.is_none_or(|(at, _)| at.elapsed() >= every)
+    }
+
+    /// Keeps how many things were left behind.
+    pub fn note_findings(&mut self, findings: Option<usize>) {
+        self.examined = Some((Instant::now(), findings));
+    }
+
+    /// How many things were left behind when that was last asked.
+    pub fn findings(&self) -> Option<usize> {
+        self.examined.and_then(|(_, findings)| findings)
     }
 
     /// Lets some time pass before the next look; a recording's next look is there already.

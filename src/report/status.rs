@@ -6,6 +6,7 @@ use crate::model::{
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, WaitGraph};
 use crate::sessions::{Index, Sessions};
+use crate::words::many;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct StatusReport<'a> {
     pub estimates: &'a BTreeMap<Pid, Estimate>,
     /// What to show of it.
     pub shown: &'a Shown,
+    /// How many things were left behind, where that was asked.
+    pub findings: Option<usize>,
     index: Index<'a>,
 }
 
@@ -131,8 +134,23 @@ impl<'a> StatusReport<'a> {
             waits,
             estimates,
             shown,
+            findings: None,
             index: Index::new(snapshot),
         }
+    }
+
+    /// The same, with what the doctor found.
+    #[must_use]
+    pub const fn with_findings(mut self, findings: Option<usize>) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    /// `1 finding: pgguard doctor`, where something was left behind.
+    #[must_use]
+    pub fn findings_in_words(&self) -> Option<String> {
+        let count = self.findings.filter(|count| *count > 0)?;
+        Some(format!("{}: pgguard doctor", many(count, "finding")))
     }
 
     /// The rows of the snapshot by process.

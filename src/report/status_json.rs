@@ -72,6 +72,7 @@ fn summary(report: &StatusReport<'_>) -> Value {
         "longest_wait_seconds": seconds(report, longest),
         "masked_rows": report.snapshot.masked_rows(),
         "by_role": by_role,
+        "findings": report.findings,
     })
 }
 

@@ -48,7 +48,15 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
         report.sessions.len(),
         report.now().format("%H:%M:%S"),
     );
-    format!("{}\n\n", page.paint(Ink::Faint, &page.cut(&text, 0)))
+    let findings = report
+        .findings_in_words()
+        .map_or_else(String::new, |findings| {
+            format!("{}\n", page.paint(Ink::Doubtful, &findings))
+        });
+    format!(
+        "{}\n{findings}\n",
+        page.paint(Ink::Faint, &page.cut(&text, 0))
+    )
 }
 
 fn waits(report: &StatusReport<'_>, page: Page) -> String {

@@ -17,6 +17,8 @@ pub struct Look {
     pub waits: WaitGraph,
     /// When backups end.
     pub estimates: BTreeMap<Pid, Estimate>,
+    /// How many things were left behind, where that was asked.
+    pub findings: Option<usize>,
     /// While users hang: how many, and what frees them.
     pub worst: Option<(String, Vec<Advice>)>,
 }
@@ -35,6 +37,7 @@ impl Look {
             sessions,
             waits,
             estimates,
+            findings: None,
             worst,
         }
     }
@@ -49,5 +52,6 @@ impl Look {
             &self.estimates,
             shown,
         )
+        .with_findings(self.findings)
     }
 }

@@ -81,6 +81,12 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
         )),
         state,
     ];
+    if let Some(findings) = look.report(&screen.shown).findings_in_words() {
+        first.push(Span::styled(
+            format!("  {findings}"),
+            ink(screen, Color::Yellow),
+        ));
+    }
     if screen.paused {
         first.push(Span::styled("  PAUSED", ink(screen, Color::Yellow)));
     }

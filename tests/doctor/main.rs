@@ -9,6 +9,7 @@ mod common;
 mod catalog;
 mod half;
 mod older;
+mod told;
 mod tools;
 mod zombies;
 

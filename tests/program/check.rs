@@ -36,6 +36,7 @@ fn every_mode_that_needs_nothing_else_is_quiet_on_a_quiet_server() {
         "backup-running",
         "backup-overtime",
         "zombie-migrations",
+        "leftovers",
         "connection",
     ] {
         let quiet = check(&shop.url(), &["-m", mode, "--only-database", &shop.name]);

@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "backups",
     "catalog",
     "doctor",
+    "log",
     "tools",
     "demo",
     "completions",

@@ -216,6 +216,12 @@ fn no_text_of_the_server_leaves_raw_in_any_command_or_form() {
         commands.push(vec!["kill", pid]);
         commands.push(vec!["kill", pid, "--yes", EVIL]);
     }
+    for format in ["text", "json"] {
+        commands.push(vec!["doctor", "--format", format]);
+        commands.push(vec!["log", "--history", history, "--format", format]);
+    }
+    commands.push(vec!["doctor", "--color", "always"]);
+    commands.push(vec!["doctor", "--migrations", EVIL]);
     commands.push(vec!["backups", "import", EVIL]);
     commands.push(vec!["backups", "--history", history]);
     commands.push(vec!["backups", "export", "--history", history]);
@@ -232,6 +238,7 @@ fn no_text_of_the_server_leaves_raw_in_any_command_or_form() {
         "backup-missing",
         "migration",
         "zombie-migrations",
+        "leftovers",
         "connection",
         "everything",
     ] {

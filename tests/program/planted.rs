@@ -130,7 +130,9 @@ fn nothing_that_others_planted_runs_with_our_rights() {
         let options = Options::major(major).setting("max_prepared_transactions", "5");
         let server = common::own_server(&options);
         let database = Database::empty(server);
-        database.sql("CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE schema_migrations (version varchar PRIMARY KEY)");
+        database.sql("CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE schema_migrations (version varchar PRIMARY KEY); \
+             CREATE TABLE knex_migrations_lock (index int, is_locked int); INSERT INTO knex_migrations_lock VALUES (1, 1); \
+             CREATE TABLE django_migrations (applied timestamptz); INSERT INTO django_migrations VALUES (now())");
         database.sql(&plant("public"));
         // "$user" comes before public.
         database.sql(&plant("postgres"));
@@ -198,6 +200,18 @@ fn try_all(database: &Database, major: u32) {
         (vec!["gate", "-d", &url, "--patience", "0s"], 1),
         (vec!["explain", "-d", &url, &file], 0),
         (vec!["status", "-d", &url, "--sample"], 0),
+        (vec!["doctor", "-d", &url, "--no-history"], -2),
+        (
+            vec![
+                "doctor",
+                "-d",
+                &url,
+                "--no-history",
+                "--migrations",
+                &migrations,
+            ],
+            -2,
+        ),
         (vec!["backups", "init", "--history", &history], 0),
         (vec!["backups", "-d", &url, "--history", &history], 0),
         (vec!["status", "-d", &url, "--history", &history], 0),
@@ -207,6 +221,7 @@ fn try_all(database: &Database, major: u32) {
         "connection",
         "locks",
         "migration",
+        "leftovers",
         "backup-running",
         "backup-missing",
         "oldest-transaction",

@@ -125,6 +125,7 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
         ask("explain", &["explain", &form.path().to_string_lossy()], "");
     }
     ask("doctor", &["doctor"], "");
+    ask("log", &["log"], "");
     dump.kill();
     found
 }

@@ -8,11 +8,14 @@ use super::line;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
 use crate::config::{self, Config};
+use crate::doctor::Diagnosis;
+use crate::look::examination::examine;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::{self, Question};
 use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
+use crate::postgres::leftovers::Depth;
 use crate::report::status_words::Advice;
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
@@ -164,9 +167,16 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
         database: arguments.only_database.clone(),
     };
     let mut past = past(arguments);
-    let (look, verdict) = match mode.needs {
-        Needs::Verdict => verdict(arguments, &mut past).await?,
-        _ => (look(arguments, &mut past).await?, None),
+    let (look, verdict, diagnosis) = match mode.needs {
+        Needs::Verdict => {
+            let (look, verdict) = verdict(arguments, &mut past).await?;
+            (look, verdict, None)
+        }
+        Needs::Diagnosis => {
+            let (look, diagnosis) = diagnosis(arguments, &mut past).await?;
+            (look, None, Some(diagnosis))
+        }
+        _ => (look(arguments, &mut past).await?, None, None),
     };
     let runs = match mode.needs {
         Needs::History => {
@@ -182,6 +192,7 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     sight.runs = &runs;
     sight.estimates = Some(&look.estimates);
     sight.verdict = verdict.as_ref();
+    sight.diagnosis = diagnosis.as_ref();
     let mut answer = (mode.answer)(&sight);
     if mode.needs == Needs::Advice && answer.state != State::Ok {
         lead_with_the_worst(&mut answer, &look, &sessions, &graph, &judgement);
@@ -220,6 +231,24 @@ fn lead_with_the_worst(
     answer
         .details
         .splice(0..0, std::iter::once(headline).chain(advice));
+}
+
+/// What was left behind, with the look that it is about.
+async fn diagnosis(arguments: &Arguments, past: &mut Past) -> Result<(Look, Diagnosis)> {
+    let (connection, connected_in) = connect(arguments).await?;
+    watchdog::stage("looking for what was left behind");
+    let mut facts = Facts::of(connection);
+    let seen = examine(&mut facts, past, Depth::Whole).await;
+    facts.finish().await;
+    watchdog::stage("judging");
+    let seen = seen?;
+    let diagnosis = seen.diagnosis();
+    let look = Look {
+        snapshot: seen.snapshot,
+        connected_in,
+        estimates: BTreeMap::new(),
+    };
+    Ok((look, diagnosis))
 }
 
 /// The gate's verdict on the migrations, with the look that it is about.

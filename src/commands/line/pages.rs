@@ -392,6 +392,26 @@ pub const PAGES: &[Page] = &[
         ],
     },
     Page {
+        path: "log",
+        first: &[
+            ("last", "At most this many [default: 50]"),
+            ("since", "Only what began within this time"),
+            ("only", "kill, run or backup"),
+            FORMAT,
+            HISTORY,
+        ],
+        status: &[("0", "shown"), ("2", "the history cannot be read")],
+        reads: &[History, Colours],
+        examples: &[
+            ("pgguard log --since 24h", "What was done since yesterday"),
+            (
+                "pgguard log --only kill --format json",
+                "Who ended whom, for programs",
+            ),
+        ],
+        notes: &[],
+    },
+    Page {
         path: "tools",
         first: &[FORMAT],
         status: WRITTEN,
