@@ -114,9 +114,10 @@ fn cost(index: &UnfinishedIndex) -> String {
             "no query uses it, every write keeps it up to date, and duplicates of new rows are refused"
         }
         (false, true) => "no query uses it, and every write keeps it up to date",
-        (false, false) => {
+        (false, false) if index.is_live => {
             "no query uses it; it takes space, and HOT updates of its columns stay off"
         }
+        (false, false) => "no query uses it, and it takes space",
     };
     match ending(index) {
         None if !index.is_partitioned && index.is_live => {

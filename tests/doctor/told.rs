@@ -24,7 +24,7 @@ fn check_and_status_tell_what_the_doctor_tells() {
             .try_exec("CREATE UNIQUE INDEX CONCURRENTLY twice ON t (a)");
         twice.expect_err("not unique");
         database.sql("ALTER TABLE t ADD CONSTRAINT c CHECK (a < 9) NOT VALID");
-        let found = check(&database, &["-v"]);
+        let found = check(&database, &["-vv"]);
         assert_eq!(found.status, 1, "{major}: {found}");
         for part in [
             "1 finding: index public.twice on public.t is not valid",

@@ -6,7 +6,7 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "status",
     "gate",
     "explain",
