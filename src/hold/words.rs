@@ -21,15 +21,18 @@ pub fn work(jobs: &[&Job]) -> String {
             continue;
         }
         let bytes: f64 = of_kind().map(|j| j.bytes + j.toast_bytes).sum();
-        let rows: f64 = of_kind().filter_map(|j| j.rows).sum();
+        let rows = of_kind().filter_map(|j| j.rows).reduce(|a, b| a + b);
         let times = match of_kind().count() {
             _ if kind != JobKind::Build => String::new(),
             1 => " for 1 index".to_owned(),
             n => format!(" for {n} indexes"),
         };
-        parts.push(match kind {
-            JobKind::Build => format!("{} rows {}{times}", amount(rows), kind.done()),
-            _ => format!("{} {}, {} rows", size(bytes), kind.done(), amount(rows)),
+        let done = kind.done();
+        parts.push(match (kind, rows.map(amount)) {
+            (JobKind::Build, Some(rows)) => format!("{rows} rows {done}{times}"),
+            (JobKind::Build, None) => format!("rows {done}{times}"),
+            (_, Some(rows)) => format!("{} {done}, {rows} rows", size(bytes)),
+            (_, None) => format!("{} {done}", size(bytes)),
         });
     }
     parts.join("; ")

@@ -164,6 +164,7 @@ fn how_long(hold: &Hold) -> String {
     parts.retain(|part| !part.is_empty());
     let time = match hold.unknown.is_empty() {
         true => words::guess(hold.time),
+        false if hold.time.latest < 0.05 => "an unknown time".to_owned(),
         false => format!("{} or longer", words::guess(hold.time)),
     };
     printable(&format!(
