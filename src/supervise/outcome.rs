@@ -16,24 +16,12 @@ pub struct Outcome {
     pub invalid: Vec<RelationName>,
 }
 
-/// Migrations that were named, counted by hand of their statements: how many are there already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The file.
-    pub file: String,
-    /// Statements that the server would refuse because they are done.
-    pub done: usize,
-    /// All of them.
-    pub of: usize,
-}
-
-/// Compares the schema before and after. `succeeded`: the command's own word; `part`: the migration that failed.
+/// Compares the schema before and after. `succeeded`: the command's own word.
 #[must_use]
 pub fn outcome(
     succeeded: bool,
     before: Option<&SchemaState>,
     after: Option<&SchemaState>,
-    part: Option<&Part>,
 ) -> Outcome {
     let (Some(before), Some(after)) = (before, after) else {
         return unknown(succeeded);
@@ -58,7 +46,7 @@ pub fn outcome(
             RunResult::NotApplied,
             "not applied: the schema and the version tables are as before".to_owned(),
         ),
-        (false, _, count) => (RunResult::HalfApplied, half(count, part)),
+        (false, _, count) => (RunResult::HalfApplied, half(count)),
     };
     Outcome {
         result,
@@ -80,27 +68,14 @@ fn unknown(succeeded: bool) -> Outcome {
     }
 }
 
-fn half(recorded: usize, part: Option<&Part>) -> String {
-    let mut told = match (recorded, part) {
-        (0, None) => "half applied: it failed, and the schema is not as before".to_owned(),
-        (count, None) => format!(
+fn half(recorded: usize) -> String {
+    match recorded {
+        0 => "half applied: it failed, and the schema is not as before".to_owned(),
+        count => format!(
             "half applied: {} recorded, then it failed",
             many(count, "migration")
         ),
-        (_, Some(Part { file, done, of })) => {
-            format!(
-                "half applied ({done} of {} of {file})",
-                many(*of, "statement")
-            )
-        }
-    };
-    if recorded > 0 && part.is_some() {
-        told.push_str(&format!(
-            "; {} recorded before",
-            many(recorded, "migration")
-        ));
     }
-    told
 }
 
 fn with_invalid(mut told: String, invalid: &[RelationName]) -> String {
@@ -140,12 +115,12 @@ mod tests {
             (false, state("b", &["1", "2"]), RunResult::HalfApplied),
         ];
         for (succeeded, after, result) in cases {
-            let told = outcome(succeeded, Some(&old), Some(&after), None);
+            let told = outcome(succeeded, Some(&old), Some(&after));
             assert_eq!(told.result, result, "{succeeded} {after:?}");
         }
-        let lost = outcome(true, Some(&old), None, None);
+        let lost = outcome(true, Some(&old), None);
         assert_eq!(lost.result, RunResult::Unknown);
-        let new = outcome(true, Some(&old), Some(&state("b", &["1", "2"])), None);
+        let new = outcome(true, Some(&old), Some(&state("b", &["1", "2"])));
         assert_eq!(new.recorded, ["public.v: 2"]);
     }
 }

@@ -17,6 +17,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["ef", "database", "update"], "EF Core"),
     (&["drizzle-kit"], "Drizzle"),
     (&["migration:run"], "TypeORM"),
+    (&["alembic.config"], "Alembic"),
     (&["doctrine:migrations:migrate"], "Doctrine"),
     (&["migrate", "database"], "golang-migrate"),
     (&["sea-orm-cli"], "SeaORM"),

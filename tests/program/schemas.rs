@@ -81,6 +81,9 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
         let document = told(&url, history, arguments, input);
         found.entry(schema).or_default().push(document);
     };
+    let run = |command: &str| events(&url, history, command);
+    let events = ["ALTER TABLE orders ADD COLUMN remark text", "SELECT 1/0"].map(run);
+    ask("runs", &["run", "--list"], "");
     ask("status", &["status", "--all"], "");
     ask("backups", &["backups"], "");
     ask("doctor", &["doctor"], "");
@@ -127,7 +130,30 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
     ask("doctor", &["doctor"], "");
     ask("log", &["log"], "");
     dump.kill();
+    found.insert("run", events.concat());
     found
+}
+
+/// What `pgguard run` tells while psql runs a statement.
+fn events(url: &str, history: &str, statement: &str) -> Vec<Value> {
+    let psql = common::server().bin("psql");
+    let mut command = common::pgguard_command();
+    command
+        .args([
+            "run", "--format", "json", "--settle", "1s", "--before", "true", "--then", "exit 1",
+        ])
+        .arg("--maintenance-page")
+        .arg(format!("{history}.page.html"))
+        .arg("--")
+        .arg(psql)
+        .args([url, "-c", statement])
+        .env("DATABASE_URL", url)
+        .env("PGGUARD_HISTORY", history);
+    let ran = common::run_with_input(command, "");
+    ran.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")))
+        .collect()
 }
 
 #[test]

@@ -7,6 +7,9 @@ mod common;
 
 mod history;
 mod hooks;
+mod kills;
+mod recipes;
 mod stage;
 mod survive;
+mod tools;
 mod watch;

@@ -92,11 +92,15 @@ impl Stage {
 
     /// Waits until a run in the background has said this.
     pub fn until_said(&self, text: &str) {
-        let mut last = String::new();
-        common::until(&format!("it says: {text}"), || {
-            last = self.out();
-            last.contains(text)
-        });
+        let begun = std::time::Instant::now();
+        while !self.out().contains(text) {
+            let out = self.out();
+            assert!(
+                begun.elapsed().as_secs() < 60,
+                "it does not say {text}: {out}"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     /// The runs of the history, the newest first.

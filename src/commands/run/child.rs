@@ -18,6 +18,9 @@ use tokio::process::{Child, Command};
 /// The first word of the process that becomes the command.
 pub const AS_CHILD: &str = "__child";
 
+/// The first word of the process that becomes a run in the background.
+pub const AS_SESSION: &str = "__session";
+
 /// Gives a run in the background its name; the command's own runs have others.
 pub const NAME_OF_DETACHED: &str = "PGGUARD_DETACHED_RUN";
 
@@ -40,8 +43,17 @@ pub struct Running {
 #[derive(Debug, Clone, Copy)]
 pub struct Group(Pid);
 
-/// Becomes the command, in a session of its own. Comes back only where it cannot.
+/// Becomes the command, in a session of its own. It does not outlive pgguard: unwatched, it could keep others waiting for
+/// ever. Comes back only where it cannot.
 pub fn become_command(words: &[OsString]) -> u8 {
+    // It holds through exec (prctl(2), PR_SET_PDEATHSIG); elsewhere the guard alone sees to it.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
+    become_session(words)
+}
+
+/// Becomes a program, in a session of its own. Comes back only where it cannot.
+pub fn become_session(words: &[OsString]) -> u8 {
     // It fails only for the leader of a group, which then is in no terminal's foreground either.
     let _ = nix::unistd::setsid();
     let Some((program, arguments)) = words.split_first() else {

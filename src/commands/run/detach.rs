@@ -1,6 +1,6 @@
 //! `pgguard run --detach`: the same in the background, in a session of its own.
 
-use super::child::{AS_CHILD, NAME_OF_DETACHED};
+use super::child::{AS_SESSION, NAME_OF_DETACHED};
 use super::folder::RunFolder;
 use crate::door::{self, Form};
 use crate::{Error, Result};
@@ -34,7 +34,7 @@ pub fn run(name: &str) -> Result<u8> {
         !(is_ours && word == "--detach")
     });
     let mut child = Command::new(&program)
-        .arg(AS_CHILD)
+        .arg(AS_SESSION)
         .arg(&program)
         .args(words)
         .env(NAME_OF_DETACHED, name)

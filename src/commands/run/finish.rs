@@ -1,10 +1,15 @@
 //! After the command: what became of it, told from the server, and what comes then.
 
 use super::asked::Asked;
+use super::implied::{Part, implied};
 use super::supervisor::Supervisor;
 use super::watch::Tried;
+use crate::cli::{RecordArgs, RunArgs};
 use crate::commands::stop::Stop;
+use crate::doctor::half_applied;
 use crate::door::file;
+use crate::look::facts::Facts;
+use crate::look::unrecorded;
 use crate::model::{Backend, MigrationRun, RunResult, Snapshot, quoted};
 use crate::supervise::outcome;
 use crate::words::{many, span};
@@ -12,6 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Between two looks for sessions that began before the change.
@@ -24,11 +30,10 @@ impl Supervisor {
             Some(_) => self.schema().await,
             None => None,
         };
-        let told = outcome(tried.succeeded, self.before.as_ref(), after.as_ref(), None);
+        let told = outcome(tried.succeeded, self.before.as_ref(), after.as_ref());
         let facts = &mut self.state.facts;
-        if after.as_ref().map(|state| &state.catalog)
-            != self.before.as_ref().map(|state| &state.catalog)
-        {
+        let states = self.before.as_ref().zip(after.as_ref());
+        if states.is_some_and(|(before, after)| before.catalog != after.catalog) {
             facts.changed_at = Some(Utc::now() + self.clocks);
         }
         facts.recorded = told.recorded;
@@ -52,6 +57,36 @@ impl Supervisor {
             &told.told,
             &json!({ "result": told.result.word() }),
         );
+        if told.result == RunResult::HalfApplied {
+            self.tell_parts().await;
+        }
+    }
+
+    /// Which statements of which migration are done, where its files are known, and how to go on.
+    async fn tell_parts(&mut self) {
+        let paths = known_files(&self.args);
+        let Ok(mut facts) = Facts::open(&self.args.connect, &RecordArgs::default(), 0).await else {
+            return;
+        };
+        let pending = unrecorded::pending(&mut facts, &paths, &self.args.migration).await;
+        facts.finish().await;
+        let Ok((pending, _)) = pending else { return };
+        for finding in half_applied(&pending) {
+            let remedy = &finding.remedy;
+            let mut text = finding.what.clone();
+            for line in &finding.proof {
+                let _ = write!(text, "\n  {line}");
+            }
+            let _ = write!(text, "\n  {}", remedy.advice);
+            if !remedy.command.is_empty() {
+                let _ = write!(text, "\n{}", remedy.command);
+            }
+            let _ = write!(self.state.facts.told, "; {}", finding.what);
+            let fields = json!({
+                "what": finding.what, "proof": finding.proof, "advice": remedy.advice, "command": remedy.command,
+            });
+            self.say("half_applied", &text, &fields);
+        }
     }
 
     /// Looks for sessions that began before the schema changed, until there are none or the time is over.
@@ -135,6 +170,21 @@ impl Supervisor {
             ));
         }
     }
+}
+
+/// The files that were named, or that psql was given.
+fn known_files(args: &RunArgs) -> Vec<PathBuf> {
+    if !args.gate.is_empty() {
+        return args.gate.clone();
+    }
+    let parts = implied(&args.command).map_or_else(Vec::new, |implied| implied.parts);
+    parts
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::File(path) => Some(path),
+            Part::Text(_) => None,
+        })
+        .collect()
 }
 
 fn who(backend: &Backend) -> String {

@@ -63,6 +63,7 @@ pub fn as_helper() -> Option<u8> {
     let words: Vec<OsString> = std::env::args_os().collect();
     match words.get(1)?.to_str()? {
         child::AS_CHILD => Some(child::become_command(&words[2..])),
+        child::AS_SESSION => Some(child::become_session(&words[2..])),
         guard::AS_GUARD => Some(guard::stand()),
         _ => None,
     }

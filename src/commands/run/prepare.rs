@@ -237,19 +237,19 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A lock_timeout would count their wait for old snapshots too, and leave an invalid index.
+    /// A lock_timeout would count their wait for old snapshots too, and a server that notices that the command has died
+    /// would end them: both leave an invalid index.
     fn leave_concurrent_forms_alone(&mut self, settled: &Settled) {
         let waits = settled
             .footprint
             .statements
             .iter()
             .any(|s| !s.phases.is_empty());
-        let has_limit = self
-            .settings
-            .iter()
-            .any(|(name, _)| *name == "lock_timeout");
-        if waits && has_limit {
-            self.settings.retain(|(name, _)| *name != "lock_timeout");
+        if !waits || self.settings.is_empty() {
+            return;
+        }
+        self.settings.clear();
+        if self.args.lock_timeout.is_some() {
             self.note("no lock_timeout is set: a CONCURRENTLY form would count its wait for old snapshots too");
         }
     }

@@ -192,7 +192,7 @@ impl Supervisor {
 
     /// Says once by what its sessions are known.
     fn say_who(&self, sight: &Sight, eye: &mut Eye) {
-        if !eye.is_known && !self.own.is_empty() {
+        if !eye.is_known && !sight.own.is_empty() {
             eye.is_known = true;
             let pids: Vec<i32> = sight
                 .own

@@ -1,0 +1,218 @@
+//! The recipes of docs/recipes, each played as far as one machine can: the line that the platform runs, in a plain shell.
+
+use crate::common;
+use crate::stage::Stage;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The shell lines of a recipe: its last `sh` block.
+fn line_of(recipe: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/recipes/{recipe}.md"));
+    let page =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (_, block) = page.rsplit_once("```sh\n").expect("a line to run");
+    let (line, _) = block.split_once("```").expect("its end");
+    line.to_owned()
+}
+
+fn played(stage: &Stage, recipe: &str, variables: &[(&str, &str)]) -> Command {
+    let pgguard = Path::new(env!("CARGO_BIN_EXE_pgguard"))
+        .parent()
+        .expect("a folder");
+    let programs = stage.shop.server.bin("psql");
+    let programs = programs.parent().expect("a folder");
+    let path = format!(
+        "{}:{}:{}",
+        pgguard.display(),
+        programs.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let with_home = stage.command(["run"]);
+    let mut command = Command::new("bash");
+    command
+        .arg("-c")
+        .arg(line_of(recipe))
+        .current_dir(stage.folder.path());
+    for (name, value) in with_home.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.env("PATH", path).envs(variables.iter().copied());
+    command
+}
+
+#[test]
+fn the_line_of_each_platform_migrates_and_is_stopped_by_what_is_in_the_way() {
+    let every =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes")).expect("recipes");
+    let mut played_now = 0;
+    for recipe in every.flatten() {
+        let name = recipe.file_name().to_string_lossy().replace(".md", "");
+        if name == "cron" {
+            continue;
+        }
+        let stage = Stage::new();
+        stage.file("a.sql", "ALTER TABLE orders ADD COLUMN total int;");
+        stage.file("template", "<p><%= reason %> <%= deadline %></p>");
+        fs::create_dir_all(stage.path("public/system")).expect("made");
+        let migrate = format!(
+            "psql -X -v ON_ERROR_STOP=1 -1 -f a.sql {}",
+            stage.shop.url()
+        );
+        let home = stage.folder.path().display().to_string();
+        let variables = [
+            ("MIGRATE", &*migrate),
+            ("SHARED", &*home),
+            ("TEMPLATE", "template"),
+            ("REASON", "a column"),
+        ];
+        let ran = common::run_with_input(played(&stage, &name, &variables), "");
+        assert_eq!(ran.status, 0, "{name}: {ran}");
+        assert!(stage.has_column("total"), "{name}");
+        assert!(
+            !stage.path("public/system/maintenance.html").exists(),
+            "{name}"
+        );
+        played_now += 1;
+    }
+    assert!(played_now >= 7, "{played_now}");
+}
+
+#[test]
+fn the_cron_line_ends_with_the_dumps_status_and_keeps_the_last_whole_one() {
+    let stage = Stage::new();
+    let file = stage.path("shop.sql.gz").display().to_string();
+    let url = stage.shop.url();
+    let ran = common::run_with_input(
+        played(&stage, "cron", &[("DATABASE_URL", &url), ("BACKUP", &file)]),
+        "",
+    );
+    assert_eq!(ran.status, 0, "{ran}");
+    let whole = fs::read(&file).expect("a dump");
+    let gone = stage.shop.server.url("nobody_has_it");
+    let ran = common::run_with_input(
+        played(
+            &stage,
+            "cron",
+            &[("DATABASE_URL", &gone), ("BACKUP", &file)],
+        ),
+        "",
+    );
+    assert_ne!(ran.status, 0, "{ran}");
+    assert_eq!(fs::read(&file).expect("a dump"), whole);
+}
+
+/// nginx in front of a folder, as docs/run.md configures it.
+struct Web {
+    child: Child,
+    port: u16,
+}
+
+impl Web {
+    fn start(stage: &Stage) -> Option<Self> {
+        let program = ["/usr/sbin/nginx", "/opt/homebrew/bin/nginx"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let Some(program) = program else {
+            println!("skipped: nginx is not installed (Debian: apt-get install nginx-light)");
+            return None;
+        };
+        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/run.md"))
+            .expect("the page");
+        let (_, rules) = page.split_once("nginx:\n\n").expect("the rules");
+        let (rules, _) = rules.split_once("\n\n").expect("their end");
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
+        let home = stage.folder.path().display();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|name| format!("{name}_temp_path {home}/nginx-{name};\n"))
+            .concat();
+        let settings = format!(
+            "daemon off; pid {home}/nginx.pid; error_log stderr;\nuser root;\nevents {{}}\nhttp {{ access_log off;\n{temporary}\
+             server {{ listen 127.0.0.1:{port}; root {home}/public;\n{rules}\n}} }}\n"
+        );
+        fs::create_dir_all(stage.path("public/system")).expect("made");
+        fs::write(stage.path("public/index.html"), "the shop").expect("written");
+        let file = stage.file("nginx.conf", &settings);
+        let child = Command::new(program)
+            .args(["-c", &file])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx starts");
+        let web = Self { child, port };
+        common::until("nginx answers", || web.get().is_some());
+        Some(web)
+    }
+
+    /// The status line and all that follows.
+    fn get(&self) -> Option<String> {
+        use std::io::{Read as _, Write as _};
+        let mut socket = std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        socket.write_all(b"GET /index.html HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    fn until(&self, status: &str, text: &str) {
+        common::until(&format!("the web server answers {status} {text}"), || {
+            self.get().is_some_and(|answer| {
+                answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(text)
+            })
+        });
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        // SIGTERM to the master ends its workers too.
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_real_web_server_shows_the_page_while_it_is_needed_and_no_longer() {
+    use nix::sys::signal::Signal;
+    let stage = Stage::new();
+    let Some(web) = Web::start(&stage) else {
+        return;
+    };
+    web.until("200", "the shop");
+    let page = stage
+        .path("public/system/maintenance.html")
+        .display()
+        .to_string();
+    let flags = [
+        "--no-gate",
+        "--max-queue",
+        "1h",
+        "--maintenance-page",
+        &*page,
+        "--reason",
+        "We add a column.",
+    ];
+    let command = stage.psql(&["-c", "ALTER TABLE orders ADD COLUMN total int"]);
+    for end in [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)] {
+        let holder = stage.holder();
+        let mut run = stage.start(&flags, &command);
+        stage.until_run_waits();
+        web.until("503", "We add a column.");
+        match end {
+            Some(signal) => run.signal(signal),
+            None => holder.close(),
+        }
+        run.wait();
+        web.until("200", "the shop");
+        stage.until_no_session();
+    }
+}
