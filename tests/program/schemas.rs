@@ -199,6 +199,7 @@ fn the_recipes_say_what_they_are_for() {
         "public.orders",
         pid.as_str(),
         "",
+        "no run yet",
     ];
     assert_eq!(recipes.len(), expected.len(), "{recipes:#?}");
     for (recipe, expected) in recipes.iter().zip(expected) {

@@ -66,6 +66,34 @@ struct Eye {
     was_waiting: bool,
 }
 
+impl Eye {
+    /// Before the next look.
+    const fn pause(&self) -> Duration {
+        if self.looks < 10 { FIRST_PAUSES } else { PAUSE }
+    }
+}
+
+/// What comes while something is done.
+enum Happened {
+    /// The command has ended.
+    Ended(io::Result<ExitStatus>),
+    /// It shall stop.
+    Stop(Stop),
+}
+
+/// Does something; what comes first, if something does.
+async fn unless(
+    running: &mut Running,
+    asked: &mut Asked,
+    work: impl Future<Output = ()>,
+) -> Option<Happened> {
+    tokio::select! {
+        ended = running.wait() => Some(Happened::Ended(ended)),
+        stop = asked.stop() => Some(Happened::Stop(stop)),
+        () = work => None,
+    }
+}
+
 impl Supervisor {
     /// Starts the command, and watches it to its end.
     ///
@@ -91,14 +119,31 @@ impl Supervisor {
         };
         let mut stopped = None;
         let ended = loop {
-            tokio::select! {
-                ended = running.wait() => break ended?,
-                stop = asked.stop() => {
+            let happened = {
+                let pause = tokio::time::sleep(eye.pause());
+                let happened = unless(&mut running, asked, pause).await;
+                match happened {
+                    Some(happened) => Some(happened),
+                    None => {
+                        // A look is never left in the middle: it may have cancelled something, which is to be said.
+                        let turn = self.turn(group, &mut eye);
+                        tokio::pin!(turn);
+                        let happened = unless(&mut running, asked, &mut turn).await;
+                        if happened.is_some() {
+                            let _ = tokio::time::timeout(CANCEL_WITHIN, turn).await;
+                        }
+                        happened
+                    }
+                }
+            };
+            match happened {
+                None => {}
+                Some(Happened::Ended(ended)) => break ended?,
+                Some(Happened::Stop(stop)) => {
                     let is_second = stopped.replace(stop).is_some();
                     eye.stopping = true;
                     self.stop(group, stop, is_second).await;
                 }
-                () = self.turn(group, &mut eye) => {}
             }
         };
         running.hear_out().await;
@@ -135,10 +180,8 @@ impl Supervisor {
         variables
     }
 
-    /// A pause, a look, and what follows from it.
+    /// A look, and what follows from it.
     async fn turn(&mut self, group: Group, eye: &mut Eye) {
-        let pause = if eye.looks < 10 { FIRST_PAUSES } else { PAUSE };
-        tokio::time::sleep(pause).await;
         eye.looks += 1;
         self.refresh_page();
         match self.look_once(group, eye).await {
