@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::finding::{Finding, Harm, Kind, Remedy};
-use crate::model::{Backend, Certainty, Change, Role};
+use crate::model::{Backend, Certainty, Change, KnownBy, Role};
 use crate::sessions::alike;
 use crate::sessions::query_text::{self, Kind as Text};
 use crate::words::{many, span};
@@ -61,9 +61,9 @@ fn finding(case: &Case<'_>, crowd: &[&Backend], change: &Change) -> Finding {
     Finding {
         kind: Kind::OlderSessions,
         harm: Harm::Risks,
-        certainty: match change.is_recorded {
-            true => Certainty::Possible,
-            false => Certainty::Likely,
+        certainty: match change.known_by {
+            KnownBy::VersionTable(_) => Certainty::Possible,
+            KnownBy::Commit(_) | KnownBy::Run(_) => Certainty::Likely,
         },
         what: format!(
             "{} of the application {application} {host} began before the last schema change{up}",
@@ -91,22 +91,25 @@ fn finding(case: &Case<'_>, crowd: &[&Backend], change: &Change) -> Finding {
 fn changed(case: &Case<'_>, change: &Change) -> String {
     let at = change.at.format("%Y-%m-%d %H:%M:%S UTC");
     let ago = span(case.words.age(change.at));
-    if change.is_recorded {
-        return format!(
-            "{} says that a migration was applied at {at} ({ago} ago); it committed then or later",
-            change.relation
-        );
+    match &change.known_by {
+        KnownBy::VersionTable(table) => format!(
+            "{table} says that a migration was applied at {at} ({ago} ago); it committed then or later"
+        ),
+        KnownBy::Run(run) => format!("the run {run} changed the schema at {at} ({ago} ago)"),
+        KnownBy::Commit(_) => format!(
+            "the last change of columns was committed at {at} ({ago} ago); changed last: {}",
+            changed_last(case)
+        ),
     }
-    let all = &case.leftovers.changes;
-    let names: Vec<String> = all
-        .iter()
-        .take(SHOWN)
-        .map(|change| change.relation.to_string())
-        .collect();
-    format!(
-        "the last change of columns was committed at {at} ({ago} ago); changed last: {}",
-        names.join(", ")
-    )
+}
+
+fn changed_last(case: &Case<'_>) -> String {
+    let changes = case.leftovers.changes.iter();
+    let names = changes.filter_map(|change| match &change.known_by {
+        KnownBy::Commit(name) => Some(name.to_string()),
+        _ => None,
+    });
+    names.take(SHOWN).collect::<Vec<_>>().join(", ")
 }
 
 /// What to say where it is not known when the schema changed.

@@ -6,7 +6,9 @@ use super::past::Past;
 use crate::Result;
 use crate::doctor::{Case, Diagnosis, diagnose};
 use crate::history::WhichRuns;
-use crate::model::{Backend, Certainty, Client, Leftovers, MigrationRun, Snapshot};
+use crate::model::{
+    Backend, Certainty, Change, Client, KnownBy, Leftovers, MigrationRun, Snapshot,
+};
 use crate::postgres::leftovers::Depth;
 use crate::sessions::{WaitGraph, understand};
 
@@ -56,6 +58,7 @@ pub async fn examine(facts: &mut Facts, past: &mut Past, depth: Depth) -> Result
     };
     let runs = past.migration_runs(&which).await;
     add_ended(&snapshot, &runs, &mut leftovers);
+    add_changes(&snapshot, &runs, &mut leftovers);
     Ok(Examination {
         snapshot,
         leftovers,
@@ -82,6 +85,23 @@ fn add_ended(look: &Snapshot, runs: &[MigrationRun], leftovers: &mut Leftovers) 
                 });
         }
     }
+}
+
+/// When runs of ours changed the schema, where the server does not keep the times of commits.
+fn add_changes(look: &Snapshot, runs: &[MigrationRun], leftovers: &mut Leftovers) {
+    if leftovers.commits_are_tracked {
+        return;
+    }
+    let here = runs
+        .iter()
+        .filter(|run| run.database == look.server.datname);
+    let changes = here.filter_map(|run| {
+        Some(Change {
+            at: run.facts.changed_at?,
+            known_by: KnownBy::Run(run.run.clone()),
+        })
+    });
+    leftovers.changes.extend(changes);
 }
 
 /// What is still there after a look.

@@ -164,12 +164,22 @@ pub struct ToolRow {
 /// A change of the schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of what; where it is only recorded, the version table.
-    pub relation: RelationName,
     /// When.
     pub at: DateTime<Utc>,
-    /// Whether a version table says it, in which a migration is recorded by the time when its transaction began.
-    pub is_recorded: bool,
+    /// How that is known.
+    pub known_by: KnownBy,
+}
+
+/// How it is known when the schema changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownBy {
+    /// The commit of this relation's rows in the catalog.
+    Commit(RelationName),
+    /// A version table, in which a migration is recorded by the time when its transaction began.
+    VersionTable(RelationName),
+    /// A run that pgguard watched.
+    Run(String),
 }
 
 /// What is known of the program at the other end of a session.

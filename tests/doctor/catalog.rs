@@ -221,3 +221,42 @@ fn a_prepared_transaction_is_left_behind_after_a_minute() {
         crate::later(&database, 90).assert_nothing("after ROLLBACK PREPARED");
     }
 }
+
+#[test]
+fn a_slot_that_nobody_uses_is_found_by_a_backups_name_and_is_a_note_otherwise() {
+    for major in crate::common::majors() {
+        let server = crate::common::own_server(&pgguard::throwaway::Options::major(major));
+        let database = Database::empty(server);
+        let make = |name: &str| {
+            database.sql(&format!(
+                "SELECT pg_create_physical_replication_slot('{name}', true)"
+            ))
+        };
+        make("standby_1");
+        let told = Told::of(&database, &[]);
+        assert_eq!(told.outcome.status, 0, "{major}: {}", told.outcome);
+        assert_eq!(told.kinds(), ["replication_slot"], "{major}");
+        make("barman");
+        let told = Told::of(&database, &[]);
+        assert_eq!(told.outcome.status, 1, "{major}: {}", told.outcome);
+        assert_eq!(told.kinds(), ["replication_slot"; 2], "{major}");
+        let finding = told.of_kind("replication_slot")[0];
+        assert_eq!(
+            finding["command"], "SELECT pg_drop_replication_slot('barman');",
+            "{major}"
+        );
+        assert!(
+            finding["cost"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("WAL since its restart_lsn is kept")
+        );
+        healed(&database, &told).assert_nothing("after the drop");
+        if major == 14 {
+            database.sql("SELECT pg_start_backup('x', true)");
+            let told = Told::of(&database, &[]);
+            assert_eq!(told.kinds(), ["leaked_backup"], "{}", told.outcome);
+            healed(&database, &told).assert_nothing("after pg_stop_backup");
+        }
+    }
+}

@@ -23,6 +23,7 @@ fn sessions_that_began_before_the_change_are_named_by_application_and_host() {
             "CREATE INDEX ON t (a)",
             "VACUUM FULL t",
             "GRANT SELECT ON t TO public",
+            "CREATE TABLE new (a int)",
         ] {
             database.sql(quiet);
             Told::of(&database, &[]).assert_nothing(&format!("{major}: {quiet} changes no column"));

@@ -82,6 +82,18 @@ impl Stage {
         child.wait().expect("gone");
     }
 
+    /// The same for a program that starts another one: both are killed.
+    fn cut_off_group(&self, program: &Path, arguments: &[&str]) {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = self.command(program, arguments);
+        let mut child: Child = command.process_group(0).spawn().expect("it starts");
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        until("it waits", || self.database.sql(waits) == "1");
+        let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).expect("killed");
+        child.wait().expect("gone");
+    }
+
     fn run(&self, program: &Path, arguments: &[&str]) {
         let status = self.command(program, arguments).status().expect("it runs");
         assert!(
@@ -173,6 +185,50 @@ fn node_pg_migrate_killed_leaves_a_zombie_with_its_advisory_lock() {
     assert!(proof.contains("node-pg-migrate's advisory lock"), "{proof}");
     stage.until_zombie_is_gone();
     Told::of(&stage.database, &[]).assert_nothing("its transaction was rolled back");
+}
+
+/// Tools without a lock: the zombie is all that they leave.
+#[test]
+fn dbmate_and_sequelize_killed_leave_a_zombie_and_its_end() {
+    let dbmate = |stage: &Stage| {
+        let url = format!("{}?sslmode=disable", stage.url());
+        let text = "-- migrate:up\nALTER TABLE t ADD x int;\n-- migrate:down\n";
+        stage.file("db/migrations/20240101000000_x.sql", text);
+        vec![
+            "--no-dump-schema".to_owned(),
+            "--url".to_owned(),
+            url,
+            "up".to_owned(),
+        ]
+    };
+    let sequelize = |stage: &Stage| {
+        let text = "module.exports = { up: q => q.sequelize.query('ALTER TABLE t ADD x int'), down: () => {} };";
+        stage.file("migrations/20240101000000-x.js", text);
+        vec!["db:migrate".to_owned(), "--url".to_owned(), stage.url()]
+    };
+    let cases: [(&str, &dyn Fn(&Stage) -> Vec<String>, &str); 2] = [
+        ("node_modules/.bin/dbmate", &dbmate, "rolled back"),
+        (
+            "node_modules/.bin/sequelize-cli",
+            &sequelize,
+            "the tool has not recorded it",
+        ),
+    ];
+    for (program, arguments, end) in cases {
+        let Some(program) = tool(program) else {
+            continue;
+        };
+        let mut stage = Stage::set();
+        let arguments = arguments(&stage);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        stage.cut_off_group(&program, &arguments);
+        let told = Told::of(&stage.database, &[]);
+        assert_eq!(told.kinds(), ["zombie"], "{}", told.outcome);
+        let cost = told.of_kind("zombie")[0]["cost"].to_string();
+        assert!(cost.contains(end), "{}: {cost}", program.display());
+        stage.until_zombie_is_gone();
+        Told::of(&stage.database, &[]).assert_nothing("the holder is gone");
+    }
 }
 
 /// A lock that stays with a connection that nobody uses: a pooler's.

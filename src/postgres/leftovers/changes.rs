@@ -2,7 +2,7 @@
 
 use super::tool_tables::{LIMITS, Table, tables};
 use crate::Result;
-use crate::model::{Change, Leftovers, RelationName};
+use crate::model::{Change, KnownBy, Leftovers, RelationName};
 use crate::postgres::connect::Connection;
 use crate::tools::TOOLS;
 
@@ -31,9 +31,8 @@ pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<
             let name = (row.text(0, encoding), row.text(1, encoding), row.time(2));
             if let (Some(schema), Some(relation), Some(at)) = name {
                 changes.push(Change {
-                    relation: RelationName::new(schema, relation),
                     at,
-                    is_recorded: false,
+                    known_by: KnownBy::Commit(RelationName::new(schema, relation)),
                 });
             }
         })
@@ -65,9 +64,8 @@ async fn last_of(connection: &mut Connection, table: &Table, column: &str, found
     let changes = &mut found.changes;
     let asked = connection.ask("read when migrations were applied", &question, |row| {
         changes.extend(row.time(0).map(|at| Change {
-            relation: table.name.clone(),
             at,
-            is_recorded: true,
+            known_by: KnownBy::VersionTable(table.name.clone()),
         }));
     });
     let _ = asked.await;
