@@ -48,7 +48,7 @@ impl Before {
 /// # Errors
 /// When the server cannot be read.
 pub async fn examine(facts: &mut Facts, past: &mut Past, depth: Depth) -> Result<Examination> {
-    let before = facts.leftovers(Depth::Quick).await?;
+    let before = facts.leftovers(depth).await?;
     let snapshot = past.look(facts).await?;
     let mut leftovers = after(facts, &snapshot, before, depth).await?;
     let which = WhichRuns {
@@ -111,9 +111,9 @@ async fn after(
     before: Leftovers,
     depth: Depth,
 ) -> Result<Leftovers> {
-    let mut leftovers = match (depth, before.may_be_work()) {
-        (Depth::Quick, false) => before,
-        _ => facts.leftovers(depth).await?.that_stayed(&before),
+    let mut leftovers = match before.may_be_work() {
+        true => facts.leftovers(depth).await?.that_stayed(&before),
+        false => before,
     };
     facts.add_clients(look, &mut leftovers);
     Ok(leftovers)

@@ -47,6 +47,15 @@ fn check_and_status_tell_what_the_doctor_tells() {
             0,
             "{major}: a note is no alarm"
         );
+        database.sql(
+            "CREATE TABLE knex_migrations_lock (index int, is_locked int); INSERT INTO knex_migrations_lock VALUES (1, 1)",
+        );
+        assert_eq!(check(&database, &[]).status, 1, "{major}: its row is read");
+        let unasked = status();
+        assert!(
+            !unasked.stdout.contains("pgguard doctor"),
+            "{major}: no table is read unasked: {unasked}"
+        );
     }
 }
 

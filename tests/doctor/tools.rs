@@ -187,10 +187,13 @@ fn node_pg_migrate_killed_leaves_a_zombie_with_its_advisory_lock() {
     Told::of(&stage.database, &[]).assert_nothing("its transaction was rolled back");
 }
 
+/// Writes a migration, and gives the tool's arguments.
+type Prepare = fn(&Stage) -> Vec<String>;
+
 /// Tools without a lock: the zombie is all that they leave.
 #[test]
 fn dbmate_and_sequelize_killed_leave_a_zombie_and_its_end() {
-    let dbmate = |stage: &Stage| {
+    let dbmate: Prepare = |stage| {
         let url = format!("{}?sslmode=disable", stage.url());
         let text = "-- migrate:up\nALTER TABLE t ADD x int;\n-- migrate:down\n";
         stage.file("db/migrations/20240101000000_x.sql", text);
@@ -201,16 +204,16 @@ fn dbmate_and_sequelize_killed_leave_a_zombie_and_its_end() {
             "up".to_owned(),
         ]
     };
-    let sequelize = |stage: &Stage| {
+    let sequelize: Prepare = |stage| {
         let text = "module.exports = { up: q => q.sequelize.query('ALTER TABLE t ADD x int'), down: () => {} };";
         stage.file("migrations/20240101000000-x.js", text);
         vec!["db:migrate".to_owned(), "--url".to_owned(), stage.url()]
     };
-    let cases: [(&str, &dyn Fn(&Stage) -> Vec<String>, &str); 2] = [
-        ("node_modules/.bin/dbmate", &dbmate, "rolled back"),
+    let cases: [(&str, Prepare, &str); 2] = [
+        ("node_modules/.bin/dbmate", dbmate, "rolled back"),
         (
             "node_modules/.bin/sequelize-cli",
-            &sequelize,
+            sequelize,
             "the tool has not recorded it",
         ),
     ];

@@ -16,16 +16,16 @@ const EXCLUSIVE_BACKUP: &str = include_str!("exclusive_backup.sql");
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// What takes a few milliseconds: for a line of another command.
+    /// The catalogs alone, and what takes a few milliseconds: for a line of another command.
     Quick,
-    /// All.
+    /// All, the tables of migration tools too.
     Whole,
 }
 
 /// The first version without exclusive backups.
 const NO_EXCLUSIVE_BACKUP: i32 = 150_000;
 
-/// What the catalogs say. `depth`: [`Depth::Quick`] leaves out what takes longer on a large schema.
+/// What the catalogs say. `depth`: [`Depth::Quick`] leaves out the tables of migration tools, and what takes longer on a large schema.
 ///
 /// # Errors
 /// As the server has it.
@@ -48,8 +48,8 @@ pub async fn read(connection: &mut Connection, depth: Depth) -> Result<Leftovers
             },
         )
         .await?;
-    traces::read(connection, &mut found).await?;
     if depth == Depth::Whole {
+        traces::read(connection, &mut found).await?;
         changes::read(connection, &mut found).await?;
     }
     Ok(found)
