@@ -6,6 +6,7 @@
 
 use super::tag;
 use crate::model::{Backend, BackendIdentity, Snapshot};
+use crate::sessions::query_text::{Kind, kind};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,10 @@ pub enum KnownBy {
     Name,
     /// A socket of the command.
     Socket,
+    /// Both.
+    NameAndSocket,
+    /// The run's name, on a connection that a pooler shares out.
+    PooledName,
 }
 
 /// The sessions of a run.
@@ -56,19 +61,37 @@ impl Own {
             }
             let named = tag::run_of(&backend.application_name) == Some(&*self.run);
             let found = match (named, has_socket(backend, sockets, begun)) {
-                (true, _) => KnownBy::Name,
+                (true, true) => KnownBy::NameAndSocket,
+                (true, false) if is_pooled(backend, look, begun) => KnownBy::PooledName,
+                (true, false) => KnownBy::Name,
                 (false, true) => KnownBy::Socket,
                 (false, false) => continue,
             };
-            self.known.entry(backend.identity()).or_insert(found);
+            let known = self.known.entry(backend.identity()).or_insert(found);
+            if found == KnownBy::NameAndSocket {
+                *known = found;
+            }
         }
     }
 
-    /// Those of them that are there.
+    /// Those of them that are there. One that only its name told is the run's as long as it bears that name: a pooler
+    /// gives it to another client afterwards. A client without a name then goes on under ours (seen with pgbouncer), so
+    /// that on a pooled connection only a schema change is taken for the run's own.
     pub fn here<'a>(&'a self, look: &'a Snapshot) -> impl Iterator<Item = &'a Backend> {
         look.backends
             .iter()
-            .filter(|backend| self.known.contains_key(&backend.identity()))
+            .filter(|backend| match self.known.get(&backend.identity()) {
+                Some(KnownBy::Name) => self.is_named(backend),
+                Some(KnownBy::PooledName) => {
+                    self.is_named(backend) && kind(&backend.query) == Kind::SchemaChange
+                }
+                Some(KnownBy::Socket | KnownBy::NameAndSocket) => true,
+                None => false,
+            })
+    }
+
+    fn is_named(&self, backend: &Backend) -> bool {
+        tag::run_of(&backend.application_name) == Some(&*self.run)
     }
 
     /// Whether a session is one of them.
@@ -87,6 +110,14 @@ impl Own {
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
+}
+
+/// Whether a pooler is in between: the look says so, or the session is older than the command.
+fn is_pooled(backend: &Backend, look: &Snapshot, begun: DateTime<Utc>) -> bool {
+    look.server.pooled
+        || backend
+            .backend_start
+            .is_some_and(|start| start < begun - SLACK)
 }
 
 fn has_socket(backend: &Backend, sockets: &BTreeSet<Socket>, begun: DateTime<Utc>) -> bool {
@@ -158,6 +189,19 @@ mod tests {
         own.note(&look, &BTreeSet::from([socket("127.0.0.1", 4711)]), begun);
         own.note(&look, &BTreeSet::new(), begun);
         assert_eq!(own.here(&look).map(|b| b.pid).collect::<Vec<_>>(), [1, 3]);
+        look.server.pooled = true;
+        let mut pooled = Own::new("r1".into());
+        pooled.note(&look, &BTreeSet::new(), begun);
+        assert_eq!(pooled.here(&look).count(), 0, "anybody's query");
+        look.backends[0].query = "ALTER TABLE t ADD x int".into();
+        assert_eq!(pooled.here(&look).count(), 1, "a schema change");
+        look.backends[0].application_name = "web".into();
+        let pids: Vec<_> = own.here(&look).map(|b| b.pid).collect();
+        assert_eq!(
+            pids,
+            [3],
+            "a pooler has given the session to another client"
+        );
         for backend in &mut look.backends {
             backend.backend_start = Some(after + TimeDelta::seconds(9));
         }

@@ -225,7 +225,7 @@ async fn cancel(brief: &Brief, own: &mut Own) {
 }
 
 fn busy(look: &Snapshot, own: &mut Own) -> Vec<OwnSession> {
-    own.note(look, &BTreeSet::new(), look.taken_at);
+    own.note(look, &BTreeSet::new(), chrono::DateTime::UNIX_EPOCH);
     Sight::of(look, &understand(look), own)
         .own
         .into_iter()
