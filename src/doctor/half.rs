@@ -88,17 +88,21 @@ fn finding(pending: &Pending) -> Option<Finding> {
         return None;
     }
     let name = match pending.tool {
-        Some(tool) => format!("migration {} of {tool} is pending", pending.id),
+        Some(tool) => format!("migration {} of {tool} is pending, and it", pending.id),
         None => pending.id.clone(),
     };
     let all = many(traces.len(), "statement");
     let what = match (missing, unknown) {
-        (0, 0) => format!("{name}, and it is applied: what each of its {all} makes is there"),
-        (0, some) => {
-            format!("{name}, and {done} of its {all} are done; {some} leave nothing that shows")
-        }
+        (0, 0) => format!("{name} is applied: what each of its {all} makes is there"),
+        (0, _) => format!(
+            "{name} is applied as far as it shows: of its {all} {} done, and {} nothing that shows",
+            agrees(done, "is", "are"),
+            agrees(unknown, "leaves", "leave")
+        ),
         _ => format!(
-            "{name}, and it is half applied: {done} of its {all} are done, {missing} are not"
+            "{name} is half applied: of its {all} {} done and {} not",
+            agrees(done, "is", "are"),
+            agrees(missing, "is", "are")
         ),
     };
     Some(Finding {
@@ -117,6 +121,11 @@ fn finding(pending: &Pending) -> Option<Finding> {
         cost: "the next run stops at the first statement that is done: it exists already".into(),
         remedy: remedy(pending, &traces, missing == 0),
     })
+}
+
+/// `1 is`, `2 are`
+fn agrees(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn line(trace: Trace, statement: &Statement) -> String {
