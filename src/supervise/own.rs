@@ -159,7 +159,7 @@ mod tests {
                 .client(pid, BackendState::Active, "SELECT 1")
                 .with(change)
         };
-        let scene = client(Scene::new(), 1, |b| {
+        let scene = client(Scene::new(), 5, |b| {
             b.application_name = "x pgguard:r1".into()
         });
         let scene = client(scene, 2, |b| b.application_name = "pgguard:r11".into());
@@ -171,7 +171,7 @@ mod tests {
         }
         let mut own = Own::new("r1".into());
         own.note(&look, &BTreeSet::new(), begun);
-        assert_eq!(own.here(&look).map(|b| b.pid).collect::<Vec<_>>(), [1]);
+        assert_eq!(own.here(&look).map(|b| b.pid).collect::<Vec<_>>(), [5]);
         for other in [socket("127.0.0.2", 4711), socket("127.0.0.1", 4712)] {
             own.note(&look, &BTreeSet::from([other]), begun);
         }
@@ -188,7 +188,7 @@ mod tests {
         );
         own.note(&look, &BTreeSet::from([socket("127.0.0.1", 4711)]), begun);
         own.note(&look, &BTreeSet::new(), begun);
-        assert_eq!(own.here(&look).map(|b| b.pid).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(own.here(&look).map(|b| b.pid).collect::<Vec<_>>(), [5, 3]);
         look.server.pooled = true;
         let mut pooled = Own::new("r1".into());
         pooled.note(&look, &BTreeSet::new(), begun);

@@ -38,8 +38,11 @@ pub fn of_command(command: &[String]) -> Option<&'static Tool> {
         .find(|(wanted, _)| wanted.iter().all(|word| has(word)));
     match known {
         Some((_, name)) => TOOLS.iter().find(|tool| tool.name == *name),
-        // A tool whose program is called like it.
-        None => TOOLS.iter().find(|tool| has(&tool.word())),
+        // A tool whose program is called like it. `rails` does much besides, and seeds are no migrations.
+        None => TOOLS.iter().find(|tool| {
+            let is_seed = words.iter().any(|word| word.contains("seed"));
+            tool.name != "Rails" && !is_seed && has(&tool.word())
+        }),
     }
 }
 
@@ -73,6 +76,7 @@ mod tests {
             ("sqlx migrate run", Some("sqlx")),
             ("mix ecto.migrate", Some("Ecto")),
             ("bundle exec rails server", None),
+            ("npx knex seed:run", None),
             ("psql -f a.sql", None),
             ("./deploy.sh", None),
         ] {
