@@ -349,6 +349,9 @@ pub struct ExplainArgs {
     /// From a file.
     #[command(flatten)]
     pub from: FromCatalogArgs,
+    /// Print the whole migration with safer forms, for psql, instead of its locks.
+    #[arg(long, conflicts_with = "format")]
+    pub rewrite: bool,
     /// Output form.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -19,7 +19,7 @@
 //! | [`check`] | DECIDE: one look → a monitoring plugin's answer | `model`, `words`, `sessions`, `gate`, `doctor` |
 //! | [`kill`] | DECIDE: what ending a session costs, how to do it, whether it is done | `model`, `words`, `sessions`, `gate` |
 //! | [`supervise`] | DECIDE: a command under watch → has it to make way, may it be repeated, what became of it | `model`, `words`, `tools`, `sessions` |
-//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `backup`, `hold`, `doctor`, `check` |
+//! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `migration`, `backup`, `hold`, `doctor`, `check` |
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
 //! | [`look`] | what every command that looks shares: where facts come from, past runs, the one question | everything but `commands` |
 //! | [`commands`] | one file a command: read, decide, render | everything |

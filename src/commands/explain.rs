@@ -1,14 +1,15 @@
 //! `pgguard explain`: the lock footprint alone.
 
 use super::screen;
-use crate::Result;
 use crate::cli::{Color, ExplainArgs, Format};
 use crate::door::{self, Form};
 use crate::look::facts::Facts;
 use crate::look::migrations::{self, Acting};
 use crate::migration::footprint;
+use crate::migration::safer;
 use crate::migration::statement::statements_in;
 use crate::report::{explain_json, explain_text};
+use crate::{Error, Result};
 
 /// Runs the command.
 ///
@@ -27,12 +28,27 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     }
     let statements = statements_in(&scripts, &facts.begins(None).await?);
     let acting = Acting::of(args.migration.role.as_ref(), None);
-    let catalog = migrations::catalog(&mut facts, &statements, &acting).await?;
-    let footprint = footprint::of(&statements, catalog, 0);
-    match args.format {
-        Format::Text => door::print(Form::Lines, &explain_text(&footprint, screen::page(color))),
-        Format::Json => door::print(Form::Json, &explain_json(&footprint)),
-    }?;
+    let proposed = safer::proposed(&statements);
+    // Names that the other forms bring.
+    let (mut both, _) = safer::replaced(&statements, &proposed);
+    both.extend(statements.iter().cloned());
+    let catalog = migrations::catalog(&mut facts, &both, &acting).await?;
+    let footprint = footprint::of(&statements, catalog.clone(), 0);
+    let forms = safer::judged(&statements, &footprint, proposed, |run| {
+        footprint::of(run, catalog.clone(), 0)
+    });
+    if args.rewrite {
+        let script = safer::rewritten(&statements, &forms).map_err(Error::Usage)?;
+        door::print(Form::Lines, &script)?;
+    } else {
+        match args.format {
+            Format::Text => {
+                let text = explain_text(&footprint, &forms, screen::page(color));
+                door::print(Form::Lines, &text)
+            }
+            Format::Json => door::print(Form::Json, &explain_json(&footprint, &forms)),
+        }?;
+    }
     let recording = facts.finish().await;
     if let Some(path) = &args.record.record {
         recording.write(path)?;

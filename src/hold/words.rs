@@ -32,6 +32,7 @@ pub fn work(jobs: &[&Job]) -> String {
             (JobKind::Build, Some(rows)) => format!("{rows} rows {done}{times}"),
             (JobKind::Build, None) => format!("rows {done}{times}"),
             (_, Some(rows)) => format!("{} {done}, {rows} rows", size(bytes)),
+            (_, None) if bytes == 0.0 => format!("rows {done}"),
             (_, None) => format!("{} {done}", size(bytes)),
         });
     }

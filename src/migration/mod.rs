@@ -7,6 +7,7 @@ pub mod footprint;
 pub mod left_behind;
 pub mod plpgsql;
 mod psql;
+pub mod safer;
 mod scan;
 mod script;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 use super::page::{Ink, Page};
 use crate::hold;
+use crate::migration::safer::Form;
 use crate::model::{Footprint, Hold, LockRequest, LockWork, Statement, WaitPhase};
 use crate::safe::printable;
 use crate::words::{self, one_line};
@@ -9,12 +10,15 @@ use std::fmt::Write as _;
 
 /// The whole report.
 #[must_use]
-pub fn explain_text(footprint: &Footprint, page: Page) -> String {
+pub fn explain_text(footprint: &Footprint, forms: &[Option<Form>], page: Page) -> String {
     let mut out = String::new();
     let mut gap = false;
     let holds = hold::of(footprint);
     for at in 0..footprint.statements.len() {
-        let told = one(footprint, at, &holds, page);
+        let mut told = one(footprint, at, &holds, page);
+        if let Some(Some(form)) = forms.get(at) {
+            told += &safer(form, page);
+        }
         // Statements that lock something stand apart; the others make one list.
         let long = told.lines().count() > 1;
         if !out.is_empty() && (long || gap) {
@@ -91,6 +95,15 @@ fn one(footprint: &Footprint, at: usize, holds: &[Hold], page: Page) -> String {
     }
     for note in &statement.notes {
         out += &page.labelled("note", &printable(note));
+    }
+    out
+}
+
+/// The form that keeps others out less: why, and the statements, each whole.
+fn safer(form: &Form, page: Page) -> String {
+    let mut out = page.labelled("safer", form.because);
+    for step in &form.steps {
+        let _ = writeln!(out, "      {};", printable(step));
     }
     out
 }

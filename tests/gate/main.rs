@@ -19,6 +19,7 @@ mod random;
 mod random_statements;
 mod reports;
 mod rows;
+mod safer;
 mod scene;
 mod scenes;
 mod settings;

@@ -367,13 +367,14 @@ fn explain_says_which_relation_in_which_mode_and_for_how_long() {
         "explain_text",
         report::explain_text(
             &footprint(),
+            &[],
             Page {
                 width: 100,
                 color: false
             }
         )
     );
-    insta::assert_snapshot!("explain_json", report::explain_json(&footprint()));
+    insta::assert_snapshot!("explain_json", report::explain_json(&footprint(), &[]));
 }
 
 /// A migration that nobody wrote to a file: from standard input, or none at all.

@@ -89,6 +89,7 @@ mod types;
 mod undo;
 mod world;
 
+pub use names::object_name;
 pub use reach::{Reach, reach};
 pub use role::left_by as role_left_by;
 
