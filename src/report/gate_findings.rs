@@ -5,7 +5,7 @@ use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
     StatementVerdict, Verdict, Wait, WaitKind, age,
 };
-use crate::safe::printable;
+use crate::safe::{printable, shell_word};
 use crate::sessions::alike;
 use crate::words::{edges, one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
@@ -280,12 +280,31 @@ fn too_long(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Fi
         place: place(view.footprint, index),
         title: group.title(),
         facts: group.facts(&view.footprint.statements),
-        advice: vec![format!(
-            "if others can wait that long, let it through: --max-hold {}s",
-            (group.longest.hold.time.latest / 10.0).ceil() * 10.0
-        )],
+        advice: forms(&view.footprint.statements[index])
+            .into_iter()
+            .chain([format!(
+                "if others can wait that long, let it through: --max-hold {}s",
+                (group.longest.hold.time.latest / 10.0).ceil() * 10.0
+            )])
+            .collect(),
     };
     groups.iter().map(finding).collect()
+}
+
+/// Where to look for a form that holds less; `None`: no such command has one, or its file cannot be named.
+fn forms(statement: &Statement) -> Option<String> {
+    const HAVE_FORMS: [&str; 4] = [
+        "ALTER TABLE",
+        "CREATE INDEX",
+        "REINDEX",
+        "REFRESH MATERIALIZED VIEW",
+    ];
+    let is_file = !matches!(statement.file.as_str(), "" | "-");
+    let has = is_file && HAVE_FORMS.contains(&statement.command.as_str());
+    has.then(|| {
+        let file = shell_word(&statement.file);
+        format!("see whether it has a safer form: pgguard explain {file}")
+    })
 }
 
 /// Why a statement will not run.
