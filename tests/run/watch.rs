@@ -187,7 +187,7 @@ fn a_part_that_is_done_is_told() {
     assert_eq!(ran.status, 3, "psql's own: {ran}");
     assert!(ran.stderr.contains("half applied"), "{ran}");
     assert!(
-        ran.stderr.contains("1 of its 2 statements are done"),
+        ran.stderr.contains("of its 2 statements 1 is done"),
         "{ran}"
     );
     assert_eq!(stage.runs()[0]["result"], "half_applied");
