@@ -67,6 +67,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Past backup runs, the running one, the next one.
     Backups(BackupsArgs),
+    /// Runs a framework's migrations on a throw-away copy of the schema.
+    Rehearse(RehearseCommandArgs),
     /// Schema and sizes in a file, to judge pull requests by.
     Catalog(CatalogArgs),
     /// What was left behind by what did not end, and what ends it.
@@ -269,6 +271,15 @@ pub struct GateArgs {
     /// From a file.
     #[command(flatten)]
     pub from: FromCatalogArgs,
+    /// Rehearse first: run the command after -- on a throw-away copy of the schema, and judge what it sent.
+    #[arg(long, requires = "command", conflicts_with_all = ["migrations", "catalog", "replay", "target", "before"])]
+    pub rehearse: bool,
+    /// How it is rehearsed.
+    #[command(flatten)]
+    pub rehearsing: RehearseArgs,
+    /// With --rehearse: the command that migrates, after --.
+    #[arg(last = true, value_name = "COMMAND", requires = "rehearse")]
+    pub command: Vec<String>,
     /// Output form.
     #[arg(long, value_enum, default_value_t = GateFormat::Text)]
     pub format: GateFormat,
@@ -370,6 +381,49 @@ pub struct CatalogArgs {
     /// How to reach the server.
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+/// How a migration is rehearsed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RehearseArgs {
+    /// Load the schema from this file instead of reading it with pg_dump: the schema of the revision that is deployed.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Run this command of the shell on the copy first, where it is confined like the migration.
+    #[arg(long, value_name = "COMMAND")]
+    pub prepare: Option<String>,
+    /// A further table in which the command keeps which migrations are applied.
+    #[arg(long, value_name = "NAME")]
+    pub version_table: Vec<String>,
+    /// A further database of the server that the command uses.
+    #[arg(long, value_name = "DATABASE")]
+    pub also: Vec<String>,
+    /// A further port at which the command looks for the server.
+    #[arg(long, value_name = "PORT")]
+    pub also_port: Vec<u16>,
+    /// How long the command may take on the copy.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub command_timeout: Duration,
+    /// Run the command where nothing keeps it from production, only with an environment that leads to the copy.
+    #[arg(long)]
+    pub unconfined: bool,
+}
+
+/// `pgguard rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseCommandArgs {
+    /// Write what was sent to this file, which only its owner can read [default: standard output].
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How it is rehearsed.
+    #[command(flatten)]
+    pub rehearse: RehearseArgs,
+    /// How to reach production.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// The command that migrates, after --.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// Facts from a file that `pgguard catalog` wrote.

@@ -22,10 +22,12 @@
 //! | [`report`] | TELL: text, json, nagios, github, junit…; one file a form | `model`, `words`, and what it renders: the values of `sessions`, `migration`, `backup`, `hold`, `doctor`, `check` |
 //! | [`watch`] | TELL, again and again: the live screen, drawn from one look after the other | `model`, `words`, `sessions`, `kill`, `report` |
 //! | [`look`] | what every command that looks shares: where facts come from, past runs, the one question | everything but `commands` |
+//! | [`rehearse`] | a migration run on a throw-away copy of the schema, and what it sent | everything but `commands` |
 //! | [`commands`] | one file a command: read, decide, render | everything |
 //!
 //! Beside them: [`cli`] has every flag, [`config`] the file for several servers, [`error`] what can go wrong
-//! and its exit status, [`throwaway`] a server for the demo and the tests. [`safe`] makes text of others safe
+//! and its exit status, [`throwaway`] a server for the demo, rehearsals and the tests, [`world`] a place from which
+//! nothing can be reached. [`safe`] makes text of others safe
 //! to show, and [`door`] is the one place through which text leaves. A [`model::Snapshot`] and a
 //! [`model::Catalog`] are plain values: [`recording`] writes what a command read, and reads it back.
 
@@ -46,6 +48,7 @@ pub mod migration;
 pub mod model;
 pub mod postgres;
 pub mod recording;
+pub mod rehearse;
 pub mod report;
 pub mod safe;
 pub mod sessions;
@@ -54,5 +57,6 @@ pub mod throwaway;
 pub mod tools;
 pub mod watch;
 pub mod words;
+pub mod world;
 
 pub use error::{Error, Result};

@@ -1,11 +1,15 @@
 //! The front door: parse arguments, run one command, exit with its status.
 
 use pgguard::commands::line::{self, Asked};
-use pgguard::{commands, door, migration::depth};
+use pgguard::{commands, door, migration::depth, world};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A step into a private world: this process has a single thread, and becomes another program.
+    if world::is_asked() {
+        return ExitCode::from(world::main());
+    }
     // `check` answers a monitoring system by other rules: bad usage and panics are 3 there, in its one line.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "check") {
         return ExitCode::from(depth::with_room(commands::check::main));

@@ -1,6 +1,6 @@
 //! `pgguard gate`: would this migration block? One verdict a server, one over all.
 
-use super::{screen, stop};
+use super::{rehearse, screen, stop};
 use crate::backup::schedule::{NextBackup, USUAL_MIGRATION};
 use crate::cli::{Before, Color, ConnectArgs, GateArgs, GateFormat};
 use crate::config::{self, Config, Target};
@@ -12,6 +12,7 @@ use crate::look::past::Past;
 use crate::look::{self, About, Judged, schedulers};
 use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict, Wait};
 use crate::recording::Recording;
+use crate::rehearse::rehearse;
 use crate::report::{self, GateView};
 use crate::sessions::understand;
 use crate::{Error, Result};
@@ -32,7 +33,25 @@ pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
             "--catalog judges migrations: name their files".into(),
         ));
     }
-    let mut asked = look::Question::new(&args.migrations, &args.migration, policy)?;
+    let rehearsal = match args.rehearse {
+        true => Some(
+            rehearse(&rehearse::wanted(
+                &args.rehearsing,
+                &args.connect,
+                &args.command,
+            )?)
+            .await?,
+        ),
+        false => None,
+    };
+    if let Some(failure) = rehearsal.as_ref().and_then(|r| r.failure.as_ref()) {
+        rehearse::say_failure(failure);
+        return Ok(Answer::WouldFail.exit_status());
+    }
+    let mut asked = match rehearsal {
+        Some(rehearsal) => rehearse::question(rehearsal, &args, policy),
+        None => look::Question::new(&args.migrations, &args.migration, policy)?,
+    };
     if args.before == Some(Before::Backup) {
         asked.about = About::Backup;
     }

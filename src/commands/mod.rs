@@ -12,6 +12,7 @@ pub mod kill;
 pub mod line;
 mod log;
 pub mod run;
+mod rehearse;
 mod screen;
 mod status;
 mod stop;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Kill(args) => kill::run(args, color).await,
         Command::Run(args) => run::run(*args).await,
         Command::Backups(args) => backups::run(args, color).await,
+        Command::Rehearse(args) => rehearse::run(args).await,
         Command::Catalog(args) => catalog::run(args).await,
         Command::Log(args) => log::run(args, color).await,
         Command::Tools { format } => tools::run(format),

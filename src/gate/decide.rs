@@ -5,6 +5,7 @@ use super::held::Held;
 use super::judge::Judge;
 use super::scene::Scene;
 use super::{Policy, collisions, in_order};
+use crate::migration::rehearsed::is_not_seen;
 use crate::migration::statement::CODE;
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
@@ -175,6 +176,15 @@ fn just_begun(verdicts: &[StatementVerdict]) -> String {
 
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     let why = statement.opaque.as_ref()?;
+    if is_not_seen(why) {
+        return Some(Doubt {
+            statement: Some(index),
+            what: why.clone(),
+            help: "read what the command does with them, and let it through with --allow data-dependent".into(),
+            lasting: true,
+            accepts: Some(Allowable::DataDependent),
+        });
+    }
     // Only what no parser understands has no command.
     let help = if why == CODE {
         "give the SQL that it runs on standard input, or read it, and let it through with --allow opaque"

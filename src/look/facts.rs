@@ -13,7 +13,7 @@ use crate::postgres::cron::{self, Job};
 use crate::postgres::leftovers::{self, Depth};
 use crate::postgres::sample::{self, Samples};
 use crate::postgres::{
-    applied, catalog, role_settings, snapshot, statements, tables, usage, whole,
+    applied, catalog, role_settings, snapshot, statements, surroundings, tables, usage, whole,
 };
 use crate::recording::{CatalogFile, Recording, Used};
 use crate::sessions::Earlier;
@@ -482,6 +482,31 @@ impl Facts {
                 Some((oid, usage))
             })
             .collect())
+    }
+
+    /// A hash of the schema as it is now; `None`: of a recording's.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn fingerprint(&mut self) -> Result<Option<String>> {
+        match &mut self.from {
+            From::Server(connection) => {
+                let around = surroundings::read(connection, &[]).await?;
+                Ok(Some(around.fingerprint))
+            }
+            From::Recording { .. } => Ok(None),
+        }
+    }
+
+    /// The connection again.
+    ///
+    /// # Errors
+    /// From a recording: there is none.
+    pub fn into_connection(self) -> Result<Connection> {
+        match self.from {
+            From::Server(connection) => Ok(*connection),
+            From::Recording { .. } => Err(Error::Usage("a recording is no server".into())),
+        }
     }
 
     /// Says goodbye, and gives what was read.

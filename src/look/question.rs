@@ -8,9 +8,10 @@ use crate::cli::{ConnectArgs, JudgeArgs, MigrationArgs, RecordArgs};
 use crate::config::Config;
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
-use crate::migration::source::Source;
+use crate::migration::rehearsed::fingerprint_in;
+use crate::migration::source::{self, Source};
 use crate::migration::statement::statements_in;
-use crate::model::{Allowable, Allowance, Footprint, SessionSettings, Snapshot, Verdict};
+use crate::model::{Allowable, Allowance, Doubt, Footprint, SessionSettings, Snapshot, Verdict};
 use crate::sessions::{Sessions, understand};
 use chrono::TimeDelta;
 use std::panic::resume_unwind;
@@ -76,6 +77,8 @@ struct Asked {
     notes: Vec<String>,
     /// The session that read the catalog.
     session: SessionSettings,
+    /// Why the scripts may be no longer what would run.
+    doubt: Option<Doubt>,
 }
 
 impl Question {
@@ -99,6 +102,20 @@ impl Question {
             args: args.clone(),
             policy: Policy { tool, ..policy },
         })
+    }
+
+    /// About what a rehearsal sent.
+    #[must_use]
+    pub fn rehearsed(name: &str, sql: String, args: &MigrationArgs, policy: Policy) -> Self {
+        Self {
+            about: About::Migration,
+            sources: vec![source::of_text(name, sql)],
+            args: args.clone(),
+            policy: Policy {
+                tool: args.tool.clone(),
+                ..policy
+            },
+        }
     }
 
     /// Looks once, and judges. `first`: what an earlier look saw; `past` says when backups end, and learns what
@@ -138,6 +155,8 @@ impl Question {
                 .and_then(|session| gate::pooler::doubt(&snapshot.server, session))
                 .into_iter()
                 .chain(gate::commits::doubt(&snapshot).filter(|_| self.about != About::Backup))
+                .chain(migration.as_ref().and_then(|asked| asked.doubt.clone()))
+                .chain(self.policy.doubts.iter().cloned())
                 .collect(),
             ..self.policy.clone()
         };
@@ -192,10 +211,31 @@ impl Question {
         let begins = facts.begins(acting.login.as_deref()).await?;
         let statements = statements_in(&scripts, &begins);
         let catalog = migrations::catalog(facts, &statements, acting).await?;
+        let made_on = scripts
+            .iter()
+            .find_map(|script| fingerprint_in(&script.sql));
+        let doubt = match made_on {
+            Some(made_on) if facts.fingerprint().await?.is_some_and(|now| now != made_on) => {
+                Some(schema_has_moved())
+            }
+            _ => None,
+        };
         Ok(Some(Asked {
+            doubt,
             session: catalog.session.clone(),
             footprint: footprint::of(&statements, catalog, 0),
             notes,
         }))
+    }
+}
+
+fn schema_has_moved() -> Doubt {
+    Doubt {
+        statement: None,
+        what: "the schema has changed since the rehearsal: the command may send something else now"
+            .into(),
+        help: "rehearse it again".into(),
+        lasting: true,
+        accepts: None,
     }
 }

@@ -8,6 +8,7 @@ pub mod left_behind;
 pub mod plpgsql;
 mod psql;
 pub mod safer;
+pub mod rehearsed;
 mod scan;
 mod script;
 pub mod settings;

@@ -118,6 +118,8 @@ pub struct SourceStatement {
     pub is_read_only: bool,
     /// What a comment above it lets through.
     pub allows: Vec<Allowance>,
+    /// The tables of which a rehearsal's comment says that it reads rows.
+    pub reads_rows: Option<String>,
     /// What is wrong with such a comment.
     pub comment_errors: Vec<String>,
 }

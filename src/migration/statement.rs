@@ -47,6 +47,7 @@ pub fn statements_in(
                     doubt: strings.doubt(&cut, place.may_escape, script.habit),
                     allows: Vec::new(),
                     comment_errors: Vec::new(),
+                    reads_rows: None,
                     file: cut.file,
                     line: cut.line,
                     sql: cut.sql,
@@ -86,6 +87,7 @@ fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
             let Some(line) = statement.line.checked_sub(script.first_line) else {
                 continue;
             };
+            statement.reads_rows = allowed::rows_read(&script.sql, line);
             (statement.allows, statement.comment_errors) =
                 allowed::above(&script.sql, line, &script.file, script.first_line);
         }

@@ -11,6 +11,7 @@ pub mod schema_state;
 pub mod signal;
 pub mod snapshot;
 pub mod statements;
+pub mod surroundings;
 pub mod tables;
 pub mod usage;
 pub mod whole;

@@ -34,6 +34,9 @@ pub struct GateView<'a> {
 pub const NOT_ASKED: &str =
     "judged by a catalog file: who is connected, and who would be in the way, was not asked";
 
+/// The name of a script that is in no file: what a rehearsal sent.
+pub const REHEARSAL: &str = "rehearsal";
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -659,7 +662,7 @@ fn named_files<'a>(view: &GateView<'a>) -> Vec<&'a str> {
 /// The migration's one file, for a command line; `None`: several, or none that could be named.
 fn files(view: &GateView) -> Option<String> {
     match named_files(view).as_slice() {
-        ["" | "-"] => None,
+        ["" | "-" | REHEARSAL] => None,
         [file] => Some(printable(file)),
         _ => None,
     }
@@ -674,6 +677,7 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
     });
     let files = match named_files(view).as_slice() {
         [""] => String::new(),
+        [REHEARSAL] => " --rehearse -- …".to_owned(),
         [file] if *file != "-" => format!(" {}", printable(file)),
         _ => " …".to_owned(),
     };

@@ -35,7 +35,7 @@ pub use doctor_json::doctor_json;
 pub use doctor_text::doctor_text;
 pub use explain_json::explain_json;
 pub use explain_text::explain_text;
-pub use gate_findings::{GateView, NOT_ASKED};
+pub use gate_findings::{GateView, NOT_ASKED, REHEARSAL};
 pub use gate_github::gate_github;
 pub use gate_gitlab::gate_gitlab;
 pub use gate_json::{gate_json, gate_value};

@@ -52,6 +52,10 @@ pub struct Options {
     pub initdb: Vec<String>,
     /// Lines of `pg_hba.conf`, tried before ours.
     pub hba: Vec<String>,
+    /// The superuser's name; with none: `postgres`.
+    pub superuser: Option<String>,
+    /// Words in front of the server's command, which start it elsewhere ([`crate::world::Plan::prefix`]).
+    pub within: Vec<String>,
 }
 
 impl Options {
@@ -93,6 +97,7 @@ pub struct Server {
     account: Account,
     folder: PathBuf,
     port: u16,
+    superuser: String,
     password: String,
     supervisor: Child,
 }
@@ -139,7 +144,9 @@ impl Server {
         let failed = |error| cannot_prepare(&path, &error);
         lay_out(&ours, port, options).map_err(failed)?;
         let folder = ours.give().map_err(failed)?;
-        let supervisor = supervisor(&binaries, account, &folder, &options.initdb)
+        let superuser = options.superuser.clone();
+        let superuser = superuser.unwrap_or_else(|| SUPERUSER.to_owned());
+        let supervisor = supervisor(&binaries, account, &folder, &superuser, options)
             .spawn()
             .map_err(|error| {
                 // Until the supervisor runs, nobody but us removes the folder.
@@ -151,6 +158,7 @@ impl Server {
             account,
             folder,
             port,
+            superuser,
             password: String::new(),
             supervisor,
         })
@@ -192,7 +200,10 @@ impl Server {
             .and_then(|mut file| file.read_exact(&mut random))
             .map_err(|error| cannot_prepare("/dev/urandom".as_ref(), &error))?;
         self.password = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let statement = format!("ALTER ROLE {SUPERUSER} PASSWORD '{}'", self.password);
+        let statement = format!(
+            "ALTER ROLE \"{}\" PASSWORD '{}'",
+            self.superuser, self.password
+        );
         self.sql("postgres", &statement).map(drop)
     }
 
@@ -277,7 +288,7 @@ impl Server {
     /// A database's URL through the private socket, as the superuser.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        self.url_as(SUPERUSER, database)
+        self.url_as(&self.superuser, database)
     }
 
     /// A database's URL through the private socket, as this role.
@@ -295,7 +306,8 @@ impl Server {
     #[must_use]
     pub fn tcp_url(&self, database: &str) -> String {
         let (password, port, database) = (&self.password, self.port, percent_encoded(database));
-        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
+        let superuser = percent_encoded(&self.superuser);
+        format!("postgres://{superuser}:{password}@127.0.0.1:{port}/{database}")
     }
 
     /// What libpq's programs need in their environment to reach it through the socket.
@@ -304,7 +316,7 @@ impl Server {
         vec![
             ("PGHOST", self.folder.clone().into_os_string()),
             ("PGPORT", self.port.to_string().into()),
-            ("PGUSER", SUPERUSER.into()),
+            ("PGUSER", self.superuser.clone().into()),
             ("PGDATABASE", "postgres".into()),
         ]
     }
@@ -414,17 +426,30 @@ impl Drop for Server {
 }
 
 /// The supervisor, in a process group of its own: Ctrl-C is for us, and the server follows.
-fn supervisor(binaries: &Binaries, account: Account, folder: &Path, initdb: &[String]) -> Command {
-    let mut command = account.command("/bin/sh");
+fn supervisor(
+    binaries: &Binaries,
+    account: Account,
+    folder: &Path,
+    superuser: &str,
+    options: &Options,
+) -> Command {
+    let mut command = match options.within.split_first() {
+        None => account.command("/bin/sh"),
+        Some((program, words)) => {
+            let mut command = account.command(program);
+            command.args(words).arg("/bin/sh");
+            command
+        }
+    };
     for name in foreign_settings() {
         command.env_remove(name);
     }
     command
         .args(["-c", SUPERVISE, "pgguard-throwaway"])
         .args([folder, binaries.folder()])
-        .args(["-U", SUPERUSER, "--auth=trust", "--no-sync"])
+        .args(["-U", superuser, "--auth=trust", "--no-sync"])
         .args(["--encoding=UTF8", "--locale=C"])
-        .args(initdb)
+        .args(&options.initdb)
         .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -6,7 +6,11 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
+<<<<<<< HEAD
 const COMMANDS: [&str; 15] = [
+=======
+const COMMANDS: [&str; 13] = [
+>>>>>>> d460790 (Rehearse migrations that are code on a throw-away copy, where nothing reaches production)
     "status",
     "gate",
     "explain",
@@ -14,6 +18,7 @@ const COMMANDS: [&str; 15] = [
     "kill",
     "run",
     "backups",
+    "rehearse",
     "catalog",
     "doctor",
     "log",
@@ -93,6 +98,7 @@ fn help_fits_on_a_screen_and_has_everything_when_asked() {
             "Judging:",
             "Connection:",
             "Recording:",
+            "Rehearsal:",
             "Estimate:",
             "History:",
             "Examples:"

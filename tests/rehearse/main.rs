@@ -6,3 +6,7 @@
 mod common;
 
 mod catalog;
+mod command;
+mod confined;
+mod production;
+mod tools;

@@ -11,12 +11,13 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory as _};
 
 /// The heading of a structure's options. The rest are under "Options".
-const HEADINGS: [(&str, &str); 7] = [
+const HEADINGS: [(&str, &str); 8] = [
     ("MigrationArgs", "Migration"),
     ("JudgeArgs", "Judging"),
     ("ConnectArgs", "Connection"),
     ("RecordArgs", "Recording"),
     ("FromCatalogArgs", "Recording"),
+    ("RehearseArgs", "Rehearsal"),
     ("HistoryArgs", "History"),
     ("SampleArgs", "Estimate"),
 ];
@@ -182,6 +183,18 @@ mod tests {
                 ],
             ),
             ("Recording", &["record", "replay", "catalog"]),
+            (
+                "Rehearsal",
+                &[
+                    "schema",
+                    "prepare",
+                    "version_table",
+                    "also",
+                    "also_port",
+                    "command_timeout",
+                    "unconfined",
+                ],
+            ),
             ("History", &["history", "no_history"]),
             ("Estimate", &["sample"]),
         ];

@@ -335,6 +335,41 @@ pub const PAGES: &[Page] = &[
         notes: &[],
     },
     Page {
+        path: "rehearse",
+        first: &[
+            ("output", "Write to this file [default: standard output]"),
+            ("schema", "The deployed schema, instead of pg_dump"),
+            ("also", "A further database that the command uses"),
+            (
+                "also_port",
+                "A further port at which it looks for the server",
+            ),
+            DATABASE,
+        ],
+        status: &[
+            ("0", "rehearsed, or no migration is pending"),
+            ("1", "the command failed on the copy"),
+            ("2", "it could not be rehearsed, or never reached the copy"),
+        ],
+        reads: &[Server, Installation],
+        examples: &[
+            (
+                "pgguard rehearse -d \"$URL\" -o new.sql -- rails db:migrate",
+                "What a framework's migrations send",
+            ),
+            (
+                "pgguard gate -d \"$URL\" --rehearse -- rails db:migrate",
+                "Rehearse, and judge what was sent",
+            ),
+        ],
+        notes: &[
+            "The command runs on a throw-away copy of the schema, in a world of its own in which every address, every \
+             host name and every socket of a Postgres server leads to the copy, and everything else nowhere \
+             (namespaces of Linux). Production is read by one pg_dump of the schema, which takes ACCESS SHARE on its \
+             tables for a moment, and never where somebody has or awaits ACCESS EXCLUSIVE; with --schema it is not.",
+        ],
+    },
+    Page {
         path: "catalog",
         first: &[
             ("output", "Write to this file [default: standard output]"),

@@ -93,6 +93,7 @@ pub use names::object_name;
 pub use reach::{Reach, reach};
 pub use role::left_by as role_left_by;
 
+use crate::migration::rehearsed;
 use crate::migration::script::{Body, Connect, SourceStatement};
 use crate::migration::statement::CODE;
 use crate::model::{Catalog, Footprint, Statement, WaitPhase};
@@ -157,6 +158,9 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     act.possible = source.possible;
     if let Some(why) = &source.doubt {
         act.opaque(why.clone());
+    }
+    if let Some(tables) = &source.reads_rows {
+        act.opaque(rehearsed::not_seen(tables));
     }
     match &source.body {
         Body::Sql(tree) => {

@@ -125,6 +125,23 @@ fn check_size(layout: &Layout, migrations: &[Migration], limits: Limits) -> Resu
     )))
 }
 
+/// A script that is not in a file, such as a rehearsal's.
+#[must_use]
+pub fn of_text(name: &str, sql: String) -> Source {
+    Source {
+        path: PathBuf::from(name),
+        tool: None,
+        look_alikes: Vec::new(),
+        is_folder: false,
+        migrations: vec![Migration {
+            id: String::new(),
+            checksum: None,
+            script: Script::psql(name, sql),
+        }],
+        notes: Vec::new(),
+    }
+}
+
 /// Reads a source again as another tool's.
 ///
 /// # Errors

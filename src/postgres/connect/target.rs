@@ -50,6 +50,7 @@ pub struct Target {
     tls: Tls,
     options: Vec<(String, String)>,
     asked: Vec<(String, String)>,
+    libpq: Vec<(&'static str, String)>,
 }
 
 impl Target {
@@ -148,6 +149,10 @@ impl Target {
                 .chain(value("client_encoding").map(|said| ("client_encoding".to_owned(), said)))
                 .chain(env.get("PGTZ").map(|said| ("timezone".to_owned(), said)))
                 .collect(),
+            libpq: keyword::KEYWORDS
+                .iter()
+                .filter_map(|k| Some((k.variable, value(k.word)?)))
+                .collect(),
         })
     }
 
@@ -156,6 +161,17 @@ impl Target {
     pub fn with_database(mut self, database: &str) -> Self {
         database.clone_into(&mut self.database);
         self
+    }
+
+    /// The variables of libpq's environment that lead one of its programs here. A password may be among them.
+    #[must_use]
+    pub fn libpq(&self) -> Vec<(&'static str, String)> {
+        let own = [
+            ("PGUSER", self.user.clone()),
+            ("PGDATABASE", self.database.clone()),
+        ];
+        let said = self.libpq.iter().filter(|(name, _)| !name.is_empty());
+        said.cloned().chain(own).collect()
     }
 
     /// The same target with a password, for a caller that asked a person for one.

@@ -1,0 +1,233 @@
+//! The throw-away copy: a server in a closed world of its own, with production's schema, roles and settings in it.
+
+use super::Wanted;
+use super::schema::Schema;
+use crate::throwaway::{Binaries, Options, Server};
+use crate::world::Plan;
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+/// The superuser of the copy: no role of production is one there.
+pub(super) const SUPERUSER: &str = "pgguard_rehearsal";
+
+/// The copy.
+#[derive(Debug)]
+pub struct Copy {
+    /// Its server.
+    pub server: Server,
+}
+
+/// What is put on the end of a database's name for the pristine copy that locks are measured on.
+const PRISTINE: &str = " (pristine)";
+
+impl Copy {
+    /// Starts the server, in a world in which nothing can be reached; unconfined: in everybody's.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(wanted: &Wanted, binaries: &Binaries, schema: &Schema) -> Result<Self> {
+        let closed = Plan {
+            folders: sockets_of(wanted),
+            ..Plan::default()
+        };
+        let own = [
+            ("logging_collector", "on"),
+            ("log_destination", "csvlog"),
+            ("log_filename", "postgresql.log"),
+            ("log_rotation_age", "0"),
+            ("log_rotation_size", "0"),
+            ("log_file_mode", "0600"),
+            ("log_parameter_max_length", "-1"),
+            ("autovacuum", "off"),
+            ("max_locks_per_transaction", "512"),
+            ("wal_level", "logical"),
+        ];
+        let own = own
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let server = Server::start(&Options {
+            bin: Some(binaries.folder().to_owned()),
+            settings: own.chain(schema.around.server.iter().cloned()).collect(),
+            // Whatever password a configuration has, it fits.
+            hba: vec!["host all all all trust".into()],
+            superuser: Some(SUPERUSER.into()),
+            within: if wanted.unconfined {
+                Vec::new()
+            } else {
+                closed.prefix()
+            },
+            ..Options::default()
+        })?;
+        Ok(Self { server })
+    }
+
+    /// Puts a database in.
+    ///
+    /// # Errors
+    /// The server refuses it, or lacks an extension.
+    pub fn load(&self, schema: &Schema) -> Result<()> {
+        self.lacks_nothing(schema)?;
+        let around = &schema.around;
+        let quoted = quoted(&schema.database);
+        // A role that another database has brought is there; a circle of grants is refused.
+        self.server.sql("postgres", &loosely(&around.roles))?;
+        self.server
+            .sql("postgres", &create(&schema.database, &around.encoding))?;
+        self.server.sql(&schema.database, &sql_of(schema))?;
+        let mut after = vec![format!(
+            "ALTER DATABASE {quoted} OWNER TO {}",
+            self::quoted(&around.owner)
+        )];
+        after.extend(around.settings.iter().cloned());
+        self.server.sql("postgres", &loosely(&after))?;
+        self.server.sql(&schema.database, SEQUENCES).map(drop)
+    }
+
+    /// An extension that something depends on has to be here; one that nothing depends on is left out.
+    fn lacks_nothing(&self, schema: &Schema) -> Result<()> {
+        let available = self.available()?;
+        let missing = schema
+            .around
+            .extensions
+            .iter()
+            .find(|name| !available.contains(name));
+        let Some(missing) = missing else {
+            return Ok(());
+        };
+        let version = self.server.version();
+        Err(Error::Program {
+            program: format!("a copy of {}", schema.database),
+            why: format!(
+                "the schema uses the extension {missing}, which the installation of Postgres {version} here lacks"
+            ),
+            help: "install its package here, or name an installation that has it in PGGUARD_PG_BIN"
+                .into(),
+        })
+    }
+
+    fn available(&self) -> Result<Vec<String>> {
+        let text = self.server.sql(
+            "postgres",
+            "SELECT name FROM pg_catalog.pg_available_extensions",
+        )?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// A second copy of a database, for the replay; nobody may be connected to it.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn keep_pristine(&self, database: &str) -> Result<()> {
+        self.server
+            .create_database_from(&pristine(database), database)
+    }
+
+    /// From here on the server logs every statement.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn begin_log(&self) -> Result<()> {
+        let text = "ALTER SYSTEM SET log_statement = 'all';\nALTER SYSTEM SET log_connections = 'on';\n\
+                    SELECT pg_catalog.pg_reload_conf();\n\\! sleep 0.1\n";
+        self.server.sql("postgres", text).map(drop)
+    }
+
+    /// The log so far. A statement of ours goes through it last, so that nothing is still on its way.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub fn log(&self) -> Result<Vec<u8>> {
+        let mark = format!("pgguard {}", self.server.password());
+        self.server.sql("postgres", &format!("SELECT '{mark}'"))?;
+        let path = self.server.data_dir().join("log/postgresql.csv");
+        let failed = |why: String| Error::File {
+            what: "read",
+            path: path.display().to_string(),
+            why,
+        };
+        for _ in 0..500 {
+            let log = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+            if log.windows(mark.len()).any(|part| part == mark.as_bytes()) {
+                return Ok(log);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Err(failed("what was asked last is not in it".into()))
+    }
+
+    /// The server's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        let name = format!(".s.PGSQL.{}", self.server.port());
+        self.server.socket_dir().join(name)
+    }
+}
+
+/// The name of the pristine copy of a database.
+#[must_use]
+pub fn pristine(database: &str) -> String {
+    format!("{database}{PRISTINE}")
+}
+
+/// Folders in which production has its sockets, as far as the target says it.
+#[must_use]
+pub fn sockets_of(wanted: &Wanted) -> Vec<PathBuf> {
+    let endpoints = wanted.target.endpoints.iter();
+    endpoints
+        .filter(|endpoint| endpoint.is_socket())
+        .map(|endpoint| PathBuf::from(&endpoint.host))
+        .collect()
+}
+
+/// Without the extensions that nothing depends on, and with the version rows.
+fn sql_of(schema: &Schema) -> String {
+    let text = String::from_utf8_lossy(&schema.sql);
+    let unused = |line: &str| {
+        schema.around.unused_extensions.iter().any(|name| {
+            let quoted = quoted(name);
+            [name.as_str(), &quoted].iter().any(|name| {
+                line.starts_with(&format!("CREATE EXTENSION IF NOT EXISTS {name} "))
+                    || line.starts_with(&format!("COMMENT ON EXTENSION {name} "))
+            })
+        })
+    };
+    let kept = text.lines().filter(|line| !unused(line));
+    let kept = kept.collect::<Vec<_>>().join("\n");
+    format!("{kept}\n{}", String::from_utf8_lossy(&schema.rows))
+}
+
+fn create(database: &str, encoding: &str) -> String {
+    if database == "postgres" {
+        return String::new();
+    }
+    format!(
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'",
+        quoted(database)
+    )
+}
+
+/// Statements of which one that the copy refuses is passed over.
+fn loosely(statements: &[String]) -> String {
+    format!("\\set ON_ERROR_STOP off\n{};\n", statements.join(";\n"))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The next number of a version table's column comes after those that are there.
+const SEQUENCES: &str = "DO $$
+DECLARE s record;
+BEGIN
+    FOR s IN SELECT d.objid::regclass AS seq, c.oid::regclass AS tab, a.attname AS col
+             FROM pg_catalog.pg_depend d
+             JOIN pg_catalog.pg_class q ON q.oid = d.objid AND q.relkind = 'S'
+             JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 1259 AND d.refclassid = 1259 AND d.deptype IN ('a', 'i')
+               AND pg_catalog.pg_relation_size(c.oid) > 0
+    LOOP
+        EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, max(%I)) FROM %s', s.seq, s.col, s.tab);
+    END LOOP;
+END $$;
+ANALYZE;";

@@ -1,0 +1,183 @@
+//! Runs the command in its private world.
+
+use super::copy::{self, Copy};
+use super::{Wanted, schema::Schema};
+use crate::throwaway::Scratch;
+use crate::world::{Plan, REFUSED};
+use crate::{Error, Result};
+use std::collections::BTreeSet;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    /// With this status.
+    Ended(i32),
+    /// It took too long, and was ended.
+    TookTooLong,
+}
+
+/// What every Postgres of the world is found at, besides the ports that production and the environment name.
+const USUAL_PORTS: [u16; 4] = [5432, 5433, 6432, 6543];
+
+/// Whether a private world can be had.
+///
+/// # Errors
+/// It cannot; the message says why and what to do.
+pub fn probe() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let plan = Plan {
+        folder: Some(scratch.path().to_owned()),
+        ..Plan::default()
+    };
+    let mut child = plan
+        .command(&["true".to_owned()])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| no_world(&error.to_string()))?;
+    // Waiting would close it, and that ends the world.
+    let pipe = child.stdin.take();
+    let status = child.wait().map_err(|error| no_world(&error.to_string()))?;
+    drop(pipe);
+    if status.success() {
+        return Ok(());
+    }
+    let why = std::fs::read_to_string(scratch.path().join(REFUSED));
+    Err(no_world(&why.unwrap_or_else(|_| status.to_string())))
+}
+
+fn no_world(why: &str) -> Error {
+    Error::Program {
+        program: "the command where it cannot reach production".into(),
+        why: why.to_owned(),
+        help: "allow user namespaces (in a container: --security-opt seccomp=unconfined, or --privileged), use \
+               another machine, or say --unconfined where nothing of the command's can reach production"
+            .into(),
+    }
+}
+
+/// Runs it, and waits. What it prints goes to standard error: standard output is pgguard's.
+///
+/// # Errors
+/// It cannot be started.
+pub fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) -> Result<Ran> {
+    let scratch = Scratch::new()?;
+    let plan = Plan {
+        folder: Some(scratch.path().to_owned()),
+        server: Some(copy.socket()),
+        ports: ports(wanted),
+        folders: copy::sockets_of(wanted),
+        ..Plan::default()
+    };
+    let mut confined = if wanted.unconfined {
+        unconfined(copy, schema, command)
+    } else {
+        plan.command(command)
+    };
+    let failed = |error: std::io::Error| Error::Program {
+        program: command.join(" "),
+        why: error.to_string(),
+        help: "is it in PATH?".into(),
+    };
+    let child = confined
+        .env("PATH", path_with(copy))
+        .env("PGGUARD_REHEARSAL", "1")
+        .stdin(Stdio::piped())
+        .stdout(std::io::stderr())
+        .spawn()
+        .map_err(failed)?;
+    let ran = until_ended(child, wanted.limit).map_err(failed)?;
+    match std::fs::read_to_string(scratch.path().join(REFUSED)) {
+        Ok(why) => Err(no_world(&why)),
+        Err(_) => Ok(ran.map_or(Ran::TookTooLong, |status| Ran::Ended(code_of(status)))),
+    }
+}
+
+/// The installation's programs come first: a framework that dumps the schema needs those of the server's version.
+fn path_with(copy: &Copy) -> std::ffi::OsString {
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    let own = copy.server.binaries().folder().to_owned();
+    let all = std::iter::once(own).chain(std::env::split_paths(&usual));
+    std::env::join_paths(all).unwrap_or(usual)
+}
+
+/// In everybody's world, with an environment that leads to the copy.
+fn unconfined(copy: &Copy, schema: &Schema, command: &[String]) -> Command {
+    let (name, arguments) = command
+        .split_first()
+        .map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
+    let mut unconfined = Command::new(name);
+    let user = &schema.around.owner;
+    unconfined
+        .args(arguments)
+        .envs(copy.server.env())
+        .env("PGUSER", user)
+        .env("PGDATABASE", &schema.database)
+        .env("DATABASE_URL", copy.server.url_as(user, &schema.database));
+    unconfined
+}
+
+/// Production's ports, the usual ones, and those that URLs in the environment name.
+fn ports(wanted: &Wanted) -> Vec<u16> {
+    let mut ports: BTreeSet<u16> = USUAL_PORTS.into_iter().collect();
+    ports.extend(wanted.target.endpoints.iter().map(|endpoint| endpoint.port));
+    ports.extend(&wanted.ports);
+    for (name, value) in std::env::vars() {
+        if name == "PGPORT" || name.ends_with("_PORT") && name.contains("DB") {
+            ports.extend(value.parse::<u16>());
+        }
+        if value.contains("postgres") && value.contains("://") {
+            ports.extend(ports_in(&value));
+        }
+    }
+    ports.remove(&0);
+    ports.remove(&53);
+    ports.into_iter().collect()
+}
+
+/// Numbers after a colon.
+fn ports_in(text: &str) -> impl Iterator<Item = u16> {
+    text.split(':').filter_map(|part| {
+        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    })
+}
+
+/// `None`: it took too long. Its world goes when its standard input closes.
+fn until_ended(mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let pipe = child.stdin.take();
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if begun.elapsed() > limit {
+            drop(pipe);
+            // Confined, the pipe has ended it; unconfined, this does.
+            std::thread::sleep(Duration::from_millis(200));
+            let _ = child.kill();
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let signal = status.signal().map(|signal| 128 + signal);
+    status.code().or(signal).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_off_urls() {
+        let ports: Vec<u16> = ports_in("postgres://u:p@h:25060/db").collect();
+        assert_eq!(ports, [25060]);
+    }
+}

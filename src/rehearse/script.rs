@@ -1,0 +1,454 @@
+//! What a command sent, as a script that psql, `gate` and people read.
+
+use super::log::{Entry, What};
+use crate::migration::depth;
+use crate::migration::rehearsed::{FINGERPRINT, HEADER, READS_ROWS};
+use pg_query::NodeEnum;
+use pg_query::protobuf::TransactionStmtKind as Kind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// What is known of the copy's database.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Names of the version tables, without schema.
+    pub versions: BTreeSet<String>,
+    /// Names of functions that are not Postgres's own.
+    pub functions: BTreeSet<String>,
+}
+
+/// What a statement is for a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Worth {
+    /// It only reads catalogs.
+    Nothing,
+    /// It is kept.
+    Kept,
+    /// It reads rows of these tables, of which the copy has none.
+    ReadsRows(String),
+}
+
+/// A script, and whether anything in it changes something.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Script {
+    /// The text, without the header.
+    pub text: String,
+    /// Whether a statement is more than a read, a setting or a lock.
+    pub changes: bool,
+    /// How many statements there are.
+    pub statements: usize,
+}
+
+/// The header: command, server, schema.
+#[must_use]
+pub fn header(
+    command: &[String],
+    version: &str,
+    database: &str,
+    fingerprint: &str,
+    versions: &str,
+) -> String {
+    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    let mut out = format!("{HEADER}\n");
+    let _ = writeln!(out, "-- command: {}", one_line(&command.join(" ")));
+    let _ = writeln!(
+        out,
+        "-- server: Postgres {version}, database {}",
+        one_line(database)
+    );
+    let _ = writeln!(out, "{FINGERPRINT}{fingerprint}");
+    for line in versions.lines() {
+        let _ = writeln!(out, "-- applied: {}", one_line(line));
+    }
+    out.push('\n');
+    out
+}
+
+/// A run of entries of one session in one transaction.
+struct Group<'a> {
+    session: &'a str,
+    entries: Vec<&'a Entry>,
+}
+
+/// Writes what was sent to one database.
+#[must_use]
+pub fn written(entries: &[Entry], known: &Known) -> Script {
+    let mut script = Script::default();
+    let mut settings: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut session = "";
+    for group in groups(entries) {
+        let (text, changes, statements) = group.text(known);
+        if text.is_empty() {
+            continue;
+        }
+        if !session.is_empty() && session != group.session {
+            script.text += "\n\\connect -\n";
+            for setting in settings.get(group.session).into_iter().flatten() {
+                let _ = writeln!(script.text, "{setting};");
+            }
+        }
+        session = group.session;
+        settings
+            .entry(session)
+            .or_default()
+            .extend(group.settings());
+        script.text += &text;
+        script.changes |= changes;
+        script.statements += statements;
+    }
+    script
+}
+
+fn groups(entries: &[Entry]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    // A statement that waits in one session may be overtaken by another's: by transaction, in order of their beginning.
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for entry in entries {
+        let key = (entry.session.as_str(), entry.transaction.as_str());
+        let is_alone = entry.transaction.is_empty() || entry.transaction.ends_with("/0");
+        let place = if is_alone {
+            None
+        } else {
+            places.get(&key).copied()
+        };
+        match place {
+            Some(at) => groups[at].entries.push(entry),
+            None => {
+                places.insert(key, groups.len());
+                groups.push(Group {
+                    session: &entry.session,
+                    entries: vec![entry],
+                });
+            }
+        }
+    }
+    groups
+}
+
+/// A statement of a group.
+struct Sent {
+    sql: String,
+    worth: Worth,
+    nodes: Vec<NodeEnum>,
+    refused: Option<String>,
+}
+
+impl Group<'_> {
+    fn sent(&self, known: &Known) -> Vec<Sent> {
+        let mut sent: Vec<Sent> = Vec::new();
+        for entry in &self.entries {
+            match &entry.what {
+                What::Statement { sql, parameters } => {
+                    let sql = filled(sql.trim().trim_end_matches(';'), parameters);
+                    let nodes = nodes(&sql);
+                    let worth = worth(&sql, &nodes, known);
+                    sent.push(Sent {
+                        sql,
+                        worth,
+                        nodes,
+                        refused: None,
+                    });
+                }
+                What::Refused { message, .. } => {
+                    if let Some(last) = sent.last_mut() {
+                        last.refused = Some(format!("{} ({})", message, entry.state));
+                    }
+                }
+                What::Connected => {}
+            }
+        }
+        sent
+    }
+
+    /// Its text, whether it changes something, and how many statements it has; empty where nothing of it is kept.
+    fn text(&self, known: &Known) -> (String, bool, usize) {
+        let sent = self.sent(known);
+        let kept: Vec<&Sent> = sent.iter().filter(|s| s.worth != Worth::Nothing).collect();
+        let is_control = |s: &&Sent| s.nodes.iter().any(is_transaction);
+        if kept.iter().all(|s| is_control(&s) || s.refused.is_some()) {
+            return (String::new(), false, 0);
+        }
+        let controls = kept.iter().any(is_control);
+        let several = kept.len() > 1 || kept.iter().any(|s| s.nodes.len() > 1);
+        let fails = kept.iter().any(|s| s.refused.is_some());
+        let mut out = String::from("\n");
+        let wrap = !controls && several;
+        if wrap {
+            out += "BEGIN;\n";
+        }
+        for statement in &kept {
+            statement.write(&mut out);
+        }
+        if wrap {
+            out += if fails { "ROLLBACK;\n" } else { "COMMIT;\n" };
+        } else if controls && !ends(&kept) {
+            out += "ROLLBACK; -- its session ended\n";
+        }
+        let changes = kept
+            .iter()
+            .any(|s| s.refused.is_none() && s.nodes.iter().any(changes));
+        (
+            out,
+            changes,
+            kept.iter().filter(|s| s.refused.is_none()).count(),
+        )
+    }
+
+    /// What it leaves set in its session.
+    fn settings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in &self.entries {
+            if let What::Statement { sql, .. } = &entry.what
+                && let [NodeEnum::VariableSetStmt(set)] = nodes(sql).as_slice()
+                && !set.is_local
+            {
+                found.push(sql.trim().trim_end_matches(';').to_owned());
+            }
+        }
+        found
+    }
+}
+
+impl Sent {
+    fn write(&self, out: &mut String) {
+        if let Some(why) = &self.refused {
+            let _ = writeln!(out, "-- refused there: {}", one_line(why));
+            for line in self.sql.lines() {
+                let _ = writeln!(out, "--   {line}");
+            }
+            return;
+        }
+        if let Worth::ReadsRows(tables) = &self.worth {
+            let _ = writeln!(out, "-- pgguard: {READS_ROWS}{tables}");
+        }
+        let _ = writeln!(out, "{};", self.sql);
+    }
+}
+
+/// Whether the last of the statements that control the transaction ends it.
+fn ends(kept: &[&Sent]) -> bool {
+    let control = kept
+        .iter()
+        .flat_map(|s| &s.nodes)
+        .filter(|node| is_transaction(node));
+    control.last().is_some_and(|node| match node {
+        NodeEnum::TransactionStmt(t) => matches!(
+            Kind::try_from(t.kind),
+            Ok(Kind::TransStmtCommit | Kind::TransStmtRollback | Kind::TransStmtPrepare)
+        ),
+        _ => false,
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn nodes(sql: &str) -> Vec<NodeEnum> {
+    if depth::is_too_deep(sql) {
+        return Vec::new();
+    }
+    let parsed = std::panic::catch_unwind(|| pg_query::parse(sql, 0));
+    let Ok(Ok(parsed)) = parsed else {
+        return Vec::new();
+    };
+    let statements = parsed.protobuf.stmts.into_iter();
+    statements.filter_map(|raw| raw.stmt?.node).collect()
+}
+
+const fn is_transaction(node: &NodeEnum) -> bool {
+    matches!(node, NodeEnum::TransactionStmt(_))
+}
+
+/// Whether it is more than a read, a setting or a lock.
+const fn changes(node: &NodeEnum) -> bool {
+    !matches!(
+        node,
+        NodeEnum::TransactionStmt(_)
+            | NodeEnum::SelectStmt(_)
+            | NodeEnum::VariableSetStmt(_)
+            | NodeEnum::VariableShowStmt(_)
+            | NodeEnum::LockStmt(_)
+            | NodeEnum::DiscardStmt(_)
+            | NodeEnum::PrepareStmt(_)
+            | NodeEnum::DeallocateStmt(_)
+            | NodeEnum::DeclareCursorStmt(_)
+            | NodeEnum::FetchStmt(_)
+            | NodeEnum::ClosePortalStmt(_)
+            | NodeEnum::ListenStmt(_)
+            | NodeEnum::UnlistenStmt(_)
+    )
+}
+
+/// The values of an advisory lock's key are needed; all others stay where they are.
+fn filled(sql: &str, parameters: &str) -> String {
+    if parameters.is_empty() || !sql.contains("advisory") {
+        return sql.to_owned();
+    }
+    let mut filled = sql.to_owned();
+    let mut values: Vec<(usize, &str)> = parameters
+        .split(", ")
+        .filter_map(|pair| pair.strip_prefix('$')?.split_once(" = "))
+        .filter_map(|(number, value)| Some((number.parse().ok()?, value)))
+        .collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    for (number, value) in values {
+        filled = filled.replace(&format!("${number}"), value);
+    }
+    filled
+}
+
+fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
+    let reads = nodes.iter().filter(|node| reads_only(node)).count();
+    if nodes.is_empty() || reads == 0 {
+        return Worth::Kept;
+    }
+    let Ok(parsed) = pg_query::parse(sql, 0) else {
+        return Worth::Kept;
+    };
+    let tables: Vec<String> = parsed
+        .tables()
+        .into_iter()
+        .filter(|t| !is_catalog(t))
+        .collect();
+    let rows: Vec<&str> = tables
+        .iter()
+        .filter(|table| !known.versions.contains(bare(table)))
+        .map(String::as_str)
+        .collect();
+    if !rows.is_empty() {
+        return Worth::ReadsRows(one_line(&rows.join(", ")));
+    }
+    let acts = |name: &String| {
+        ACTS.iter().any(|part| name.contains(part)) || known.functions.contains(bare(name))
+    };
+    if reads < nodes.len() || !tables.is_empty() || parsed.functions().iter().any(acts) {
+        return Worth::Kept;
+    }
+    Worth::Nothing
+}
+
+/// Parts of the names of Postgres's own functions that do more than read a catalog.
+const ACTS: &[&str] = &[
+    "advisory",
+    "set_config",
+    "nextval",
+    "setval",
+    "sleep",
+    "lo_",
+    "terminate",
+    "cancel",
+    "notify",
+    "pg_get_",
+    "_size",
+    "to_xml",
+    "currval",
+    "replication",
+    "pg_reload",
+    "pg_stat_reset",
+    "dblink",
+];
+
+const fn reads_only(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::SelectStmt(select) => select.into_clause.is_none(),
+        NodeEnum::VariableShowStmt(_) | NodeEnum::DeclareCursorStmt(_) => true,
+        NodeEnum::CopyStmt(copy) => !copy.is_from,
+        _ => false,
+    }
+}
+
+fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
+}
+
+fn is_catalog(table: &str) -> bool {
+    let table = table.trim_matches('"');
+    ["pg_catalog.", "information_schema."]
+        .iter()
+        .any(|schema| table.starts_with(schema))
+        || table.starts_with("pg_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::rehearsed::fingerprint_in;
+
+    fn entry(transaction: &str, sql: &str) -> Entry {
+        Entry {
+            user: "app".into(),
+            database: "shop".into(),
+            session: "s1".into(),
+            transaction: transaction.into(),
+            state: "00000".into(),
+            what: What::Statement {
+                sql: sql.into(),
+                parameters: String::new(),
+            },
+            application: String::new(),
+        }
+    }
+
+    fn known() -> Known {
+        Known {
+            versions: BTreeSet::from(["schema_migrations".into()]),
+            functions: BTreeSet::from(["ours".into()]),
+        }
+    }
+
+    #[test]
+    fn statements_of_one_transaction_share_one_in_the_script() {
+        let entries = [
+            entry("3/1", "ALTER TABLE a ADD b int"),
+            entry("3/1", "ALTER TABLE a ADD c int"),
+            entry("3/2", "SELECT 1"),
+            entry("3/3", "CREATE INDEX CONCURRENTLY ON a (b)"),
+            entry("3/4", "ALTER TABLE a ADD d int; ALTER TABLE a ADD e int;"),
+        ];
+        let script = written(&entries, &known());
+        assert_eq!(
+            script.text,
+            "\nBEGIN;\nALTER TABLE a ADD b int;\nALTER TABLE a ADD c int;\nCOMMIT;\n\
+             \nCREATE INDEX CONCURRENTLY ON a (b);\n\
+             \nBEGIN;\nALTER TABLE a ADD d int; ALTER TABLE a ADD e int;\nCOMMIT;\n"
+        );
+        assert!(script.changes);
+    }
+
+    #[test]
+    fn rows_that_are_read_are_said_and_catalogs_are_not() {
+        let of = |sql: &str| worth(sql, &nodes(sql), &known());
+        for (sql, expected) in [
+            (
+                "SELECT * FROM pg_class, pg_catalog.pg_attribute",
+                Worth::Nothing,
+            ),
+            ("SHOW server_version", Worth::Nothing),
+            ("SELECT version FROM schema_migrations", Worth::Kept),
+            ("SELECT pg_try_advisory_lock(1)", Worth::Kept),
+            ("SELECT public.ours()", Worth::Kept),
+            (
+                "SELECT * FROM public.orders",
+                Worth::ReadsRows("public.orders".into()),
+            ),
+            ("COPY orders TO STDOUT", Worth::ReadsRows("orders".into())),
+            (
+                "DECLARE c CURSOR FOR SELECT * FROM orders",
+                Worth::ReadsRows("orders".into()),
+            ),
+            ("COPY orders FROM STDIN", Worth::Kept),
+            ("UPDATE orders SET id = 1", Worth::Kept),
+            ("no sql", Worth::Kept),
+        ] {
+            assert_eq!(of(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_header_tells_the_schema() {
+        let header = header(&["rails\nx".into()], "15.1", "shop", "abc", "v 1");
+        assert_eq!(fingerprint_in(&(header + "\nSELECT 1;")), Some("abc"));
+        assert_eq!(fingerprint_in("SELECT 1;"), None);
+    }
+}

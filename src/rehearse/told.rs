@@ -1,0 +1,238 @@
+//! The whole rehearsal, and what it tells.
+
+use super::Wanted;
+use super::copy::Copy;
+use super::log::{self, Entry, What};
+use super::run::{self, Ran};
+use super::schema::{self, Schema};
+use super::script::{self, Known};
+use crate::throwaway::Server;
+use crate::{Error, Result};
+
+/// What was sent to one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The database.
+    pub database: String,
+    /// The script, with its header.
+    pub text: String,
+    /// Whether it changes something.
+    pub changes: bool,
+    /// How many statements it has.
+    pub statements: usize,
+}
+
+/// Why the command failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How it ended.
+    pub how: String,
+    /// The last statement that the server refused, and what it said.
+    pub refused: Option<(String, String)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// The copy; it goes when this is dropped.
+    pub copy: Copy,
+    /// What was sent to each database, production's own first.
+    pub captured: Vec<Captured>,
+    /// Why the command failed.
+    pub failure: Option<Failure>,
+    /// Worth a line.
+    pub notes: Vec<String>,
+}
+
+/// Rehearses.
+///
+/// # Errors
+/// It could not, or the command never reached the copy.
+pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
+    if !wanted.unconfined {
+        run::probe()?;
+    }
+    let binaries = schema::installation(wanted).await?;
+    let mut schemas = Vec::new();
+    let own = std::iter::once(&wanted.target.database);
+    for database in own.chain(&wanted.also) {
+        schemas.push(schema::read(wanted, database, &binaries).await?);
+    }
+    let copy = Copy::start(wanted, &binaries, &schemas[0])?;
+    for schema in &schemas {
+        copy.load(schema)?;
+    }
+    if let Some(prepare) = &wanted.prepare {
+        prepared(wanted, &copy, &schemas[0], prepare)?;
+    }
+    let applied: Vec<String> = schemas
+        .iter()
+        .map(|s| applied(&copy.server, s))
+        .collect::<Result<_>>()?;
+    for schema in &schemas {
+        copy.keep_pristine(&schema.database)?;
+    }
+    copy.begin_log()?;
+    let ran = run::run(wanted, &copy, &schemas[0], &wanted.command)?;
+    let entries = log::entries(&copy.log()?);
+    let captured = schemas
+        .iter()
+        .zip(&applied)
+        .map(|(schema, applied)| captured(wanted, &copy, schema, applied, &entries))
+        .collect::<Result<_>>()?;
+    reached(wanted, &entries)?;
+    Ok(Rehearsal {
+        captured,
+        failure: failure(ran, wanted, &entries)?,
+        notes: unknown_databases(&entries),
+        copy,
+    })
+}
+
+fn prepared(wanted: &Wanted, copy: &Copy, schema: &Schema, prepare: &str) -> Result<()> {
+    let command = ["/bin/sh", "-c", prepare].map(str::to_owned);
+    match run::run(wanted, copy, schema, &command)? {
+        Ran::Ended(0) => Ok(()),
+        Ran::Ended(status) => Err(Error::Program {
+            program: "the command of --prepare".into(),
+            why: format!("it ended with {status}"),
+            help: "what it printed says why".into(),
+        }),
+        Ran::TookTooLong => Err(too_long(wanted)),
+    }
+}
+
+fn too_long(wanted: &Wanted) -> Error {
+    Error::Timeout {
+        seconds: wanted.limit.as_secs_f64(),
+        stage: "the command ran on the copy".into(),
+        help:
+            "it may wait for itself, or for something that its world does not have; try a longer \
+               --command-timeout"
+                .into(),
+    }
+}
+
+/// The rows of the version tables, a line a table.
+fn applied(server: &Server, schema: &Schema) -> Result<String> {
+    let mut lines = Vec::new();
+    for table in &schema.around.version_tables {
+        let query = format!(
+            "SELECT pg_catalog.string_agg(t::text, ' ') FROM (SELECT * FROM {table} ORDER BY 1 DESC LIMIT 50) t"
+        );
+        let rows = server.sql(&schema.database, &query)?;
+        lines.push(format!("{table} {}", rows.replace('\n', " ")));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn is_ours(entry: &Entry, server: &Server) -> bool {
+    entry.user == super::copy::SUPERUSER && entry.database == "postgres" && server.port() > 0
+}
+
+fn captured(
+    wanted: &Wanted,
+    copy: &Copy,
+    schema: &Schema,
+    applied: &str,
+    entries: &[Entry],
+) -> Result<Captured> {
+    let server = &copy.server;
+    let names = server.sql(
+        &schema.database,
+        "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE oid >= 16384",
+    )?;
+    let versions = schema.around.version_tables.iter();
+    let known = Known {
+        versions: versions
+            .map(|table| {
+                table
+                    .rsplit('.')
+                    .next()
+                    .unwrap_or(table)
+                    .trim_matches('"')
+                    .to_owned()
+            })
+            .chain(wanted.version_tables.iter().cloned())
+            .collect(),
+        functions: names.lines().map(str::to_owned).collect(),
+    };
+    let own: Vec<Entry> = entries
+        .iter()
+        .filter(|entry| entry.database == schema.database && !is_ours(entry, server))
+        .cloned()
+        .collect();
+    let script = script::written(&own, &known);
+    let header = script::header(
+        &wanted.command,
+        server.version(),
+        &schema.database,
+        &schema.around.fingerprint,
+        applied,
+    );
+    Ok(Captured {
+        database: schema.database.clone(),
+        text: header + &script.text,
+        changes: script.changes,
+        statements: script.statements,
+    })
+}
+
+/// Whether a session of the command's came.
+fn reached(wanted: &Wanted, entries: &[Entry]) -> Result<()> {
+    let came =
+        |entry: &Entry| entry.user != super::copy::SUPERUSER && entry.what == What::Connected;
+    if entries.iter().any(came) {
+        return Ok(());
+    }
+    let refused = entries.iter().rev().find_map(|entry| match &entry.what {
+        What::Refused { message, .. } => Some(format!("; it was refused: {message}")),
+        _ => None,
+    });
+    Err(Error::Program {
+        program: wanted.command.join(" "),
+        why: format!(
+            "it never reached the copy of {}{}",
+            wanted.target.database,
+            refused.unwrap_or_default()
+        ),
+        help: "a port that its configuration names is given with --also-port, a database with --also; what it \
+               printed may say more"
+            .into(),
+    })
+}
+
+fn failure(ran: Ran, wanted: &Wanted, entries: &[Entry]) -> Result<Option<Failure>> {
+    let status = match ran {
+        Ran::Ended(0) => return Ok(None),
+        Ran::Ended(status) => status,
+        Ran::TookTooLong => return Err(too_long(wanted)),
+    };
+    let refused = entries.iter().rev().find_map(|entry| match &entry.what {
+        What::Refused { message, sql } if entry.user != super::copy::SUPERUSER => {
+            Some((sql.clone(), message.clone()))
+        }
+        _ => None,
+    });
+    Ok(Some(Failure {
+        how: format!("ended with {status}"),
+        refused,
+    }))
+}
+
+/// Databases that the command asked for, and that the copy lacks (3D000).
+fn unknown_databases(entries: &[Entry]) -> Vec<String> {
+    let mut notes: Vec<String> = entries
+        .iter()
+        .filter(|entry| entry.state == "3D000")
+        .map(|entry| {
+            format!(
+                "the command also asked for the database {0}, which is not in the copy: --also {0}",
+                entry.database
+            )
+        })
+        .collect();
+    notes.sort();
+    notes.dedup();
+    notes
+}

@@ -1,0 +1,73 @@
+//! A private world for a program that must not reach anything: its own users, network, mounts and processes. Every
+//! address leads to one Postgres server, a throw-away one, or nowhere.
+//!
+//! The program is started through this one again (`/proc/self/exe`), which first makes the world: namespaces can only
+//! be left by a process of a single thread, and the program's own must not be able to undo them. In steps:
+//!
+//! 1. `enter` leaves the namespaces. For the throw-away server it then closes the world and becomes the server.
+//! 2. `first` is the first process in there: it closes the world, relays connections, starts the program, and ends all
+//!    of it when the pipe on its standard input closes, which is when pgguard ends, in whatever way.
+//! 3. `step` leaves a second user namespace, in which no right over the world is left, and becomes the program.
+//!
+//! What is closed: the network (only `lo` is there, and every address is its own: `ip route add local default dev lo`),
+//! names (each one is 127.0.0.1), and every unix socket that somebody listens on. Files are not closed.
+
+#[cfg(target_os = "linux")]
+mod first;
+#[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
+mod network;
+mod plan;
+#[cfg(target_os = "linux")]
+mod relay;
+#[cfg(target_os = "linux")]
+mod sockets;
+
+pub use plan::{Plan, REFUSED, WORD};
+
+/// Whether this process was started as a step of a world.
+#[must_use]
+pub fn is_asked() -> bool {
+    std::env::args_os().nth(1).is_some_and(|word| word == WORD)
+}
+
+/// Runs a step; comes back only with what kept it from going on.
+#[must_use]
+pub fn main() -> u8 {
+    let mut arguments = std::env::args().skip(2);
+    let step = arguments.next().unwrap_or_default();
+    let plan = arguments.next().unwrap_or_default();
+    let program: Vec<String> = arguments.collect();
+    let Ok(plan) = serde_json::from_str::<Plan>(&plan) else {
+        return 2;
+    };
+    match run(&step, &plan, &program) {
+        Ok(status) => status,
+        Err(why) => {
+            if let Some(folder) = &plan.folder {
+                // Outside nobody else reads it; where it cannot be written, the status tells.
+                let _ = std::fs::write(folder.join(REFUSED), &why);
+            }
+            crate::door::say(&format!("no private world: {why}"));
+            2
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn run(step: &str, plan: &Plan, program: &[String]) -> Result<u8, String> {
+    match step {
+        "enter" => namespaces::enter(plan, program),
+        "first" => first::run(plan, program),
+        "step" => namespaces::step(program),
+        _ => Err(format!("there is no step {step}")),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run(_: &str, _: &Plan, _: &[String]) -> Result<u8, String> {
+    Err("only Linux has namespaces".into())
+}

@@ -1,0 +1,1 @@
+//! Real frameworks, as far as the machine has them.
