@@ -56,7 +56,7 @@ pub enum Command {
     /// Who is connected, who waits behind whom, how far the backup is.
     Status(StatusArgs),
     /// Would this migration block: on whom, until when?
-    Gate(GateArgs),
+    Gate(Box<GateArgs>),
     /// Which locks a migration takes, and why.
     Explain(ExplainArgs),
     /// A monitoring plugin: one line by the Nagios rules.

@@ -11,8 +11,8 @@ mod gate;
 pub mod kill;
 pub mod line;
 mod log;
-pub mod run;
 mod rehearse;
+pub mod run;
 mod screen;
 mod status;
 mod stop;
@@ -32,7 +32,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
     let color = cli.color;
     match cli.command {
         Command::Status(args) => status::run(args, color).await,
-        Command::Gate(args) => gate::run(args, color).await,
+        Command::Gate(args) => gate::run(*args, color).await,
         Command::Explain(args) => explain::run(args, color).await,
         Command::Check(_) => Ok(check::main()),
         Command::Kill(args) => kill::run(args, color).await,

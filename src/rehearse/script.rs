@@ -165,7 +165,7 @@ impl Group<'_> {
         let sent = self.sent(known);
         let kept: Vec<&Sent> = sent.iter().filter(|s| s.worth != Worth::Nothing).collect();
         let is_control = |s: &&Sent| s.nodes.iter().any(is_transaction);
-        if kept.iter().all(|s| is_control(&s) || s.refused.is_some()) {
+        if kept.iter().all(|s| is_control(s) || s.refused.is_some()) {
             return (String::new(), false, 0);
         }
         let controls = kept.iter().any(is_control);
@@ -227,11 +227,11 @@ impl Sent {
 
 /// Whether the last of the statements that control the transaction ends it.
 fn ends(kept: &[&Sent]) -> bool {
-    let control = kept
+    let mut control = kept
         .iter()
         .flat_map(|s| &s.nodes)
         .filter(|node| is_transaction(node));
-    control.last().is_some_and(|node| match node {
+    control.next_back().is_some_and(|node| match node {
         NodeEnum::TransactionStmt(t) => matches!(
             Kind::try_from(t.kind),
             Ok(Kind::TransStmtCommit | Kind::TransStmtRollback | Kind::TransStmtPrepare)

@@ -37,10 +37,6 @@ fn end_with_the_pipe() {
 
 /// Starts the program, and says who is who in its user namespace before it goes on.
 fn start(plan: &Plan, program: &[String]) -> Result<Pid, String> {
-    #[expect(
-        clippy::zombie_processes,
-        reason = "the first process reaps all children by their pids"
-    )]
     let child = Command::new("/proc/self/exe")
         .args([WORD, "step", "{\"ports\":[],\"folders\":[]}"])
         .args(program)

@@ -6,11 +6,7 @@ use pgguard::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-<<<<<<< HEAD
-const COMMANDS: [&str; 15] = [
-=======
-const COMMANDS: [&str; 13] = [
->>>>>>> d460790 (Rehearse migrations that are code on a throw-away copy, where nothing reaches production)
+const COMMANDS: [&str; 16] = [
     "status",
     "gate",
     "explain",

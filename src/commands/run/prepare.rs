@@ -6,7 +6,8 @@ use super::folder::is_alive;
 use super::implied::{Implied, Part, implied};
 use super::supervisor::Supervisor;
 use crate::cli::{
-    FromCatalogArgs, GateArgs, GateFormat, MigrationArgs, RecordArgs, SampleArgs, Transaction,
+    FromCatalogArgs, GateArgs, GateFormat, MigrationArgs, RecordArgs, RehearseArgs, SampleArgs,
+    Transaction,
 };
 use crate::commands::gate::{self, Settled};
 use crate::commands::stop::Stop;
@@ -289,6 +290,9 @@ impl Supervisor {
             connect: self.args.connect.clone(),
             record: RecordArgs::default(),
             from: FromCatalogArgs::default(),
+            rehearse: false,
+            rehearsing: RehearseArgs::default(),
+            command: Vec::new(),
             format: GateFormat::Text,
             wait: self.args.wait,
             stable: 1,
