@@ -23,7 +23,7 @@ const HEADINGS: [(&str, &str); 8] = [
 ];
 
 /// Commands that are only in the long help: the short one has to fit on a screen.
-const LATER: [&str; 4] = ["tools", "completions", "man", "help"];
+const LATER: [&str; 5] = ["catalog", "tools", "completions", "man", "help"];
 
 /// The command line to parse with. `all`: its help lists every option.
 #[must_use]
