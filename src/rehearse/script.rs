@@ -303,7 +303,7 @@ fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
     if nodes.is_empty() || reads == 0 {
         return Worth::Kept;
     }
-    let Ok(parsed) = pg_query::parse(sql, 0) else {
+    let Some(parsed) = depth::parse(&queries(sql, nodes)) else {
         return Worth::Kept;
     };
     let tables: Vec<String> = parsed
@@ -326,6 +326,21 @@ fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
         return Worth::Kept;
     }
     Worth::Nothing
+}
+
+/// The text with the queries of cursors in the place of their DECLARE, into which the parser's list of tables does not
+/// look.
+fn queries(sql: &str, nodes: &[NodeEnum]) -> String {
+    let query = |node: &NodeEnum| match node {
+        NodeEnum::DeclareCursorStmt(cursor) => cursor.query.as_ref()?.node.clone(),
+        _ => None,
+    };
+    let text = |node: NodeEnum| node.deparse(pg_query::DeparseOptions::default()).ok();
+    let cursors: Vec<String> = nodes.iter().filter_map(query).filter_map(text).collect();
+    match cursors.is_empty() {
+        true => sql.to_owned(),
+        false => format!("{sql};\n{}", cursors.join(";\n")),
+    }
 }
 
 /// Parts of the names of Postgres's own functions that do more than read a catalog.

@@ -7,6 +7,7 @@ use super::run::{self, Ran};
 use super::schema::{self, Schema};
 use super::script::{self, Known};
 use crate::throwaway::Server;
+use crate::words::one_line;
 use crate::{Error, Result};
 
 /// What was sent to one database.
@@ -75,16 +76,25 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
     copy.begin_log()?;
     let ran = run::run(wanted, &copy, &schemas[0], &wanted.command)?;
     let entries = log::entries(&copy.log()?);
-    let captured = schemas
+    let captured: Vec<Captured> = schemas
         .iter()
         .zip(&applied)
         .map(|(schema, applied)| captured(wanted, &copy, schema, applied, &entries))
         .collect::<Result<_>>()?;
     reached(wanted, &entries)?;
+    let changes = captured.iter().any(|one| one.changes);
+    let failure = failure(ran, wanted, &entries, changes)?;
+    let mut notes = unknown_databases(&entries);
+    if failure.is_none() {
+        notes.extend(refused(&entries).map(|(sql, message)| {
+            let sql = one_line(&sql, 200);
+            format!("the command went on after Postgres refused this: {message}: {sql}")
+        }));
+    }
     Ok(Rehearsal {
         captured,
-        failure: failure(ran, wanted, &entries)?,
-        notes: unknown_databases(&entries),
+        failure,
+        notes,
         copy,
     })
 }
@@ -202,22 +212,27 @@ fn reached(wanted: &Wanted, entries: &[Entry]) -> Result<()> {
     })
 }
 
-fn failure(ran: Ran, wanted: &Wanted, entries: &[Entry]) -> Result<Option<Failure>> {
-    let status = match ran {
-        Ran::Ended(0) => return Ok(None),
-        Ran::Ended(status) => status,
-        Ran::TookTooLong => return Err(too_long(wanted)),
-    };
-    let refused = entries.iter().rev().find_map(|entry| match &entry.what {
+/// The last statement of the command's that the server refused, and what it said.
+fn refused(entries: &[Entry]) -> Option<(String, String)> {
+    entries.iter().rev().find_map(|entry| match &entry.what {
         What::Refused { message, sql } if entry.user != super::copy::SUPERUSER => {
             Some((sql.clone(), message.clone()))
         }
         _ => None,
-    });
-    Ok(Some(Failure {
-        how: format!("ended with {status}"),
-        refused,
-    }))
+    })
+}
+
+/// A command that says 0 has failed, too, where it changed nothing and was refused something (psql goes on after an
+/// error).
+fn failure(ran: Ran, wanted: &Wanted, entries: &[Entry], changes: bool) -> Result<Option<Failure>> {
+    let refused = refused(entries);
+    let how = match ran {
+        Ran::Ended(0) if changes || refused.is_none() => return Ok(None),
+        Ran::Ended(0) => "ended with 0, but it changed nothing".to_owned(),
+        Ran::Ended(status) => format!("ended with {status}"),
+        Ran::TookTooLong => return Err(too_long(wanted)),
+    };
+    Ok(Some(Failure { how, refused }))
 }
 
 /// Databases that the command asked for, and that the copy lacks (3D000).

@@ -135,6 +135,16 @@ fn it_ends_as_the_command_did() {
         nothing.stderr.contains("no migration is pending"),
         "{nothing}"
     );
+    // psql goes on after an error, and says 0.
+    let goes_on = |sql: &str| format!("psql -X -q '{url}' <<'SQL'\n{sql}\nSQL");
+    let refused = production.rehearse(&goes_on("ALTER TABLE nobody_has_it ADD COLUMN x int;"));
+    assert_eq!(refused.status, 1, "{refused}");
+    assert!(refused.stderr.contains("nobody_has_it"), "{refused}");
+    let half = production.rehearse(&goes_on(
+        "ALTER TABLE nobody_has_it ADD COLUMN x int;\nALTER TABLE orders ADD COLUMN x int;",
+    ));
+    assert_eq!(half.status, 0, "{half}");
+    assert!(half.stderr.contains("went on after"), "{half}");
     let nobody = production.rehearse("exit 0");
     assert_eq!(nobody.status, 2, "{nobody}");
     assert!(nobody.stderr.contains("never reached"), "{nobody}");
