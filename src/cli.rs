@@ -277,8 +277,8 @@ pub struct GateArgs {
     /// How it is rehearsed.
     #[command(flatten)]
     pub rehearsing: RehearseArgs,
-    /// With --rehearse: the command that migrates, after --.
-    #[arg(last = true, value_name = "COMMAND", requires = "rehearse")]
+    /// The command for --rehearse; without it, more migrations.
+    #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
     /// Output form.
     #[arg(long, value_enum, default_value_t = GateFormat::Text)]

@@ -18,6 +18,7 @@ use crate::sessions::understand;
 use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Runs the command.
@@ -25,7 +26,11 @@ use std::time::Duration;
 /// # Errors
 /// When the arguments or the migration's files cannot be used. A server that cannot be looked at is an
 /// answer: "cannot tell".
-pub async fn run(args: GateArgs, color: Color) -> Result<u8> {
+pub async fn run(mut args: GateArgs, color: Color) -> Result<u8> {
+    if !args.rehearse {
+        let files = args.command.drain(..).map(PathBuf::from);
+        args.migrations.extend(files);
+    }
     let config = config::of(args.judge.config.as_deref())?;
     let policy = look::policy(&args.judge, &config);
     if args.from.catalog.is_some() && args.migrations.is_empty() {

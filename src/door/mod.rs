@@ -14,6 +14,7 @@ pub use progress::ProgressLine;
 
 use crate::{Error, Result, safe};
 use std::io::{self, IsTerminal as _, Write};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a text is: it says how text of others in it is made safe.
@@ -39,6 +40,12 @@ impl Form {
             Self::Marked | Self::Ours => text.to_owned(),
         }
     }
+}
+
+/// Where a program that we start writes what is not our answer: our standard error.
+#[must_use]
+pub fn to_errors() -> Stdio {
+    Stdio::from(io::stderr())
 }
 
 /// Nobody reads standard output any more.

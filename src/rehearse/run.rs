@@ -2,6 +2,7 @@
 
 use super::copy::{self, Copy};
 use super::{Wanted, schema::Schema};
+use crate::door;
 use crate::throwaway::Scratch;
 use crate::world::{Plan, REFUSED};
 use crate::{Error, Result};
@@ -85,7 +86,7 @@ pub fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) ->
         .env("PATH", path_with(copy))
         .env("PGGUARD_REHEARSAL", "1")
         .stdin(Stdio::piped())
-        .stdout(std::io::stderr())
+        .stdout(door::to_errors())
         .spawn()
         .map_err(failed)?;
     let ran = until_ended(child, wanted.limit).map_err(failed)?;

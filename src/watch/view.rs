@@ -33,7 +33,10 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     frame.render_widget(Paragraph::new(outage), worst);
     frame.render_widget(Paragraph::new(bars), backups);
     list(frame, screen, names, rows);
-    frame.render_widget(Paragraph::new(footing(screen)), foot);
+    frame.render_widget(
+        Paragraph::new(footing(screen, usize::from(foot.width))),
+        foot,
+    );
     let screen = &*screen;
     match &screen.mode {
         Mode::Rows | Mode::Filter(_) => {}
@@ -293,7 +296,7 @@ fn columns(cells: &[String; 7], widths: &[usize; 7]) -> String {
     out
 }
 
-fn footing(screen: &Screen) -> Line<'static> {
+fn footing(screen: &Screen, width: usize) -> Line<'static> {
     if let Mode::Filter(typed) = &screen.mode {
         return Line::from(format!(
             "/{}█  Enter keeps it, Esc clears it",
@@ -309,10 +312,36 @@ fn footing(screen: &Screen) -> Line<'static> {
             bold(),
         );
     }
-    Line::styled(
-        "? help  ↑↓ move  Enter open  w waits  K end  / filter  r role  d database  s sort  space pause  q quit",
-        faint(),
-    )
+    Line::styled(whole_ones(&FOOT, width), faint())
+}
+
+/// The keys at the foot of the screen, those that matter most first: as many as fit.
+const FOOT: [&str; 11] = [
+    "? help",
+    "q quit",
+    "↑↓ move",
+    "Enter open",
+    "w waits",
+    "K end",
+    "/ filter",
+    "s sort",
+    "r role",
+    "d database",
+    "space pause",
+];
+
+/// The first words that fit into a line, none of them cut.
+fn whole_ones(words: &[&str], width: usize) -> String {
+    let mut line = String::new();
+    for word in words {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.chars().count() + gap.len() + word.chars().count() > width {
+            break;
+        }
+        line.push_str(gap);
+        line.push_str(word);
+    }
+    line
 }
 
 /// Every key, and what it does.

@@ -1,6 +1,6 @@
 //! What the command line says of itself: help, the man page, completions, and how it refuses.
 
-use crate::common::{pgguard, pgguard_command, pgguard_with_input};
+use crate::common::{self, pgguard, pgguard_command, pgguard_with_input};
 use clap::CommandFactory as _;
 use pgguard::cli::Cli;
 use std::io::Read as _;
@@ -283,4 +283,24 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
     let nothing = pgguard_with_input(["gate", "-"], "");
     assert_eq!(nothing.status, 2);
     assert!(nothing.stderr.contains("no SQL statement"), "{nothing:?}");
+}
+
+#[test]
+fn a_migration_may_stand_behind_two_dashes() {
+    let shop = common::shop();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("-odd.sql");
+    std::fs::write(&file, "ALTER TABLE orders ADD COLUMN a int;\n").expect("written");
+    let mut command = common::pgguard_command();
+    command.current_dir(folder.path()).args([
+        "gate",
+        "--no-history",
+        "-d",
+        &shop.url(),
+        "--",
+        "-odd.sql",
+    ]);
+    let told = common::run_with_input(command, "");
+    assert_eq!(told.status, 0, "{told}");
+    assert!(told.stdout.contains("1 statement"), "{told}");
 }

@@ -196,6 +196,7 @@ fn the_recipes_say_what_they_are_for() {
         pid.as_str(),
         "", // a time, or "unknown"
         "1.sql:1 ALTER TABLE",
+        "no safer form",
         "public.orders",
         pid.as_str(),
         "",
