@@ -74,6 +74,15 @@ pub fn own_server(options: &Options) -> &'static Server {
     Box::leak(Box::new(Server::start(options).expect("the server starts")))
 }
 
+/// The folder with real migration tools, which `./dev setup` fetches; without it a test is skipped, and says so.
+pub fn migration_tools() -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("PGGUARD_TEST_TOOLS").map(std::path::PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: PGGUARD_TEST_TOOLS names no folder with migration tools (./dev setup)");
+    }
+    folder
+}
+
 /// The major versions to test on, oldest first: those that `$PGGUARD_TEST_MAJORS` lists (`14 15 16`),
 /// or all that are installed. `./dev test` sets it, so that a missing one is noticed there.
 pub fn majors() -> Vec<u32> {

@@ -42,17 +42,7 @@ fn what_a_command_sends_is_written_on_every_version() {
 fn the_gate_says_who_is_in_the_way_of_what_was_sent() {
     let production = Production::on(common::majors()[0]);
     let script = migration(&production);
-    let url = production.url();
-    let folder = tempfile::tempdir().expect("a folder");
-    let gate = |more: &[&str]| {
-        let arguments = [
-            &["gate", "-d", &url, "--rehearse"],
-            more,
-            &["--", "sh", "-c", &script],
-        ]
-        .concat();
-        production.pgguard(folder.path(), &arguments)
-    };
+    let gate = |more: &[&str]| production.gate_rehearsed(&script, more);
     let clear = gate(&[]);
     assert_eq!(clear.status, 0, "{clear}");
     let mut dump = Dump::stalled(&production.shop);
@@ -99,18 +89,9 @@ fn a_file_is_gated_until_the_schema_moves() {
 fn rows_that_are_read_are_a_doubt_until_allowed() {
     let production = Production::on(common::majors()[0]);
     let url = production.url();
-    let folder = tempfile::tempdir().expect("a folder");
     let script =
         format!("psql -X -q '{url}' -c 'SELECT id FROM orders' -c 'CREATE TABLE made (id int)'");
-    let gate = |more: &[&str]| {
-        let arguments = [
-            &["gate", "-d", &url, "--rehearse"],
-            more,
-            &["--", "sh", "-c", &script],
-        ]
-        .concat();
-        production.pgguard(folder.path(), &arguments)
-    };
+    let gate = |more: &[&str]| production.gate_rehearsed(&script, more);
     let doubt = gate(&[]);
     assert_eq!(doubt.status, 2, "{doubt}");
     assert!(doubt.stdout.contains("reads rows of orders"), "{doubt}");

@@ -94,6 +94,15 @@ impl Production {
         )
     }
 
+    /// What the gate says after a rehearsal of such a script, with more flags.
+    pub fn gate_rehearsed(&self, script: &str, flags: &[&str]) -> Outcome {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = self.url();
+        let before = ["gate", "-d", &url, "--rehearse"];
+        let arguments = [&before[..], flags, &["--", "sh", "-c", script]].concat();
+        self.pgguard(folder.path(), &arguments)
+    }
+
     pub fn session(&self) -> Session {
         self.shop.session()
     }

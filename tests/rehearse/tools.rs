@@ -4,7 +4,7 @@
 use crate::common::{self, Dump, Outcome};
 use crate::production::Production;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A project whose migration adds the column `total` to `orders`, and the command that migrates it. `{port}` and `{db}`
 /// are production's.
@@ -79,14 +79,6 @@ const PROJECTS: &[Project] = &[
     },
 ];
 
-fn tools() -> Option<PathBuf> {
-    let folder = std::env::var_os("PGGUARD_TEST_TOOLS").map(PathBuf::from);
-    if folder.is_none() {
-        println!("skipped: PGGUARD_TEST_TOOLS names no folder with migration tools (./dev setup)");
-    }
-    folder
-}
-
 impl Project {
     /// pgguard with these arguments and the command behind them, in the project's folder.
     fn pgguard(&self, production: &Production, tools: &Path, arguments: &[&str]) -> Outcome {
@@ -119,7 +111,9 @@ impl Project {
 
 #[test]
 fn what_a_framework_would_send_is_captured_and_production_is_untouched() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
     for project in PROJECTS {
         let production = Production::on(common::majors()[0]);
         let url = production.url();
@@ -137,7 +131,9 @@ fn what_a_framework_would_send_is_captured_and_production_is_untouched() {
 
 #[test]
 fn the_gate_says_which_statement_of_a_framework_would_wait_for_the_backup() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
     for project in PROJECTS {
         let production = Production::on(common::majors()[0]);
         let url = production.url();

@@ -5,7 +5,6 @@ use crate::common;
 use crate::stage::Stage;
 use nix::sys::signal::Signal;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 /// A tool: the files of a project that adds the column `total`, and the command that migrates it.
@@ -76,14 +75,6 @@ const PROJECTS: &[Project] = &[
     },
 ];
 
-fn tools() -> Option<PathBuf> {
-    let folder = std::env::var_os("PGGUARD_TEST_TOOLS").map(PathBuf::from);
-    if folder.is_none() {
-        println!("skipped: PGGUARD_TEST_TOOLS names no folder with migration tools (./dev setup)");
-    }
-    folder
-}
-
 impl Project {
     fn write(&self, stage: &Stage) {
         for (name, text) in self.files {
@@ -131,7 +122,9 @@ fn in_surroundings(command: &mut Command, stage: &Stage, tools: &std::path::Path
 
 #[test]
 fn stopped_while_it_waits_a_tool_leaves_nothing_and_run_again_it_is_applied() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
     for project in PROJECTS {
         let name = project.name;
         let stage = Stage::new();
@@ -173,7 +166,9 @@ fn stopped_while_it_waits_a_tool_leaves_nothing_and_run_again_it_is_applied() {
 
 #[test]
 fn a_tool_that_runs_in_one_transaction_is_tried_again() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
     for project in PROJECTS {
         let name = project.name;
         let stage = Stage::new();
@@ -197,7 +192,9 @@ fn a_tool_that_runs_in_one_transaction_is_tried_again() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_driver_that_takes_no_name_is_known_by_its_connection() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
     let stage = Stage::new();
     let holder = stage.holder();
     stage.file(

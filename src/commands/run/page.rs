@@ -66,7 +66,7 @@ impl Page {
         self.up.is_none() && self.path.exists()
     }
 
-    /// Puts it up, or writes it anew with another time.
+    /// Puts it up, or writes it again with another time.
     ///
     /// # Errors
     /// When it cannot be written.
