@@ -8,7 +8,7 @@ pub use catalog::{CatalogFile, Used};
 use crate::door::Form;
 use crate::door::file::{self, Access};
 use crate::migration::source::applied::Applied;
-use crate::model::{Catalog, DatabaseFacts, Leftovers, Snapshot};
+use crate::model::{Catalog, DatabaseFacts, Leftovers, Snapshot, ToolRow};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -36,6 +36,9 @@ pub struct Recording {
     /// What may have been left behind, where the doctor asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leftovers: Option<Leftovers>,
+    /// Lock rows of migration tools, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_rows: Vec<ToolRow>,
 }
 
 impl Default for Recording {
@@ -47,6 +50,7 @@ impl Default for Recording {
             looks: Vec::new(),
             tables: DatabaseFacts::default(),
             leftovers: None,
+            lock_rows: Vec::new(),
         }
     }
 }
@@ -62,6 +66,9 @@ impl Recording {
         self.looks.extend(later.looks);
         self.tables.add(later.tables);
         self.leftovers = later.leftovers.or(self.leftovers.take());
+        if !later.lock_rows.is_empty() {
+            self.lock_rows = later.lock_rows;
+        }
         let old = self.looks.len().saturating_sub(2);
         self.looks.drain(..old);
     }

@@ -9,7 +9,7 @@ use crate::gate::waiting::{Next, Terms, Waiting};
 use crate::gate::{self, FirstLook};
 use crate::look::facts::Facts;
 use crate::look::past::Past;
-use crate::look::{self, About, Judged, schedulers};
+use crate::look::{self, About, Judged, running, schedulers};
 use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict, Wait};
 use crate::recording::Recording;
 use crate::rehearse::rehearse;
@@ -64,6 +64,7 @@ pub async fn run(mut args: GateArgs, color: Color) -> Result<u8> {
         question: asked,
         config,
         args,
+        tells_running: true,
     };
     let past = || {
         let replayed = !question.asks_a_server();
@@ -130,6 +131,7 @@ pub(super) async fn settle(args: GateArgs, mut say: impl FnMut(&str)) -> Result<
         question: look::Question::new(&args.migrations, &args.migration, policy)?,
         config,
         args,
+        tells_running: false,
     };
     let past = Past::new(&question.args.history, &question.config, false);
     let mut subjects = vec![Subject::new(None, past)];
@@ -172,6 +174,8 @@ struct Question {
     args: GateArgs,
     config: Config,
     question: look::Question,
+    /// Whether to say which migrations are running already: a run of ours asks that itself.
+    tells_running: bool,
 }
 
 /// A server that is asked, and what it last answered. Each look connects again: a gate that
@@ -258,6 +262,11 @@ impl Question {
                 .next_backup(past, &mut facts, &snapshot, runs_already)
                 .await;
             verdict.warnings.extend(warning);
+        }
+        if self.tells_running && about != About::Backup && args.from.catalog.is_none() {
+            let statements = footprint.statements.iter().map(|s| s.sql.clone());
+            let statements: Vec<String> = statements.collect();
+            verdict.running = running::now(&mut facts, past, &snapshot, &statements).await;
         }
         if args.from.catalog.is_some() {
             verdict.warnings.insert(0, report::NOT_ASKED.to_owned());
@@ -358,6 +367,7 @@ impl Looked {
         Self {
             footprint: Footprint::default(),
             verdict: Verdict {
+                running: Vec::new(),
                 answer: Answer::CannotTell,
                 statements: Vec::new(),
                 doubts: vec![doubt],
@@ -461,6 +471,7 @@ fn judge_standbys(subjects: &mut [Subject]) {
             .find(|(primary, _)| gate::standby::is_of(standby, primary));
         if let Some((_, footprint)) = primary {
             last.verdict = Verdict {
+                running: Vec::new(),
                 answer: Answer::Clear,
                 statements: Vec::new(),
                 doubts: Vec::new(),
@@ -495,6 +506,7 @@ fn over_all(subjects: &[Subject]) -> Verdict {
             Answer::CannotTell
         });
     Verdict {
+        running: Vec::new(),
         answer,
         statements: looked()
             .flat_map(|l| l.verdict.statements.clone())

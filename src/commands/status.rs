@@ -7,6 +7,7 @@ use crate::door::{self, Form};
 use crate::look::examination::Before;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
+use crate::look::running;
 use crate::model::Role;
 use crate::report::{self, Shown, StatusReport};
 use crate::sessions::{WaitGraph, understand};
@@ -34,8 +35,10 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let sessions = understand(&snapshot);
     let waits = WaitGraph::between_sessions(&snapshot, &sessions);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
-    let told =
-        StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown).with_findings(findings);
+    let running = running::now(&mut facts, &mut past, &snapshot, &[]).await;
+    let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown)
+        .with_findings(findings)
+        .with_running(running);
     match args.format {
         Format::Text => door::print(
             Form::Lines,

@@ -14,6 +14,7 @@ use crate::look::past::Past;
 use crate::postgres::connect::Connection;
 use crate::postgres::snapshot;
 use crate::report::{self, Shown, page::Page};
+use crate::supervise::{Signs, running};
 use crate::watch::{Look, Screen, Wish, draw};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt as _;
@@ -106,8 +107,13 @@ async fn look(facts: Option<Facts>, past: &mut Past, args: &StatusArgs) -> Resul
     let sessions = crate::sessions::understand(&snapshot);
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let findings = facts.findings();
-    let look = Look::new(snapshot, estimates);
-    Ok((facts, Look { findings, ..look }))
+    let running = running(&snapshot, &Signs::default()).len();
+    let look = Look {
+        findings,
+        running,
+        ..Look::new(snapshot, estimates)
+    };
+    Ok((facts, look))
 }
 
 type Looking = Pin<Box<dyn Future<Output = (Past, Result<(Facts, Look)>)>>>;

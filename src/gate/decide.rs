@@ -74,6 +74,7 @@ pub fn decide(
         doubts.push(seen_once(policy, &verdicts));
     }
     Verdict {
+        running: Vec::new(),
         answer: match (blocks, fails, doubts.is_empty()) {
             // Who is ahead on a standby says nothing of the primary.
             _ if snapshot.server.in_recovery => Answer::CannotTell,

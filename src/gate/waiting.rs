@@ -142,6 +142,7 @@ mod tests {
 
     fn verdict(answer: Answer) -> Verdict {
         Verdict {
+            running: Vec::new(),
             answer,
             statements: Vec::new(),
             doubts: Vec::new(),

@@ -7,7 +7,7 @@ use crate::migration::footprint::Reach;
 use crate::migration::source::applied::Applied;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, Snapshot};
+use crate::model::{Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, Snapshot, ToolRow};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
 use crate::postgres::leftovers::{self, Depth};
@@ -342,6 +342,18 @@ impl Facts {
                 )
             }),
         }
+    }
+
+    /// Lock rows of migration tools; a recording has them. None where the server does not tell.
+    pub async fn lock_rows(&mut self) -> Vec<ToolRow> {
+        let From::Server(connection) = &mut self.from else {
+            return self.recording.lock_rows.clone();
+        };
+        let rows = leftovers::lock_rows(connection).await.unwrap_or_default();
+        if self.records {
+            self.recording.lock_rows.clone_from(&rows);
+        }
+        rows
     }
 
     /// Adds what this machine knows of the clients of a look; a recording has it.

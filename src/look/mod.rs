@@ -7,6 +7,7 @@ pub mod facts;
 pub mod migrations;
 pub mod past;
 pub mod question;
+pub mod running;
 pub mod schedulers;
 pub mod unrecorded;
 

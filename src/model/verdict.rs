@@ -1,6 +1,6 @@
 //! A verdict: would the migration block, on whom, until when, and who would pile up behind it.
 
-use super::{Accepted, Allowable, Hold, LockMode, Oid, Pid, RelationName, Role};
+use super::{Accepted, Allowable, Hold, LockMode, Oid, Pid, RelationName, Role, RunningMigration};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,9 @@ pub struct Verdict {
     /// Whether a second look, a patience later, may change it: a blocking transaction has only just started.
     #[serde(default)]
     pub look_again: bool,
+    /// Migrations that are running already.
+    #[serde(default)]
+    pub running: Vec<RunningMigration>,
 }
 
 /// What blocks one statement.

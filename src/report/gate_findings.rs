@@ -2,8 +2,8 @@
 
 use super::gate_holds;
 use crate::model::{
-    Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, Statement,
-    StatementVerdict, Verdict, Wait, WaitKind, age,
+    Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, RunningMigration,
+    Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use crate::safe::{printable, shell_word};
 use crate::sessions::alike;
@@ -222,11 +222,13 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
             advice: vec![printable(&doubt.help)],
         }
     }));
-    found.extend(view.verdict.warnings.iter().map(|warning| Finding {
+    let running = view.verdict.running.iter().map(RunningMigration::in_words);
+    let warnings = view.verdict.warnings.iter().cloned();
+    found.extend(running.chain(warnings).map(|text| Finding {
         level: Level::Note,
         rule: RULES[5],
         place: None,
-        title: printable(warning),
+        title: printable(&text),
         facts: Vec::new(),
         advice: Vec::new(),
     }));

@@ -41,6 +41,7 @@ fn frame(view: &GateView) -> Value {
         "doubts": view.verdict.doubts,
         "warnings": view.verdict.warnings,
         "accepted": view.verdict.accepted,
+        "running": view.verdict.running,
     })
 }
 

@@ -1,7 +1,8 @@
 //! What `status` tells, whatever its form: which sessions are listed, in which order, and what is wrong.
 
 use crate::model::{
-    Backend, BackendState, Estimate, Pid, PreparedXact, Role, Session, Snapshot, age,
+    Backend, BackendState, Estimate, Pid, PreparedXact, Role, RunningMigration, Session, Snapshot,
+    age,
 };
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, WaitGraph};
@@ -28,6 +29,8 @@ pub struct StatusReport<'a> {
     pub shown: &'a Shown,
     /// How many things were left behind, where that was asked.
     pub findings: Option<usize>,
+    /// Migrations that are running.
+    pub running: Vec<RunningMigration>,
     index: Index<'a>,
 }
 
@@ -135,13 +138,21 @@ impl<'a> StatusReport<'a> {
             estimates,
             shown,
             findings: None,
+            running: Vec::new(),
             index: Index::new(snapshot),
         }
     }
 
+    /// The same, with the migrations that are running.
+    #[must_use]
+    pub fn with_running(mut self, running: Vec<RunningMigration>) -> Self {
+        self.running = running;
+        self
+    }
+
     /// The same, with what the doctor found.
     #[must_use]
-    pub const fn with_findings(mut self, findings: Option<usize>) -> Self {
+    pub fn with_findings(mut self, findings: Option<usize>) -> Self {
         self.findings = findings;
         self
     }

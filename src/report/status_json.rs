@@ -73,6 +73,7 @@ fn summary(report: &StatusReport<'_>) -> Value {
         "masked_rows": report.snapshot.masked_rows(),
         "by_role": by_role,
         "findings": report.findings,
+        "running": report.running,
     })
 }
 

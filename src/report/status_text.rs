@@ -53,8 +53,16 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
         .map_or_else(String::new, |findings| {
             format!("{}\n", page.paint(Ink::Doubtful, &findings))
         });
+    let running: String = report
+        .running
+        .iter()
+        .map(|one| {
+            let line = printable(&one.in_words());
+            page.lines(&line, 0).join("\n") + "\n"
+        })
+        .collect();
     format!(
-        "{}\n{findings}\n",
+        "{}\n{findings}{running}\n",
         page.paint(Ink::Faint, &page.cut(&text, 0))
     )
 }

@@ -66,6 +66,27 @@ pub fn words(text: &str, most: usize) -> Vec<Vec<String>> {
     statements
 }
 
+/// A text without its comments, on one line, and without a semicolon at its end: what is compared with another one.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let after = matches!(first, '-' | '/' | '\'' | '"' | '$')
+            .then(|| skipped(rest))
+            .flatten();
+        let (part, left) = match after {
+            Some(after) => (&rest[..rest.len() - after.len()], after),
+            None => rest.split_at(first.len_utf8()),
+        };
+        let is_comment = after.is_some() && matches!(first, '-' | '/');
+        kept.push_str(if is_comment { " " } else { part });
+        rest = left;
+    }
+    let line = kept.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.trim_end_matches([';', ' ']).to_owned()
+}
+
 /// How far it is to a `;`, or to what may begin a comment, a string or a dollar quote; a `$` inside a word
 /// begins none (`dolq_start` and `ident_cont` in `scan.l`).
 fn to_next_mark(text: &str) -> usize {

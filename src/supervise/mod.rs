@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `tag` | the name of a run, which its sessions bear, and the settings that they begin with |
 //! | `own` | which sessions are the run's own |
+//! | `running` | which migrations are running now |
 //! | `sight` | one look: what they do, whom they wait for, who waits behind them |
 //! | `record` | what was seen over all looks, for the history |
 //! | `repeat` | whether the command may be started once more |
@@ -16,6 +17,7 @@ pub mod own;
 pub mod page;
 pub mod record;
 pub mod repeat;
+pub mod running;
 pub mod sight;
 pub mod tag;
 
@@ -23,4 +25,5 @@ pub use outcome::{Outcome, outcome};
 pub use own::{Own, Socket};
 pub use record::Record;
 pub use repeat::{Repeat, may_repeat};
+pub use running::{Signs, running};
 pub use sight::{OwnSession, Sight};

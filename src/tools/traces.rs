@@ -128,7 +128,7 @@ pub(super) const GOOSE: &[Trace] = &[Trace {
     table: "goose_lock",
     columns: &["lock_id", "locked", "locked_by", "lease_expires_at"],
     query: "SELECT lock_id::text, 'locked by ' || coalesce(locked_by::text, 'somebody') || ', leased until ' || \
-            coalesce(lease_expires_at::text, '?') FROM {table} WHERE locked",
+            coalesce(lease_expires_at::text, '?') FROM {table} WHERE locked AND coalesce(lease_expires_at > now(), true)",
     means: "keeps its lock",
     cost: "the next run waits for it until its lease ends",
     advice: "nothing: goose takes it over when the lease has ended",

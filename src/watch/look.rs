@@ -19,6 +19,8 @@ pub struct Look {
     pub estimates: BTreeMap<Pid, Estimate>,
     /// How many things were left behind, where that was asked.
     pub findings: Option<usize>,
+    /// How many migrations are seen to run.
+    pub running: usize,
     /// While users hang: how many, and what frees them.
     pub worst: Option<(String, Vec<Advice>)>,
 }
@@ -38,6 +40,7 @@ impl Look {
             waits,
             estimates,
             findings: None,
+            running: 0,
             worst,
         }
     }

@@ -90,6 +90,13 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
             ink(screen, Color::Yellow),
         ));
     }
+    if look.running > 0 {
+        let text = match look.running {
+            1 => "  a migration is running".to_owned(),
+            count => format!("  {count} migrations are running"),
+        };
+        first.push(Span::styled(text, ink(screen, Color::Yellow)));
+    }
     if screen.paused {
         first.push(Span::styled("  PAUSED", ink(screen, Color::Yellow)));
     }

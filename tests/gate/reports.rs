@@ -152,6 +152,7 @@ fn evil() -> Blocker {
 
 fn verdict() -> Verdict {
     Verdict {
+        running: Vec::new(),
         answer: Answer::WouldBlock,
         statements: vec![
             StatementVerdict {
@@ -216,6 +217,7 @@ fn clear() -> (Verdict, Footprint) {
     let mut footprint = footprint();
     footprint.statements.truncate(2);
     let verdict = Verdict {
+        running: Vec::new(),
         answer: Answer::Clear,
         statements: vec![StatementVerdict::default(); 2],
         doubts: vec![],

@@ -9,6 +9,7 @@ mod history;
 mod hooks;
 mod kills;
 mod recipes;
+mod running;
 mod stage;
 mod survive;
 mod tools;

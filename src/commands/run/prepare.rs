@@ -2,7 +2,6 @@
 
 use super::already::{self, Question};
 use super::asked::Asked;
-use super::folder::is_alive;
 use super::implied::{Implied, Part, implied};
 use super::supervisor::Supervisor;
 use crate::cli::{
@@ -13,8 +12,10 @@ use crate::commands::gate::{self, Settled};
 use crate::commands::stop::Stop;
 use crate::history::WhichRuns;
 use crate::look::facts::target;
-use crate::model::{Answer, MigrationRun, RunResult};
+use crate::look::running;
+use crate::model::{Answer, MigrationRun, RunResult, Snapshot};
 use crate::postgres::connect::Connection;
+use crate::supervise::{self, Signs};
 use crate::{Error, Result};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -64,14 +65,7 @@ impl Supervisor {
         let runs = self.runs().await;
         self.past_takes = usual(&runs, &self.state);
         let statements = self.statements();
-        let question = Question {
-            me: &self.state,
-            tool: self.tool,
-            statements,
-            runs: &runs,
-            is_alive: |pid| is_alive(pid, None),
-        };
-        if let Some(why) = already::already(&look, &question) {
+        if let Some(why) = self.already(&look, &runs, &statements).await {
             return Ok(Err(NotStarted::Because(why)));
         }
         self.keep("waits until nothing is in the way").await;
@@ -90,9 +84,48 @@ impl Supervisor {
         self.before = self.schema().await;
         if self.args.no_gate {
             self.read_along(asked).await;
-            return Ok(Ok(()));
+        } else if let Err(why) = self.until_clear(asked, &runs).await? {
+            return Ok(Err(why));
         }
-        self.until_clear(asked, &runs).await
+        Ok(self.still_alone(asked).await)
+    }
+
+    /// Whether somebody has begun the same meanwhile, or runs one of the statements that are known only now.
+    async fn still_alone(&mut self, asked: &mut Asked) -> std::result::Result<(), NotStarted> {
+        let footprint = self.footprint.iter().flat_map(|f| &f.statements);
+        let statements: Vec<String> = footprint.map(|statement| statement.sql.clone()).collect();
+        let runs = self.runs().await;
+        match asked.unless_stopped(self.look()).await {
+            Err(stop) => Err(NotStarted::Stopped(stop)),
+            Ok(Err(error)) => Err(NotStarted::Because(error.to_string())),
+            Ok(Ok(look)) => match self.already(&look, &runs, &statements).await {
+                Some(why) => Err(NotStarted::Because(why)),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Who runs it already.
+    async fn already(
+        &mut self,
+        look: &Snapshot,
+        runs: &[MigrationRun],
+        statements: &[String],
+    ) -> Option<String> {
+        let rows = self.lock_rows().await;
+        let going = running::going_on(runs.to_vec(), look);
+        let signs = Signs {
+            rows: &rows,
+            runs: &going,
+            statements,
+            own_run: Some(&self.state.run),
+        };
+        let question = Question {
+            me: &self.state,
+            tool: self.tool,
+            runs,
+        };
+        already::already(&supervise::running(look, &signs), &question)
     }
 
     /// Without the gate: what the command's own words say that it runs is still good to know for a second try.

@@ -10,11 +10,11 @@ use crate::config::{self, Config};
 use crate::look::facts::target;
 use crate::look::past::Past;
 use crate::model::{
-    BackendIdentity, Footprint, MigrationRun, RunFacts, RunResult, SchemaState, Snapshot,
+    BackendIdentity, Footprint, MigrationRun, RunFacts, RunResult, SchemaState, Snapshot, ToolRow,
 };
 use crate::postgres::connect::Connection;
 use crate::postgres::signal::{self, Sent, Signal};
-use crate::postgres::{schema_state, snapshot};
+use crate::postgres::{leftovers, schema_state, snapshot};
 use crate::supervise::{Own, OwnSession, Record};
 use crate::tools::{self, Tool};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -150,6 +150,20 @@ impl Supervisor {
         self.clocks = look.taken_at - Utc::now();
         self.connection = Some(connection);
         Ok(look)
+    }
+
+    /// Lock rows of migration tools; none where the server does not tell.
+    pub async fn lock_rows(&mut self) -> Vec<ToolRow> {
+        let Ok(mut connection) = self.connection().await else {
+            return Vec::new();
+        };
+        match leftovers::lock_rows(&mut connection).await {
+            Ok(rows) => {
+                self.connection = Some(connection);
+                rows
+            }
+            Err(_) => Vec::new(),
+        }
     }
 
     /// What the schema is like now; `None`: the server does not tell, and why was said.

@@ -8,7 +8,7 @@ mod traces;
 use super::connect::{Connection, Encoding, Row};
 use crate::Result;
 use crate::model::UnfinishedIndex;
-use crate::model::{Detaching, Disabled, Leftovers, NotValid, RelationName, Slot, Switch};
+use crate::model::{Detaching, Disabled, Leftovers, NotValid, RelationName, Slot, Switch, ToolRow};
 
 const CATALOG: &str = include_str!("catalog.sql");
 const EXCLUSIVE_BACKUP: &str = include_str!("exclusive_backup.sql");
@@ -53,6 +53,16 @@ pub async fn read(connection: &mut Connection, depth: Depth) -> Result<Leftovers
         changes::read(connection, &mut found).await?;
     }
     Ok(found)
+}
+
+/// Lock rows of migration tools: nothing else of their tables is read.
+///
+/// # Errors
+/// As the server has it.
+pub async fn lock_rows(connection: &mut Connection) -> Result<Vec<ToolRow>> {
+    let mut found = Leftovers::default();
+    traces::read_of(connection, &mut found, |trace| trace.is_lock).await?;
+    Ok(found.rows)
 }
 
 fn take(row: &Row<'_>, encoding: Encoding, found: &mut Leftovers) -> Option<()> {

@@ -11,10 +11,22 @@ const MOST: usize = 20;
 
 /// Adds what the tables of all known tools say.
 pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<()> {
-    let traces = TOOLS.iter().flat_map(|tool| tool.traces);
+    read_of(connection, found, |_| true).await
+}
+
+/// The same, of some kinds of traces.
+pub async fn read_of(
+    connection: &mut Connection,
+    found: &mut Leftovers,
+    wanted: fn(&Trace) -> bool,
+) -> Result<()> {
+    let traces = TOOLS
+        .iter()
+        .flat_map(|tool| tool.traces)
+        .filter(|t| wanted(t));
     let names: Vec<&str> = traces.map(|trace| trace.table).collect();
     for table in tables(connection, &names).await? {
-        for (tool, nth, trace) in traces_of(&table) {
+        for (tool, nth, trace) in traces_of(&table).filter(|(_, _, trace)| wanted(trace)) {
             let why = match (table.is_readable, table.is_locked) {
                 (false, _) => Some(no_right(connection, &table)),
                 (_, true) => Some(locked(&table)),
