@@ -5,7 +5,7 @@ use crate::cli::{Color, ExplainArgs, Format};
 use crate::door::{self, Form};
 use crate::look::facts::Facts;
 use crate::look::migrations::{self, Acting};
-use crate::migration::footprint;
+use crate::look::safer::compare;
 use crate::migration::safer;
 use crate::migration::statement::statements_in;
 use crate::report::{explain_json, explain_text};
@@ -28,26 +28,8 @@ pub async fn run(args: ExplainArgs, color: Color) -> Result<u8> {
     }
     let statements = statements_in(&scripts, &facts.begins(None).await?);
     let acting = Acting::of(args.migration.role.as_ref(), None);
-    let proposed = safer::proposed(&statements);
-    let (footprint, forms) = if proposed.iter().any(Option::is_some) {
-        // The run with the other forms, and what they replace: both bring names.
-        let (mut both, _) = safer::replaced(&statements, &proposed);
-        let replaced = statements.iter().zip(&proposed);
-        both.extend(
-            replaced
-                .filter(|(_, form)| form.is_some())
-                .map(|(s, _)| s.clone()),
-        );
-        let catalog = migrations::catalog(&mut facts, &both, &acting).await?;
-        let footprint = footprint::of(&statements, catalog.clone(), 0);
-        let forms = safer::judged(&statements, &footprint, proposed, |run| {
-            footprint::of(run, catalog.clone(), 0)
-        });
-        (footprint, forms)
-    } else {
-        let catalog = migrations::catalog(&mut facts, &statements, &acting).await?;
-        (footprint::of(&statements, catalog, 0), proposed)
-    };
+    let compared = compare(&mut facts, &statements, &acting).await?;
+    let (footprint, forms) = (compared.footprint, compared.forms);
     if args.rewrite {
         let script = safer::rewritten(&statements, &forms).map_err(Error::Usage)?;
         door::print(Form::Lines, &script)?;

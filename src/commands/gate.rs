@@ -247,9 +247,12 @@ impl Question {
             && about != About::Backup
         {
             policy.usage = facts.usage(&footprint.relations(), time).await?;
-            let warnings = verdict.warnings;
+            let known = verdict;
             verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
-            verdict.warnings = warnings;
+            verdict.warnings = known.warnings;
+            for (verdict, known) in verdict.statements.iter_mut().zip(known.statements) {
+                verdict.safer = known.safer;
+            }
         }
         let meets = match about {
             About::Migration => gate::meets_a_dump(&footprint),

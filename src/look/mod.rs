@@ -8,6 +8,7 @@ pub mod migrations;
 pub mod past;
 pub mod question;
 pub mod running;
+pub mod safer;
 pub mod schedulers;
 pub mod unrecorded;
 

@@ -3,14 +3,16 @@
 use super::facts::Facts;
 use super::migrations::{self, Acting};
 use super::past::Past;
+use super::safer;
 use crate::Result;
 use crate::cli::{ConnectArgs, JudgeArgs, MigrationArgs, RecordArgs};
 use crate::config::Config;
 use crate::gate::{self, FirstLook, Policy};
 use crate::migration::footprint;
 use crate::migration::rehearsed::fingerprint_in;
+
 use crate::migration::source::{self, Source};
-use crate::migration::statement::statements_in;
+use crate::migration::statement::{SourceStatement, statements_in};
 use crate::model::{Allowable, Allowance, Doubt, Footprint, SessionSettings, Snapshot, Verdict};
 use crate::sessions::{Sessions, understand};
 use chrono::TimeDelta;
@@ -72,6 +74,7 @@ pub struct Judged {
 
 /// A migration on what a server has.
 struct Asked {
+    statements: Vec<SourceStatement>,
     footprint: Footprint,
     /// Worth telling about the files.
     notes: Vec<String>,
@@ -160,17 +163,24 @@ impl Question {
                 .collect(),
             ..self.policy.clone()
         };
-        let (footprint, notes) = match (self.about, migration) {
-            (About::Migration, Some(asked)) => (asked.footprint, asked.notes),
+        let (footprint, statements, notes) = match (self.about, migration) {
+            (About::Migration, Some(asked)) => (asked.footprint, asked.statements, asked.notes),
             (_, asked) => (
                 gate::strictest(&snapshot),
+                Vec::new(),
                 asked.map_or_else(Vec::new, |asked| asked.notes),
             ),
         };
         let (footprint, mut verdict) = if self.about == About::Backup {
             gate::before_backup(&snapshot, &sessions, &policy)
         } else {
-            let verdict = gate::decide(&footprint, &snapshot, &sessions, &policy);
+            let decide = |of: &Footprint| gate::decide(of, &snapshot, &sessions, &policy);
+            let mut verdict = decide(&footprint);
+            let forms = safer::clear_forms(facts, &statements, &acting, &verdict, decide).await;
+            // The verdict holds without them.
+            for (verdict, form) in verdict.statements.iter_mut().zip(forms.unwrap_or_default()) {
+                verdict.safer = form;
+            }
             (footprint, verdict)
         };
         verdict.warnings.splice(0..0, notes);
@@ -224,6 +234,7 @@ impl Question {
             doubt,
             session: catalog.session.clone(),
             footprint: footprint::of(&statements, catalog, 0),
+            statements,
             notes,
         }))
     }

@@ -1,6 +1,8 @@
 //! A verdict: would the migration block, on whom, until when, and who would pile up behind it.
 
-use super::{Accepted, Allowable, Hold, LockMode, Oid, Pid, RelationName, Role, RunningMigration};
+use super::{
+    Accepted, Allowable, Hold, LockMode, Oid, Pid, RelationName, Role, RunningMigration, SaferForm,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +95,9 @@ pub struct StatementVerdict {
     /// Why it will not run, where that is certain and was not let through.
     #[serde(default)]
     pub fails: Option<String>,
+    /// A form that keeps others out less, where something is in the statement's way and nothing in the form's.
+    #[serde(default)]
+    pub safer: Option<SaferForm>,
     /// Facts about the wait that are worth a line: what it holds meanwhile, what a timeout means for
     /// the others, that it would end a running dump.
     #[serde(default)]

@@ -1,13 +1,12 @@
 //! A footprint for programs.
 
-use crate::migration::safer::Form;
-use crate::model::{Footprint, Hold, LockRequest, Statement, WaitPhase};
+use crate::model::{Footprint, Hold, LockRequest, SaferForm, Statement, WaitPhase};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The whole document.
 #[must_use]
-pub fn explain_json(footprint: &Footprint, forms: &[Option<Form>]) -> String {
+pub fn explain_json(footprint: &Footprint, forms: &[Option<SaferForm>]) -> String {
     let mut holds: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
     for found in crate::hold::of(footprint) {
         let of_it = holds.entry(found.statement).or_default();
@@ -18,7 +17,7 @@ pub fn explain_json(footprint: &Footprint, forms: &[Option<Form>]) -> String {
         let mut value = statement(asked);
         value["holds"] = json!(holds.remove(&index).unwrap_or_default());
         let form = forms.get(index).and_then(Option::as_ref);
-        value["safer"] = json!(form.map(|f| json!({"because": f.because, "statements": f.steps})));
+        value["safer"] = json!(form);
         value
     });
     pretty_with(json!({"version": 1}), "statements", told)

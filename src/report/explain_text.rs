@@ -2,15 +2,14 @@
 
 use super::page::{Ink, Page};
 use crate::hold;
-use crate::migration::safer::Form;
-use crate::model::{Footprint, Hold, LockRequest, LockWork, Statement, WaitPhase};
+use crate::model::{Footprint, Hold, LockRequest, LockWork, SaferForm, Statement, WaitPhase};
 use crate::safe::printable;
 use crate::words::{self, one_line};
 use std::fmt::Write as _;
 
 /// The whole report.
 #[must_use]
-pub fn explain_text(footprint: &Footprint, forms: &[Option<Form>], page: Page) -> String {
+pub fn explain_text(footprint: &Footprint, forms: &[Option<SaferForm>], page: Page) -> String {
     let mut out = String::new();
     let mut gap = false;
     let holds = hold::of(footprint);
@@ -100,12 +99,16 @@ fn one(footprint: &Footprint, at: usize, holds: &[Hold], page: Page) -> String {
 }
 
 /// The form that keeps others out less: why, and the statements, each whole.
-fn safer(form: &Form, page: Page) -> String {
-    let mut out = page.labelled("safer", form.because);
-    for step in &form.steps {
-        let _ = writeln!(out, "      {};", printable(step));
-    }
-    out
+fn safer(form: &SaferForm, page: Page) -> String {
+    page.labelled("safer", &form.because) + &steps(form)
+}
+
+/// The statements of a safer form, each whole on a line of its own.
+pub fn steps(form: &SaferForm) -> String {
+    let steps = form.steps.iter();
+    steps
+        .map(|step| format!("      {};\n", printable(step)))
+        .collect()
 }
 
 /// `ACCESS EXCLUSIVE on public.orders (table): keeps out reads and writes, rewrites 12 MB · the named table`

@@ -3,9 +3,9 @@
 use super::gate_holds;
 use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, RunningMigration,
-    Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
+    SaferForm, Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
 };
-use crate::safe::{printable, shell_word};
+use crate::safe::printable;
 use crate::sessions::alike;
 use crate::words::{edges, one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
@@ -110,6 +110,8 @@ pub struct Finding {
     pub facts: Vec<(&'static str, String)>,
     /// What to do about it.
     pub advice: Vec<String>,
+    /// What to run instead.
+    pub safer: Option<SaferForm>,
 }
 
 /// Where a statement stands.
@@ -158,13 +160,31 @@ impl Finding {
             .facts
             .iter()
             .map(|(label, text)| format!("{label}: {text}"));
+        let safer = self.safer.iter().flat_map(|form| {
+            let steps = form
+                .steps
+                .iter()
+                .map(|step| format!("{};", printable(step)));
+            [format!("do: {}", run_instead(form))]
+                .into_iter()
+                .chain(steps)
+        });
         let advice = self.advice.iter().map(|text| format!("do: {text}"));
         std::iter::once(self.title.clone())
             .chain(facts)
+            .chain(safer)
             .chain(advice)
             .collect::<Vec<_>>()
             .join("\n")
     }
+}
+
+/// The words in front of the statements of a form that nothing is in the way of.
+pub fn run_instead(form: &SaferForm) -> String {
+    format!(
+        "run the safer form, outside a transaction: {}, and nothing is in its way now",
+        form.because
+    )
 }
 
 /// Where a statement of the footprint stands.
@@ -220,6 +240,7 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
             title: printable(&doubt.what),
             facts: Vec::new(),
             advice: vec![printable(&doubt.help)],
+            safer: None,
         }
     }));
     let running = view.verdict.running.iter().map(RunningMigration::in_words);
@@ -231,6 +252,7 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
         title: printable(&text),
         facts: Vec::new(),
         advice: Vec::new(),
+        safer: None,
     }));
     found.extend(accepted(view));
     found.sort_by_key(|finding| finding.level);
@@ -271,6 +293,7 @@ fn blocks(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Find
                 title: title(view, first, &group.relations),
                 facts,
                 advice: advice(view, &group.waits),
+                safer: verdict.safer.clone().filter(|_| nth == 0),
             }
         })
         .collect()
@@ -285,31 +308,13 @@ fn too_long(view: &GateView, index: usize, verdict: &StatementVerdict) -> Vec<Fi
         place: place(view.footprint, index),
         title: group.title(),
         facts: group.facts(&view.footprint.statements),
-        advice: forms(&view.footprint.statements[index])
-            .into_iter()
-            .chain([format!(
-                "if others can wait that long, let it through: --max-hold {}s",
-                (group.longest.hold.time.latest / 10.0).ceil() * 10.0
-            )])
-            .collect(),
+        advice: vec![format!(
+            "if others can wait that long, let it through: --max-hold {}s",
+            (group.longest.hold.time.latest / 10.0).ceil() * 10.0
+        )],
+        safer: verdict.safer.clone(),
     };
     groups.iter().map(finding).collect()
-}
-
-/// Where to look for a form that holds less; `None`: no such command has one, or its file cannot be named.
-fn forms(statement: &Statement) -> Option<String> {
-    const HAVE_FORMS: [&str; 4] = [
-        "ALTER TABLE",
-        "CREATE INDEX",
-        "REINDEX",
-        "REFRESH MATERIALIZED VIEW",
-    ];
-    let is_file = !matches!(statement.file.as_str(), "" | "-");
-    let has = is_file && HAVE_FORMS.contains(&statement.command.as_str());
-    has.then(|| {
-        let file = shell_word(&statement.file);
-        format!("see whether it has a safer form: pgguard explain {file}")
-    })
 }
 
 /// Why a statement will not run.
@@ -322,6 +327,7 @@ fn fails(view: &GateView, index: usize, verdict: &StatementVerdict) -> Option<Fi
         title: printable(&format!("Postgres will refuse it: {why}")),
         facts: Vec::new(),
         advice: vec!["fix it; if it is meant to fail, let it through: --allow failing".to_owned()],
+        safer: None,
     })
 }
 
@@ -346,6 +352,7 @@ fn accepted(view: &GateView) -> impl Iterator<Item = Finding> {
             title: printable(&text),
             facts: Vec::new(),
             advice: Vec::new(),
+            safer: None,
         }
     })
 }
@@ -746,6 +753,7 @@ fn notes(
             title: printable(&text),
             facts: Vec::new(),
             advice: Vec::new(),
+            safer: None,
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! A gate's answer as GitLab's code quality shows it next to the lines of a merge request.
 
 use super::explain_json::pretty;
-use super::gate_findings::{Finding, GateView, Level, findings, place};
+use super::gate_findings::{Finding, GateView, Level, findings, place, run_instead};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -59,7 +59,9 @@ fn description(finding: &Finding) -> String {
     let clears = finding.facts.iter().find(|(label, _)| *label == "clears");
     let facts = [first, clears].into_iter().flatten();
     let facts = facts.map(|(label, text)| format!("{label}: {text}"));
-    let advice = finding.advice.first().map(|text| format!("do: {text}"));
+    let first = finding.advice.first().cloned();
+    let advice = finding.safer.as_ref().map(run_instead).or(first);
+    let advice = advice.map(|text| format!("do: {text}"));
     std::iter::once(finding.title.clone())
         .chain(facts)
         .chain(advice)

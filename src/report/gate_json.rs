@@ -54,6 +54,7 @@ fn add_answer(value: &mut Value, view: &GateView, index: usize, verdict: &Statem
         .map(|held| hold_with(held, view))
         .collect();
     value["behind"] = json!(verdict.behind.as_ref().map(behind));
+    value["safer"] = json!(verdict.safer);
     value["lock_timeout_s"] = json!(verdict.lock_timeout_ms.map(seconds));
     if let Some(notes) = value["notes"].as_array_mut() {
         notes.extend(verdict.notes.iter().map(|note| json!(note)));

@@ -1,6 +1,6 @@
 //! A gate's answer in Markdown: for the comment of a pull request, a chat, and GitHub's step summary.
 
-use super::gate_findings::{GateView, Place, answer_on, findings, place};
+use super::gate_findings::{GateView, Place, answer_on, findings, place, run_instead};
 use crate::safe::printable;
 use std::fmt::Write as _;
 
@@ -38,6 +38,12 @@ pub fn gate_markdown(view: &GateView) -> String {
         for (label, text) in &finding.facts {
             let label = if label.is_empty() { "…" } else { label };
             let _ = writeln!(out, "- {label}: {}", markdown(text));
+        }
+        if let Some(form) = &finding.safer {
+            let _ = writeln!(out, "- do: {}", markdown(&run_instead(form)));
+            for step in &form.steps {
+                let _ = writeln!(out, "  - {};", markdown(&printable(step)));
+            }
         }
         for text in &finding.advice {
             let _ = writeln!(out, "- do: {}", markdown(text));

@@ -1,6 +1,7 @@
 //! A gate's answer for people.
 
-use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings};
+use super::explain_text::steps;
+use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, run_instead};
 use super::page::{Ink, Page};
 use crate::model::Answer;
 use crate::safe::printable;
@@ -86,16 +87,22 @@ fn headline(page: Page, word: &str, ink: Ink, parts: &[String], title: &str) -> 
 
 /// Advice on what blocks, each once.
 fn what_to_do(found: &[Finding], page: Page) -> String {
-    let mut said: Vec<&str> = Vec::new();
+    let blocks = || {
+        found
+            .iter()
+            .filter(|f| matches!(f.level, Level::Block | Level::Fail))
+    };
+    let safer = blocks().filter_map(|f| f.safer.as_ref());
+    let safer = safer.map(|form| (run_instead(form), steps(form)));
+    let advice = blocks().flat_map(|f| &f.advice);
+    let advice = advice.map(|text| (text.clone(), String::new()));
+    let mut said = Vec::new();
     let mut out = String::new();
-    let advice = found
-        .iter()
-        .filter(|f| matches!(f.level, Level::Block | Level::Fail))
-        .flat_map(|f| &f.advice);
-    for text in advice.take(MOST_FINDINGS) {
-        if !said.contains(&text.as_str()) {
-            out += &page.labelled(if said.is_empty() { "do" } else { "" }, text);
-            said.push(text);
+    for told in safer.take(MOST_FINDINGS).chain(advice.take(MOST_FINDINGS)) {
+        if !said.contains(&told) {
+            out += &page.labelled(if said.is_empty() { "do" } else { "" }, &told.0);
+            out += &told.1;
+            said.push(told);
         }
     }
     out

@@ -1,6 +1,7 @@
 //! A row a kind of statement: the form that keeps others out less.
 
 use crate::migration::footprint::object_name;
+use crate::model::SaferForm;
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType as Sub, ColumnRef, ConstrType, Constraint,
@@ -10,18 +11,9 @@ use pg_query::protobuf::{
 };
 use serde_json::Value;
 
-/// What to run instead of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// Statements without a semicolon, each to run outside a transaction block.
-    pub steps: Vec<String>,
-    /// What is better.
-    pub because: &'static str,
-}
-
 /// Another form of a statement, not judged yet; `None`: none is known.
 #[must_use]
-pub fn of(node: &N) -> Option<Form> {
+pub fn of(node: &N) -> Option<SaferForm> {
     let (steps, because) = match node {
         N::IndexStmt(index) => (
             vec![create_index(index)?],
@@ -45,9 +37,12 @@ pub fn of(node: &N) -> Option<Form> {
 }
 
 /// A form of these steps; `None` where one cannot be written.
-fn form(steps: &[N], because: &'static str) -> Option<Form> {
+fn form(steps: &[N], because: &str) -> Option<SaferForm> {
     let written: Option<Vec<String>> = steps.iter().map(text).collect();
-    written.map(|steps| Form { steps, because })
+    written.map(|steps| SaferForm {
+        steps,
+        because: because.to_owned(),
+    })
 }
 
 fn text(node: &N) -> Option<String> {
@@ -106,7 +101,7 @@ fn refreshed(refresh: &RefreshMatViewStmt) -> Option<N> {
 }
 
 /// What has another form runs by itself, behind the rest of the statement.
-fn alter_table(alter: &AlterTableStmt) -> Option<Form> {
+fn alter_table(alter: &AlterTableStmt) -> Option<SaferForm> {
     let is_table = alter.objtype == ObjectType::ObjectTable as i32;
     let table = alter.relation.as_ref().filter(|_| is_table)?;
     let (mut rest, mut steps, mut because) = (Vec::new(), Vec::new(), "");

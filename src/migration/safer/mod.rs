@@ -4,17 +4,16 @@
 mod forms;
 mod rewrite;
 
-pub use forms::Form;
 pub use rewrite::rewritten;
 
 use super::script::{Body, SourceStatement};
 use super::tree::Tree;
-use crate::model::{Footprint, LockMode, LockRequest, RelationKind, Statement};
+use crate::model::{Footprint, LockMode, LockRequest, RelationKind, SaferForm, Statement};
 use std::ops::Range;
 
 /// A proposal for each statement, not judged yet. Of a long run only statements whose tree is kept have one.
 #[must_use]
-pub fn proposed(statements: &[SourceStatement]) -> Vec<Option<Form>> {
+pub fn proposed(statements: &[SourceStatement]) -> Vec<Option<SaferForm>> {
     let of = |statement: &SourceStatement| match &statement.body {
         Body::Sql(tree) if statement.doubt.is_none() && !statement.possible => {
             tree.deciding().and_then(forms::of)
@@ -28,7 +27,7 @@ pub fn proposed(statements: &[SourceStatement]) -> Vec<Option<Form>> {
 #[must_use]
 pub fn replaced(
     statements: &[SourceStatement],
-    forms: &[Option<Form>],
+    forms: &[Option<SaferForm>],
 ) -> (Vec<SourceStatement>, Vec<Range<usize>>) {
     let mut run = Vec::new();
     let mut places = Vec::new();
@@ -70,9 +69,9 @@ fn alone(statement: &SourceStatement, step: &str, transaction: usize) -> Option<
 pub fn judged(
     statements: &[SourceStatement],
     before: &Footprint,
-    mut forms: Vec<Option<Form>>,
+    mut forms: Vec<Option<SaferForm>>,
     judge: impl Fn(&[SourceStatement]) -> Footprint,
-) -> Vec<Option<Form>> {
+) -> Vec<Option<SaferForm>> {
     while forms.iter().any(Option::is_some) {
         let (run, places) = replaced(statements, &forms);
         let after = judge(&run);

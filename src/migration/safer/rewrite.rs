@@ -1,7 +1,7 @@
 //! The whole migration with safer forms, as a script for psql.
 
-use super::Form;
 use crate::migration::script::{Body, SourceStatement};
+use crate::model::SaferForm;
 use crate::safe::printable;
 use crate::words::one_line;
 use pg_query::NodeEnum as N;
@@ -12,7 +12,10 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// A step that is no SQL, or a transaction that does more than begin and commit.
-pub fn rewritten(statements: &[SourceStatement], forms: &[Option<Form>]) -> Result<String, String> {
+pub fn rewritten(
+    statements: &[SourceStatement],
+    forms: &[Option<SaferForm>],
+) -> Result<String, String> {
     let mut script = Script::default();
     let mut at = 0;
     while at < statements.len() {
@@ -40,7 +43,7 @@ impl Script {
     fn transaction(
         &mut self,
         group: &[SourceStatement],
-        forms: &[Option<Form>],
+        forms: &[Option<SaferForm>],
     ) -> Result<(), String> {
         let is_split = forms.iter().any(Option::is_some);
         let is_one = group.len() > 1 || group.iter().any(|s| s.in_block);
@@ -103,7 +106,7 @@ impl Script {
     }
 
     /// A safer form, outside any transaction.
-    fn steps(&mut self, statement: &SourceStatement, form: &Form, is_one: bool) {
+    fn steps(&mut self, statement: &SourceStatement, form: &SaferForm, is_one: bool) {
         self.close();
         let split = if is_one {
             "; it runs outside the transaction"
