@@ -13,8 +13,9 @@ use crate::look::{self, About, Judged, running, schedulers};
 use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict, Wait};
 use crate::recording::Recording;
 use crate::rehearse::rehearse;
-use crate::report::{self, GateView};
+use crate::report::{self, GateView, Shown, StatusReport};
 use crate::sessions::understand;
+use crate::watch::Look;
 use crate::{Error, Result};
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -141,7 +142,9 @@ pub(super) async fn settle(args: GateArgs, mut say: impl FnMut(&str)) -> Result<
     };
     let done = until_done(&question, &mut subjects, &mut goes_on).await;
     let answer = done.map_or(Answer::CannotTell, |done| done.answer);
-    let views = views(&subjects, false);
+    let shown = Shown::default();
+    let reports = reports(&subjects, &shown);
+    let views = views(&subjects, &reports, false);
     let text = each(&views, |view| {
         report::gate_text(view, screen::page(Color::Never))
     });
@@ -195,8 +198,8 @@ struct Looked {
     database: String,
     taken_at: DateTime<Utc>,
     seen: Option<FirstLook>,
-    /// What was seen; `None` where the server could not be looked at.
-    snapshot: Option<Snapshot>,
+    /// What was seen; `None` where the server was not, or could not be, looked at.
+    look: Option<Look>,
 }
 
 impl Question {
@@ -274,13 +277,17 @@ impl Question {
         if args.from.catalog.is_some() {
             verdict.warnings.insert(0, report::NOT_ASKED.to_owned());
         }
+        let zone = screen::zone(snapshot.taken_at);
         let looked = Looked {
             footprint,
             verdict,
             database: snapshot.server.datname.clone(),
             taken_at: snapshot.taken_at,
             seen: Some(FirstLook::of(&snapshot)),
-            snapshot: Some(snapshot),
+            look: match args.from.catalog {
+                Some(_) => None,
+                None => Some(Look::new(snapshot, policy.estimates).in_zone(zone)),
+            },
         };
         Ok((looked, facts.finish().await))
     }
@@ -381,7 +388,7 @@ impl Looked {
             database: String::new(),
             taken_at: Utc::now(),
             seen: None,
-            snapshot: None,
+            look: None,
         }
     }
 }
@@ -451,7 +458,8 @@ async fn until_done(
 fn judge_standbys(subjects: &mut [Subject]) {
     let looked = |subject: &Subject| -> Option<(Snapshot, Footprint)> {
         let last = subject.last.as_ref()?;
-        Some((last.snapshot.clone()?, last.footprint.clone()))
+        let look = last.look.as_ref()?;
+        Some((look.snapshot.clone(), last.footprint.clone()))
     };
     let is_primary = |(snapshot, _): &(Snapshot, Footprint)| !snapshot.server.in_recovery;
     if subjects.len() < 2 {
@@ -466,7 +474,7 @@ fn judge_standbys(subjects: &mut [Subject]) {
         let Some(last) = last else {
             continue;
         };
-        let Some(standby) = &last.snapshot else {
+        let Some(standby) = last.look.as_ref().map(|look| &look.snapshot) else {
             continue;
         };
         let primary = primaries
@@ -558,7 +566,9 @@ fn in_the_way(wait: &Wait) -> String {
 
 /// Prints the report in the form asked for.
 fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
-    let views = views(subjects, args.from.catalog.is_some());
+    let shown = Shown::default();
+    let reports = reports(subjects, &shown);
+    let views = views(subjects, &reports, args.from.catalog.is_some());
     let (form, text) = match args.format {
         GateFormat::Text => (
             Form::Lines,
@@ -582,12 +592,26 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
     Ok(())
 }
 
-fn views(subjects: &[Subject], of_catalog: bool) -> Vec<GateView<'_>> {
-    let zone = *Local::now().offset();
+/// Who is there, server by server.
+fn reports<'a>(subjects: &'a [Subject], shown: &'a Shown) -> Vec<Option<StatusReport<'a>>> {
+    let looked = subjects.iter().filter_map(|s| s.last.as_ref());
+    looked
+        .map(|last| last.look.as_ref().map(|look| look.report(shown)))
+        .collect()
+}
+
+fn views<'a>(
+    subjects: &'a [Subject],
+    reports: &'a [Option<StatusReport<'a>>],
+    of_catalog: bool,
+) -> Vec<GateView<'a>> {
+    let zone = screen::zone(Utc::now());
     subjects
         .iter()
         .filter_map(|s| s.last.as_ref())
-        .map(|l| GateView {
+        .zip(reports)
+        .map(|(l, report)| GateView {
+            status: report.as_ref(),
             footprint: &l.footprint,
             verdict: &l.verdict,
             database: &l.database,

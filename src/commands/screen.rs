@@ -3,6 +3,13 @@
 use crate::cli::Color;
 use crate::door;
 use crate::report::page::Page;
+use chrono::{DateTime, FixedOffset, Local, Utc};
+
+/// The reader's zone, as its clocks are at this time.
+#[must_use]
+pub fn zone(at: DateTime<Utc>) -> FixedOffset {
+    *at.with_timezone(&Local).offset()
+}
 
 /// The page that standard output is.
 #[must_use]
@@ -10,6 +17,7 @@ pub fn page(color: Color) -> Page {
     let terminal = door::is_terminal();
     Page {
         width: if terminal { door::columns() } else { 0 },
+        height: if terminal { door::lines() } else { 0 },
         color: match color {
             Color::Always => true,
             Color::Never => false,

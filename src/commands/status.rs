@@ -38,7 +38,8 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let running = running::now(&mut facts, &mut past, &snapshot, &[]).await;
     let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &shown)
         .with_findings(findings)
-        .with_running(running);
+        .with_running(running)
+        .in_zone(screen::zone(snapshot.taken_at));
     match args.format {
         Format::Text => door::print(
             Form::Lines,

@@ -108,10 +108,11 @@ async fn look(facts: Option<Facts>, past: &mut Past, args: &StatusArgs) -> Resul
     let estimates = past.estimates(&mut facts, &snapshot, &sessions).await;
     let findings = facts.findings();
     let running = running(&snapshot, &Signs::default()).len();
+    let zone = screen::zone(snapshot.taken_at);
     let look = Look {
         findings,
         running,
-        ..Look::new(snapshot, estimates)
+        ..Look::new(snapshot, estimates).in_zone(zone)
     };
     Ok((facts, look))
 }

@@ -185,6 +185,12 @@ pub fn is_screen() -> bool {
     !dumb && io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
+/// How many lines the terminal has; 0: unknown.
+#[must_use]
+pub fn lines() -> usize {
+    crossterm::terminal::size().map_or(0, |(_, lines)| usize::from(lines))
+}
+
 /// How many columns the terminal has.
 #[must_use]
 pub fn columns() -> usize {

@@ -4,8 +4,8 @@ use super::page::{Ink, Page};
 use crate::doctor::{Diagnosis, Finding, Harm, Place};
 use crate::model::{Certainty, Server, Unread};
 use crate::safe::printable;
-use crate::words::many;
-use chrono::{DateTime, Utc};
+use crate::words::{dated, many};
+use chrono::{DateTime, Local, Utc};
 use std::fmt::Write as _;
 
 /// The whole report.
@@ -31,11 +31,11 @@ pub fn doctor_text(
 
 fn heading(diagnosis: &Diagnosis, server: &Server, at: DateTime<Utc>, page: Page) -> String {
     let server = format!(
-        "{}, Postgres {}.{}, {} UTC",
+        "{}, Postgres {}.{}, {}",
         printable(&server.datname),
         server.major(),
         server.version_num % 10_000,
-        at.format("%H:%M:%S"),
+        dated(&Local, at, "%H:%M:%S"),
     );
     let (ink, label, rest) = match diagnosis.count() {
         0 if diagnosis.unread.is_empty() => (Ink::Good, "OK".to_owned(), "nothing was left behind"),

@@ -1,11 +1,13 @@
 //! What a gate found, as short facts: the same for every form that it is told in.
 
 use super::gate_holds;
+use super::status::StatusReport;
+use super::status_words::{Advice, in_short};
 use crate::model::{
     Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, RunningMigration,
     SaferForm, Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
 };
-use crate::safe::printable;
+use crate::safe::{printable, shell_word};
 use crate::sessions::alike;
 use crate::words::{edges, one_line, span};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
@@ -14,7 +16,7 @@ use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
 /// Everything a gate's report is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct GateView<'a> {
     /// What was asked about.
     pub footprint: &'a Footprint,
@@ -28,6 +30,18 @@ pub struct GateView<'a> {
     pub zone: FixedOffset,
     /// Whether it was judged by a catalog file: who is connected was not asked.
     pub of_catalog: bool,
+    /// Who is there, where a server was looked at.
+    pub status: Option<&'a StatusReport<'a>>,
+}
+
+impl GateView<'_> {
+    /// While users hang already, whatever the migration would do: how many, on what, behind whom, and what frees them.
+    #[must_use]
+    pub fn outage(&self) -> Option<(String, Vec<Advice>)> {
+        let (headline, advice) = in_short(self.status?)?;
+        let headline = headline.strip_prefix("OUTAGE")?;
+        Some((headline.trim().to_owned(), advice))
+    }
 }
 
 /// What a verdict by a catalog file does not say.
@@ -672,7 +686,7 @@ fn named_files<'a>(view: &GateView<'a>) -> Vec<&'a str> {
 fn files(view: &GateView) -> Option<String> {
     match named_files(view).as_slice() {
         ["" | "-" | REHEARSAL] => None,
-        [file] => Some(printable(file)),
+        [file] => Some(shell_word(file)),
         _ => None,
     }
 }
@@ -687,7 +701,7 @@ fn wait_command(view: &GateView, wait: &Wait) -> String {
     let files = match named_files(view).as_slice() {
         [""] => String::new(),
         [REHEARSAL] => " --rehearse -- …".to_owned(),
-        [file] if *file != "-" => format!(" {}", printable(file)),
+        [file] if *file != "-" => format!(" {}", shell_word(file)),
         _ => " …".to_owned(),
     };
     format!(

@@ -15,7 +15,7 @@ const MOST_FINDINGS: usize = 24;
 #[must_use]
 pub fn gate_text(view: &GateView, page: Page) -> String {
     let found = findings(view);
-    let mut out = String::new();
+    let mut out = outage(view, page);
     let weighty: Vec<&Finding> = found.iter().filter(|f| f.level != Level::Note).collect();
     for finding in weighty.iter().take(MOST_FINDINGS) {
         out += &in_full(finding, page);
@@ -27,7 +27,7 @@ pub fn gate_text(view: &GateView, page: Page) -> String {
             &format!("{more} findings of this kind: --format json has them all"),
         );
     }
-    out += &what_to_do(&found, page);
+    out += &what_to_do(view, &found, page);
     out += &closing(view, page);
     for finding in found.iter().filter(|f| f.level == Level::Note) {
         let place = match finding.place.as_ref().map(Place::shown) {
@@ -38,6 +38,25 @@ pub fn gate_text(view: &GateView, page: Page) -> String {
     }
     out
 }
+
+/// Users hang already: that, and what frees them at once, comes before what the migration would add.
+fn outage(view: &GateView, page: Page) -> String {
+    let Some((text, advice)) = view.outage() else {
+        return String::new();
+    };
+    let mut out = String::new();
+    for (nth, line) in page.lines(&text, OUTAGE.len() + 2).iter().enumerate() {
+        let label = if nth == 0 { OUTAGE } else { "      " };
+        let _ = writeln!(out, "{}  {line}", page.paint(Ink::Bad, label));
+    }
+    out += &advice
+        .first()
+        .map_or_else(String::new, |first| page.step("do", &first.in_a_line()));
+    out.push('\n');
+    out
+}
+
+const OUTAGE: &str = "OUTAGE";
 
 fn in_full(finding: &Finding, page: Page) -> String {
     let (answer, ink) = match finding.level {
@@ -86,7 +105,7 @@ fn headline(page: Page, word: &str, ink: Ink, parts: &[String], title: &str) -> 
 }
 
 /// Advice on what blocks, each once.
-fn what_to_do(found: &[Finding], page: Page) -> String {
+fn what_to_do(view: &GateView, found: &[Finding], page: Page) -> String {
     let blocks = || {
         found
             .iter()
@@ -94,13 +113,20 @@ fn what_to_do(found: &[Finding], page: Page) -> String {
     };
     let safer = blocks().filter_map(|f| f.safer.as_ref());
     let safer = safer.map(|form| (run_instead(form), steps(form)));
-    let advice = blocks().flat_map(|f| &f.advice);
+    let above = view.outage().and_then(|(_, advice)| {
+        let command = advice.first()?.commands.first()?;
+        Some(format!("{command}:"))
+    });
+    let is_above = |text: &&String| above.as_ref().is_some_and(|above| text.starts_with(above));
+    let advice = blocks()
+        .flat_map(|f| &f.advice)
+        .filter(|text| !is_above(text));
     let advice = advice.map(|text| (text.clone(), String::new()));
     let mut said = Vec::new();
     let mut out = String::new();
     for told in safer.take(MOST_FINDINGS).chain(advice.take(MOST_FINDINGS)) {
         if !said.contains(&told) {
-            out += &page.labelled(if said.is_empty() { "do" } else { "" }, &told.0);
+            out += &page.step(if said.is_empty() { "do" } else { "" }, &told.0);
             out += &told.1;
             said.push(told);
         }

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub struct Page {
     /// Columns; longer lines are broken between words. 0: as long as they are.
     pub width: usize,
+    /// Lines of the terminal; 0: no limit.
+    pub height: usize,
     /// Whether to colour.
     pub color: bool,
 }
@@ -40,10 +42,17 @@ impl Ink {
 
 impl Page {
     /// A pipe or a file: no colours, no limit.
-    pub const PLAIN: Self = Self {
-        width: 0,
-        color: false,
-    };
+    pub const PLAIN: Self = Self::of_width(0);
+
+    /// A page of this width without colours and without an end.
+    #[must_use]
+    pub const fn of_width(width: usize) -> Self {
+        Self {
+            width,
+            height: 0,
+            color: false,
+        }
+    }
 
     /// A text on one line that fits after `indent` columns, cut with `…` where it must be.
     #[must_use]
@@ -99,6 +108,30 @@ impl Page {
         lines
     }
 
+    /// Something to do: its reason under the label, its command whole and alone on a line below.
+    #[must_use]
+    pub fn step(self, label: &str, text: &str) -> String {
+        let (reason, command) = reason_and_command(text);
+        let Some(command) = command else {
+            return self.labelled(label, text);
+        };
+        let mut out = match (reason, command.strip_prefix("pgguard kill ")) {
+            ("", _) => String::new(),
+            (reason, Some(pid)) if text.starts_with(command) && !pid.starts_with('-') => {
+                self.labelled(label, &format!("end pid {pid} ({reason}):"))
+            }
+            (reason, _) => self.labelled(label, &format!("{reason}:")),
+        };
+        let label = if reason.is_empty() { label } else { "" };
+        let padded = format!("{label:<LABEL$}");
+        let (label, command) = (
+            self.paint(Ink::Faint, &padded),
+            self.paint(Ink::Strong, command),
+        );
+        let _ = writeln!(out, "  {label}   {command}");
+        out
+    }
+
     /// A label and its text, hanging under each other: `  held by   backup (pid 5)`.
     #[must_use]
     pub fn labelled(self, label: &str, text: &str) -> String {
@@ -112,12 +145,34 @@ impl Page {
     }
 }
 
+/// A piece of advice as its reason and its command of ours, where it has one: `pgguard kill 5: it waits`,
+/// `wait until it is done: pgguard gate …`.
+fn reason_and_command(text: &str) -> (&str, Option<&str>) {
+    if text.starts_with("pgguard ") {
+        return match text.split_once(": ") {
+            Some((command, reason)) => (reason, Some(command)),
+            None => ("", Some(text)),
+        };
+    }
+    [": pgguard ", "; or pgguard "]
+        .iter()
+        .find_map(|before| {
+            let at = text.find(before)?;
+            let (reason, command) = text.split_at(at);
+            let command = command.trim_start_matches([':', ';']).trim_start();
+            Some((reason, Some(command.trim_start_matches("or "))))
+        })
+        .unwrap_or((text, None))
+}
+
 /// The words of a text; a command of ours to copy is one of them, up to the migration that it begins.
 fn units(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     loop {
-        let length = command(rest).or_else(|| rest.find(' '));
+        let length = command(rest)
+            .or_else(|| pid(rest))
+            .or_else(|| rest.find(' '));
         let Some(length) = length.filter(|length| *length < rest.len()) else {
             found.push(rest);
             return found;
@@ -125,6 +180,14 @@ fn units(text: &str) -> Vec<&str> {
         found.push(&rest[..length]);
         rest = &rest[length + 1..];
     }
+}
+
+/// How long a pid is that a text begins with: `(pid 5)`.
+fn pid(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("(pid ")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit())?;
+    let rest = &digits[end..];
+    Some(text.len() - rest.len() + rest.find(' ').unwrap_or(rest.len()))
 }
 
 /// How long the command is that a text begins with: `pgguard kill 5`, `pgguard gate … && ./migrate`.
@@ -152,10 +215,7 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_by_the_columns_it_takes() {
-        let page = Page {
-            width: 24,
-            color: false,
-        };
+        let page = Page::of_width(24);
         assert_eq!(
             page.cut("SELECT * FROM somewhere_far", 2),
             "SELECT * FROM somewhe…"
@@ -174,10 +234,7 @@ mod tests {
 
     #[test]
     fn a_command_is_never_broken() {
-        let page = Page {
-            width: 40,
-            color: false,
-        };
+        let page = Page::of_width(40);
         let told = |text| page.labelled("do", text);
         assert_eq!(
             told("wait until it is done: pgguard gate --wait 30m 1.sql && ./migrate"),
@@ -193,10 +250,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_broken_between_words_and_hang() {
-        let page = Page {
-            width: 40,
-            color: false,
-        };
+        let page = Page::of_width(40);
         assert_eq!(
             page.labelled("held by", "a backup that holds it for as long as it takes"),
             "  held by   a backup that holds it for\n            as long as it takes\n"

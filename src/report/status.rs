@@ -7,8 +7,8 @@ use crate::model::{
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, WaitGraph};
 use crate::sessions::{Index, Sessions};
-use crate::words::many;
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::words::{dated, hour, many};
+use chrono::{DateTime, FixedOffset, Offset as _, TimeDelta, Utc};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,10 @@ pub struct StatusReport<'a> {
     pub findings: Option<usize>,
     /// Migrations that are running.
     pub running: Vec<RunningMigration>,
+    /// In which zone to say times.
+    pub zone: FixedOffset,
+    /// Whether a sentence of it stands alone, and says the zone itself.
+    pub is_alone: bool,
     index: Index<'a>,
 }
 
@@ -139,6 +143,8 @@ impl<'a> StatusReport<'a> {
             shown,
             findings: None,
             running: Vec::new(),
+            zone: Utc.fix(),
+            is_alone: false,
             index: Index::new(snapshot),
         }
     }
@@ -155,6 +161,37 @@ impl<'a> StatusReport<'a> {
     pub fn with_findings(mut self, findings: Option<usize>) -> Self {
         self.findings = findings;
         self
+    }
+
+    /// The same, with times in this zone.
+    #[must_use]
+    pub const fn in_zone(mut self, zone: FixedOffset) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// The same, for sentences without a heading that says the zone.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
+    }
+
+    /// A time of the last hours.
+    #[must_use]
+    pub fn hour(&self, at: DateTime<Utc>) -> String {
+        let text = hour(&self.zone, at, self.now());
+        match self.zone.local_minus_utc() {
+            _ if !self.is_alone => text,
+            0 => format!("{text} UTC"),
+            _ => format!("{text} {}", self.zone),
+        }
+    }
+
+    /// When the look was, for people: the one place that says the zone.
+    #[must_use]
+    pub fn looked_at(&self) -> String {
+        dated(&self.zone, self.now(), "%H:%M:%S")
     }
 
     /// `1 finding: pgguard doctor`, where something was left behind.

@@ -18,44 +18,76 @@ const WIDE: usize = 120;
 /// Roles that are counted, not listed, unless asked for.
 const COUNTED: [Role; 4] = [Role::Idle, Role::Server, Role::Monitoring, Role::Masked];
 
-/// The table and the counts below it.
+/// The table and the counts below it, in so many lines; who is in the tree of waits above is not told twice.
 #[must_use]
-pub fn render(report: &StatusReport<'_>, page: Page) -> String {
-    let lines = report.admitted();
-    if lines.is_empty() {
+pub fn render(report: &StatusReport<'_>, page: Page, room: Option<usize>) -> String {
+    let admitted = report.admitted();
+    if admitted.is_empty() {
         return "No session fits the filter.\n".into();
     }
+    let above = |line: &Line<'_>| is_in_the_tree(report, line);
+    let lines: Vec<Line<'_>> = admitted.into_iter().filter(|line| !above(line)).collect();
+    let mut most = room.map_or(usize::MAX, |room| room.saturating_sub(HEADER));
+    loop {
+        let (listed, left_out) = split(report, &lines, most);
+        let mut out = String::new();
+        if !listed.is_empty() {
+            out += &table(report, &listed, page);
+        }
+        if !left_out.is_empty() {
+            out += &counts(&left_out, page);
+        }
+        if most > 0 && room.is_some_and(|room| out.lines().count() > room) {
+            most = listed.len().min(most).saturating_sub(1);
+            continue;
+        }
+        if report.shown.evidence {
+            for line in &listed {
+                out.push('\n');
+                out += &words::evidence(line, page);
+            }
+        }
+        return out;
+    }
+}
+
+/// The names of the columns.
+const HEADER: usize = 1;
+
+/// A few rows, and by role those that are only counted.
+type Split<'l, 'a> = (Vec<&'l Line<'a>>, Vec<(Role, Vec<&'l Line<'a>>)>);
+
+fn split<'l, 'a>(
+    report: &StatusReport<'_>,
+    lines: &'l [Line<'a>],
+    mut most: usize,
+) -> Split<'l, 'a> {
     let mut listed = Vec::new();
-    let mut left_out: Vec<(Role, Vec<&Line<'_>>)> = Vec::new();
+    let mut left_out = Vec::new();
     for role in Role::ALL {
         let of_role: Vec<&Line<'_>> = lines
             .iter()
             .filter(|line| line.session.role == role)
             .collect();
-        let limit = limit(report, role);
-        let (shown, rest): (Vec<_>, Vec<_>) = of_role
-            .into_iter()
-            .enumerate()
-            .partition(|(nth, line)| *nth < limit || matters(report, line));
-        listed.extend(shown.into_iter().map(|(_, line)| line));
+        let limit = limit(report, role).min(most);
+        let rest = of_role.len().saturating_sub(limit);
+        let (shown, rest) = of_role.split_at(of_role.len() - rest);
+        most -= shown.len();
+        listed.extend(shown);
         if !rest.is_empty() {
-            left_out.push((role, rest.into_iter().map(|(_, line)| line).collect()));
+            left_out.push((role, rest.to_vec()));
         }
     }
-    let mut out = String::new();
-    if !listed.is_empty() {
-        out += &table(report, &listed, page);
-    }
-    if !left_out.is_empty() {
-        out += &counts(&left_out, page);
-    }
-    if report.shown.evidence {
-        for line in &listed {
-            out.push('\n');
-            out += &words::evidence(line, page);
-        }
-    }
-    out
+    (listed, left_out)
+}
+
+/// Who waits, or is waited for, stands above the table: unless somebody has asked for certain sessions.
+fn is_in_the_tree(report: &StatusReport<'_>, line: &Line<'_>) -> bool {
+    let pid = line.session.pid;
+    !report.shown.all
+        && !report.shown.evidence
+        && !report.shown.is_filtered()
+        && (report.waits.waiter(pid).is_some() || report.waits.waiters_behind(pid) > 0)
 }
 
 fn limit(report: &StatusReport<'_>, role: Role) -> usize {
@@ -66,13 +98,6 @@ fn limit(report: &StatusReport<'_>, role: Role) -> usize {
     } else {
         LISTED
     }
-}
-
-/// Who blocks or waits is always listed, up to a screen of them.
-fn matters(report: &StatusReport<'_>, line: &Line<'_>) -> bool {
-    COUNTED.contains(&line.session.role)
-        && (report.waits.waiters_behind(line.session.pid) > 0
-            || report.waits.waiter(line.session.pid).is_some())
 }
 
 fn table(report: &StatusReport<'_>, lines: &[&Line<'_>], page: Page) -> String {

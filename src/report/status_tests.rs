@@ -91,13 +91,20 @@ fn text(scene: &Scene, shown: &Shown, width: usize, estimates: &BTreeMap<Pid, Es
     let sessions = understand(&scene.0);
     let waits = WaitGraph::between_sessions(&scene.0, &sessions);
     let report = StatusReport::new(&scene.0, &sessions, &waits, estimates, shown);
-    status_text::render(
-        &report,
-        Page {
-            width,
-            color: false,
-        },
-    )
+    status_text::render(&report, Page::of_width(width))
+}
+
+/// The same in a terminal of 24 lines.
+fn on_a_screen(scene: &Scene, estimates: &BTreeMap<Pid, Estimate>) -> String {
+    let sessions = understand(&scene.0);
+    let waits = WaitGraph::between_sessions(&scene.0, &sessions);
+    let shown = Shown::default();
+    let report = StatusReport::new(&scene.0, &sessions, &waits, estimates, &shown);
+    let page = Page {
+        height: 24,
+        ..Page::of_width(80)
+    };
+    status_text::render(&report, page)
 }
 
 fn plain(scene: &Scene, width: usize) -> String {
@@ -174,7 +181,8 @@ fn all_lists_everybody() {
         told.contains("checkpointer") && !told.contains("--all"),
         "{told}"
     );
-    assert_eq!(told.matches("web").count(), 15 + 8, "{told}");
+    // 15 idle ones, and 8 that wait: in the tree and in the table.
+    assert_eq!(told.matches("web").count(), 15 + 2 * 8, "{told}");
 }
 
 #[test]
@@ -307,6 +315,8 @@ fn a_crowd_is_one_line_with_a_count_and_one_command() {
             .client(pid, Active, "SELECT FROM users")
             .waits(pid, AccessShare, USERS, 800);
     }
+    let screen = on_a_screen(&scene, &BTreeMap::new());
+    assert!(screen.lines().count() < 24, "{screen}");
     let told = plain(&scene, 80);
     assert!(told.contains("559 sessions like it"), "{told}");
     assert!(told.contains("and 39 like it"), "{told}");
@@ -340,4 +350,34 @@ fn a_command_stands_alone_on_its_line_and_the_gentlest_help_for_most_comes_first
         "{told}"
     );
     assert!(place("wait: the backup") < place("└─ "), "{told}");
+}
+
+#[test]
+fn an_outage_is_a_screen_at_most_however_many_roots_it_has() {
+    for roots in [1, 3, 9, 40] {
+        let mut scene = deploy();
+        for nth in 0..roots {
+            let oid = 20_000 + u32::try_from(nth).unwrap();
+            scene = scene
+                .table(oid, &format!("t{nth}"))
+                .client(1000 + nth, IdleInTransaction, "UPDATE t SET x = 1")
+                .with(|backend| backend.application_name = format!("job {nth}"))
+                .holds(1000 + nth, RowExclusive, oid)
+                .client(2000 + nth, Active, "ALTER TABLE t ADD y int")
+                .waits(2000 + nth, AccessExclusive, oid, 60);
+            for reader in 0..i32::try_from(oid % 7).unwrap() {
+                let pid = 3000 + 10 * nth + reader;
+                scene = scene
+                    .client(pid, Active, "SELECT FROM t")
+                    .waits(pid, AccessShare, oid, 30);
+            }
+        }
+        let told = on_a_screen(&scene, &estimate());
+        assert!(told.lines().count() < 24, "{roots}:\n{told}");
+        let first: Vec<&str> = told.lines().take(9).collect();
+        assert!(
+            first.iter().any(|line| line.trim() == "pgguard kill 50"),
+            "{roots}:\n{told}"
+        );
+    }
 }

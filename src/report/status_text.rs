@@ -19,19 +19,36 @@ const SHOWN_BELOW: usize = 5;
 /// So deep the tree is drawn; what is deeper is counted.
 const SHOWN_DEPTH: usize = 8;
 
-/// The whole report.
+/// Lines that a screen keeps for the prompt after the report.
+const PROMPT: usize = 1;
+
+/// The whole report: no longer than the terminal, unless everything is asked for.
 #[must_use]
 pub fn render(report: &StatusReport<'_>, page: Page) -> String {
+    let limit = match page.height {
+        0 => None,
+        _ if report.shown.all || report.shown.evidence => None,
+        height => Some(height.saturating_sub(PROMPT).max(10)),
+    };
     let mut out = heading(report, page);
-    out += &waits(report, page);
-    out += &troubles(report, page);
+    let below = format!("{}{}", troubles(report, page), hidden(report, page));
+    let room = |used: &str, kept: usize| {
+        limit.map(|limit| limit.saturating_sub(used.lines().count() + kept))
+    };
+    let kept = below.lines().count() + FEWEST_BELOW;
+    let left = room(&out, kept);
+    out += &waits(report, page, left);
+    out += &below;
     if !out.ends_with("\n\n") {
         out.push('\n');
     }
-    out += &status_table::render(report, page);
-    out += &hidden(report, page);
+    let left = room(&out, 0);
+    out += &status_table::render(report, page, left);
     out
 }
+
+/// Lines that the waits leave to the table and what it counts.
+const FEWEST_BELOW: usize = 4;
 
 fn heading(report: &StatusReport<'_>, page: Page) -> String {
     let server = &report.snapshot.server;
@@ -41,12 +58,12 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
         ""
     };
     let text = format!(
-        "{}, Postgres {}.{}{standby}, {} sessions, {} UTC",
+        "{}, Postgres {}.{}{standby}, {} sessions, {}",
         printable(&server.datname),
         server.major(),
         server.version_num % 10_000,
         report.sessions.len(),
-        report.now().format("%H:%M:%S"),
+        report.looked_at(),
     );
     let findings = report
         .findings_in_words()
@@ -67,32 +84,90 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
     )
 }
 
-fn waits(report: &StatusReport<'_>, page: Page) -> String {
+fn waits(report: &StatusReport<'_>, page: Page, room: Option<usize>) -> String {
     if report.waits.is_empty() {
         return format!("{}  nobody waits for a lock\n", page.paint(Ink::Good, "OK"));
     }
     let trees = report.trees();
     let is_outage = trees.iter().any(|(node, _)| report.middle(node).is_some());
     let label = if is_outage { "OUTAGE" } else { "WAITING" };
-    let limit = if report.shown.all { trees.len() } else { TREES };
+    let mut limit = if report.shown.all { trees.len() } else { TREES };
+    loop {
+        let heads = headlines(report, page, label, &trees[..limit.min(trees.len())]);
+        let more = trees.len().saturating_sub(limit);
+        let tail = match more {
+            0 => String::new(),
+            more => format!(
+                "{} more to wait for (--all lists them)\n",
+                many(more, "session")
+            ),
+        };
+        let used = heads.lines().count() + tail.lines().count();
+        let bodies: Vec<(String, String)> = trees
+            .iter()
+            .take(limit)
+            .map(|(node, alike)| {
+                let mut steps_of = String::new();
+                steps(report, page, node, *alike, &mut steps_of);
+                let mut tree_of = String::new();
+                tree(report, page, node, *alike, &mut tree_of);
+                (steps_of, tree_of)
+            })
+            .collect();
+        let steps: usize = bodies
+            .iter()
+            .map(|(steps, _)| steps.lines().count() + 1)
+            .sum();
+        let fewest = bodies.len() * FEWEST_OF_A_TREE;
+        // What to do about the worst comes before the sight of all the others.
+        if limit > 1 && room.is_some_and(|room| used + steps + fewest > room) {
+            limit = limit.min(trees.len()) - 1;
+            continue;
+        }
+        let room = room.map(|room| room.saturating_sub(used + steps).max(fewest));
+        return heads + &fitted(&bodies, room) + &tail;
+    }
+}
+
+/// A root, who waits for it, and that there are others.
+const FEWEST_OF_A_TREE: usize = 3;
+
+fn headlines(
+    report: &StatusReport<'_>,
+    page: Page,
+    label: &str,
+    trees: &[(Node, usize)],
+) -> String {
     let mut out = String::new();
-    for (nth, (node, _)) in trees.iter().take(limit).enumerate() {
+    for (nth, (node, _)) in trees.iter().enumerate() {
         let label = if nth == 0 { label } else { "" };
         hang(page, label, &words::headline(report, node), &mut out);
     }
     out.push('\n');
-    for (node, alike) in trees.iter().take(limit) {
-        steps(report, page, node, *alike, &mut out);
-        tree(report, page, node, *alike, &mut out);
+    out
+}
+
+/// Steps and trees, the trees cut to their share of the room.
+fn fitted(bodies: &[(String, String)], room: Option<usize>) -> String {
+    let mut out = String::new();
+    let mut left = room.unwrap_or(usize::MAX);
+    for (nth, (steps, tree)) in bodies.iter().enumerate() {
+        out += steps;
+        let others = (bodies.len() - nth - 1) * FEWEST_OF_A_TREE;
+        let share = left.saturating_sub(others).max(FEWEST_OF_A_TREE);
+        let lines = tree.lines().count();
+        if lines <= share {
+            out += tree;
+        } else {
+            for line in tree.lines().take(share - 1) {
+                out += line;
+                out.push('\n');
+            }
+            let more = lines - (share - 1);
+            let _ = writeln!(out, "  … {} (--all shows them)", many(more, "more line"));
+        }
+        left = left.saturating_sub(lines.min(share));
         out.push('\n');
-    }
-    if trees.len() > limit {
-        let more = trees.len() - limit;
-        let _ = writeln!(
-            out,
-            "{} more to wait for (--all lists them)\n",
-            many(more, "session")
-        );
     }
     out
 }

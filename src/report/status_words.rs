@@ -96,7 +96,11 @@ pub fn root(report: &StatusReport<'_>, node: &Node) -> String {
                 name if name.is_empty() || line.session.backup.is_some() => String::new(),
                 name => format!(" {}", printable(name)),
             };
-            format!("{pid} {}{idle}{name}{age}{held}", role(line.session))
+            let done = report
+                .estimates
+                .get(pid)
+                .map_or_else(String::new, |estimate| format!("  {}", progress(estimate)));
+            format!("{pid} {}{idle}{name}{age}{held}{done}", role(line.session))
         }
     }
 }
@@ -134,7 +138,13 @@ pub fn waiter(report: &StatusReport<'_>, node: &Node, parent: &Party, alike: usi
         .age(waiter.since)
         .map_or_else(|| "just now".into(), brief);
     let line = report.line(pid);
-    let who = line.map_or_else(|| "?".into(), |line| role(line.session));
+    let who = line.map_or_else(
+        || "?".into(),
+        |line| match line.backend.application_name.as_str() {
+            "" => role(line.session),
+            name => format!("{} {}", role(line.session), printable(name)),
+        },
+    );
     let query = line.map_or_else(String::new, |line| {
         format!("  {}", one_line(&line.backend.query))
     });
@@ -425,7 +435,7 @@ pub fn headline(report: &StatusReport<'_>, node: &Node) -> String {
     let since = waiters.iter().filter_map(|waiter| waiter.since).min();
     let since = since.map_or_else(String::new, |at| {
         let age = report.age(Some(at)).map_or_else(String::new, brief);
-        format!(" since {} UTC ({age})", at.format("%H:%M"))
+        format!(" since {} ({age})", report.hour(at))
     });
     let count = waiters.len();
     let hang = if count == 1 { "hangs" } else { "hang" };

@@ -4,6 +4,7 @@ use crate::model::{Estimate, Pid, Snapshot};
 use crate::report::status_words::{Advice, in_short};
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
+use chrono::{FixedOffset, Offset as _, Utc};
 use std::collections::BTreeMap;
 
 /// One look, understood.
@@ -23,6 +24,8 @@ pub struct Look {
     pub running: usize,
     /// While users hang: how many, and what frees them.
     pub worst: Option<(String, Vec<Advice>)>,
+    /// In which zone to say times.
+    pub zone: FixedOffset,
 }
 
 impl Look {
@@ -31,18 +34,29 @@ impl Look {
     pub fn new(snapshot: Snapshot, estimates: BTreeMap<Pid, Estimate>) -> Self {
         let sessions = understand(&snapshot);
         let waits = WaitGraph::between_sessions(&snapshot, &sessions);
-        let everything = Shown::default();
-        let told = StatusReport::new(&snapshot, &sessions, &waits, &estimates, &everything);
-        let worst = in_short(&told);
-        Self {
+        let look = Self {
             snapshot,
             sessions,
             waits,
             estimates,
             findings: None,
             running: 0,
-            worst,
-        }
+            worst: None,
+            zone: Utc.fix(),
+        };
+        look.judged()
+    }
+
+    /// The same, with times in this zone.
+    #[must_use]
+    pub fn in_zone(mut self, zone: FixedOffset) -> Self {
+        self.zone = zone;
+        self.judged()
+    }
+
+    fn judged(mut self) -> Self {
+        self.worst = in_short(&self.report(&Shown::default()));
+        self
     }
 
     /// The same facts as `status` tells.
@@ -56,5 +70,6 @@ impl Look {
             shown,
         )
         .with_findings(self.findings)
+        .in_zone(self.zone)
     }
 }

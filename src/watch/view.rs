@@ -77,10 +77,10 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     let mut first = vec![
         Span::styled(printable(&server.datname), bold()),
         Span::raw(format!(
-            "  Postgres {}  {} sessions  {} UTC  ",
+            "  Postgres {}  {} sessions  {}  ",
             server.major(),
             look.sessions.len(),
-            look.snapshot.taken_at.format("%H:%M:%S")
+            look.report(&screen.shown).looked_at()
         )),
         state,
     ];
@@ -116,10 +116,7 @@ fn outage(screen: &Screen, width: u16) -> Vec<Line<'static>> {
     let Some((headline, advice)) = worst else {
         return Vec::new();
     };
-    let page = Page {
-        width: usize::from(width),
-        color: false,
-    };
+    let page = Page::of_width(usize::from(width));
     let mut lines: Vec<Line> = page
         .lines(headline, 0)
         .into_iter()

@@ -16,4 +16,4 @@ pub use line::{cut, many, one_line};
 pub use role::role;
 pub use sql::literal;
 pub use target::target;
-pub use time::{brief, clock, edges, rough, seconds, setting, span};
+pub use time::{brief, clock, dated, edges, hour, rough, seconds, setting, span};

@@ -1,6 +1,6 @@
 //! Spans and clock times.
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Offset as _, TimeDelta, TimeZone, Utc};
 use std::fmt::Display;
 
 /// A span as people say it: `0.4 s`, `12 s`, `25 min`, `3 h 5 min`, `5 d 2 h`.
@@ -86,6 +86,33 @@ pub fn clock<Z: TimeZone<Offset: Display>>(
         "%H:%M %:z"
     } else {
         "%a %d %b %H:%M %:z"
+    };
+    at.format(form).to_string()
+}
+
+/// A time in a form of the zone's clock, with the zone after it: its offset, or `UTC`.
+#[must_use]
+pub fn dated<Z: TimeZone<Offset: Display>>(zone: &Z, at: DateTime<Utc>, form: &str) -> String {
+    let local = at.with_timezone(zone);
+    let zone = match local.offset().fix().local_minus_utc() {
+        0 => "UTC".to_owned(),
+        _ => local.format("%:z").to_string(),
+    };
+    format!("{} {zone}", local.format(form))
+}
+
+/// A time of the last hours on a zone's clock, without the zone: `03:17`, `Fri 23:10`.
+#[must_use]
+pub fn hour<Z: TimeZone<Offset: Display>>(
+    zone: &Z,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> String {
+    let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
+    let form = match (now.date_naive() - at.date_naive()).num_days() {
+        0 => "%H:%M",
+        -6..=6 => "%a %H:%M",
+        _ => "%Y-%m-%d %H:%M",
     };
     at.format(form).to_string()
 }

@@ -711,6 +711,7 @@ fn json_tells_the_same_as_the_text() {
         taken_at: said.snapshot.taken_at,
         zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
         of_catalog: false,
+        status: None,
     });
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let wait = &json["statements"][0]["waits"][0];

@@ -210,6 +210,7 @@ fn with<T>(verdict: &Verdict, footprint: &Footprint, tell: impl FnOnce(&GateView
         taken_at: now(),
         zone: FixedOffset::east_opt(3600).expect("a zone"),
         of_catalog: false,
+        status: None,
     })
 }
 
@@ -231,13 +232,7 @@ fn clear() -> (Verdict, Footprint) {
 #[test]
 fn text_says_who_until_when_and_what_to_do() {
     let text = with(&verdict(), &footprint(), |v| {
-        report::gate_text(
-            v,
-            Page {
-                width: 100,
-                color: false,
-            },
-        )
+        report::gate_text(v, Page::of_width(100))
     });
     insta::assert_snapshot!("gate_text", text);
 }
@@ -256,13 +251,7 @@ fn clear_is_one_calm_line() {
 fn text_fits_the_terminal_and_colours_only_where_asked() {
     for width in [60, 80, 120] {
         let text = with(&verdict(), &footprint(), |v| {
-            report::gate_text(
-                v,
-                Page {
-                    width,
-                    color: false,
-                },
-            )
+            report::gate_text(v, Page::of_width(width))
         });
         for line in text.lines() {
             // A command is whole, to be copied, however wide it is.
@@ -279,8 +268,8 @@ fn text_fits_the_terminal_and_colours_only_where_asked() {
         report::gate_text(
             v,
             Page {
-                width: 80,
                 color: true,
+                ..Page::of_width(80)
             },
         )
     });
@@ -367,14 +356,7 @@ fn fingerprints_differ_from_each_other_and_not_from_run_to_run() {
 fn explain_says_which_relation_in_which_mode_and_for_how_long() {
     insta::assert_snapshot!(
         "explain_text",
-        report::explain_text(
-            &footprint(),
-            &[],
-            Page {
-                width: 100,
-                color: false
-            }
-        )
+        report::explain_text(&footprint(), &[], Page::of_width(100))
     );
     insta::assert_snapshot!("explain_json", report::explain_json(&footprint(), &[]));
 }
@@ -401,6 +383,7 @@ fn without_a_file(file: &str, database: &str, tell: impl FnOnce(&GateView) -> St
         taken_at: now(),
         zone: FixedOffset::east_opt(0).expect("a zone"),
         of_catalog: false,
+        status: None,
     })
 }
 
@@ -470,6 +453,7 @@ fn several_servers_are_one_document() {
         taken_at: now(),
         zone: FixedOffset::east_opt(0).expect("a zone"),
         of_catalog: false,
+        status: None,
     };
     let views = [view("shop on db1"), view("shop on db2")];
     let xml = report::gate_junit(&views).expect("XML");

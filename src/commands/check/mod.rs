@@ -21,7 +21,7 @@ use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result, report};
 use arguments::{Arguments, Form, Said};
-use chrono::TimeDelta;
+use chrono::{Local, TimeDelta};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -217,7 +217,9 @@ fn lead_with_the_worst(
         database: judgement.database.clone(),
         ..Shown::default()
     };
-    let told = StatusReport::new(&look.snapshot, sessions, graph, &look.estimates, &shown);
+    let told = StatusReport::new(&look.snapshot, sessions, graph, &look.estimates, &shown)
+        .in_zone(*look.snapshot.taken_at.with_timezone(&Local).offset())
+        .alone();
     let Some((headline, advice)) = report::status_words::in_short(&told) else {
         return;
     };

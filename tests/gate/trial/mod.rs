@@ -78,6 +78,7 @@ impl Said {
                 taken_at: self.snapshot.taken_at,
                 zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
                 of_catalog: false,
+                status: None,
             },
             pgguard::report::page::Page::PLAIN,
         )
