@@ -21,6 +21,12 @@ const BOOKS: &[&str] = &[
     "schema_migrations_lock",
 ];
 
+/// Names of the tables in which tools keep books about themselves, and no migrations: locks, settings.
+pub fn books() -> impl Iterator<Item = &'static str> {
+    let locks = TOOLS.iter().filter_map(|tool| tool.lock_table);
+    locks.chain(BOOKS.iter().copied())
+}
+
 /// What is around a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
@@ -49,10 +55,11 @@ pub struct Surroundings {
 /// # Errors
 /// As the server has it.
 pub async fn read(connection: &mut Connection, more: &[String]) -> Result<Surroundings> {
-    let known = TOOLS.iter().flat_map(|t| [t.version_table, t.lock_table]);
-    let known = known.flatten().chain(BOOKS.iter().copied());
+    let known = TOOLS.iter().filter_map(|tool| tool.version_table);
     let names: Vec<String> = known
-        .chain(more.iter().map(String::as_str))
+        .chain(books())
+        .map(str::to_owned)
+        .chain(more.iter().cloned())
         .map(|name| format!("'{}'", name.replace('\'', "''")))
         .collect();
     let tables = format!("ARRAY[{}]::name[]", names.join(","));

@@ -3,6 +3,8 @@
 use super::log::{Entry, What};
 use crate::migration::depth;
 use crate::migration::rehearsed::{FINGERPRINT, HEADER, READS_ROWS};
+use crate::postgres::surroundings;
+use crate::tools::TOOLS;
 use pg_query::NodeEnum;
 use pg_query::protobuf::TransactionStmtKind as Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +13,25 @@ use std::fmt::Write as _;
 /// What is known of the copy's database.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// Names of the version tables, without schema.
+    /// Names of the version tables that production has, or that were given, without schema.
     pub versions: BTreeSet<String>,
     /// Names of functions that are not Postgres's own.
     pub functions: BTreeSet<String>,
+}
+
+impl Known {
+    /// Whether a table is a version table or another one of a tool's. One that production lacks is made by the tool's
+    /// first run, and has the same rows there.
+    fn is_kept_by_a_tool(&self, table: &str) -> bool {
+        self.versions.contains(table)
+            || is_book(table)
+            || TOOLS.iter().any(|tool| tool.version_table == Some(table))
+    }
+}
+
+/// Whether a tool keeps something about itself in it, such as its lock, but no migrations.
+fn is_book(table: &str) -> bool {
+    surroundings::books().any(|book| book == table)
 }
 
 /// What a statement is for a script.
@@ -186,7 +203,7 @@ impl Group<'_> {
         }
         let changes = kept
             .iter()
-            .any(|s| s.refused.is_none() && s.nodes.iter().any(changes));
+            .any(|s| s.refused.is_none() && s.nodes.iter().any(changes) && !s.keeps_books());
         (
             out,
             changes,
@@ -210,6 +227,19 @@ impl Group<'_> {
 }
 
 impl Sent {
+    /// Whether it writes a tool's own tables, and records no migration: it takes the tool's lock.
+    fn keeps_books(&self) -> bool {
+        let writes = |node: &NodeEnum| {
+            matches!(
+                node,
+                NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_)
+            )
+        };
+        let parsed = depth::parse(&self.sql);
+        self.nodes.iter().all(writes)
+            && parsed.is_some_and(|p| p.tables().iter().all(|table| is_book(bare(table))))
+    }
+
     fn write(&self, out: &mut String) {
         if let Some(why) = &self.refused {
             let _ = writeln!(out, "-- refused there: {}", one_line(why));
@@ -313,7 +343,7 @@ fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
         .collect();
     let rows: Vec<&str> = tables
         .iter()
-        .filter(|table| !known.versions.contains(bare(table)))
+        .filter(|table| !known.is_kept_by_a_tool(bare(table)))
         .map(String::as_str)
         .collect();
     if !rows.is_empty() {
@@ -441,6 +471,20 @@ mod tests {
             ),
             ("SHOW server_version", Worth::Nothing),
             ("SELECT version FROM schema_migrations", Worth::Kept),
+            // The first run of a tool makes its tables.
+            (r#"SELECT * FROM "knex_migrations_lock""#, Worth::Kept),
+            (
+                r#"SELECT key FROM "ar_internal_metadata" WHERE key = $1"#,
+                Worth::Kept,
+            ),
+            (
+                r#"SELECT id FROM "drizzle"."__drizzle_migrations""#,
+                Worth::Kept,
+            ),
+            (
+                "SELECT * FROM schema_migrations, orders",
+                Worth::ReadsRows("orders".into()),
+            ),
             ("SELECT pg_try_advisory_lock(1)", Worth::Kept),
             ("SELECT public.ours()", Worth::Kept),
             (
@@ -458,6 +502,20 @@ mod tests {
         ] {
             assert_eq!(of(sql), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn a_tools_lock_is_no_change_and_its_record_is_one() {
+        let changes = |sql: &str| written(&[entry("3/1", sql)], &known()).changes;
+        assert!(!changes("update knex_migrations_lock set is_locked = $1"));
+        assert!(!changes(
+            "INSERT INTO databasechangeloglock (id) VALUES (1)"
+        ));
+        assert!(changes("INSERT INTO schema_migrations VALUES ('2')"));
+        assert!(changes(
+            "UPDATE orders SET note = (SELECT key FROM ar_internal_metadata)"
+        ));
+        assert!(changes("TRUNCATE knex_migrations_lock"));
     }
 
     #[test]

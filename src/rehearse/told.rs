@@ -152,19 +152,13 @@ fn captured(
         &schema.database,
         "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE oid >= 16384",
     )?;
-    let versions = schema.around.version_tables.iter();
+    let bare = |table: &String| {
+        let name = table.rsplit('.').next().unwrap_or(table);
+        name.trim_matches('"').to_owned()
+    };
+    let own = schema.around.version_tables.iter().map(bare);
     let known = Known {
-        versions: versions
-            .map(|table| {
-                table
-                    .rsplit('.')
-                    .next()
-                    .unwrap_or(table)
-                    .trim_matches('"')
-                    .to_owned()
-            })
-            .chain(wanted.version_tables.iter().cloned())
-            .collect(),
+        versions: own.chain(wanted.version_tables.iter().cloned()).collect(),
         functions: names.lines().map(str::to_owned).collect(),
     };
     let own: Vec<Entry> = entries

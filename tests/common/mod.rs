@@ -22,6 +22,7 @@ mod database;
 mod dump;
 mod pooler;
 mod program;
+mod project;
 mod session;
 mod standby;
 
@@ -29,6 +30,7 @@ pub use database::Database;
 pub use dump::Dump;
 pub use pooler::Pooler;
 pub use program::{Outcome, pgguard, pgguard_command, pgguard_with_input, run_with_input};
+pub use project::{Address, LaidOut, PROJECTS, Project, project, projects};
 pub use session::Session;
 pub use standby::Standby;
 

@@ -8,5 +8,6 @@ mod common;
 mod catalog;
 mod command;
 mod confined;
+mod frameworks;
 mod production;
-mod tools;
+mod stories;

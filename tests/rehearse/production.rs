@@ -1,6 +1,6 @@
 //! Stand-ins for production: a database on a server that listens at an address and a socket, and that is watched.
 
-use crate::common::{self, Database, Outcome, Session};
+use crate::common::{self, Address, Database, Outcome, Session};
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +14,8 @@ const SCHEMA: &str = "
     DO $$ BEGIN CREATE ROLE deploy LOGIN PASSWORD 'right'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
     CREATE TABLE schema_migrations (version text PRIMARY KEY);
     INSERT INTO schema_migrations VALUES ('1');
+    CREATE TYPE order_state AS ENUM ('open', 'sent');
+    ALTER TYPE order_state OWNER TO deploy;
     DO $$ DECLARE t record; BEGIN
         FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
             EXECUTE format('ALTER TABLE %s OWNER TO deploy', t.name);
@@ -26,6 +28,8 @@ impl Production {
     pub fn on(major: u32) -> Self {
         let shop = Database::shop(common::server_of(major));
         shop.sql(SCHEMA);
+        // Drizzle keeps its version table in a schema of its own.
+        shop.sql(&format!("GRANT CREATE ON DATABASE {} TO deploy", shop.name));
         let mut production = Self {
             shop,
             before: String::new(),
@@ -53,6 +57,14 @@ impl Production {
         )
     }
 
+    /// Whether `orders` has a column.
+    pub fn has_column(&self, name: &str) -> bool {
+        let sql = format!(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = '{name}'"
+        );
+        self.shop.sql(&sql) == "1"
+    }
+
     /// # Panics
     /// Something was written.
     pub fn is_untouched(&self) {
@@ -66,6 +78,16 @@ impl Production {
             "postgres://deploy:right@127.0.0.1:{port}/{}",
             self.shop.name
         )
+    }
+
+    /// The same for a project's configuration.
+    pub fn address(&self) -> Address {
+        Address {
+            port: self.shop.server.port(),
+            user: "deploy".into(),
+            password: "right".into(),
+            database: self.shop.name.clone(),
+        }
     }
 
     /// pgguard with these arguments, in a folder.

@@ -1,0 +1,3 @@
+-- migrate:up transaction:false
+CREATE INDEX CONCURRENTLY by_status ON orders (status);
+-- migrate:down

@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE customers ADD CONSTRAINT has_at CHECK (email LIKE '%@%') NOT VALID;
+DO $$ BEGIN ALTER TABLE products ADD COLUMN weight integer; END $$;
+-- migrate:down

@@ -1,0 +1,3 @@
+-- migrate:up transaction:false
+ALTER TYPE order_state ADD VALUE 'returned';
+-- migrate:down

@@ -1,0 +1,3 @@
+-- migrate:up
+ALTER TABLE orders ADD COLUMN total integer;
+-- migrate:down

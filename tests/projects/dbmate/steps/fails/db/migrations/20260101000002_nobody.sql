@@ -1,0 +1,3 @@
+-- migrate:up
+ALTER TABLE nobody ADD COLUMN total integer;
+-- migrate:down

@@ -1,0 +1,4 @@
+module.exports = {
+  client: 'pg',
+  connection: { host: '{host}', port: {port}, user: '{user}', password: '{password}', database: '{database}' },
+};

@@ -1,0 +1,1 @@
+exports.up = (pgm) => pgm.addColumn('orders', { priority: { type: 'integer', notNull: true, default: 0 } });

@@ -1,0 +1,1 @@
+exports.up = (pgm) => pgm.addColumn('nobody', { total: { type: 'integer' } });

@@ -1,0 +1,1 @@
+# Gems of the system, without Bundler.

@@ -1,0 +1,4 @@
+module.exports = {
+  up: (queryInterface, { INTEGER }) =>
+    queryInterface.addColumn('orders', 'priority', { type: INTEGER, allowNull: false, defaultValue: 0 }),
+};

@@ -1,0 +1,3 @@
+module.exports = {
+  up: (queryInterface, { INTEGER }) => queryInterface.addColumn('orders', 'total', { type: INTEGER }),
+};
