@@ -271,8 +271,9 @@ pub struct GateArgs {
     /// From a file.
     #[command(flatten)]
     pub from: FromCatalogArgs,
-    /// Rehearse first: run the command after -- on a throw-away copy of the schema, and judge what it sent.
-    #[arg(long, requires = "command", conflicts_with_all = ["migrations", "catalog", "replay", "target", "before"])]
+    /// Rehearse first: run the command after --, or the files, on a throw-away copy of the schema, and judge what was
+    /// sent and locked there.
+    #[arg(long, conflicts_with_all = ["catalog", "replay", "target", "before"])]
     pub rehearse: bool,
     /// How it is rehearsed.
     #[command(flatten)]

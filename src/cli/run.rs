@@ -1,6 +1,6 @@
 //! `pgguard run`
 
-use super::{ConnectArgs, Format, HistoryArgs, JudgeArgs, MigrationArgs};
+use super::{ConnectArgs, Format, HistoryArgs, JudgeArgs, MigrationArgs, RehearseArgs};
 use crate::words::duration;
 use clap::Args;
 use std::path::PathBuf;
@@ -16,6 +16,12 @@ pub struct RunArgs {
     /// every table would be clear, or, where its last run failed, on the tables that it locked then.
     #[arg(long, value_name = "MIGRATION", num_args = 1.., conflicts_with = "no_gate")]
     pub gate: Vec<PathBuf>,
+    /// Rehearse it on a throw-away copy of the schema first, and ask the gate about what it sent there.
+    #[arg(long, conflicts_with_all = ["gate", "no_gate", "list", "attach"])]
+    pub rehearse: bool,
+    /// How it is rehearsed.
+    #[command(flatten)]
+    pub rehearsing: RehearseArgs,
     /// Start it whatever is in the way.
     #[arg(long)]
     pub no_gate: bool,

@@ -12,7 +12,6 @@ use crate::look::past::Past;
 use crate::look::{self, About, Judged, running, schedulers};
 use crate::model::{Answer, Doubt, Footprint, Role, Snapshot, Verdict, Wait};
 use crate::recording::Recording;
-use crate::rehearse::rehearse;
 use crate::report::{self, GateView, Shown, StatusReport};
 use crate::sessions::understand;
 use crate::watch::Look;
@@ -39,24 +38,15 @@ pub async fn run(mut args: GateArgs, color: Color) -> Result<u8> {
             "--catalog judges migrations: name their files".into(),
         ));
     }
-    let rehearsal = match args.rehearse {
-        true => Some(
-            rehearse(&rehearse::wanted(
-                &args.rehearsing,
-                &args.connect,
-                &args.command,
-            )?)
-            .await?,
-        ),
-        false => None,
-    };
-    if let Some(failure) = rehearsal.as_ref().and_then(|r| r.failure.as_ref()) {
-        rehearse::say_failure(failure);
-        return Ok(Answer::WouldFail.exit_status());
-    }
-    let mut asked = match rehearsal {
-        Some(rehearsal) => rehearse::question(rehearsal, &args, policy),
-        None => look::Question::new(&args.migrations, &args.migration, policy)?,
+    let mut asked = match args.rehearse {
+        true => match rehearse::asked(&args, policy).await? {
+            Ok(asked) => asked,
+            Err(failure) => {
+                rehearse::say_failure(&failure);
+                return Ok(Answer::WouldFail.exit_status());
+            }
+        },
+        false => look::Question::new(&args.migrations, &args.migration, policy)?,
     };
     if args.before == Some(Before::Backup) {
         asked.about = About::Backup;

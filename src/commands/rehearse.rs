@@ -1,12 +1,13 @@
 //! `pgguard rehearse`: what a command would send to production, from a run on a throw-away copy of its schema.
 
-use crate::cli::{ConnectArgs, GateArgs, RehearseArgs, RehearseCommandArgs};
+use crate::cli::{ConnectArgs, GateArgs, RecordArgs, RehearseArgs, RehearseCommandArgs};
 use crate::door::file::{self, Access};
 use crate::door::{self, Form};
 use crate::gate::Policy;
 use crate::look::{Question, facts};
 use crate::model::Doubt;
-use crate::rehearse::{Captured, Failure, Rehearsal, Wanted, rehearse};
+pub use crate::rehearse::rehearse;
+use crate::rehearse::{Captured, Failure, Rehearsal, Wanted, measure};
 use crate::report::REHEARSAL;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -54,8 +55,48 @@ pub fn wanted(args: &RehearseArgs, connect: &ConnectArgs, command: &[String]) ->
     })
 }
 
+/// What the gate is asked after a rehearsal of its command, or of its files; or why the command failed there.
+///
+/// # Errors
+/// It could not be rehearsed.
+pub async fn asked(
+    args: &GateArgs,
+    policy: Policy,
+) -> Result<std::result::Result<Question, Failure>> {
+    let wanted = wanted(&args.rehearsing, &args.connect, &args.command)?;
+    match (args.migrations.is_empty(), args.command.is_empty()) {
+        (true, false) => {}
+        (false, true) => return measured(args, policy, &wanted).await.map(Ok),
+        _ => {
+            return Err(Error::Usage(
+                "--rehearse takes either files or a command after --".into(),
+            ));
+        }
+    }
+    let mut rehearsal = rehearse(&wanted).await?;
+    Ok(match rehearsal.failure.take() {
+        Some(failure) => Err(failure),
+        None => Ok(question(rehearsal, args, policy)),
+    })
+}
+
+/// Runs the statements of files on the copy, for what they lock there.
+async fn measured(args: &GateArgs, policy: Policy, wanted: &Wanted) -> Result<Question> {
+    let question = Question::new(&args.migrations, &args.migration, policy)?;
+    let mut facts = facts::Facts::open(&args.connect, &RecordArgs::default(), 0).await?;
+    let statements = question.statements(&mut facts).await?;
+    facts.finish().await;
+    let acting = args.migration.role.as_ref();
+    let rehearsed = measure(wanted, &statements, acting).await?;
+    let of = rehearsed.measured.iter().flatten().count();
+    if of == 0 && !statements.is_empty() {
+        door::say("no statement could be measured on the copy: the rules alone count");
+    }
+    Ok(question.measured(statements, rehearsed))
+}
+
 /// What the gate is asked after a rehearsal.
-pub fn question(rehearsal: Rehearsal, args: &GateArgs, mut policy: Policy) -> Question {
+fn question(rehearsal: Rehearsal, args: &GateArgs, mut policy: Policy) -> Question {
     for note in &rehearsal.notes {
         door::say(note);
     }
@@ -78,16 +119,17 @@ pub fn question(rehearsal: Rehearsal, args: &GateArgs, mut policy: Policy) -> Qu
 
 /// Says why the command failed on the copy.
 pub fn say_failure(failure: &Failure) {
-    door::say(&format!(
-        "the command failed on the copy: it {}",
-        failure.how
-    ));
-    if let Some((sql, message)) = &failure.refused {
+    failed(failure).iter().for_each(|line| door::say(line));
+}
+
+/// Why the command failed on the copy.
+pub fn failed(failure: &Failure) -> Vec<String> {
+    let how = format!("the command failed on the copy: it {}", failure.how);
+    let refused = failure.refused.as_ref().map(|(sql, message)| {
         let sql = crate::words::one_line(sql, 300);
-        door::say(&format!(
-            "the last that Postgres refused there: {message}: {sql}"
-        ));
-    }
+        format!("the last that Postgres refused there: {message}: {sql}")
+    });
+    std::iter::once(how).chain(refused).collect()
 }
 
 /// A further database's statements go next to the file.

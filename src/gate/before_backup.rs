@@ -91,6 +91,7 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         advisory: Vec::new(),
         objects: Vec::new(),
         opaque: None,
+        measured: None,
         transaction: 0,
         fails: None,
         lock_timeout_ms: None,

@@ -51,6 +51,7 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
             advisory: Vec::new(),
             objects: Vec::new(),
             opaque: None,
+            measured: None,
             transaction: 0,
             fails: None,
             lock_timeout_ms: None,

@@ -181,6 +181,7 @@ fn statement(locks: Vec<LockRequest>) -> Statement {
         advisory: Vec::new(),
         objects: Vec::new(),
         opaque: None,
+        measured: None,
         transaction: 0,
         fails: None,
         lock_timeout_ms: None,

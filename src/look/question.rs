@@ -13,7 +13,9 @@ use crate::migration::rehearsed::fingerprint_in;
 
 use crate::migration::source::{self, Source};
 use crate::migration::statement::{SourceStatement, statements_in};
-use crate::model::{Allowable, Allowance, Doubt, Footprint, SessionSettings, Snapshot, Verdict};
+use crate::model::{
+    Allowable, Allowance, Doubt, Footprint, Rehearsed, SessionSettings, Snapshot, Verdict,
+};
 use crate::sessions::{Sessions, understand};
 use chrono::TimeDelta;
 use std::panic::resume_unwind;
@@ -56,6 +58,8 @@ pub struct Question {
     sources: Vec<Source>,
     args: MigrationArgs,
     policy: Policy,
+    /// What was measured of these statements.
+    rehearsed: Option<(Vec<SourceStatement>, Rehearsed)>,
 }
 
 /// The answer, with the look that it is about.
@@ -104,6 +108,7 @@ impl Question {
             sources,
             args: args.clone(),
             policy: Policy { tool, ..policy },
+            rehearsed: None,
         })
     }
 
@@ -118,6 +123,42 @@ impl Question {
                 tool: args.tool.clone(),
                 ..policy
             },
+            rehearsed: None,
+        }
+    }
+
+    /// The statements that are still to run.
+    ///
+    /// # Errors
+    /// When the server cannot be read.
+    pub async fn statements(&self, facts: &mut Facts) -> Result<Vec<SourceStatement>> {
+        let options = migrations::options(&self.args);
+        let (scripts, _) = facts
+            .pending(self.sources.clone(), &options, self.args.all)
+            .await?;
+        let begins = facts.begins(None).await?;
+        Ok(statements_in(&scripts, &begins))
+    }
+
+    /// With what was measured of its statements.
+    #[must_use]
+    pub fn measured(mut self, statements: Vec<SourceStatement>, rehearsed: Rehearsed) -> Self {
+        self.rehearsed = Some((statements, rehearsed));
+        self
+    }
+
+    /// Puts what was measured to the statements. Those of others than were measured have nothing.
+    fn put_measures(&self, statements: &mut [SourceStatement]) {
+        let Some((known, rehearsed)) = &self.rehearsed else {
+            return;
+        };
+        let same =
+            |(a, b): (&SourceStatement, &SourceStatement)| a.file == b.file && a.sql == b.sql;
+        if statements.len() != known.len() || !statements.iter().zip(known).all(same) {
+            return;
+        }
+        for (statement, measured) in statements.iter_mut().zip(&rehearsed.measured) {
+            statement.measured.clone_from(measured);
         }
     }
 
@@ -219,11 +260,14 @@ impl Question {
             .pending(self.sources.clone(), &options, self.args.all)
             .await?;
         let begins = facts.begins(acting.login.as_deref()).await?;
-        let statements = statements_in(&scripts, &begins);
+        let mut statements = statements_in(&scripts, &begins);
+        self.put_measures(&mut statements);
         let catalog = migrations::catalog(facts, &statements, acting).await?;
+        let rehearsed = self.rehearsed.as_ref();
         let made_on = scripts
             .iter()
-            .find_map(|script| fingerprint_in(&script.sql));
+            .find_map(|script| fingerprint_in(&script.sql))
+            .or(rehearsed.map(|(_, rehearsed)| rehearsed.fingerprint.as_str()));
         let doubt = match made_on {
             Some(made_on) if facts.fingerprint().await?.is_some_and(|now| now != made_on) => {
                 Some(schema_has_moved())

@@ -1,6 +1,6 @@
 //! What a comment above a statement lets through: `-- pgguard: allow opaque because it was reviewed`.
 
-use super::rehearsed::READS_ROWS;
+use super::rehearsed;
 use crate::model::Allowance;
 
 /// What the comment lines above a line let through, and what is wrong with them. `line` counts from 0.
@@ -34,22 +34,10 @@ pub fn above(
     (allowed, wrong)
 }
 
-/// The tables of which a rehearsal says that the statement below the line above reads rows.
-#[must_use]
-pub fn rows_read(text: &str, line: usize) -> Option<String> {
-    let above = text.lines().nth(line.checked_sub(1)?)?;
-    let said = above
-        .trim()
-        .strip_prefix("--")?
-        .trim()
-        .strip_prefix("pgguard:")?;
-    Some(said.trim().strip_prefix(READS_ROWS)?.to_owned())
-}
-
 /// `pgguard: allow NAME[=PATTERN][, …] [because REASON]`; `None`: another comment.
 fn read(comment: &str, place: &str) -> Option<Result<Vec<Allowance>, String>> {
     let said = comment.trim().strip_prefix("pgguard:")?.trim();
-    if said.starts_with(READS_ROWS) {
+    if rehearsed::is_ours(said) {
         return None;
     }
     let Some(said) = said.strip_prefix("allow ") else {

@@ -3,7 +3,7 @@
 use super::settings::Move;
 use super::split::Reading;
 use super::tree::Tree;
-use crate::model::Allowance;
+use crate::model::{Allowance, Measured};
 pub use crate::tools::TransactionHabit;
 use std::collections::BTreeMap;
 
@@ -120,6 +120,8 @@ pub struct SourceStatement {
     pub allows: Vec<Allowance>,
     /// The tables of which a rehearsal's comment says that it reads rows.
     pub reads_rows: Option<String>,
+    /// What it locked in a rehearsal.
+    pub measured: Option<Measured>,
     /// What is wrong with such a comment.
     pub comment_errors: Vec<String>,
 }

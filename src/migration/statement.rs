@@ -3,6 +3,7 @@
 use super::allowed;
 use super::depth;
 use super::psql::{self, What};
+use super::rehearsed;
 use super::scan::{has_plain_backslash, is_wide, newlines};
 pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit};
 use super::settings::{STANDARD_STRINGS, Settings};
@@ -48,6 +49,7 @@ pub fn statements_in(
                     allows: Vec::new(),
                     comment_errors: Vec::new(),
                     reads_rows: None,
+                    measured: None,
                     file: cut.file,
                     line: cut.line,
                     sql: cut.sql,
@@ -83,11 +85,15 @@ fn read_in(begins: &BTreeMap<String, String>, script: &Script) -> Option<Cut> {
 /// Reads the comments above statements.
 fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
     for script in scripts.iter().filter(|s| s.sql.contains("pgguard:")) {
+        let is_rehearsed = rehearsed::fingerprint_in(&script.sql).is_some();
         for statement in all.iter_mut().filter(|s| s.file == script.file) {
             let Some(line) = statement.line.checked_sub(script.first_line) else {
                 continue;
             };
-            statement.reads_rows = allowed::rows_read(&script.sql, line);
+            statement.reads_rows = rehearsed::rows_read(&script.sql, line);
+            if is_rehearsed {
+                statement.measured = rehearsed::measured(&script.sql, line);
+            }
             (statement.allows, statement.comment_errors) =
                 allowed::above(&script.sql, line, &script.file, script.first_line);
         }

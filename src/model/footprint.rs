@@ -1,6 +1,6 @@
 //! A footprint: the locks that a migration will request, statement by statement, and what else it waits for.
 
-use super::{Allowance, Job, LockMode, Oid, RelationKind, RelationName};
+use super::{Allowance, Comparison, Job, LockMode, Oid, RelationKind, RelationName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -68,6 +68,9 @@ pub struct Statement {
     /// The work that takes longer the larger its relations are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
+    /// What a rehearsal measured, beside what the rules foretell; `None`: it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Comparison>,
 }
 
 impl Statement {

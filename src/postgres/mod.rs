@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod connect;
 pub mod cron;
 pub mod leftovers;
+pub mod plain;
 pub mod role_settings;
 pub mod sample;
 pub mod schema_state;

@@ -41,6 +41,7 @@ impl Copy {
             ("autovacuum", "off"),
             ("max_locks_per_transaction", "512"),
             ("wal_level", "logical"),
+            ("track_functions", "all"),
         ];
         let own = own
             .iter()
@@ -68,19 +69,39 @@ impl Copy {
     pub fn load(&self, schema: &Schema) -> Result<()> {
         self.lacks_nothing(schema)?;
         let around = &schema.around;
-        let quoted = quoted(&schema.database);
         // A role that another database has brought is there; a circle of grants is refused.
         self.server.sql("postgres", &loosely(&around.roles))?;
         self.server
             .sql("postgres", &create(&schema.database, &around.encoding))?;
         self.server.sql(&schema.database, &sql_of(schema))?;
+        self.server.sql(&schema.database, SEQUENCES)?;
+        self.give(schema)
+    }
+
+    /// Gives a database its owner, rights and settings.
+    fn give(&self, schema: &Schema) -> Result<()> {
         let mut after = vec![format!(
-            "ALTER DATABASE {quoted} OWNER TO {}",
-            self::quoted(&around.owner)
+            "ALTER DATABASE {} OWNER TO {}",
+            quoted(&schema.database),
+            quoted(&schema.around.owner)
         )];
-        after.extend(around.settings.iter().cloned());
-        self.server.sql("postgres", &loosely(&after))?;
-        self.server.sql(&schema.database, SEQUENCES).map(drop)
+        after.extend(schema.around.settings.iter().cloned());
+        self.server.sql("postgres", &loosely(&after)).map(drop)
+    }
+
+    /// Puts the pristine copy of a database in its place.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub(super) fn begin_again(&self, schema: &Schema) -> Result<()> {
+        let (used, kept) = (
+            quoted(&schema.database),
+            quoted(&pristine(&schema.database)),
+        );
+        let text =
+            format!("DROP DATABASE {used} WITH (FORCE);\nALTER DATABASE {kept} RENAME TO {used}");
+        self.server.sql("postgres", &text)?;
+        self.give(schema)
     }
 
     /// An extension that something depends on has to be here; one that nothing depends on is left out.

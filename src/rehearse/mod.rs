@@ -3,14 +3,21 @@
 //! neither the command nor the throw-away server can reach it ([`crate::world`]).
 
 mod copy;
+mod ground;
 mod log;
+mod measure;
+mod parameters;
+mod probe;
+mod replay;
 mod run;
 mod schema;
 mod script;
+mod stage;
 mod told;
 
 pub use copy::Copy;
 pub use log::{Entry, entries};
+pub use measure::measure;
 pub use run::{Ran, run};
 pub use script::written;
 pub use told::{Captured, Failure, Rehearsal, rehearse};

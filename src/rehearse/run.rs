@@ -7,7 +7,7 @@ use crate::throwaway::Scratch;
 use crate::world::{Plan, REFUSED};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How the command ended.
@@ -63,7 +63,7 @@ fn no_world(why: &str) -> Error {
 ///
 /// # Errors
 /// It cannot be started.
-pub fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) -> Result<Ran> {
+pub async fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) -> Result<Ran> {
     let scratch = Scratch::new()?;
     let plan = Plan {
         folder: Some(scratch.path().to_owned()),
@@ -89,10 +89,39 @@ pub fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) ->
         .stdout(door::to_errors())
         .spawn()
         .map_err(failed)?;
-    let ran = until_ended(child, wanted.limit).map_err(failed)?;
+    let ran = until_ended(child, wanted.limit).await.map_err(failed)?;
     match std::fs::read_to_string(scratch.path().join(REFUSED)) {
         Ok(why) => Err(no_world(&why)),
         Err(_) => Ok(ran.map_or(Ran::TookTooLong, |status| Ran::Ended(code_of(status)))),
+    }
+}
+
+/// Runs the command of the shell that completes the schema.
+///
+/// # Errors
+/// It fails.
+pub async fn prepare(wanted: &Wanted, copy: &Copy, schema: &Schema, prepare: &str) -> Result<()> {
+    let command = ["/bin/sh", "-c", prepare].map(str::to_owned);
+    match run(wanted, copy, schema, &command).await? {
+        Ran::Ended(0) => Ok(()),
+        Ran::Ended(status) => Err(Error::Program {
+            program: "the command of --prepare".into(),
+            why: format!("it ended with {status}"),
+            help: "what it printed says why".into(),
+        }),
+        Ran::TookTooLong => Err(too_long(wanted)),
+    }
+}
+
+/// The command took too long.
+pub fn too_long(wanted: &Wanted) -> Error {
+    Error::Timeout {
+        seconds: wanted.limit.as_secs_f64(),
+        stage: "the command ran on the copy".into(),
+        help:
+            "it may wait for itself, or for something that its world does not have; try a longer \
+               --command-timeout"
+                .into(),
     }
 }
 
@@ -146,23 +175,39 @@ fn ports_in(text: &str) -> impl Iterator<Item = u16> {
     })
 }
 
-/// `None`: it took too long. Its world goes when its standard input closes.
-fn until_ended(mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+/// A command that runs: gone when dropped.
+struct Running {
+    child: Child,
+    /// Confined, it ends when this closes.
+    pipe: Option<ChildStdin>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        drop(self.pipe.take());
+        std::thread::sleep(Duration::from_millis(200));
+        // Confined, the pipe has ended it; unconfined, this does.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `None`: it took too long.
+async fn until_ended(mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let pipe = child.stdin.take();
+    let mut running = Running { child, pipe };
     let begun = Instant::now();
     loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = running.child.try_wait()? {
             return Ok(Some(status));
         }
         if begun.elapsed() > limit {
-            drop(pipe);
-            // Confined, the pipe has ended it; unconfined, this does.
-            std::thread::sleep(Duration::from_millis(200));
-            let _ = child.kill();
-            child.wait()?;
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

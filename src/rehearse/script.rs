@@ -1,8 +1,10 @@
 //! What a command sent, as a script that psql, `gate` and people read.
 
 use super::log::{Entry, What};
-use crate::migration::depth;
-use crate::migration::rehearsed::{FINGERPRINT, HEADER, READS_ROWS};
+use super::schema::Schema;
+use super::{Wanted, parameters};
+use crate::migration::rehearsed::{APPLIED, FINGERPRINT, HEADER, READS_ROWS};
+use crate::migration::{depth, split};
 use crate::postgres::surroundings;
 use crate::tools::TOOLS;
 use pg_query::NodeEnum;
@@ -34,6 +36,16 @@ fn is_book(table: &str) -> bool {
     surroundings::books().any(|book| book == table)
 }
 
+/// The names of the version tables, without schema.
+#[must_use]
+pub fn versions(wanted: &Wanted, schema: &Schema) -> BTreeSet<String> {
+    let there = schema.around.version_tables.iter();
+    there
+        .map(|table| bare(table).to_owned())
+        .chain(wanted.version_tables.iter().cloned())
+        .collect()
+}
+
 /// What a statement is for a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Worth {
@@ -54,6 +66,10 @@ pub struct Script {
     pub changes: bool,
     /// How many statements there are.
     pub statements: usize,
+    /// The same text with the values of parameters in it.
+    pub filled: String,
+    /// The roles of the sessions, in turn.
+    pub roles: Vec<String>,
 }
 
 /// The header: command, server, schema.
@@ -75,7 +91,7 @@ pub fn header(
     );
     let _ = writeln!(out, "{FINGERPRINT}{fingerprint}");
     for line in versions.lines() {
-        let _ = writeln!(out, "-- applied: {}", one_line(line));
+        let _ = writeln!(out, "{APPLIED}{}", one_line(line));
     }
     out.push('\n');
     out
@@ -84,6 +100,7 @@ pub fn header(
 /// A run of entries of one session in one transaction.
 struct Group<'a> {
     session: &'a str,
+    role: &'a str,
     entries: Vec<&'a Entry>,
 }
 
@@ -94,15 +111,22 @@ pub fn written(entries: &[Entry], known: &Known) -> Script {
     let mut settings: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut session = "";
     for group in groups(entries) {
-        let (text, changes, statements) = group.text(known);
+        let sent = group.sent(known);
+        let (text, changes, statements) = text(&sent, |s| &s.sql);
         if text.is_empty() {
             continue;
         }
-        if !session.is_empty() && session != group.session {
-            script.text += "\n\\connect -\n";
-            for setting in settings.get(group.session).into_iter().flatten() {
-                let _ = writeln!(script.text, "{setting};");
+        if session != group.session {
+            let mut begin = String::new();
+            if !session.is_empty() {
+                begin += "\n\\connect -\n";
+                for setting in settings.get(group.session).into_iter().flatten() {
+                    let _ = writeln!(begin, "{setting};");
+                }
             }
+            script.text += &begin;
+            script.filled += &begin;
+            script.roles.push(group.role.to_owned());
         }
         session = group.session;
         settings
@@ -110,6 +134,7 @@ pub fn written(entries: &[Entry], known: &Known) -> Script {
             .or_default()
             .extend(group.settings());
         script.text += &text;
+        script.filled += &self::text(&sent, |s| &s.filled).0;
         script.changes |= changes;
         script.statements += statements;
     }
@@ -134,6 +159,7 @@ fn groups(entries: &[Entry]) -> Vec<Group<'_>> {
                 places.insert(key, groups.len());
                 groups.push(Group {
                     session: &entry.session,
+                    role: &entry.user,
                     entries: vec![entry],
                 });
             }
@@ -145,7 +171,11 @@ fn groups(entries: &[Entry]) -> Vec<Group<'_>> {
 /// A statement of a group.
 struct Sent {
     sql: String,
+    /// With the values of its parameters in it.
+    filled: String,
     worth: Worth,
+    /// Whether it runs code that is not Postgres's own.
+    runs_code: bool,
     nodes: Vec<NodeEnum>,
     refused: Option<String>,
 }
@@ -156,11 +186,19 @@ impl Group<'_> {
         for entry in &self.entries {
             match &entry.what {
                 What::Statement { sql, parameters } => {
-                    let sql = filled(sql.trim().trim_end_matches(';'), parameters);
+                    let bare = sql.trim().trim_end_matches(';');
+                    let filled = parameters::filled(bare, parameters);
+                    // The values of an advisory lock's key are needed; all others stay where they are.
+                    let sql = match bare.contains("advisory") {
+                        true => filled.clone(),
+                        false => bare.to_owned(),
+                    };
                     let nodes = nodes(&sql);
                     let worth = worth(&sql, &nodes, known);
                     sent.push(Sent {
+                        runs_code: runs_code(&sql, known),
                         sql,
+                        filled,
                         worth,
                         nodes,
                         refused: None,
@@ -175,40 +213,6 @@ impl Group<'_> {
             }
         }
         sent
-    }
-
-    /// Its text, whether it changes something, and how many statements it has; empty where nothing of it is kept.
-    fn text(&self, known: &Known) -> (String, bool, usize) {
-        let sent = self.sent(known);
-        let kept: Vec<&Sent> = sent.iter().filter(|s| s.worth != Worth::Nothing).collect();
-        let is_control = |s: &&Sent| s.nodes.iter().any(is_transaction);
-        if kept.iter().all(|s| is_control(s) || s.refused.is_some()) {
-            return (String::new(), false, 0);
-        }
-        let controls = kept.iter().any(is_control);
-        let several = kept.len() > 1 || kept.iter().any(|s| s.nodes.len() > 1);
-        let fails = kept.iter().any(|s| s.refused.is_some());
-        let mut out = String::from("\n");
-        let wrap = !controls && several;
-        if wrap {
-            out += "BEGIN;\n";
-        }
-        for statement in &kept {
-            statement.write(&mut out);
-        }
-        if wrap {
-            out += if fails { "ROLLBACK;\n" } else { "COMMIT;\n" };
-        } else if controls && !ends(&kept) {
-            out += "ROLLBACK; -- its session ended\n";
-        }
-        let changes = kept
-            .iter()
-            .any(|s| s.refused.is_none() && s.nodes.iter().any(changes) && !s.keeps_books());
-        (
-            out,
-            changes,
-            kept.iter().filter(|s| s.refused.is_none()).count(),
-        )
     }
 
     /// What it leaves set in its session.
@@ -226,7 +230,44 @@ impl Group<'_> {
     }
 }
 
+/// The text of a group, whether it changes something, and how many statements it has; empty where nothing of it is kept.
+fn text(sent: &[Sent], sql: fn(&Sent) -> &str) -> (String, bool, usize) {
+    let kept: Vec<&Sent> = sent.iter().filter(|s| s.worth != Worth::Nothing).collect();
+    let is_control = |s: &&Sent| s.nodes.iter().any(is_transaction);
+    if kept.iter().all(|s| is_control(s) || s.refused.is_some()) {
+        return (String::new(), false, 0);
+    }
+    let controls = kept.iter().any(is_control);
+    let several = kept.len() > 1 || kept.iter().any(|s| s.nodes.len() > 1);
+    let fails = kept.iter().any(|s| s.refused.is_some());
+    let mut out = String::from("\n");
+    let wrap = !controls && several;
+    if wrap {
+        out += "BEGIN;\n";
+    }
+    for statement in &kept {
+        statement.write(sql(statement), &mut out);
+    }
+    if wrap {
+        out += if fails { "ROLLBACK;\n" } else { "COMMIT;\n" };
+    } else if controls && !ends(&kept) {
+        out += "ROLLBACK; -- its session ended\n";
+    }
+    let changes = kept.iter().any(|s| s.changes());
+    (
+        out,
+        changes,
+        kept.iter().filter(|s| s.refused.is_none()).count(),
+    )
+}
+
 impl Sent {
+    /// Whether it changed something of the user's.
+    fn changes(&self) -> bool {
+        let changed = self.nodes.iter().any(changes) && !self.keeps_books();
+        self.refused.is_none() && (self.runs_code || changed)
+    }
+
     /// Whether it writes a tool's own tables, and records no migration: it takes the tool's lock.
     fn keeps_books(&self) -> bool {
         let writes = |node: &NodeEnum| {
@@ -240,10 +281,10 @@ impl Sent {
             && parsed.is_some_and(|p| p.tables().iter().all(|table| is_book(bare(table))))
     }
 
-    fn write(&self, out: &mut String) {
+    fn write(&self, sql: &str, out: &mut String) {
         if let Some(why) = &self.refused {
             let _ = writeln!(out, "-- refused there: {}", one_line(why));
-            for line in self.sql.lines() {
+            for line in sql.lines() {
                 let _ = writeln!(out, "--   {line}");
             }
             return;
@@ -251,7 +292,15 @@ impl Sent {
         if let Worth::ReadsRows(tables) = &self.worth {
             let _ = writeln!(out, "-- pgguard: {READS_ROWS}{tables}");
         }
-        let _ = writeln!(out, "{};", self.sql);
+        let parts = split::pieces(sql);
+        // Each statement of a message has its own lines.
+        if self.nodes.len() > 1 && parts.len() == self.nodes.len() {
+            for part in parts {
+                let _ = writeln!(out, "{};", part.text);
+            }
+        } else {
+            let _ = writeln!(out, "{sql};");
+        }
     }
 }
 
@@ -310,24 +359,6 @@ const fn changes(node: &NodeEnum) -> bool {
     )
 }
 
-/// The values of an advisory lock's key are needed; all others stay where they are.
-fn filled(sql: &str, parameters: &str) -> String {
-    if parameters.is_empty() || !sql.contains("advisory") {
-        return sql.to_owned();
-    }
-    let mut filled = sql.to_owned();
-    let mut values: Vec<(usize, &str)> = parameters
-        .split(", ")
-        .filter_map(|pair| pair.strip_prefix('$')?.split_once(" = "))
-        .filter_map(|(number, value)| Some((number.parse().ok()?, value)))
-        .collect();
-    values.sort_unstable_by(|a, b| b.cmp(a));
-    for (number, value) in values {
-        filled = filled.replace(&format!("${number}"), value);
-    }
-    filled
-}
-
 fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
     let reads = nodes.iter().filter(|node| reads_only(node)).count();
     if nodes.is_empty() || reads == 0 {
@@ -356,6 +387,16 @@ fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
         return Worth::Kept;
     }
     Worth::Nothing
+}
+
+/// Whether a query calls a function that is not Postgres's own.
+fn runs_code(sql: &str, known: &Known) -> bool {
+    depth::parse(sql).is_some_and(|parsed| {
+        let functions = parsed.functions();
+        functions
+            .iter()
+            .any(|name| known.functions.contains(bare(name)))
+    })
 }
 
 /// The text with the queries of cursors in the place of their DECLARE, into which the parser's list of tables does not
@@ -456,7 +497,7 @@ mod tests {
             script.text,
             "\nBEGIN;\nALTER TABLE a ADD b int;\nALTER TABLE a ADD c int;\nCOMMIT;\n\
              \nCREATE INDEX CONCURRENTLY ON a (b);\n\
-             \nBEGIN;\nALTER TABLE a ADD d int; ALTER TABLE a ADD e int;\nCOMMIT;\n"
+             \nBEGIN;\nALTER TABLE a ADD d int;\nALTER TABLE a ADD e int;\nCOMMIT;\n"
         );
         assert!(script.changes);
     }

@@ -3,9 +3,11 @@
 use super::Wanted;
 use super::copy::Copy;
 use super::log::{self, Entry, What};
+use super::measure;
 use super::run::{self, Ran};
 use super::schema::{self, Schema};
 use super::script::{self, Known};
+use super::stage::Stage;
 use crate::throwaway::Server;
 use crate::words::one_line;
 use crate::{Error, Result};
@@ -64,7 +66,7 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         copy.load(schema)?;
     }
     if let Some(prepare) = &wanted.prepare {
-        prepared(wanted, &copy, &schemas[0], prepare)?;
+        run::prepare(wanted, &copy, &schemas[0], prepare).await?;
     }
     let applied: Vec<String> = schemas
         .iter()
@@ -74,16 +76,25 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         copy.keep_pristine(&schema.database)?;
     }
     copy.begin_log()?;
-    let ran = run::run(wanted, &copy, &schemas[0], &wanted.command)?;
+    let ran = run::run(wanted, &copy, &schemas[0], &wanted.command).await?;
     let entries = log::entries(&copy.log()?);
-    let captured: Vec<Captured> = schemas
+    let sent: Vec<Sent> = schemas
         .iter()
         .zip(&applied)
-        .map(|(schema, applied)| captured(wanted, &copy, schema, applied, &entries))
+        .map(|(schema, applied)| sent(wanted, &copy, schema, applied, &entries))
         .collect::<Result<_>>()?;
     reached(wanted, &entries)?;
-    let changes = captured.iter().any(|one| one.changes);
+    let changes = sent.iter().any(|one| one.captured.changes);
     let failure = failure(ran, wanted, &entries, changes)?;
+    let mut captured = Vec::new();
+    for (mut sent, schema) in sent.into_iter().zip(&schemas) {
+        if failure.is_none() && sent.captured.changes {
+            copy.begin_again(schema)?;
+            let text = &sent.captured.text;
+            sent.captured.text = measure::measured(&sent.stage, text, &sent.filled).await;
+        }
+        captured.push(sent.captured);
+    }
     let mut notes = unknown_databases(&entries);
     if failure.is_none() {
         notes.extend(refused(&entries).map(|(sql, message)| {
@@ -97,30 +108,6 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         notes,
         copy,
     })
-}
-
-fn prepared(wanted: &Wanted, copy: &Copy, schema: &Schema, prepare: &str) -> Result<()> {
-    let command = ["/bin/sh", "-c", prepare].map(str::to_owned);
-    match run::run(wanted, copy, schema, &command)? {
-        Ran::Ended(0) => Ok(()),
-        Ran::Ended(status) => Err(Error::Program {
-            program: "the command of --prepare".into(),
-            why: format!("it ended with {status}"),
-            help: "what it printed says why".into(),
-        }),
-        Ran::TookTooLong => Err(too_long(wanted)),
-    }
-}
-
-fn too_long(wanted: &Wanted) -> Error {
-    Error::Timeout {
-        seconds: wanted.limit.as_secs_f64(),
-        stage: "the command ran on the copy".into(),
-        help:
-            "it may wait for itself, or for something that its world does not have; try a longer \
-               --command-timeout"
-                .into(),
-    }
 }
 
 /// The rows of the version tables, a line a table.
@@ -140,25 +127,27 @@ fn is_ours(entry: &Entry, server: &Server) -> bool {
     entry.user == super::copy::SUPERUSER && entry.database == "postgres" && server.port() > 0
 }
 
-fn captured(
+/// What was sent to one database, and with which script it is played again.
+struct Sent {
+    captured: Captured,
+    filled: String,
+    stage: Stage,
+}
+
+fn sent(
     wanted: &Wanted,
     copy: &Copy,
     schema: &Schema,
     applied: &str,
     entries: &[Entry],
-) -> Result<Captured> {
+) -> Result<Sent> {
     let server = &copy.server;
     let names = server.sql(
         &schema.database,
         "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE oid >= 16384",
     )?;
-    let bare = |table: &String| {
-        let name = table.rsplit('.').next().unwrap_or(table);
-        name.trim_matches('"').to_owned()
-    };
-    let own = schema.around.version_tables.iter().map(bare);
     let known = Known {
-        versions: own.chain(wanted.version_tables.iter().cloned()).collect(),
+        versions: script::versions(wanted, schema),
         functions: names.lines().map(str::to_owned).collect(),
     };
     let own: Vec<Entry> = entries
@@ -174,11 +163,16 @@ fn captured(
         &schema.around.fingerprint,
         applied,
     );
-    Ok(Captured {
+    let captured = Captured {
         database: schema.database.clone(),
-        text: header + &script.text,
+        text: header.clone() + &script.text,
         changes: script.changes,
         statements: script.statements,
+    };
+    Ok(Sent {
+        captured,
+        filled: header + &script.filled,
+        stage: measure::stage(wanted, copy, schema, script.roles, known.versions),
     })
 }
 
@@ -224,7 +218,7 @@ fn failure(ran: Ran, wanted: &Wanted, entries: &[Entry], changes: bool) -> Resul
         Ran::Ended(0) if changes || refused.is_none() => return Ok(None),
         Ran::Ended(0) => "ended with 0, but it changed nothing".to_owned(),
         Ran::Ended(status) => format!("ended with {status}"),
-        Ran::TookTooLong => return Err(too_long(wanted)),
+        Ran::TookTooLong => return Err(run::too_long(wanted)),
     };
     Ok(Some(Failure { how, refused }))
 }

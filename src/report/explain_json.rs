@@ -55,7 +55,7 @@ pub fn pretty(document: &Value) -> String {
 /// One statement of a footprint.
 #[must_use]
 pub fn statement(statement: &Statement) -> Value {
-    json!({
+    let mut value = json!({
         "file": statement.file,
         "line": statement.line,
         "sql": statement.sql,
@@ -71,7 +71,11 @@ pub fn statement(statement: &Statement) -> Value {
         "lock_timeout_s": statement.lock_timeout_ms.map(seconds),
         "statement_timeout_s": statement.statement_timeout_ms.map(seconds),
         "notes": statement.notes,
-    })
+    });
+    if let Some(measured) = &statement.measured {
+        value["measured"] = json!(measured);
+    }
+    value
 }
 
 /// Milliseconds as seconds.

@@ -37,6 +37,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
         advisory: vec![],
         objects: vec![],
         opaque: None,
+        measured: None,
         transaction: 0,
         fails: None,
         lock_timeout_ms: None,

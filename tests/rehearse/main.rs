@@ -9,5 +9,6 @@ mod catalog;
 mod command;
 mod confined;
 mod frameworks;
+mod measured;
 mod production;
 mod stories;

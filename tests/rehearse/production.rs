@@ -26,10 +26,16 @@ const SCHEMA: &str = "
 impl Production {
     /// On the server of this major version.
     pub fn on(major: u32) -> Self {
+        Self::with(major, "")
+    }
+
+    /// The same with more in it.
+    pub fn with(major: u32, more: &str) -> Self {
         let shop = Database::shop(common::server_of(major));
         shop.sql(SCHEMA);
         // Drizzle keeps its version table in a schema of its own.
         shop.sql(&format!("GRANT CREATE ON DATABASE {} TO deploy", shop.name));
+        shop.sql(more);
         let mut production = Self {
             shop,
             before: String::new(),

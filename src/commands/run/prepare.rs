@@ -9,6 +9,7 @@ use crate::cli::{
     Transaction,
 };
 use crate::commands::gate::{self, Settled};
+use crate::commands::rehearse;
 use crate::commands::stop::Stop;
 use crate::history::WhichRuns;
 use crate::look::facts::target;
@@ -227,7 +228,16 @@ impl Supervisor {
         asked: &mut Asked,
         runs: &[MigrationRun],
     ) -> Result<std::result::Result<(), NotStarted>> {
-        let subject = self.subject(runs)?;
+        let subject = match self.args.rehearse {
+            true => match asked.unless_stopped(self.rehearsed()).await {
+                Err(stop) => return Ok(Err(NotStarted::Stopped(stop))),
+                Ok(Err(error @ Error::Usage(_))) => return Err(error),
+                Ok(Err(error)) => return Ok(Err(NotStarted::Because(error.to_string()))),
+                Ok(Ok(Err(why))) => return Ok(Err(NotStarted::Because(why))),
+                Ok(Ok(Ok(subject))) => subject,
+            },
+            false => self.subject(runs)?,
+        };
         let args = self.gate_args(&subject);
         let voice = self.voice.clone();
         let mut last = String::new();
@@ -313,6 +323,38 @@ impl Supervisor {
         self.note("what the command runs is not known: it starts once ACCESS EXCLUSIVE on every table would be clear; \
                    name its SQL with --gate");
         Ok(subject)
+    }
+
+    /// What the command sent in a rehearsal; or why it cannot be asked about.
+    async fn rehearsed(&self) -> Result<std::result::Result<Subject, String>> {
+        let args = &self.args;
+        let wanted = rehearse::wanted(&args.rehearsing, &args.connect, &args.command)?;
+        let rehearsal = rehearse::rehearse(&wanted).await?;
+        for note in &rehearsal.notes {
+            self.note(note);
+        }
+        if let Some(failure) = &rehearsal.failure {
+            return Ok(Err(rehearse::failed(failure).join("; ")));
+        }
+        let mut captured = rehearsal.captured.into_iter();
+        let own = captured.next().map(|own| own.text).unwrap_or_default();
+        if let Some(other) = captured.find(|other| other.changes) {
+            return Ok(Err(format!(
+                "the command also changes the database {0}: ask there with pgguard gate -d {0}, and use --gate",
+                other.database
+            )));
+        }
+        let subject = Subject {
+            paths: Vec::new(),
+            migration: args.migration.clone(),
+            is_known: true,
+            folder: None,
+        };
+        let said = Implied {
+            parts: vec![Part::Text(own)],
+            single_transaction: false,
+        };
+        written(said, subject).map(Ok)
     }
 
     fn gate_args(&self, subject: &Subject) -> GateArgs {

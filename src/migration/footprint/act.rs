@@ -9,8 +9,8 @@ use super::role;
 use super::world::{FIRST_OWN_OID, World};
 use crate::migration::statement::SourceStatement;
 use crate::model::{
-    AdvisoryRequest, Command, LockMode, LockRequest, LockWork, ObjectRequest, Oid, Relation,
-    RelationKind, RelationName, RowWait, Statement, WaitPhase, class,
+    AdvisoryRequest, Command, Comparison, LockMode, LockRequest, LockWork, ObjectRequest, Oid,
+    Relation, RelationKind, RelationName, RowWait, Statement, WaitPhase, class,
 };
 use pg_query::NodeEnum;
 use pg_query::protobuf::RangeVar;
@@ -63,6 +63,8 @@ pub struct Act<'a> {
     /// The tables that it reads may be empty: what happens for each row may not happen.
     pub may_have_no_rows: bool,
     rows: HashMap<Oid, RowWait>,
+    /// What a rehearsal measured, beside what the rules foretell.
+    pub measured: Option<Comparison>,
 }
 
 impl<'a> Act<'a> {
@@ -94,6 +96,7 @@ impl<'a> Act<'a> {
             takes_away: false,
             may_have_no_rows: false,
             rows: HashMap::new(),
+            measured: None,
         }
     }
 
@@ -399,6 +402,28 @@ impl<'a> Act<'a> {
         }
     }
 
+    /// Whether something is not known of it.
+    #[must_use]
+    pub const fn is_opaque(&self) -> bool {
+        self.opaque.is_some()
+    }
+
+    /// What is not known is this, and no more.
+    pub fn is_opaque_because(&mut self, why: String) {
+        self.opaque = Some(why);
+    }
+
+    /// Nothing is unknown any more: it was seen.
+    pub fn is_known(&mut self) {
+        self.opaque = None;
+    }
+
+    /// The locks that have been asked for.
+    #[must_use]
+    pub fn requested(&self) -> &[LockRequest] {
+        &self.locks
+    }
+
     /// Refuses what Postgres does not do inside a transaction block (`PreventInTransactionBlock`).
     pub fn not_in_block(&self, what: &str) -> Step {
         if self.source.in_block {
@@ -502,6 +527,7 @@ impl<'a> Act<'a> {
             statement_timeout_ms: self.source.statement_timeout_ms,
             notes: self.notes,
             jobs,
+            measured: self.measured,
         }
     }
 

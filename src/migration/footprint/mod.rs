@@ -30,6 +30,7 @@
 //! | `altering.rs`, `types.rs`, `tree.rs`, `names.rs` | what several of those share |
 //! | `world.rs`, `world/`, `undo.rs` | the catalog that moves, and what ROLLBACK takes back in it |
 //! | `act.rs`, `role.rs` | a statement while its footprint is collected; what its role may not touch |
+//! | `measured.rs` | what a rehearsal saw, joined with the rules |
 //! | `jobs.rs` | which work takes longer the larger its relations are |
 //! | `newer.rs` | what only a newer server knows, read by hand |
 //! | `syntax.rs`, `labels.rs`, `read_only.rs` | forms that the server is too old for; enum labels that may not be used yet; read-only transactions |
@@ -39,7 +40,7 @@
 //!
 //! 1. `world`, `names`, `tree`
 //! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
-//!    `read_only`
+//!    `read_only`, `measured`
 //! 3. `types`, `altering`, `dependency`, `condition`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
@@ -68,6 +69,7 @@ mod jobs;
 mod labels;
 mod listed;
 mod maintenance;
+mod measured;
 mod names;
 mod new_column;
 mod newer;
@@ -98,6 +100,7 @@ use crate::migration::script::{Body, Connect, SourceStatement};
 use crate::migration::statement::CODE;
 use crate::model::{Catalog, Footprint, Statement, WaitPhase};
 use act::Act;
+use measured::Ground;
 use undo::Undo;
 use world::World;
 
@@ -108,6 +111,7 @@ use world::World;
 pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: i32) -> Footprint {
     let mut world = World::new(catalog, server_version_num);
     let mut undo = Undo::new(statements);
+    let mut ground = Ground::of(&world);
     let mut told = Vec::with_capacity(statements.len());
     for source in statements {
         if let Body::Connect(connect) = &source.body {
@@ -128,7 +132,7 @@ pub fn of(statements: &[SourceStatement], catalog: Catalog, server_version_num: 
         }
         world.play(&source.moves.0);
         undo.before(&mut world, source);
-        told.push(statement(&mut world, source));
+        told.push(statement(&mut world, source, &mut ground));
         undo.after(&mut world, source);
         world.play(&source.moves.1);
     }
@@ -150,7 +154,7 @@ fn elsewhere(world: &World, line: usize, connect: &Connect) -> Option<String> {
     }
 }
 
-fn statement(world: &mut World, source: &SourceStatement) -> Statement {
+fn statement(world: &mut World, source: &SourceStatement, ground: &mut Ground) -> Statement {
     let mut act = Act::new(world, source, command::run);
     if source.waits_for_safe_snapshot {
         act.phases.push(WaitPhase::SafeSnapshot);
@@ -165,8 +169,17 @@ fn statement(world: &mut World, source: &SourceStatement) -> Statement {
     match &source.body {
         Body::Sql(tree) => {
             let node = tree.node();
+            let is_doubtful = act.is_opaque();
             let outcome = command::run(&mut act, &node);
-            act.finish(&crate::migration::command::tag(&node), outcome)
+            let tag = crate::migration::command::tag(&node);
+            match source.measured.as_ref().filter(|_| !is_doubtful) {
+                Some(measured) => {
+                    act.measured = Some(ground.join(&mut act, measured, &tag));
+                    // It ran there.
+                    act.finish(&tag, Ok(()))
+                }
+                None => act.finish(&tag, outcome),
+            }
         }
         Body::Doubt(why) => {
             act.opaque(why.clone());

@@ -49,6 +49,9 @@ pub fn reach(statements: &[SourceStatement]) -> Reach {
             Body::Unparsable(_) => reach.add_words(&statement.sql),
             _ => {}
         }
+        for lock in statement.measured.iter().flat_map(|m| &m.locks) {
+            reach.names.insert(lock.name.relation.clone());
+        }
     }
     reach
 }

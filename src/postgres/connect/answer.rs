@@ -10,7 +10,8 @@ use std::str::FromStr;
 pub struct Row<'a>(&'a PgRow);
 
 impl<'a> Row<'a> {
-    pub(super) const fn new(row: &'a PgRow) -> Self {
+    /// A row as sqlx has it.
+    pub(in crate::postgres) const fn new(row: &'a PgRow) -> Self {
         Self(row)
     }
 

@@ -181,6 +181,7 @@ impl Scene {
                 advisory: vec![],
                 objects: vec![],
                 opaque: None,
+                measured: None,
                 transaction: 0,
                 fails: None,
                 lock_timeout_ms: None,

@@ -1,0 +1,86 @@
+//! What statements lock, measured on the copy.
+
+use super::Wanted;
+use super::copy::{Copy, SUPERUSER};
+use super::replay;
+use super::schema::{self, Schema};
+use super::stage::Stage;
+use super::{run, script};
+use crate::Result;
+use crate::migration::rehearsed::annotated;
+use crate::migration::statement::{Script, SourceStatement, statements};
+use crate::model::{Measured, Rehearsed};
+use std::collections::BTreeSet;
+
+/// Runs statements of files on a copy. `acting`: the role that they begin in.
+///
+/// # Errors
+/// There can be no copy.
+pub async fn measure(
+    wanted: &Wanted,
+    statements: &[SourceStatement],
+    acting: Option<&String>,
+) -> Result<Rehearsed> {
+    if !wanted.unconfined {
+        run::probe()?;
+    }
+    let binaries = schema::installation(wanted).await?;
+    let schema = schema::read(wanted, &wanted.target.database, &binaries).await?;
+    let copy = Copy::start(wanted, &binaries, &schema)?;
+    copy.load(&schema)?;
+    if let Some(prepare) = &wanted.prepare {
+        run::prepare(wanted, &copy, &schema, prepare).await?;
+    }
+    let versions = script::versions(wanted, &schema);
+    let stage = Stage {
+        acting: acting.cloned(),
+        ..stage(
+            wanted,
+            &copy,
+            &schema,
+            vec![wanted.target.user.clone()],
+            versions,
+        )
+    };
+    Ok(Rehearsed {
+        measured: replay::replay(&stage, statements).await,
+        fingerprint: schema.around.fingerprint,
+    })
+}
+
+/// A script with what each of its statements locked above it. `filled`: the same script with the values of its
+/// parameters.
+pub(super) async fn measured(stage: &Stage, text: &str, filled: &str) -> String {
+    let of = |text: &str| statements(&[Script::psql("rehearsal", text)]);
+    let (shown, sent) = (of(text), of(filled));
+    if shown.len() != sent.len() {
+        return text.to_owned();
+    }
+    let measured = replay::replay(stage, &sent).await;
+    let places: Vec<(usize, &Measured)> = shown
+        .iter()
+        .zip(&measured)
+        .filter_map(|(statement, measured)| Some((statement.line, measured.as_ref()?)))
+        .collect();
+    annotated(text, &places)
+}
+
+/// Where a database of the copy is.
+pub(super) fn stage(
+    wanted: &Wanted,
+    copy: &Copy,
+    schema: &Schema,
+    roles: Vec<String>,
+    versions: BTreeSet<String>,
+) -> Stage {
+    Stage {
+        folder: copy.server.socket_dir().to_owned(),
+        port: copy.server.port(),
+        superuser: SUPERUSER.to_owned(),
+        database: schema.database.clone(),
+        roles,
+        acting: None,
+        versions,
+        limit: wanted.limit,
+    }
+}
