@@ -415,6 +415,7 @@ fn concurrently_does_not_wait_for_who_is_exempt() {
             pid: 10,
             datid: Some(DATABASE),
             work: work.clone(),
+            part: None,
         });
         assert_eq!(
             stage.decide(vec![concurrently()]).answer,

@@ -4,8 +4,8 @@ use super::facts::Facts;
 use super::past::Past;
 use crate::history::WhichRuns;
 use crate::model::{MigrationRun, RunningMigration, Snapshot};
-use crate::supervise::running::goes_on;
-use crate::supervise::{Signs, running};
+use crate::supervise::{self, Signs, running};
+use chrono::{DateTime, Utc};
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, gethostname};
 
@@ -43,12 +43,15 @@ pub async fn now(
 /// Those that have not ended.
 #[must_use]
 pub fn going_on(runs: Vec<MigrationRun>, look: &Snapshot) -> Vec<MigrationRun> {
-    let here = gethostname().ok().and_then(|name| name.into_string().ok());
-    let here = here.unwrap_or_default();
     let going = runs.into_iter();
-    going
-        .filter(|run| goes_on(run, &here, look.taken_at, is_alive))
-        .collect()
+    going.filter(|run| goes_on(run, look.taken_at)).collect()
+}
+
+/// Whether a run of the history goes on.
+#[must_use]
+pub fn goes_on(run: &MigrationRun, now: DateTime<Utc>) -> bool {
+    let here = gethostname().ok().and_then(|name| name.into_string().ok());
+    supervise::running::goes_on(run, &here.unwrap_or_default(), now, is_alive)
 }
 
 /// Whether a process of this machine is there: one of somebody else's may not be signalled, and is there.

@@ -130,6 +130,21 @@ pub struct RunFacts {
     pub others_waiting: usize,
     /// Invalid indexes that it left.
     pub invalid_indexes: Vec<RelationName>,
+    /// The steps of its long statements, as the progress views showed them.
+    pub steps: Vec<RunStep>,
+}
+
+/// A step of a long statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStep {
+    /// The command and its phase.
+    pub what: String,
+    /// For how long it was seen, in seconds.
+    pub took_s: f64,
+    /// How far it was when it was last seen, in blocks, rows or bytes.
+    pub done: Option<i64>,
+    /// Of how many.
+    pub total: Option<i64>,
 }
 
 /// A lock that a run held.

@@ -28,4 +28,10 @@ impl SchemaState {
             })
             .collect()
     }
+
+    /// How many rows of version tables are there no more.
+    #[must_use]
+    pub fn taken_back_since(&self, before: &Self) -> usize {
+        before.recorded_since(self).len()
+    }
 }

@@ -186,6 +186,9 @@ pub struct Progress {
     /// Which command, with its own columns.
     #[serde(flatten)]
     pub work: Work,
+    /// How far it is in its phase, where the view counts towards an end: done, of how many.
+    #[serde(default)]
+    pub part: Option<(i64, i64)>,
 }
 
 /// What a process in a progress view is at. Counts are `None` where the role may not see them.
@@ -341,9 +344,11 @@ impl Snapshot {
 
     /// The rows of the progress views of a pid.
     pub fn progress_of(&self, pid: Pid) -> impl Iterator<Item = &Work> {
-        self.progress
-            .iter()
-            .filter(move |p| p.pid == pid)
-            .map(|p| &p.work)
+        self.progress_rows_of(pid).map(|p| &p.work)
+    }
+
+    /// The same rows, with how far each is.
+    pub fn progress_rows_of(&self, pid: Pid) -> impl Iterator<Item = &Progress> {
+        self.progress.iter().filter(move |p| p.pid == pid)
     }
 }

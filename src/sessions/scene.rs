@@ -161,6 +161,7 @@ impl Scene {
             pid,
             datid: Some(DATABASE),
             work,
+            part: None,
         });
         self
     }

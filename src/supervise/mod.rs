@@ -7,6 +7,7 @@
 //! | `own` | which sessions are the run's own |
 //! | `running` | which migrations are running now |
 //! | `sight` | one look: what they do, whom they wait for, who waits behind them |
+//! | `pace` | how fast its long statements go, and when a step of one ends |
 //! | `record` | what was seen over all looks, for the history |
 //! | `repeat` | whether the command may be started once more |
 //! | `outcome` | applied, not applied, half applied: from the schema before and after |
@@ -14,6 +15,7 @@
 
 pub mod outcome;
 pub mod own;
+pub mod pace;
 pub mod page;
 pub mod record;
 pub mod repeat;
@@ -23,7 +25,8 @@ pub mod tag;
 
 pub use outcome::{Outcome, outcome};
 pub use own::{Own, Socket};
+pub use pace::Pace;
 pub use record::Record;
 pub use repeat::{Repeat, may_repeat};
 pub use running::{Signs, running};
-pub use sight::{OwnSession, Sight};
+pub use sight::{OwnSession, Sight, Step};

@@ -29,7 +29,19 @@ pub fn outcome(
     let recorded = after.recorded_since(before);
     let invalid: Vec<RelationName> = after.invalid.difference(&before.invalid).cloned().collect();
     let is_changed = before.catalog != after.catalog || !invalid.is_empty();
+    let taken_back = after.taken_back_since(before);
     let (result, told) = match (succeeded, is_changed, recorded.len()) {
+        (true, _, 0) if taken_back > 0 => (
+            RunResult::Applied,
+            format!("taken back: {}", many(taken_back, "migration")),
+        ),
+        (false, _, 0) if taken_back > 0 => (
+            RunResult::HalfApplied,
+            format!(
+                "half applied: {} taken back, then it failed",
+                many(taken_back, "migration")
+            ),
+        ),
         (true, false, 0) => (
             RunResult::NothingToDo,
             "nothing to do: the schema and the version tables are as before".to_owned(),
@@ -118,6 +130,8 @@ mod tests {
             let told = outcome(succeeded, Some(&old), Some(&after));
             assert_eq!(told.result, result, "{succeeded} {after:?}");
         }
+        let back = outcome(true, Some(&old), Some(&state("b", &[])));
+        assert_eq!(back.told, "taken back: 1 migration");
         let lost = outcome(true, Some(&old), None);
         assert_eq!(lost.result, RunResult::Unknown);
         let new = outcome(true, Some(&old), Some(&state("b", &["1", "2"])));

@@ -1,7 +1,7 @@
 //! Whether a command that was stopped may be started once more: only where that cannot do anything twice.
 
 use crate::model::{Effect, Footprint, SchemaState};
-use crate::tools::{Tool, TransactionHabit};
+use crate::tools::{Errand, Tool, TransactionHabit};
 
 /// Whether, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Known<'a> {
     pub said: bool,
     /// The tool that it is, where that is known.
     pub tool: Option<&'a Tool>,
+    /// What it has the tool do.
+    pub errand: Errand,
     /// What it runs, where that is known.
     pub footprint: Option<&'a Footprint>,
     /// The schema before its first try and now; `None`: it could not be read.
@@ -49,7 +51,13 @@ pub fn may_repeat(known: Known<'_>) -> Repeat {
                 .into(),
         );
     }
-    if let Some(tool) = known.tool.filter(|tool| undoes_all(tool.habit)) {
+    if is_changed && known.errand == Errand::Steps {
+        return Repeat::Unsafe(
+            "each start goes a step further, and a step is done: see what is there, then run it again".into(),
+        );
+    }
+    let in_one = known.tool.filter(|tool| undoes_all(tool.habit));
+    if let Some(tool) = in_one.filter(|_| known.errand != Errand::Else) {
         return Repeat::Safe(format!(
             "{} runs a migration in one transaction, and that was rolled back",
             tool.name
@@ -125,9 +133,19 @@ mod tests {
         footprint: Option<&Footprint>,
         states: (&SchemaState, &SchemaState),
     ) -> bool {
+        asked_for(Errand::Migrates, tool, footprint, states)
+    }
+
+    fn asked_for(
+        errand: Errand,
+        tool: Option<&str>,
+        footprint: Option<&Footprint>,
+        states: (&SchemaState, &SchemaState),
+    ) -> bool {
         let known = Known {
             said: false,
             tool: tool.and_then(tools::named),
+            errand,
             footprint,
             before: Some(states.0),
             now: Some(states.1),
@@ -145,6 +163,11 @@ mod tests {
             !asked(Some("rails"), None, (&old, &half)),
             "committed, not recorded"
         );
+        let rails = |errand, now| asked_for(errand, Some("rails"), None, (&old, now));
+        let taken_back = state("c", &[]);
+        assert!(rails(Errand::Steps, &same), "rolled back");
+        assert!(!rails(Errand::Steps, &taken_back), "it would go further");
+        assert!(!rails(Errand::Else, &same), "seeds would be there twice");
         assert!(!asked(None, None, (&old, &same)), "rows are not seen");
         let ddl = footprint(&[("ALTER TABLE", 1), ("CREATE INDEX", 2)]);
         assert!(asked(None, Some(&ddl), (&old, &same)));
@@ -156,6 +179,7 @@ mod tests {
         let known = Known {
             said: true,
             tool: None,
+            errand: Errand::Migrates,
             footprint: None,
             before: Some(&old),
             now: None,

@@ -2,8 +2,8 @@
 
 use super::own::Own;
 use crate::model::{
-    Backend, BackendIdentity, BackendState, LockMode, Pid, RelationName, Role, RunWait, Snapshot,
-    Work,
+    Backend, BackendIdentity, BackendState, LockMode, Pid, Progress, RelationName, Role, RunWait,
+    Snapshot, Work,
 };
 use crate::sessions::{Party, Sessions, WaitGraph, Words};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +21,7 @@ pub struct OwnSession {
     /// The statement, on one line.
     pub statement: String,
     /// How far it is, where a progress view tells.
-    pub progress: Option<String>,
+    pub step: Option<Step>,
     /// It builds, rebuilds or drops an index CONCURRENTLY: a cancel would leave an invalid index.
     pub concurrently: bool,
     /// Whom it waits for, the first of them.
@@ -34,6 +34,42 @@ pub struct OwnSession {
     pub behind: Vec<Pid>,
     /// How long the first of them has waited behind it.
     pub others_waited: TimeDelta,
+}
+
+/// A phase of a long statement, as a progress view shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The command and its phase: `CREATE INDEX: building index: scanning table`.
+    pub what: String,
+    /// How far it is, and to where: in blocks, rows or bytes.
+    pub part: Option<(i64, i64)>,
+    /// Rows so far, where it counts them.
+    pub rows: Option<i64>,
+}
+
+impl Step {
+    /// How far it is, of a hundred.
+    #[must_use]
+    pub fn percent(&self) -> Option<i64> {
+        let (done, total) = self.part.filter(|(_, total)| *total > 0)?;
+        Some(
+            (i128::from(done) * 100 / i128::from(total))
+                .try_into()
+                .unwrap_or(100),
+        )
+    }
+
+    /// In words: `COPY: 1000 rows, 43 %`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let rows = self
+            .rows
+            .map_or_else(String::new, |rows| format!(": {rows} rows"));
+        let percent = self
+            .percent()
+            .map_or_else(String::new, |percent| format!(", {percent} %"));
+        format!("{}{rows}{percent}", self.what)
+    }
 }
 
 /// What one look shows of a run.
@@ -114,7 +150,7 @@ impl Reader<'_> {
             xact_start: backend.xact_start,
             state: backend.state,
             statement: crate::words::one_line(&backend.query, 100),
-            progress: self.look.progress_of(backend.pid).find_map(progress),
+            step: self.look.progress_rows_of(backend.pid).find_map(work),
             concurrently: is_concurrent(backend),
             wait: self.wait(backend, self.look.taken_at - since),
             waited: waiter.map_or(TimeDelta::zero(), |_| self.look.taken_at - since),
@@ -189,35 +225,30 @@ fn is_concurrent(backend: &Backend) -> bool {
             .any(|word| word == "INDEX" || word == "REINDEX")
 }
 
-/// What a progress view says, in words.
-fn progress(work: &Work) -> Option<String> {
-    match work {
-        Work::CreateIndex { form, phase, .. } => {
-            let form = form.clone().unwrap_or_else(|| "CREATE INDEX".into());
-            Some(format!("{form}: {}", phase.as_deref()?))
-        }
-        Work::Cluster { form, phase, .. } => {
-            let form = form.clone().unwrap_or_else(|| "CLUSTER".into());
-            Some(format!("{form}: {}", phase.as_deref()?))
-        }
-        Work::Vacuum {
-            phase,
-            blocks_total,
-            blocks_done,
-            ..
-        } => Some(match (blocks_done, blocks_total) {
-            (Some(done), Some(total)) if *total > 0 => {
-                format!("VACUUM: {}, {} %", phase.as_deref()?, done * 100 / total)
-            }
-            _ => format!("VACUUM: {}", phase.as_deref()?),
-        }),
+/// What a progress view says.
+fn work(progress: &Progress) -> Option<Step> {
+    let (form, phase) = match &progress.work {
+        Work::CreateIndex { form, phase, .. } => (form.as_deref().unwrap_or("CREATE INDEX"), phase),
+        Work::Cluster { form, phase, .. } => (form.as_deref().unwrap_or("CLUSTER"), phase),
+        Work::Vacuum { phase, .. } => ("VACUUM", phase),
+        Work::Analyze { phase, .. } => ("ANALYZE", phase),
         Work::Copy {
-            tuples_processed: Some(rows),
+            tuples_processed: rows,
             ..
-        } => Some(format!("COPY: {rows} rows")),
-        Work::Analyze { phase, .. } => Some(format!("ANALYZE: {}", phase.as_deref()?)),
-        Work::Copy { .. } | Work::Basebackup { .. } => None,
-    }
+        } => {
+            return Some(Step {
+                what: "COPY".into(),
+                part: progress.part,
+                rows: *rows,
+            });
+        }
+        Work::Basebackup { .. } => return None,
+    };
+    Some(Step {
+        what: format!("{form}: {}", phase.as_deref()?),
+        part: progress.part,
+        rows: None,
+    })
 }
 
 #[cfg(test)]

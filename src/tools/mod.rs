@@ -9,7 +9,7 @@
 //! | `layout.rs`, `comment.rs` | what those functions look at |
 //! | `trace.rs`, `traces.rs` | what a run that did not end leaves in a tool's tables, and how the tool itself ends it |
 //! | `key.rs` | advisory keys |
-//! | `command.rs` | which tool a command line runs |
+//! | `command.rs`, `errands.rs` | which tool a command line runs, and what it has it do: migrate, go back, start over, look |
 //!
 //! Names collide (`schema_migrations` is Rails', dbmate's, Ecto's and golang-migrate's), so a lookup by
 //! table gives every tool that it could be. An advisory key is per database: some tools compute it from
@@ -17,6 +17,7 @@
 
 mod command;
 pub mod comment;
+mod errands;
 pub mod folder;
 mod habit;
 mod key;
@@ -30,7 +31,7 @@ mod tool;
 mod trace;
 mod traces;
 
-pub use command::of_command;
+pub use command::{Errand, errand_of, of_command};
 pub use folder::Folder;
 pub use key::{Key, bigint_key, crc32};
 pub use likeness::Likeness;

@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::stage::{Stage, Started, sh};
+use crate::terminal::Terminal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -119,17 +120,6 @@ fn whatever_is_killed_whenever_nothing_is_left_standing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_real_terminal_that_closes_does_not_end_it() {
-    const TERMINAL: &str = "
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-seen = b''
-while b'before the hangup' not in seen:
-    seen += os.read(terminal, 1000)
-os.close(terminal)
-os.waitpid(pid, 0)
-";
     let stage = Stage::new();
     let go = stage.path("go");
     let script = format!(
@@ -137,22 +127,11 @@ os.waitpid(pid, 0)
         go.display()
     );
     let pgguard = stage.command(["run", "--no-gate", "--", "sh", "-c", &*script]);
-    let mut python = std::process::Command::new("python3");
-    python
-        .arg("-c")
-        .arg(TERMINAL)
-        .arg(pgguard.get_program())
-        .args(pgguard.get_args());
-    for (name, value) in pgguard.get_envs() {
-        match value {
-            Some(value) => python.env(name, value),
-            None => python.env_remove(name),
-        };
-    }
-    let mut terminal = match python.spawn() {
-        Ok(child) => child,
-        Err(error) => return println!("skipped: no python3 for a terminal: {error}"),
+    let Some(mut terminal) = Terminal::open(&pgguard) else {
+        return;
     };
+    terminal.until_said("before the hangup");
+    terminal.close();
     let log = || {
         let runs = stage.runs();
         let log = runs
@@ -169,5 +148,4 @@ os.waitpid(pid, 0)
     let attached = common::run_with_input(stage.command(["run", "--attach"]), "");
     assert_eq!(attached.status, 4, "{attached}");
     assert!(attached.stdout.contains("after it\n"), "{attached}");
-    terminal.wait().expect("python ends");
 }

@@ -33,7 +33,12 @@ fn assert_told(stage: &Stage, known_by: &str, words: &str, command: &[&str]) {
         assert!(text.contains(words), "{words}: {text}");
     }
     let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-    let ran = stage.run(&["--no-gate"], &command);
+    // bun's program is a project's own.
+    let flags: &[&str] = match command[0].contains("bun") {
+        true => &["--no-gate", "--tool", "bun"],
+        false => &["--no-gate"],
+    };
+    let ran = stage.run(flags, &command);
     assert_eq!(ran.status, 75, "{known_by}: {ran}");
     assert!(
         ran.stderr.contains("already running: "),
@@ -74,7 +79,7 @@ const ROWS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "CREATE TABLE bun_migration_locks (id int, table_name text); INSERT INTO bun_migration_locks VALUES (1, 'bun_migrations')",
-        &["bun", "migrate"],
+        &["./bun-db", "migrate"],
         "bun's lock is held",
     ),
 ];
@@ -206,4 +211,21 @@ fn a_run_is_seen_by_its_name_and_in_the_history() {
     holder.close();
     assert_eq!(run.wait(), 0, "{}", stage.out());
     assert_not_told(&stage);
+}
+
+#[test]
+fn what_ends_a_tools_lock_is_not_kept_from_it() {
+    let stage = Stage::new();
+    stage.shop.sql("CREATE TABLE knex_migrations_lock (index int, is_locked int); INSERT INTO knex_migrations_lock VALUES (1, 1)");
+    for (command, status) in [
+        ("migrate:unlock", 0),
+        ("migrate:latest", 75),
+        ("migrate:rollback", 75),
+    ] {
+        let knex = stage.file("knex", "#!/bin/sh\nexit 0\n");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&knex, mode).expect("made a program");
+        let ran = stage.run(&["--no-gate"], &[knex, command.to_owned()]);
+        assert_eq!(ran.status, status, "{command}: {ran}");
+    }
 }

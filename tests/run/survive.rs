@@ -176,3 +176,32 @@ fn a_run_that_loses_its_server_says_that_nothing_is_known() {
     assert!(out.contains("what it left is unknown"), "{out}");
     assert_eq!(stage.runs()[0]["result"], "unknown");
 }
+
+#[test]
+fn attach_needs_no_history_and_never_says_0_of_a_run_that_was_killed() {
+    let stage = Stage::new();
+    let mut run = stage.start(
+        &["--no-gate", "--no-history"],
+        &sh("echo ready; sleep 1; exit 5"),
+    );
+    stage.until_said("ready");
+    let name = stage
+        .out()
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("pgguard: run ").map(str::to_owned));
+    let name = name.expect("its name");
+    let attach = || common::run_with_input(stage.command(["run", "--attach", &*name]), "");
+    let attached = attach();
+    assert_eq!(attached.status, 5, "{attached}");
+    assert!(attached.stdout.contains("ready"), "{attached}");
+    assert_eq!(run.wait(), 5);
+    assert_eq!(attach().status, 5, "and afterwards");
+    let mut killed = stage.start(&["--no-gate"], &sh("echo goes on; sleep 1000"));
+    stage.until_said("goes on");
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+    let attached = common::run_with_input(stage.command(["run", "--attach"]), "");
+    assert_eq!(attached.status, 2, "{attached}");
+    assert!(attached.stderr.contains("pgguard doctor"), "{attached}");
+}

@@ -322,3 +322,22 @@ fn what_runs_on_in_the_background_after_success_is_left_alone() {
     assert_eq!(stage.sessions(), "1");
     stage.shop.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()");
 }
+
+#[test]
+fn a_password_in_the_command_is_neither_shown_nor_kept() {
+    let stage = Stage::new();
+    let ran = stage.run(
+        &["--no-gate"],
+        &sh("echo postgres://app:geheim@db/shop >/dev/null"),
+    );
+    assert_eq!(ran.status, 0, "{ran}");
+    let kept = stage.runs()[0].to_string();
+    let log = std::fs::read_to_string(stage.runs()[0]["facts"]["log"].as_str().expect("a log"))
+        .expect("read");
+    for text in [ran.stderr.as_str(), &kept, &log] {
+        assert!(
+            text.contains("postgres://app:***@db/shop") && !text.contains("geheim"),
+            "{text}"
+        );
+    }
+}

@@ -383,6 +383,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
         .into_iter()
         .flatten()
         .map(|p| Progress {
+            part: None,
             pid: p[0].as_i64().expect("a pid") as Pid,
             datid: Some(DATABASE),
             work: Work::Copy {

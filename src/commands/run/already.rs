@@ -7,7 +7,7 @@ use crate::tools::Tool;
 pub struct Question<'a> {
     /// The run that wants to begin.
     pub me: &'a MigrationRun,
-    /// Its tool.
+    /// Its tool; `None`: it is not known, or the command does nothing that the tool's lock is for.
     pub tool: Option<&'a Tool>,
     /// Runs of the same database, from the history.
     pub runs: &'a [MigrationRun],

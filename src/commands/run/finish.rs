@@ -41,6 +41,7 @@ impl Supervisor {
         facts.told.clone_from(&told.told);
         self.state.result = told.result;
         self.record.put_into(&mut self.state.facts);
+        self.pace.put_into(&mut self.state.facts);
         for row in self.state.facts.recorded.iter().take(20) {
             self.say(
                 "recorded",
@@ -229,7 +230,13 @@ fn summary(run: &MigrationRun) -> Vec<String> {
             seconds(facts.others_waited_s)
         )
     });
-    locks.chain(waits).chain(others).collect()
+    let steps = facts
+        .steps
+        .iter()
+        .filter(|step| step.took_s >= 1.0)
+        .take(20)
+        .map(|step| format!("{} took {}", step.what, seconds(step.took_s)));
+    locks.chain(waits).chain(others).chain(steps).collect()
 }
 
 #[expect(

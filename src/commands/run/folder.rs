@@ -1,5 +1,6 @@
 //! A run's folder on this machine: its log, and what is to be put right should pgguard be killed.
 
+use crate::door::file::{self, Access};
 use crate::history::state_folder;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -25,6 +26,23 @@ pub struct PageNote {
     pub began: Option<String>,
 }
 
+/// The process that watches a run, and its exit status once it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ProcessNote {
+    pid: u32,
+    began: Option<String>,
+    exit_status: Option<u8>,
+}
+
+/// How a run stands, by what its own process has noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its process is there.
+    GoesOn,
+    /// It is over, with this exit status; `None`: its process was killed.
+    Over(Option<u8>),
+}
+
 fn all_runs() -> Option<PathBuf> {
     Some(state_folder().ok()?.join("runs"))
 }
@@ -47,8 +65,42 @@ impl RunFolder {
             .recursive(true)
             .mode(0o700)
             .create(&folder.0)?;
+        folder.note_process(None)?;
         drop_oldest();
         Ok(folder)
+    }
+
+    fn process_file(&self) -> PathBuf {
+        self.0.join("process.json")
+    }
+
+    /// Notes that this process watches the run, or how it ended.
+    ///
+    /// # Errors
+    /// As the system has it.
+    pub fn note_process(&self, exit_status: Option<u8>) -> io::Result<()> {
+        let pid = std::process::id();
+        let note = ProcessNote {
+            pid,
+            began: began(pid),
+            exit_status,
+        };
+        file::replace(
+            &self.process_file(),
+            Access::Owner,
+            &serde_json::to_vec(&note)?,
+        )
+    }
+
+    /// How the run stands; `None`: nothing was noted.
+    pub fn state(&self) -> Option<State> {
+        let bytes = fs::read(self.process_file()).ok()?;
+        let note: ProcessNote = serde_json::from_slice(&bytes).ok()?;
+        let is_there = is_alive(note.pid, note.began.as_deref());
+        Some(match note.exit_status {
+            None if is_there => State::GoesOn,
+            status => State::Over(status),
+        })
     }
 
     /// The log.

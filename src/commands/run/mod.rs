@@ -93,6 +93,7 @@ async fn supervise(args: RunArgs, run: &str) -> Result<u8> {
         .as_ref()
         .map_err(Clone::clone)
         .and_then(|folder| folder.open_log().map_err(|error| error.to_string()));
+    let noted = folder.as_ref().ok().cloned();
     let (voice, mut screen) = Voice::new(run, args.format == Format::Json, log);
     let mut asked = Asked::new(voice.clone());
     for page in page::sweep() {
@@ -113,6 +114,10 @@ async fn supervise(args: RunArgs, run: &str) -> Result<u8> {
         }
         Err(error) => Err(error),
     };
+    if let (Some(folder), Ok(status)) = (noted, &done) {
+        // Who attaches asks the history then.
+        let _ = folder.note_process(Some(*status));
+    }
     voice.finish(&mut screen);
     done
 }
@@ -225,6 +230,7 @@ async fn goes_on(supervisor: &mut Supervisor, tried: &Tried) -> bool {
     let repeat = may_repeat(Known {
         said: supervisor.args.repeat_is_safe,
         tool: supervisor.tool,
+        errand: supervisor.errand,
         footprint: supervisor.footprint.as_ref(),
         before: supervisor.before.as_ref(),
         now: now.as_ref(),

@@ -96,15 +96,16 @@ impl Page {
         Ok(())
     }
 
-    /// Moves the time that it names, where that is about to pass.
+    /// Moves the time that it names, where that is about to pass, or the command ends later than it says.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_ahead(&mut self, now: DateTime<Utc>) -> Result<()> {
-        if self.up.is_none() || self.until - now > AHEAD {
+    pub fn keep_ahead(&mut self, now: DateTime<Utc>, ends: Option<DateTime<Utc>>) -> Result<()> {
+        let is_later = ends.filter(|ends| *ends - self.until > AHEAD);
+        if self.up.is_none() || (self.until - now > AHEAD && is_later.is_none()) {
             return Ok(());
         }
-        self.show(now, now + FURTHER)
+        self.show(now, is_later.unwrap_or(now + FURTHER).max(now + FURTHER))
     }
 
     /// Takes it away, where it is ours. Why it could not be, if so.

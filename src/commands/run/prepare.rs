@@ -17,6 +17,7 @@ use crate::look::running;
 use crate::model::{Answer, MigrationRun, RunResult, Snapshot};
 use crate::postgres::connect::Connection;
 use crate::supervise::{self, Signs};
+use crate::tools::Errand;
 use crate::{Error, Result};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -123,7 +124,7 @@ impl Supervisor {
         };
         let question = Question {
             me: &self.state,
-            tool: self.tool,
+            tool: self.tool.filter(|_| self.errand != Errand::Looks),
             runs,
         };
         already::already(&supervise::running(look, &signs), &question)

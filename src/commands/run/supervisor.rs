@@ -15,8 +15,9 @@ use crate::model::{
 use crate::postgres::connect::Connection;
 use crate::postgres::signal::{self, Sent, Signal};
 use crate::postgres::{leftovers, schema_state, snapshot};
-use crate::supervise::{Own, OwnSession, Record};
-use crate::tools::{self, Tool};
+use crate::safe::masked;
+use crate::supervise::{Own, OwnSession, Pace, Record};
+use crate::tools::{self, Errand, Tool};
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
@@ -44,12 +45,16 @@ pub struct Supervisor {
     pub own: Own,
     /// What was seen.
     pub record: Record,
+    /// How fast it goes.
+    pub pace: Pace,
     /// The maintenance page.
     pub page: Option<Page>,
     /// Who puts things right if this process is killed.
     pub guard: Guard,
     /// The tool that it runs, where that is known.
     pub tool: Option<&'static Tool>,
+    /// What it has the tool do.
+    pub errand: Errand,
     /// The schema before it.
     pub before: Option<SchemaState>,
     /// What it runs, where that is known.
@@ -85,12 +90,15 @@ impl Supervisor {
             .as_deref()
             .map(tools::asked_for)
             .transpose()?;
+        let (seen, errand) = tools::errand_of(&args.command).unzip();
         let state = state(&args, run, folder.as_ref(), page.as_ref());
         Ok(Self {
             past: Past::new(&args.history, &config, false),
-            tool: named.or_else(|| tools::of_command(&args.command)),
+            tool: named.or(seen),
+            errand: errand.unwrap_or(Errand::Migrates),
             own: Own::new(run.to_owned()),
             record: Record::default(),
+            pace: Pace::default(),
             guard: Guard::none(),
             before: None,
             footprint: None,
@@ -121,6 +129,7 @@ impl Supervisor {
         self.state.seen = Utc::now();
         told.clone_into(&mut self.state.facts.told);
         self.record.put_into(&mut self.state.facts);
+        self.pace.put_into(&mut self.state.facts);
         self.state.facts.sessions = self.own.all().map(|(identity, _)| identity).collect();
         self.past.keep_migration_run(&self.state).await;
         if let Some(problem) = self.past.problem() {
@@ -250,7 +259,7 @@ fn state(
         host: host.unwrap_or_default(),
         pid: std::process::id(),
         asked_by: user.map_or_else(|| format!("uid {}", Uid::current()), |user| user.name),
-        command: args.command.clone(),
+        command: args.command.iter().map(|word| masked(word)).collect(),
         started: Utc::now(),
         seen: Utc::now(),
         ended: None,

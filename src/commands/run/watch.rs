@@ -10,9 +10,9 @@ use crate::model::{RunWait, Snapshot};
 use crate::postgres::signal::Signal;
 use crate::sessions::{WaitGraph, understand};
 use crate::supervise::own::KnownBy;
-use crate::supervise::{OwnSession, Sight, tag};
+use crate::supervise::{OwnSession, Sight, Step, tag};
 use crate::words::{many, span};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::Signal as SystemSignal;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -64,6 +64,8 @@ struct Eye {
     made_way: bool,
     stopping: bool,
     was_waiting: bool,
+    /// When the step that it is in ends, by this machine's clock.
+    ends: Option<DateTime<Utc>>,
 }
 
 impl Eye {
@@ -110,8 +112,8 @@ impl Supervisor {
         self.guard.child(Some(group.id()));
         self.say(
             "started",
-            &format!("started: {} (process {})", self.args.command.join(" "), group.id()),
-            &json!({ "command": self.args.command, "process": group.id(), "try": self.state.tries }),
+            &format!("started: {} (process {})", self.state.command.join(" "), group.id()),
+            &json!({ "command": self.state.command, "process": group.id(), "try": self.state.tries }),
         );
         let mut eye = Eye {
             begun: Some(Instant::now()),
@@ -183,7 +185,7 @@ impl Supervisor {
     /// A look, and what follows from it.
     async fn turn(&mut self, group: Group, eye: &mut Eye) {
         eye.looks += 1;
-        self.refresh_page();
+        self.refresh_page(eye.ends);
         match self.look_once(group, eye).await {
             Ok(()) => eye.problem = None,
             Err(error) => {
@@ -209,6 +211,8 @@ impl Supervisor {
         let (look, sight) = self.sight(Some(group.id())).await?;
         self.say_who(&sight, eye);
         self.record.note(&sight);
+        self.pace.note(&sight);
+        eye.ends = self.pace.end(&sight).map(|end| end - self.clocks);
         eye.was_waiting = sight.own.iter().any(|session| session.wait.is_some());
         if eye.stopping {
             self.cancel_busy(&sight, true).await;
@@ -272,7 +276,8 @@ impl Supervisor {
         let Some(session) = sight.foremost() else {
             return;
         };
-        let (key, text) = doing(session);
+        let left = self.pace.left(session.identity);
+        let (key, text) = doing(session, left);
         let is_new = eye
             .said
             .as_ref()
@@ -291,7 +296,9 @@ impl Supervisor {
             &json!({
                 "pid": session.identity.pid,
                 "statement": session.statement,
-                "progress": session.progress,
+                "progress": session.step.as_ref().map(Step::in_words),
+                "percent": session.step.as_ref().and_then(Step::percent),
+                "step_ends_in_s": left.map(crate::words::seconds),
                 "wait": session.wait,
                 "behind": session.behind,
             }),
@@ -458,17 +465,17 @@ impl Supervisor {
     }
 
     /// The page says a time that is still to come.
-    fn refresh_page(&mut self) {
+    fn refresh_page(&mut self, ends: Option<DateTime<Utc>>) {
         let Some(page) = &mut self.page else { return };
         let now = Utc::now();
-        if let Err(error) = page.keep_ahead(now) {
+        if let Err(error) = page.keep_ahead(now, ends) {
             self.note(&error.to_string());
         }
     }
 }
 
 /// What a session does, in words, and a key that is the same as long as it does the same.
-fn doing(session: &OwnSession) -> (String, String) {
+fn doing(session: &OwnSession, left: Option<TimeDelta>) -> (String, String) {
     let OwnSession {
         identity,
         statement,
@@ -491,11 +498,16 @@ fn doing(session: &OwnSession) -> (String, String) {
             text,
         );
     }
-    match &session.progress {
-        Some(progress) => (
-            progress.clone(),
-            format!("pid {} at work, {progress}", identity.pid),
-        ),
+    match &session.step {
+        Some(step) => {
+            let end = left.map_or_else(String::new, |left| {
+                format!(", this step ends in ~{}", span(left))
+            });
+            (
+                format!("{} {}", step.what, left.is_some()),
+                format!("pid {} at work, {}{end}", identity.pid, step.in_words()),
+            )
+        }
         None => (
             statement.clone(),
             format!("pid {} at work: {statement}", identity.pid),

@@ -51,6 +51,30 @@ pub fn read(row: &Row<'_>) -> Option<Progress> {
     Some(Progress {
         pid: row.number(0)?,
         datid,
+        part: part(row).filter(|(done, total)| *total > 0 && (0..=*total).contains(done)),
         work,
     })
+}
+
+/// How far the phase is: the counters that count in it, by what each phase of a command counts (the views' pages, and
+/// `nbtsort.c`, `cluster.c`, `vacuumlazy.c`, `analyze.c`). A sort counts nothing; counters of an earlier phase stay.
+fn part(row: &Row<'_>) -> Option<(i64, i64)> {
+    let phase = |at| row.word(at).unwrap_or_default();
+    let of = |done, total| Some((row.number(done)?, row.number(total)?));
+    match row.kind() {
+        "copy" => of(5, 7),
+        "vacuum" if phase(3) == "scanning heap" => of(5, 4),
+        "vacuum" if phase(3) == "vacuuming heap" => of(6, 4),
+        "analyze" if phase(3) == "acquiring sample rows" => of(5, 4),
+        "analyze" if phase(3).starts_with("acquiring inherited") => of(7, 6),
+        "create_index" if phase(5).starts_with("waiting") => of(9, 8),
+        "create_index" if phase(5).contains("loading tuples") => of(13, 12),
+        "create_index" if phase(5).contains("scanning") || phase(5) == "building index" => {
+            of(11, 10)
+        }
+        "cluster" if phase(4) == "seq scanning heap" => of(6, 5),
+        "cluster" if phase(4) == "writing new heap" => of(8, 7),
+        "basebackup" => of(3, 2),
+        _ => None,
+    }
 }
