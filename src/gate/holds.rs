@@ -17,7 +17,7 @@ pub fn judge(
     verdicts: &mut [StatementVerdict],
     allowed: &mut Allowed,
 ) {
-    for hold in hold::of(footprint) {
+    for hold in hold::of(footprint, &scene.policy.pace) {
         let Some(verdict) = verdicts.get_mut(hold.statement) else {
             continue;
         };

@@ -1,5 +1,6 @@
 //! What a gate is told besides what it sees: how patient it is, what it saw before, what others know.
 
+use crate::hold::Pace;
 use crate::model::{Allowance, Doubt, Estimate, Oid, Pid, Snapshot};
 use crate::sessions::Earlier;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,6 +28,8 @@ pub struct Policy {
     pub doubts: Vec<Doubt>,
     /// When sessions are expected to end, by their leading pid.
     pub estimates: BTreeMap<Pid, Estimate>,
+    /// How fast the server works, by past runs.
+    pub pace: Pace,
     /// How much relations are used, by oid, from their counters in two looks.
     pub usage: BTreeMap<Oid, Usage>,
 }
@@ -42,6 +45,7 @@ impl Default for Policy {
             tool: None,
             doubts: Vec::new(),
             estimates: BTreeMap::new(),
+            pace: Pace::default(),
             usage: BTreeMap::new(),
         }
     }

@@ -4,26 +4,67 @@
 //! | file | says |
 //! |---|---|
 //! | `cost.rs` | how long a piece of work takes |
+//! | `pace.rs` | how fast this server is, by past runs |
 //! | `slots.rs` | whether the lock table has room for all of them |
 //! | `words.rs` | what is done meanwhile, in words |
 //!
 //! It knows neither the server's load nor the idle time between two statements: what it says is the work.
 
 pub mod cost;
+pub mod pace;
 pub mod slots;
 mod words;
 
-pub use words::{amount, work};
+pub use pace::Pace;
+pub use words::{amount, size, work};
 
 use crate::model::{
-    Footprint, Hold, HoldTime, Job, LockMode, LockRequest, Oid, RelationKind, Statement,
+    Footprint, Hold, HoldTime, Job, JobKind, LockMode, LockRequest, Oid, RelationKind,
+    RelationName, Statement, WorkSeen,
 };
 use std::collections::BTreeMap;
 
 /// Every lock of a migration that keeps out reads or writes of a relation that exists already, each once:
 /// by the statement that takes it, and again where a later one takes it in a stronger mode.
 #[must_use]
-pub fn of(footprint: &Footprint) -> Vec<Hold> {
+pub fn of(footprint: &Footprint, pace: &Pace) -> Vec<Hold> {
+    let held = held(footprint, pace).into_iter();
+    held.map(|(hold, _)| hold).collect()
+}
+
+/// What the work under each lock was thought to take on any server, and what it took, by the time that the lock was
+/// held. Where several kinds of work were done, each has the whole.
+#[must_use]
+pub fn seen(
+    footprint: &Footprint,
+    held_s: impl Fn(&RelationName, LockMode) -> Option<f64>,
+) -> Vec<WorkSeen> {
+    let mut found: Vec<WorkSeen> = Vec::new();
+    for (hold, jobs) in held(footprint, &Pace::default()) {
+        let Some(took_s) = held_s(&hold.name, hold.mode) else {
+            continue;
+        };
+        let counts = |job: &&&Job| cost::of(job).expected >= LARGE_PART * hold.time.expected;
+        for job in jobs.iter().filter(counts) {
+            let work = WorkSeen {
+                kind: job.kind,
+                method: job.method.clone(),
+                slow_keys: job.slow_keys,
+                said_s: hold.time.expected,
+                took_s,
+            };
+            if hold.unknown.is_empty() && !found.contains(&work) {
+                found.push(work);
+            }
+        }
+    }
+    found
+}
+
+/// Work that is at least this part of all says how fast its kind is.
+const LARGE_PART: f64 = 0.3;
+
+fn held<'a>(footprint: &'a Footprint, pace: &Pace) -> Vec<(Hold, Vec<&'a Job>)> {
     let mut found = Vec::new();
     let mut transaction = None;
     let mut held: BTreeMap<Oid, LockMode> = BTreeMap::new();
@@ -43,11 +84,12 @@ pub fn of(footprint: &Footprint) -> Vec<Hold> {
             }
             let meanwhile = &footprint.statements[at..=until];
             let work = if each_alone(meanwhile) {
-                Work::on(oid, statement)
+                Work::on(oid, statement, pace)
             } else {
-                work.get_or_insert_with(|| Work::of(meanwhile)).clone()
+                work.get_or_insert_with(|| Work::of(meanwhile, pace))
+                    .clone()
             };
-            found.push(Hold {
+            let hold = Hold {
                 statement: at,
                 until,
                 oid,
@@ -56,8 +98,10 @@ pub fn of(footprint: &Footprint) -> Vec<Hold> {
                 mode: lock.mode,
                 time: work.time,
                 basis: work.basis,
+                disk_bytes: work.jobs.iter().map(|job| new_files(job)).sum(),
                 unknown: work.unknown,
-            });
+            };
+            found.push((hold, work.jobs));
         }
     }
     found
@@ -112,33 +156,51 @@ fn counts(lock: &LockRequest) -> bool {
 
 /// What is done while a lock is held.
 #[derive(Clone)]
-struct Work {
+struct Work<'a> {
+    jobs: Vec<&'a Job>,
     time: HoldTime,
     basis: String,
     unknown: Vec<String>,
 }
 
-impl Work {
+impl<'a> Work<'a> {
     /// All that these statements do.
-    fn of(statements: &[Statement]) -> Self {
-        let jobs: Vec<&Job> = statements.iter().flat_map(|s| &s.jobs).collect();
-        Self::with(&jobs, statements)
+    fn of(statements: &'a [Statement], pace: &Pace) -> Self {
+        let jobs = statements.iter().flat_map(|s| &s.jobs).collect();
+        Self::with(jobs, statements, pace)
     }
 
     /// What a statement does to one relation.
-    fn on(oid: Oid, statement: &Statement) -> Self {
+    fn on(oid: Oid, statement: &'a Statement, pace: &Pace) -> Self {
         let is_its = |job: &&Job| job.oid == Some(oid) || job.index == Some(oid);
-        let jobs: Vec<&Job> = statement.jobs.iter().filter(is_its).collect();
-        Self::with(&jobs, &[])
+        let jobs = statement.jobs.iter().filter(is_its).collect();
+        Self::with(jobs, &[], pace)
     }
 
-    fn with(jobs: &[&Job], statements: &[Statement]) -> Self {
-        let times = jobs.iter().map(|job| cost::of(job));
-        Self {
-            time: times.fold(HoldTime::default(), HoldTime::and),
-            basis: words::work(jobs),
-            unknown: unknown(jobs, statements),
+    fn with(jobs: Vec<&'a Job>, statements: &[Statement], pace: &Pace) -> Self {
+        let times: Vec<(HoldTime, usize)> = jobs.iter().map(|job| pace.time(job)).collect();
+        let mut basis = words::work(&jobs);
+        let runs = times.iter().map(|(_, runs)| *runs).max();
+        if let Some(runs) = runs.filter(|runs| *runs > 0) {
+            basis = format!("{basis}, by {}", words::past_runs(runs));
         }
+        Self {
+            time: times
+                .iter()
+                .fold(HoldTime::default(), |sum, (time, _)| sum.and(*time)),
+            basis,
+            unknown: unknown(&jobs, statements),
+            jobs,
+        }
+    }
+}
+
+/// Bytes that a job writes into new files.
+fn new_files(job: &Job) -> f64 {
+    match job.kind {
+        JobKind::Rewrite | JobKind::Move => job.bytes + job.toast_bytes,
+        JobKind::Build => job.index_bytes,
+        JobKind::Scan | JobKind::Join | JobKind::Read | JobKind::Write => 0.0,
     }
 }
 

@@ -39,6 +39,14 @@ pub fn work(jobs: &[&Job]) -> String {
     parts.join("; ")
 }
 
+/// `1 past run here`
+pub fn past_runs(runs: usize) -> String {
+    match runs {
+        1 => "1 past run here".to_owned(),
+        n => format!("{n} past runs here"),
+    }
+}
+
 /// `1.5 million`, `12,000`, `7`
 #[must_use]
 pub fn amount(rows: f64) -> String {
@@ -51,7 +59,8 @@ pub fn amount(rows: f64) -> String {
 }
 
 /// `12 MB`, as `pg_size_pretty` rounds.
-fn size(bytes: f64) -> String {
+#[must_use]
+pub fn size(bytes: f64) -> String {
     const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes;
     let mut unit = 0;

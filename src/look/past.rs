@@ -9,9 +9,10 @@ use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
 use crate::history::{Filter, History, Place, SignalNote, Watch, WhichRuns};
+use crate::hold::{self, Pace};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, MigrationRun, Oid,
-    Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
+    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, Footprint,
+    MigrationRun, Oid, Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
 };
 use crate::sessions::Sessions;
 use crate::{Error, Result};
@@ -44,6 +45,12 @@ const TIMES_FASTER: i32 = 50;
 
 /// A server of version 14 counts what a session did through another process, a little later.
 const COUNTED_AFTER: Duration = Duration::from_millis(700);
+
+/// Past runs are asked about where a lock may be held for longer than this, in seconds.
+const WORTH_ASKING: f64 = 1.0;
+
+/// How many past runs may tell how fast a server works.
+const RUNS_OF_WORK: u32 = 50;
 
 /// The history as one command uses it.
 pub struct Past {
@@ -293,6 +300,21 @@ impl Past {
         self.ask(async |history| history.migration_runs(which).await)
             .await
             .unwrap_or_default()
+    }
+
+    /// How fast the server works, by past runs of migrations there; not asked where nothing is held for long.
+    pub async fn pace(&mut self, look: &Snapshot, footprint: &Footprint) -> Pace {
+        let holds = hold::of(footprint, &Pace::default());
+        if holds.iter().all(|hold| hold.time.latest < WORTH_ASKING) {
+            return Pace::default();
+        }
+        let which = WhichRuns {
+            server: Some(look.server.history_key()),
+            limit: Some(RUNS_OF_WORK),
+            ..WhichRuns::default()
+        };
+        let runs = self.migration_runs(&which).await;
+        Pace::of(runs.iter().flat_map(|run| &run.facts.work))
     }
 
     /// Keeps a run of a migration command as it is now; whether that was done.

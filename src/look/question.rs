@@ -8,6 +8,7 @@ use crate::Result;
 use crate::cli::{ConnectArgs, JudgeArgs, MigrationArgs, RecordArgs};
 use crate::config::Config;
 use crate::gate::{self, FirstLook, Policy};
+use crate::hold::Pace;
 use crate::migration::footprint;
 use crate::migration::rehearsed::fingerprint_in;
 
@@ -195,6 +196,10 @@ impl Question {
             first_look: first,
             usage: facts.known_usage(),
             estimates: past.estimates(facts, &snapshot, &sessions).await,
+            pace: match &migration {
+                Some(asked) => past.pace(&snapshot, &asked.footprint).await,
+                None => Pace::default(),
+            },
             doubts: session
                 .and_then(|session| gate::pooler::doubt(&snapshot.server, session))
                 .into_iter()

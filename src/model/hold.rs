@@ -26,6 +26,9 @@ pub struct Hold {
     pub time: HoldTime,
     /// What is done meanwhile, in words: `202 MB rewritten, 1.5 million rows`.
     pub basis: String,
+    /// What the work writes into new files, in bytes: the old ones go when the transaction ends.
+    #[serde(default)]
+    pub disk_bytes: f64,
     /// What is done meanwhile and takes a time that is unknown, in words.
     #[serde(default)]
     pub unknown: Vec<String>,

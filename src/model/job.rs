@@ -42,6 +42,23 @@ pub struct Job {
     pub whole: bool,
 }
 
+/// What work of a kind was thought to take, and what it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkSeen {
+    /// The kind.
+    pub kind: JobKind,
+    /// The access method of an index that was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// As [`Job::slow_keys`].
+    #[serde(default)]
+    pub slow_keys: bool,
+    /// The guess without past runs, in seconds.
+    pub said_s: f64,
+    /// The truth, in seconds.
+    pub took_s: f64,
+}
+
 /// Kinds of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! A run of a migration command under watch: what `pgguard run` keeps of it.
 
-use super::{BackendIdentity, LockMode, Pid, RelationName, Role};
+use super::{BackendIdentity, LockMode, Pid, RelationName, Role, WorkSeen};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -120,6 +120,8 @@ pub struct RunFacts {
     pub changed_at: Option<DateTime<Utc>>,
     /// The locks that kept others out.
     pub locks: Vec<RunLock>,
+    /// The work under them, as far as its guess was known.
+    pub work: Vec<WorkSeen>,
     /// Whom it waited for.
     pub waits: Vec<RunWait>,
     /// How often it was cancelled so that others could go on.

@@ -10,4 +10,7 @@ pub struct SaferForm {
     /// Statements without a semicolon, each to run outside a transaction block.
     #[serde(rename = "statements")]
     pub steps: Vec<String>,
+    /// Whether it does the same for a table without partitions and children only.
+    #[serde(skip)]
+    pub one_table: bool,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn explain_json(footprint: &Footprint, forms: &[Option<SaferForm>]) -> String {
     let mut holds: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
-    for found in crate::hold::of(footprint) {
+    for found in crate::hold::of(footprint, &crate::hold::Pace::default()) {
         let of_it = holds.entry(found.statement).or_default();
         of_it.push(hold(&found, footprint));
     }
@@ -100,6 +100,7 @@ pub fn hold(hold: &Hold, footprint: &Footprint) -> Value {
         "latest_s": hold.time.latest,
         "until_line": footprint.statements.get(hold.until).map(|s| s.line),
         "basis": hold.basis,
+        "disk_bytes": hold.disk_bytes.round(),
         "unknown": hold.unknown,
     })
 }

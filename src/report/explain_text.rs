@@ -1,5 +1,6 @@
 //! A footprint for people: which relations, in which mode, why, and for how long.
 
+use super::gate_holds::needs;
 use super::page::{Ink, Page};
 use crate::hold;
 use crate::model::{Footprint, Hold, LockRequest, LockWork, SaferForm, Statement, WaitPhase};
@@ -12,7 +13,7 @@ use std::fmt::Write as _;
 pub fn explain_text(footprint: &Footprint, forms: &[Option<SaferForm>], page: Page) -> String {
     let mut out = String::new();
     let mut gap = false;
-    let holds = hold::of(footprint);
+    let holds = hold::of(footprint, &hold::Pace::default());
     for at in 0..footprint.statements.len() {
         let mut told = one(footprint, at, &holds, page);
         if let Some(Some(form)) = forms.get(at) {
@@ -103,12 +104,15 @@ fn safer(form: &SaferForm, page: Page) -> String {
     page.labelled("safer", &form.because) + &steps(form)
 }
 
-/// The statements of a safer form, each whole on a line of its own.
+/// The statements of a safer form, each whole on lines of its own.
 pub fn steps(form: &SaferForm) -> String {
-    let steps = form.steps.iter();
-    steps
-        .map(|step| format!("      {};\n", printable(step)))
-        .collect()
+    let mut out = String::new();
+    for step in &form.steps {
+        for line in format!("{step};").lines() {
+            let _ = writeln!(out, "      {}", printable(line));
+        }
+    }
+    out
 }
 
 /// `ACCESS EXCLUSIVE on public.orders (table): keeps out reads and writes, rewrites 12 MB · the named table`
@@ -177,6 +181,7 @@ fn held(footprint: &Footprint, statement: &Statement) -> Option<String> {
 fn how_long(hold: &Hold) -> String {
     let mut parts = vec![hold.basis.clone()];
     parts.extend(hold.unknown.iter().cloned());
+    parts.extend(needs(hold).map(|text| format!("needs {text}")));
     parts.retain(|part| !part.is_empty());
     let time = match hold.unknown.is_empty() {
         true => words::guess(hold.time),
@@ -194,16 +199,5 @@ fn how_long(hold: &Hold) -> String {
 /// `12 MB`, as `pg_size_pretty` rounds.
 #[expect(clippy::cast_precision_loss, reason = "rounded to three digits")]
 pub fn size(bytes: i64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if value < 10.0 && unit > 0 {
-        format!("{value:.1} {}", UNITS[unit])
-    } else {
-        format!("{value:.0} {}", UNITS[unit])
-    }
+    hold::size(bytes as f64)
 }

@@ -54,6 +54,7 @@ impl Group<'_> {
         if !hold.basis.is_empty() {
             facts.push(("meanwhile", printable(&hold.basis)));
         }
+        facts.extend(needs(hold).map(|text| ("needs", text)));
         facts.extend(end(hold, statements).map(|text| ("until", text)));
         facts.extend(hold.unknown.iter().map(|why| ("unknown", printable(why))));
         let users = &self.longest.users;
@@ -74,6 +75,7 @@ impl Group<'_> {
             .filter(|b| !b.is_empty())
             .into_iter()
             .collect();
+        parts.extend(needs(hold).map(|text| format!("needs {text}")));
         parts.extend(end(hold, statements).map(|text| format!("until {text}")));
         parts.extend(hold.unknown.iter().cloned());
         parts.push(format!("{} wait that long", hold.mode.keeps_out()));
@@ -94,6 +96,17 @@ fn title(hold: &Hold, more: usize) -> String {
         (false, false) => " for an unknown time".to_owned(),
     };
     format!("holds {} on {}{more}{time}", hold.mode, hold.name)
+}
+
+/// Disk that is worth a word, in bytes.
+const MUCH: f64 = 100.0 * 1024.0 * 1024.0;
+
+/// The disk that the work needs until its transaction ends.
+pub fn needs(hold: &Hold) -> Option<String> {
+    let size = crate::hold::size(hold.disk_bytes);
+    (hold.disk_bytes >= MUCH).then(|| {
+        format!("about {size} of disk for new files, the old ones go when its transaction ends")
+    })
 }
 
 /// Where the transaction ends, if that is not with the statement.

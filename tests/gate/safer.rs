@@ -13,6 +13,8 @@ const SCHEMA: &str = "
     CREATE INDEX old_index ON orders (item);
     CREATE MATERIALIZED VIEW totals AS SELECT customer, sum(amount) AS amount FROM orders GROUP BY customer;
     CREATE UNIQUE INDEX totals_key ON totals (customer);
+    CREATE TABLE parent (id int);
+    CREATE TABLE child () INHERITS (parent);
     CREATE TABLE \"Mixed Case\" (\"Key\" int);
     INSERT INTO customers SELECT g, 'a' || g, g, g FROM generate_series(1, 50) g;
     INSERT INTO orders SELECT g, g, 'i', g, now(), 1 FROM generate_series(1, 50) g;
@@ -47,6 +49,9 @@ const SAFER: &[&str] = &[
     "ALTER TABLE orders ADD CONSTRAINT first_key PRIMARY KEY (id, customer)",
     "ALTER TABLE \"Mixed Case\" ADD UNIQUE (\"Key\")",
     "ALTER TABLE \"Mixed Case\" ALTER \"Key\" SET NOT NULL",
+    "ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()",
+    "ALTER TABLE public.\"Mixed Case\" ADD COLUMN IF NOT EXISTS \"It's\" float DEFAULT random(), ADD COLUMN plain int DEFAULT 7",
+    "ALTER TABLE orders ADD COLUMN seen timestamptz DEFAULT clock_timestamp(), ADD CHECK (amount > 0)",
     "ALTER TABLE orders ADD COLUMN note text, ADD CHECK (amount > 0), DROP COLUMN part",
     "BEGIN;\nSET LOCAL lock_timeout = '5s';\nALTER TABLE orders ADD COLUMN note text;\nCREATE INDEX ON orders (note);\nUPDATE orders SET note = 'a';\nCOMMIT",
     "BEGIN;\nCREATE INDEX ON orders (amount);\nCOMMIT;\nCREATE TABLE fresh (id int);\nCREATE INDEX ON fresh (id)",
@@ -64,6 +69,9 @@ const NOT_SAFER: &[&str] = &[
     "CREATE INDEX CONCURRENTLY ON orders (amount)",
     "ALTER TABLE orders ADD CHECK (amount > 0) NOT VALID",
     "ALTER TABLE orders ADD COLUMN note text",
+    "ALTER TABLE orders ADD COLUMN note text NOT NULL DEFAULT 'a', ADD COLUMN at2 timestamptz DEFAULT now()",
+    "ALTER TABLE parts ADD COLUMN token uuid DEFAULT gen_random_uuid()",
+    "ALTER TABLE parent ADD COLUMN token uuid DEFAULT gen_random_uuid()",
     "DROP INDEX old_index, totals_key",
     "REFRESH MATERIALIZED VIEW totals WITH NO DATA",
 ];

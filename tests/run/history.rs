@@ -1,6 +1,7 @@
 //! Runs in the history: in a file and in a Postgres schema.
 
-use crate::common;
+use crate::common::{self, Outcome};
+use crate::stage::Stage;
 use chrono::{DateTime, TimeDelta, Utc};
 use pgguard::history::{History, WhichRuns};
 use pgguard::model::{LockMode, MigrationRun, RelationName, RunFacts, RunLock, RunResult};
@@ -83,4 +84,49 @@ fn runs_read_back_the_newest_first_and_an_end_is_not_taken_back() {
             assert_eq!(some, expected, "{place}");
         }
     }
+}
+
+#[test]
+fn a_past_run_tells_how_long_such_work_takes_on_this_server() {
+    let stage = Stage::new();
+    stage.shop.sql(
+        "CREATE TABLE big AS SELECT g AS a, g AS b FROM generate_series(1, 300000) g; ANALYZE big",
+    );
+    // The lock is held for far longer than the work under it takes on any server.
+    let slow = stage.file(
+        "slow.sql",
+        "BEGIN;\nALTER TABLE big ALTER a TYPE bigint;\nSELECT pg_sleep(6);\nCOMMIT;\n",
+    );
+    let next = stage.file("next.sql", "ALTER TABLE big ALTER b TYPE bigint;\n");
+    let asked = |told: &Outcome| {
+        let hold = &told.json()["statements"][0]["holds"][0];
+        (
+            hold["expected_s"].as_f64().expect("a guess"),
+            hold["basis"].to_string(),
+        )
+    };
+    let judge = || {
+        let url = stage.shop.url();
+        let words = [
+            "gate",
+            "-d",
+            &url,
+            "--format",
+            "json",
+            "--max-hold",
+            "none",
+            &next,
+        ];
+        common::run_with_input(stage.command(words), "")
+    };
+    let (before, basis) = asked(&judge());
+    assert!(!basis.contains("past run"), "{basis}");
+    let ran = stage.run(
+        &["--gate", &slow, "--max-hold", "none"],
+        &stage.psql(&["-f", &slow]),
+    );
+    assert_eq!(ran.status, 0, "{ran}");
+    let (after, basis) = asked(&judge());
+    assert!(basis.contains("by 1 past run here"), "{basis}");
+    assert!(after > 2.0 * before, "{before} {after}");
 }

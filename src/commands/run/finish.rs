@@ -8,6 +8,7 @@ use crate::cli::{RecordArgs, RunArgs};
 use crate::commands::stop::Stop;
 use crate::doctor::half_applied;
 use crate::door::file;
+use crate::hold;
 use crate::look::facts::Facts;
 use crate::look::unrecorded;
 use crate::model::{Backend, MigrationRun, RunResult, Snapshot, quoted};
@@ -22,6 +23,12 @@ use std::time::{Duration, Instant};
 
 /// Between two looks for sessions that began before the change.
 const SETTLE_PAUSE: Duration = Duration::from_secs(2);
+
+/// A lock that was held for less, in seconds, was seen too few times to tell how fast the server is.
+const LONG_ENOUGH: f64 = 3.0;
+
+/// A lock was taken and left about so much before and after it was seen, in seconds.
+const HALF_A_LOOK: f64 = 1.0;
 
 impl Supervisor {
     /// Compares what there is now with what there was.
@@ -42,6 +49,7 @@ impl Supervisor {
         self.state.result = told.result;
         self.record.put_into(&mut self.state.facts);
         self.pace.put_into(&mut self.state.facts);
+        self.keep_work();
         for row in self.state.facts.recorded.iter().take(20) {
             self.say(
                 "recorded",
@@ -61,6 +69,19 @@ impl Supervisor {
         if told.result == RunResult::HalfApplied {
             self.tell_parts().await;
         }
+    }
+
+    /// How long the work took that the gate knew of. A lock that was held by more than one try tells nothing.
+    fn keep_work(&mut self) {
+        let facts = &mut self.state.facts;
+        let Some(footprint) = self.footprint.as_ref().filter(|_| self.state.tries == 1) else {
+            return;
+        };
+        facts.work = hold::seen(footprint, |name, mode| {
+            let held = facts.locks.iter().filter(|lock| lock.held_s >= LONG_ENOUGH);
+            let held = held.filter(|lock| lock.mode == mode && lock.name == *name);
+            held.map(|lock| lock.held_s + HALF_A_LOOK).next()
+        });
     }
 
     /// Which statements of which migration are done, where its files are known, and how to go on.

@@ -103,9 +103,11 @@ fn build(world: &World, table: Oid, oid: Oid) -> Option<Job> {
     job.index = world.created_in(oid).is_none().then_some(oid);
     job.method.clone_from(&relation.access_method);
     let columns = world.relation(table)?.columns.iter();
+    // What GIN takes apart has no fixed width: an expression, mostly `to_tsvector`, is what costs more.
+    let is_gin = relation.access_method.as_deref() == Some("gin");
     job.slow_keys = index.expressions.is_some()
         || columns
-            .filter(|c| index.columns.contains(&c.number))
+            .filter(|c| index.columns.contains(&c.number) && !is_gin)
             .any(|c| fixed_width(c.type_oid).is_none());
     Some(job)
 }

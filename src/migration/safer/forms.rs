@@ -1,13 +1,14 @@
 //! A row a kind of statement: the form that keeps others out less.
 
 use crate::migration::footprint::object_name;
-use crate::model::SaferForm;
+use crate::model::{SaferForm, quoted};
+use crate::words::literal;
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType as Sub, ColumnRef, ConstrType, Constraint,
-    DefElem, DefElemAction, DropBehavior, DropStmt, IndexElem, IndexStmt, Node, NullTest,
-    NullTestType, ObjectType, PartitionCmd, RangeVar, RefreshMatViewStmt, ReindexObjectType,
-    ReindexStmt, SortByDir, SortByNulls, String as Name,
+    AlterTableCmd, AlterTableStmt, AlterTableType as Sub, ColumnDef, ColumnRef, ConstrType,
+    Constraint, DefElem, DefElemAction, DropBehavior, DropStmt, IndexElem, IndexStmt, Node,
+    NullTest, NullTestType, ObjectType, PartitionCmd, RangeVar, RefreshMatViewStmt,
+    ReindexObjectType, ReindexStmt, SortByDir, SortByNulls, String as Name,
 };
 use serde_json::Value;
 
@@ -39,9 +40,11 @@ pub fn of(node: &N) -> Option<SaferForm> {
 /// A form of these steps; `None` where one cannot be written.
 fn form(steps: &[N], because: &str) -> Option<SaferForm> {
     let written: Option<Vec<String>> = steps.iter().map(text).collect();
-    written.map(|steps| SaferForm {
-        steps,
+    let is_loop = |step: &N| matches!(step, N::DoStmt(_));
+    written.map(|written| SaferForm {
+        steps: written,
         because: because.to_owned(),
+        one_table: steps.iter().any(is_loop),
     })
 }
 
@@ -159,15 +162,29 @@ fn subcommand(alter: &AlterTableStmt, table: &RangeVar, cmd: &AlterTableCmd) -> 
             };
             added(table, constraint, &add, &on)
         }
-        Sub::AtSetNotNull => {
-            let name = object_name(&table.relname, &cmd.name, "is_set");
-            let steps = vec![
-                add(not_null(&name, &cmd.name)),
-                on(Sub::AtValidateConstraint, &name),
-                on(Sub::AtSetNotNull, &cmd.name),
-                on(Sub::AtDropConstraint, &name),
-            ];
-            Some((steps, CHECKED))
+        Sub::AtSetNotNull => Some((set_not_null(table, &cmd.name, &add, &on), CHECKED)),
+        Sub::AtAddColumn => {
+            let Some(N::ColumnDef(column)) = cmd.def.as_ref()?.node.as_ref() else {
+                return None;
+            };
+            let (column, default, not_null) = without_default(column)?;
+            let name = column.colname.clone();
+            let added = with(Sub::AtAddColumn, &|new| {
+                new.def = Some(Box::new(node(N::ColumnDef(Box::new(column.clone())))));
+                new.missing_ok = cmd.missing_ok;
+            });
+            let default = with(Sub::AtColumnDefault, &|new| {
+                new.name.clone_from(&name);
+                new.def = Some(Box::new(default.clone()));
+            });
+            let mut steps = vec![added, default, filled(table, &name)?];
+            if not_null {
+                steps.extend(set_not_null(table, &name, &add, &on));
+            }
+            Some((
+                steps,
+                "the rows are filled in short transactions while reads and writes go on (UPDATE triggers of the table fire)",
+            ))
         }
         Sub::AtDetachPartition => {
             let Some(N::PartitionCmd(part)) = cmd.def.as_ref()?.node.as_ref() else {
@@ -190,6 +207,76 @@ fn subcommand(alter: &AlterTableStmt, table: &RangeVar, cmd: &AlterTableCmd) -> 
         }
         _ => None,
     }
+}
+
+/// `SET NOT NULL` that finds a valid CHECK for it.
+fn set_not_null(
+    table: &RangeVar,
+    column: &str,
+    add: &dyn Fn(Constraint) -> N,
+    on: &dyn Fn(Sub, &str) -> N,
+) -> Vec<N> {
+    let name = object_name(&table.relname, column, "is_set");
+    vec![
+        add(not_null(&name, column)),
+        on(Sub::AtValidateConstraint, &name),
+        on(Sub::AtSetNotNull, column),
+        on(Sub::AtDropConstraint, &name),
+    ]
+}
+
+/// A new column without its default, the default, and whether it is NOT NULL; `None`: it has no default, or more than
+/// these two.
+fn without_default(column: &ColumnDef) -> Option<(ColumnDef, Node, bool)> {
+    let (mut default, mut not_null) = (None, false);
+    for constraint in &column.constraints {
+        let Some(N::Constraint(constraint)) = &constraint.node else {
+            return None;
+        };
+        match ConstrType::try_from(constraint.contype).ok()? {
+            ConstrType::ConstrDefault => default = constraint.raw_expr.as_deref().cloned(),
+            ConstrType::ConstrNotnull if constraint.conname.is_empty() => not_null = true,
+            ConstrType::ConstrNull => {}
+            _ => return None,
+        }
+    }
+    let column = ColumnDef {
+        constraints: Vec::new(),
+        ..column.clone()
+    };
+    Some((column, default?, not_null))
+}
+
+/// Pages of a table that one transaction fills.
+const PAGES: u32 = 1000;
+
+/// Fills a column that has a default, page by page; twice, since a row moves when somebody else writes it.
+fn filled(table: &RangeVar, column: &str) -> Option<N> {
+    let names = [&table.schemaname, &table.relname];
+    let names = names.into_iter().filter(|name| !name.is_empty());
+    let table: Vec<String> = names.map(|name| quoted(name)).collect();
+    let (table, column) = (table.join("."), quoted(column));
+    let size = literal(&table);
+    let body = format!(
+        "
+DECLARE
+  page bigint;
+BEGIN
+  FOR pass IN 1..2 LOOP
+    page := 0;
+    WHILE page * current_setting('block_size')::bigint < pg_relation_size({size}) LOOP
+      UPDATE ONLY {table} SET {column} = DEFAULT
+       WHERE ctid >= format('(%s,0)', page)::tid AND ctid < format('(%s,0)', page + {PAGES})::tid
+         AND {column} IS NULL;
+      COMMIT;
+      page := page + {PAGES};
+    END LOOP;
+  END LOOP;
+END
+"
+    );
+    let parsed = crate::migration::depth::parse(&format!("DO {}", literal(&body)))?;
+    parsed.protobuf.stmts.into_iter().next()?.stmt?.node
 }
 
 /// What is better about NOT VALID and VALIDATE.

@@ -82,10 +82,11 @@ pub fn judged(
             let steps = &after.statements[places[at].clone()];
             let was = &before.statements[at..=at];
             let stops = |s: &Statement| s.fails.is_some() || s.opaque.is_some();
-            match forms[at].is_some() {
-                true => steps.iter().any(stops) || keeps_out(steps) >= keeps_out(was),
+            match &forms[at] {
+                Some(form) if form.one_table && !is_of_one_table(&before.statements[at]) => true,
+                Some(_) => steps.iter().any(stops) || keeps_out(steps) >= keeps_out(was),
                 // Another statement may need what a step leaves to a later one.
-                false => steps.iter().any(stops) && !was.iter().any(stops),
+                None => steps.iter().any(stops) && !was.iter().any(stops),
             }
         };
         let worse: Vec<usize> = (0..statements.len()).filter(|at| is_worse(*at)).collect();
@@ -100,6 +101,19 @@ pub fn judged(
         }
     }
     forms
+}
+
+/// Whether one table alone is changed, and no partition or child of it.
+fn is_of_one_table(statement: &Statement) -> bool {
+    let closed = |lock: &&LockRequest| lock.mode == LockMode::AccessExclusive && lock.oid.is_some();
+    let mut closed = statement.locks.iter().filter(closed);
+    let relations = |kind: RelationKind| !kind.is_index() && kind != RelationKind::Toast;
+    let kinds: Vec<RelationKind> = closed
+        .by_ref()
+        .map(|lock| lock.kind)
+        .filter(|kind| relations(*kind))
+        .collect();
+    kinds == [RelationKind::Table]
 }
 
 /// How a statement keeps others out: how many relations it works on meanwhile, and the strongest mode.
