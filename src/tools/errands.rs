@@ -90,6 +90,14 @@ const ALEMBIC: &[(&str, Errand)] = &[
     ("show", Looks),
 ];
 
+/// Flask-Migrate's names for Alembic's; `db migrate` only writes a file.
+const FLASK: &[(&str, Errand)] = &[
+    ("db downgrade", Steps),
+    ("db upgrade +*", Steps),
+    ("db upgrade", Migrates),
+    ("db", Looks),
+];
+
 const SEQUELIZE: &[(&str, Errand)] = &[
     ("db:drop", Else),
     ("db:seed*", Else),
@@ -142,6 +150,7 @@ pub(super) const LINES: &[Line] = &[
     line("Django", "django", DJANGO),
     line("Alembic", "alembic", ALEMBIC),
     line("Alembic", "alembic.config", ALEMBIC),
+    line("Alembic", "flask", FLASK),
     line("Sequelize", "sequelize", SEQUELIZE),
     line("Sequelize", "sequelize-cli", SEQUELIZE),
     line("TypeORM", "typeorm", TYPEORM),

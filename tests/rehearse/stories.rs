@@ -47,7 +47,7 @@ impl Night {
 
     fn gate(&self) -> Outcome {
         let history = self.history();
-        let flags = ["--patience", "0s", "--allow", "opaque", &history];
+        let flags = ["--patience", "0s", &history];
         self.scene
             .pgguard(&[&["gate"], &flags[..], &["--rehearse"]].concat())
     }
