@@ -110,8 +110,11 @@ pub fn written(entries: &[Entry], known: &Known) -> Script {
     let mut script = Script::default();
     let mut settings: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut session = "";
+    let prepares = entries.iter().any(Entry::prepares);
     for group in groups(entries) {
-        let sent = group.sent(known);
+        let mut sent = group.sent(known);
+        // What a driver has prepared by the protocol is not in the script: there is nothing to deallocate.
+        sent.retain(|s| prepares || !s.deallocates());
         let (text, changes, statements) = text(&sent, |s| &s.sql);
         if text.is_empty() {
             continue;
@@ -261,7 +264,22 @@ fn text(sent: &[Sent], sql: fn(&Sent) -> &str) -> (String, bool, usize) {
     )
 }
 
+impl Entry {
+    /// Whether it is an SQL command PREPARE.
+    fn prepares(&self) -> bool {
+        let What::Statement { sql, .. } = &self.what else {
+            return false;
+        };
+        let word = sql.split_whitespace().next().unwrap_or_default();
+        word.eq_ignore_ascii_case("prepare")
+    }
+}
+
 impl Sent {
+    fn deallocates(&self) -> bool {
+        matches!(self.nodes.as_slice(), [NodeEnum::DeallocateStmt(_)])
+    }
+
     /// Whether it changed something of the user's.
     fn changes(&self) -> bool {
         let changed = self.nodes.iter().any(changes) && !self.keeps_books();
@@ -543,6 +561,15 @@ mod tests {
         ] {
             assert_eq!(of(sql), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn what_a_driver_has_prepared_is_not_deallocated() {
+        let text = |entries: &[Entry]| written(entries, &known()).text;
+        let end = entry("3/2", "DEALLOCATE a1");
+        assert_eq!(text(std::slice::from_ref(&end)), "");
+        let prepared = entry("3/1", "PREPARE a1 AS UPDATE orders SET id = 1");
+        assert!(text(&[prepared, end]).contains("DEALLOCATE a1;"));
     }
 
     #[test]
