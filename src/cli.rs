@@ -176,6 +176,9 @@ pub struct StatusArgs {
     /// Only sessions whose application, query or client contains this text.
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
+    /// What was seen at this time of the last hour: 03:15, "2026-11-28 03:15", -10m.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with_all = ["watch", "replay", "record"])]
+    pub at: Option<String>,
     /// A live screen, refreshed this often.
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1s", value_parser = duration)]
     pub watch: Option<Duration>,
@@ -587,6 +590,9 @@ pub struct LogArgs {
     /// Only what began within this time.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<Duration>,
+    /// Instead: who kept whom waiting in the last hour, the worst first.
+    #[arg(long, conflicts_with_all = ["only", "last"])]
+    pub waits: bool,
     /// Only kills, runs or backups.
     #[arg(long, value_name = "KIND", value_parser = ["kill", "run", "backup"])]
     pub only: Option<String>,

@@ -1,11 +1,13 @@
 //! `pgguard log`: what pgguard has done and seen: sessions that it ended, migrations that it ran, backups.
 
-use super::screen;
+use super::{screen, status_at};
 use crate::Result;
 use crate::cli::{Color, Format, LogArgs};
 use crate::door::{self, Form};
+use crate::history::looks::{self, Looks, Told};
 use crate::history::{Filter, History, SignalNote, WhichRuns};
-use crate::report::{self, Event};
+use crate::model::SeenWait;
+use crate::report::{self, Event, WaitsReport};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
 
@@ -14,6 +16,9 @@ use std::cmp::Reverse;
 /// # Errors
 /// When the history cannot be read.
 pub async fn run(args: LogArgs, color: Color) -> Result<u8> {
+    if args.waits {
+        return waits(&args, color);
+    }
     let mut history = History::open(args.history.history.as_deref()).await?;
     let place = history.place().to_owned();
     let events = events(&mut history, &args).await;
@@ -25,6 +30,42 @@ pub async fn run(args: LogArgs, color: Color) -> Result<u8> {
             door::print(Form::Lines, &text)
         }
         Format::Json => door::print(Form::Json, &report::log_json(&events, &place)),
+    }?;
+    Ok(0)
+}
+
+/// Who kept whom waiting, at all servers that looks are kept of.
+fn waits(args: &LogArgs, color: Color) -> Result<u8> {
+    let folder = status_at::folder(&args.history)?;
+    let oldest = args.since.map(before_now);
+    let is_asked_for = |wait: &SeenWait| {
+        let name = args.database.as_ref();
+        name.is_none_or(|name| wait.database == *name)
+    };
+    let mut told = Told::default();
+    for server in Looks::servers(&folder) {
+        let mut looks = Looks::of(&folder, &server).waits();
+        looks.retain(|(at, _)| oldest.is_none_or(|oldest| *at >= oldest));
+        for (_, waits) in &mut looks {
+            waits.retain(is_asked_for);
+        }
+        told.add(looks::told(&looks));
+    }
+    let now = Utc::now();
+    let report = WaitsReport {
+        looked: told.looked,
+        episodes: &told.episodes,
+        unseen: &told.unseen,
+        far_apart: looks::FAR_APART,
+        now,
+        zone: screen::zone(now),
+    };
+    match args.format {
+        Format::Text => door::print(
+            Form::Lines,
+            &report::waits_text(&report, screen::page(color)),
+        ),
+        Format::Json => door::print(Form::Json, &report::waits_json(&report)),
     }?;
     Ok(0)
 }

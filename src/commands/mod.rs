@@ -15,6 +15,7 @@ mod rehearse;
 pub mod run;
 mod screen;
 mod status;
+mod status_at;
 mod stop;
 mod tools;
 mod watch;

@@ -1,6 +1,6 @@
 //! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
-use super::{screen, watch};
+use super::{screen, status_at, watch};
 use crate::cli::{Color, Format, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form};
@@ -21,6 +21,9 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
     let shown = shown(&args)?;
     if let Some(interval) = args.watch {
         return watch::run(args, shown, interval, color).await;
+    }
+    if let Some(at) = &args.at {
+        return status_at::run(&args, &shown, at, color).await;
     }
     let mut facts = Facts::open(&args.connect, &args.record, 0).await?;
     let mut past = Past::new(

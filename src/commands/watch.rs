@@ -2,20 +2,24 @@
 
 use super::kill::end::{self, End};
 use super::kill::note;
-use super::{screen, stop};
+use super::{screen, status_at, stop};
 use crate::Result;
 use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
 use crate::door::{self, Form, Live};
+use crate::history::looks::{FAR_APART, Looks};
 use crate::kill::Dossier;
 use crate::look::examination::Before;
 use crate::look::facts::{self, Facts};
 use crate::look::past::Past;
+use crate::model::age;
 use crate::postgres::connect::Connection;
 use crate::postgres::snapshot;
 use crate::report::{self, Shown, page::Page};
 use crate::supervise::{Signs, running};
 use crate::watch::{Look, Screen, Wish, draw};
+use crate::words::brief;
+use chrono::{TimeDelta, Utc};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt as _;
 use std::future::Future;
@@ -160,6 +164,8 @@ impl Watch {
                     Wish::None => {}
                     Wish::Quit => return self.leave().await,
                     Wish::Look => self.next_look = Instant::now(),
+                    Wish::Earlier => self.travel(true),
+                    Wish::Later => self.travel(false),
                     Wish::End(_) if ending.is_some() => {
                         self.screen.message = Some("one is being ended already: wait until it is gone".into());
                     }
@@ -217,6 +223,41 @@ impl Watch {
                 self.next_look = Instant::now() + RETRY;
             }
         }
+    }
+
+    /// Shows the look before, or after, the one on the screen.
+    fn travel(&mut self, back: bool) {
+        match self.look_of_the_past(back) {
+            Some((look, note)) => self.screen.on_past(look, note),
+            None if back => {
+                self.screen.message =
+                    Some("nobody looked before that: the last hour is kept".into());
+            }
+            None => self.screen.to_now(),
+        }
+    }
+
+    fn look_of_the_past(&self, back: bool) -> Option<(Look, String)> {
+        let shown = self.screen.look.as_ref()?;
+        if !back && self.screen.past.is_none() {
+            return None;
+        }
+        let folder = status_at::folder(&self.args.history).ok()?;
+        let looks = Looks::of(&folder, &shown.snapshot.server.history_key());
+        let from = shown.snapshot.taken_at;
+        let at = match back {
+            true => looks.before(from - TimeDelta::milliseconds(1)),
+            false => looks.after(from),
+        }?;
+        let look = Look::of_kept(looks.look(at)?).in_zone(screen::zone(at));
+        let age = brief(age(at, Utc::now()));
+        let gap = (from - at).abs();
+        let gap = match gap > FAR_APART {
+            true => format!("nobody looked in the {} between · ", brief(gap)),
+            false => String::new(),
+        };
+        let note = format!("PAST, {age} ago · {gap}← earlier  → later  Esc now");
+        Some((look, note))
     }
 
     fn on_event(&mut self, event: Option<io::Result<Event>>) -> Wish {

@@ -4,11 +4,14 @@
 //! where the last one ended, and a dump that is no longer there becomes a past run. Beside the runs there
 //! is a line for every session that `pgguard kill` ended, and one for every migration that `pgguard run` watched.
 //!
+//! What was seen at all is kept for an hour, in files next to it: [`looks`].
+//!
 //! Both places have the same tables and are asked in the same words ([`store`]); only their migrations
 //! differ. Several machines may see the same run: it is one row, named by its [`RunKey`] and its begin,
 //! and what two of them know of it is [merged](runs). Nothing in here is needed for a verdict.
 
 mod document;
+pub mod looks;
 mod migration_runs;
 mod place;
 mod runs;

@@ -4,7 +4,7 @@ use crate::postgres::connect::{is_keyword, shown};
 use crate::{Error, Result};
 use etcetera::BaseStrategy as _;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Names the place where neither a flag nor the configuration does.
 const VARIABLE: &str = "PGGUARD_HISTORY";
@@ -30,6 +30,22 @@ impl Place {
             Some(said) if !said.is_empty() => Self::read(&said),
             _ => Ok(Self::File(default_file()?)),
         }
+    }
+
+    /// The folder for looks: next to a file; for a server in this user's state folder. `None`: there is no place for
+    /// one, and none is made in a folder that is not there.
+    #[must_use]
+    pub fn looks(&self) -> Option<PathBuf> {
+        let Self::File(path) = self else {
+            return Some(state_folder().ok()?.join("history.looks"));
+        };
+        let is_default = || default_file().is_ok_and(|usual| usual == *path);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let is_no_file = path.exists() && !path.is_file();
+        (!is_no_file && (folder.is_dir() || is_default())).then(|| path.with_extension("looks"))
     }
 
     /// A connection string is a server, all else a file: but no file is named after a string that is torn.

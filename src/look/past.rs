@@ -8,13 +8,16 @@ use super::facts::Facts;
 use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
+use crate::history::looks::Recorder;
 use crate::history::{Filter, History, Place, SignalNote, Watch, WhichRuns};
 use crate::hold::{self, Pace};
 use crate::model::{
     BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, Footprint,
-    MigrationRun, Oid, Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
+    LookToKeep, MigrationRun, Oid, Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
 };
-use crate::sessions::Sessions;
+use crate::report::status_words::seen_waits;
+use crate::report::{Shown, StatusReport};
+use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +78,8 @@ pub struct Past {
     patience: Duration,
     /// Rows of tables may be read.
     samples: bool,
+    /// Keeps what is seen for who asks later what happened.
+    recorder: Recorder,
 }
 
 impl Past {
@@ -87,7 +92,10 @@ impl Past {
         }
         let said = args.history.as_deref().or(config.history.as_deref());
         match Place::of(said) {
-            Ok(place) => past.place = Some(place),
+            Ok(place) => {
+                past.recorder = Recorder::new(place.looks());
+                past.place = Some(place);
+            }
             // Nobody named one, and there is no home folder: a service's user.
             Err(_) if said.is_none() => {}
             Err(error) => past.problem = Some(error.to_string()),
@@ -110,6 +118,7 @@ impl Past {
             problem: None,
             patience: PATIENCE,
             samples: false,
+            recorder: Recorder::default(),
         }
     }
 
@@ -206,7 +215,39 @@ impl Past {
         self.end_those_that_are_over(facts, snapshot).await;
         self.keep().await;
         self.is_read = false;
+        self.keep_look(snapshot, sessions, &found);
         found
+    }
+
+    /// Keeps a look of a command that asks for no estimates.
+    pub fn keep_seen(&mut self, snapshot: &Snapshot) {
+        if self.recorder.is_on() {
+            self.keep_look(snapshot, &understand(snapshot), &BTreeMap::new());
+        }
+    }
+
+    /// Keeps a look for the last hour's story.
+    pub fn keep_look(
+        &mut self,
+        snapshot: &Snapshot,
+        sessions: &Sessions,
+        estimates: &BTreeMap<Pid, Estimate>,
+    ) {
+        if !self.recorder.is_on() {
+            return;
+        }
+        let waits = WaitGraph::between_sessions(snapshot, sessions);
+        let everything = Shown::default();
+        let told = StatusReport::new(snapshot, sessions, &waits, estimates, &everything);
+        let waits = seen_waits(&told);
+        if self.recorder.wants(snapshot.taken_at, &waits) {
+            self.recorder.keep(&LookToKeep {
+                snapshot,
+                sessions: sessions.iter().as_slice(),
+                estimates,
+                waits: &waits,
+            });
+        }
     }
 
     /// Past runs of a server, for a judgement that needs no tables.

@@ -27,6 +27,7 @@ mod status_table;
 mod status_tests;
 pub mod status_text;
 pub mod status_words;
+mod waits;
 
 pub use backups::{BackupsReport, RunningBackup};
 pub use backups_json::backups_json;
@@ -48,3 +49,4 @@ pub use nagios::{cleaned, nagios};
 pub use openmetrics::{openmetrics, openmetrics_down};
 pub use status::{Line as StatusLine, Shown, StatusReport};
 pub use status_json::{status_json, status_value};
+pub use waits::{WaitsReport, waits_json, waits_text};

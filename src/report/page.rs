@@ -54,6 +54,17 @@ impl Page {
         }
     }
 
+    /// The same after so many lines.
+    #[must_use]
+    pub const fn without_lines(self, lines: usize) -> Self {
+        let height = match self.height {
+            0 => 0,
+            height if height > lines => height - lines,
+            _ => 1,
+        };
+        Self { height, ..self }
+    }
+
     /// A text on one line that fits after `indent` columns, cut with `…` where it must be.
     #[must_use]
     pub fn cut(self, text: &str, indent: usize) -> String {

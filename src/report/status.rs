@@ -4,9 +4,9 @@ use crate::model::{
     Backend, BackendState, Estimate, Pid, PreparedXact, Role, RunningMigration, Session, Snapshot,
     age,
 };
-use crate::sessions::Party;
 use crate::sessions::waits::{Node, WaitGraph};
 use crate::sessions::{Index, Sessions};
+use crate::sessions::{Party, alike};
 use crate::words::{dated, hour, many};
 use chrono::{DateTime, FixedOffset, Offset as _, TimeDelta, Utc};
 use std::cmp::Reverse;
@@ -324,6 +324,31 @@ impl<'a> StatusReport<'a> {
             trees.push((node, 1));
         }
         trees
+    }
+
+    /// The waiters below a node, those like each other as one with their number: the same role, program and
+    /// user wants the same, and nobody waits behind it. The longest wait stands for the others.
+    #[must_use]
+    pub fn folded<'n>(&self, node: &'n Node) -> Vec<(&'n Node, usize)> {
+        let like = |child: &&Node| {
+            let pid = child
+                .party
+                .pid()
+                .filter(|_| !self.shown.all && child.below.is_empty())?;
+            let (line, waiter) = (self.line(pid)?, self.waits.waiter(pid)?);
+            let backend = line.backend;
+            let who = (
+                line.session.role,
+                &backend.application_name,
+                &backend.usename,
+            );
+            Some((who, waiter.mode, &waiter.target))
+        };
+        let crowds = alike::crowds(&node.below, like);
+        crowds
+            .into_iter()
+            .map(|crowd| (crowd[0], crowd.len()))
+            .collect()
     }
 
     fn began(&self, party: &Party) -> Option<DateTime<Utc>> {

@@ -5,7 +5,6 @@ use super::status::{StatusReport, Trouble};
 use super::status_table;
 use super::status_words as words;
 use crate::safe::printable;
-use crate::sessions::alike;
 use crate::sessions::waits::Node;
 use crate::words::many;
 use std::fmt::Write as _;
@@ -241,7 +240,7 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
     } else {
         SHOWN_BELOW
     };
-    let children = folded(report, node);
+    let children = report.folded(node);
     // One more line would say "and 1 more": the one itself says more.
     let shown = if children.len() <= limit.saturating_add(1) {
         children.len()
@@ -281,30 +280,6 @@ fn branches(report: &StatusReport<'_>, page: Page, node: &Node, margin: &str, ou
             rest.iter().map(|(_, alike)| alike).sum::<usize>()
         );
     }
-}
-
-/// The waiters below a node, those like each other as one with their number: the same role, program and
-/// user wants the same, and nobody waits behind it. The longest wait stands for the others.
-fn folded<'n>(report: &StatusReport<'_>, node: &'n Node) -> Vec<(&'n Node, usize)> {
-    let like = |child: &&Node| {
-        let pid = child
-            .party
-            .pid()
-            .filter(|_| !report.shown.all && child.below.is_empty())?;
-        let (line, waiter) = (report.line(pid)?, report.waits.waiter(pid)?);
-        let backend = line.backend;
-        let who = (
-            line.session.role,
-            &backend.application_name,
-            &backend.usename,
-        );
-        Some((who, waiter.mode, &waiter.target))
-    };
-    let crowds = alike::crowds(&node.below, like);
-    crowds
-        .into_iter()
-        .map(|crowd| (crowd[0], crowd.len()))
-        .collect()
 }
 
 fn troubles(report: &StatusReport<'_>, page: Page) -> String {

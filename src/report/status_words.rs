@@ -3,13 +3,15 @@
 use super::page::Page;
 use super::status::{Line, StatusReport};
 use crate::model::{
-    BackendState, Estimate, LockMode, LockTarget, PreparedXact, Role, Session, StandsStill,
+    BackendState, Estimate, LockMode, LockTarget, Pid, PreparedXact, Role, SeenWait, Session,
+    StandsStill,
 };
 use crate::safe::printable;
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, Waiter};
 use crate::sessions::{prevents_wraparound, waits_for_client};
 use crate::words::{brief, edges, many, rough};
+use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
 /// What a lock is on, for people.
@@ -417,34 +419,85 @@ fn end_the_middle(report: &StatusReport<'_>, node: &Node) -> Option<Advice> {
 /// One sentence for a root: how many hang, on what, since when, and who waits for whom.
 #[must_use]
 pub fn headline(report: &StatusReport<'_>, node: &Node) -> String {
-    let middle = report.middle(node);
-    let behind = middle.map_or_else(|| node.party.clone(), |(pid, _)| Party::Pid(pid));
+    let hanging = hanging(report, node);
+    let on = hanging
+        .on
+        .map_or_else(String::new, |on| format!(" on {on}"));
+    let since = hanging.since.map_or_else(String::new, |at| {
+        let age = report.age(Some(at)).map_or_else(String::new, brief);
+        format!(" since {} ({age})", report.hour(at))
+    });
+    let count = hanging.count;
+    let hang = if count == 1 { "hangs" } else { "hang" };
+    let root = called(report, &node.party);
+    let why = match hanging.through {
+        Some(pid) => format!("{} waits for {root}", called(report, &Party::Pid(pid))),
+        None => format!("behind {root}"),
+    };
+    format!("{} {hang}{on}{since}: {why}", many(count, "session"))
+}
+
+/// Who keeps others waiting, for the flight recorder.
+#[must_use]
+pub fn seen_waits(report: &StatusReport<'_>) -> Vec<SeenWait> {
+    let trees = report.trees();
+    let mut seen: Vec<SeenWait> = trees
+        .iter()
+        .map(|(node, _)| {
+            let hanging = hanging(report, node);
+            let identity = |pid: Pid| report.line(pid).map(|line| line.backend.identity());
+            SeenWait {
+                root: match &node.party {
+                    Party::Pid(pid) => {
+                        identity(*pid).map_or_else(|| pid.to_string(), |one| one.to_string())
+                    }
+                    Party::Prepared(gid) => gid.clone(),
+                },
+                who: called(report, &node.party),
+                through: hanging.through.map(|pid| called(report, &Party::Pid(pid))),
+                database: report.snapshot.server.datname.clone(),
+                on: hanging.on.unwrap_or_default(),
+                since: hanging.since,
+                waiting: hanging.count,
+            }
+        })
+        .collect();
+    seen.sort_by(|a, b| a.root.cmp(&b.root));
+    seen
+}
+
+/// Who hangs behind a root.
+struct Hanging {
+    count: usize,
+    /// What the longest wait is for, where that has a name.
+    on: Option<String>,
+    since: Option<DateTime<Utc>>,
+    /// The waiter that keeps the others waiting.
+    through: Option<Pid>,
+}
+
+fn hanging(report: &StatusReport<'_>, node: &Node) -> Hanging {
+    let through = report.middle(node).map(|(pid, _)| pid);
+    let behind = through.map_or_else(|| node.party.clone(), Party::Pid);
     let waiters: Vec<&Waiter> = report
         .waits
         .all_behind(&behind)
         .into_iter()
         .filter_map(|pid| report.waits.waiter(pid))
         .collect();
-    let on = waiters
+    let longest = waiters
         .iter()
-        .min_by_key(|waiter| (waiter.since.is_none(), waiter.since))
-        .map_or_else(String::new, |waiter| match waiter.target {
-            LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => String::new(),
-            _ => format!(" on {}", target(report, &waiter.target)),
-        });
-    let since = waiters.iter().filter_map(|waiter| waiter.since).min();
-    let since = since.map_or_else(String::new, |at| {
-        let age = report.age(Some(at)).map_or_else(String::new, brief);
-        format!(" since {} ({age})", report.hour(at))
+        .min_by_key(|waiter| (waiter.since.is_none(), waiter.since));
+    let on = longest.and_then(|waiter| match waiter.target {
+        LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => None,
+        _ => Some(target(report, &waiter.target)),
     });
-    let count = waiters.len();
-    let hang = if count == 1 { "hangs" } else { "hang" };
-    let root = called(report, &node.party);
-    let why = match middle {
-        Some((pid, _)) => format!("{} waits for {root}", called(report, &Party::Pid(pid))),
-        None => format!("behind {root}"),
-    };
-    format!("{} {hang}{on}{since}: {why}", many(count, "session"))
+    Hanging {
+        count: waiters.len(),
+        on,
+        since: waiters.iter().filter_map(|waiter| waiter.since).min(),
+        through,
+    }
 }
 
 /// The worst wait in a sentence, and what to do about it, in order of harm; `None`: nobody waits.

@@ -1,6 +1,6 @@
 //! What the screen draws: one look, understood.
 
-use crate::model::{Estimate, Pid, Snapshot};
+use crate::model::{Estimate, KeptLook, Pid, Snapshot};
 use crate::report::status_words::{Advice, in_short};
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
@@ -39,6 +39,23 @@ impl Look {
             sessions,
             waits,
             estimates,
+            findings: None,
+            running: 0,
+            worst: None,
+            zone: Utc.fix(),
+        };
+        look.judged()
+    }
+
+    /// What was kept of a look.
+    #[must_use]
+    pub fn of_kept(kept: KeptLook) -> Self {
+        let sessions: Sessions = kept.sessions.into_iter().collect();
+        let look = Self {
+            waits: WaitGraph::between_sessions(&kept.snapshot, &sessions),
+            snapshot: kept.snapshot,
+            sessions,
+            estimates: kept.estimates,
             findings: None,
             running: 0,
             worst: None,

@@ -142,19 +142,22 @@ fn sessions(report: &StatusReport<'_>, sort: Sort) -> Vec<Row> {
 
 fn waits(report: &StatusReport<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
-    for node in report.waits.forest() {
-        if report.admits_party(&node.party) {
-            grow(report, &node, &mut rows);
-        }
+    for (node, alike) in report.trees() {
+        grow(report, &node, alike, &mut rows);
     }
     rows
 }
 
-fn grow(report: &StatusReport<'_>, node: &Node, rows: &mut Vec<Row>) {
+/// A node and what is below it; of `alike` nodes like each other one row with their number.
+fn grow(report: &StatusReport<'_>, node: &Node, alike: usize, rows: &mut Vec<Row>) {
     let branch = if node.depth == 0 {
         String::new()
     } else {
         format!("{}└ ", "  ".repeat(node.depth - 1))
+    };
+    let branch = match alike {
+        0 | 1 => branch,
+        more => format!("{branch}{more} alike: "),
     };
     rows.push(match &node.party {
         Party::Prepared(gid) => prepared(report, gid),
@@ -162,8 +165,8 @@ fn grow(report: &StatusReport<'_>, node: &Node, rows: &mut Vec<Row>) {
             .line(*pid)
             .map_or_else(|| gone(*pid, &branch), |line| row(report, &line, &branch)),
     });
-    for child in &node.below {
-        grow(report, child, rows);
+    for (child, alike) in report.folded(node) {
+        grow(report, child, alike, rows);
     }
 }
 

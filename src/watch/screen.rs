@@ -33,6 +33,10 @@ pub enum Wish {
     End(Box<Dossier>),
     /// A look right now.
     Look,
+    /// The look before the one on the screen.
+    Earlier,
+    /// The look after it.
+    Later,
 }
 
 /// All that the screen knows.
@@ -67,6 +71,12 @@ pub struct Screen {
     pub message: Option<String>,
     /// Whether there are colours.
     pub color: bool,
+    /// That the look is of the past, in words.
+    pub past: Option<String>,
+    /// The last look while the past is on the screen.
+    now: Option<Look>,
+    /// Whether a person has chosen the rows; before that, those are shown that matter most.
+    is_view_chosen: bool,
 }
 
 impl Screen {
@@ -89,12 +99,47 @@ impl Screen {
             lost: None,
             message: None,
             color,
+            past: None,
+            now: None,
+            is_view_chosen: false,
         }
     }
 
     /// Takes a new look. The row under the cursor stays on its line of the screen.
     pub fn on_look(&mut self, look: Look) {
         self.lost = None;
+        if self.past.is_some() {
+            self.now = Some(look);
+            return;
+        }
+        self.show(look);
+    }
+
+    /// Shows a look of the past; `note` says so.
+    pub fn on_past(&mut self, look: Look, note: String) {
+        if self.past.replace(note).is_none() {
+            self.now = self.look.take();
+        }
+        self.show(look);
+        self.before = None;
+    }
+
+    /// Goes back to now.
+    pub fn to_now(&mut self) {
+        self.past = None;
+        if let Some(look) = self.now.take() {
+            self.show(look);
+        }
+    }
+
+    fn show(&mut self, look: Look) {
+        if !self.is_view_chosen {
+            // Somebody waits: the tree is what one has to see.
+            self.view = match look.waits.is_empty() {
+                true => View::Sessions,
+                false => View::Waits,
+            };
+        }
         let first = self.rows.is_empty();
         self.before = self.look.replace(look);
         self.arrange();
@@ -191,12 +236,16 @@ impl Screen {
                 self.rearrange();
             }
             KeyCode::Char('w' | 't') | KeyCode::Tab | KeyCode::F(5) => {
+                self.is_view_chosen = true;
                 self.view = match self.view {
                     View::Sessions => View::Waits,
                     View::Waits => View::Sessions,
                 };
                 self.rearrange();
             }
+            KeyCode::Left => return Wish::Earlier,
+            KeyCode::Right => return Wish::Later,
+            KeyCode::Esc if self.past.is_some() => self.to_now(),
             KeyCode::Char('a') => {
                 self.shown.all = !self.shown.all;
                 self.rearrange();
@@ -280,6 +329,10 @@ impl Screen {
     }
 
     fn ask(&mut self, dossier: Box<Dossier>) {
+        if self.past.is_some() {
+            self.message = Some("this is the past: Esc goes back to now".into());
+            return;
+        }
         match &dossier.refused {
             Some(why) => self.message = Some(why.clone()),
             None => self.mode = Mode::Kill(dossier, String::new()),

@@ -3,10 +3,11 @@
 use super::rows::{Mark, Row, View};
 use super::screen::{Mode, Screen};
 use crate::kill::Dossier;
-use crate::model::{Estimate, Role};
+use crate::model::{Estimate, Role, age};
 use crate::report::page::Page;
 use crate::report::status_words::{ends, progress};
 use crate::safe::printable;
+use crate::words::brief;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -69,10 +70,15 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     };
     let server = &look.snapshot.server;
     let waiting = look.waits.waiters().count();
-    let state = if waiting == 0 {
-        Span::styled("nobody waits", ink(screen, Color::Green))
-    } else {
-        Span::styled(format!("{waiting} waiting"), ink(screen, Color::Red))
+    let longest = look.waits.waiters().filter_map(|waiter| waiter.since).min();
+    let state = match (waiting, longest) {
+        (0, _) => Span::styled("nobody waits", ink(screen, Color::Green)),
+        (_, Some(since)) => {
+            let age = brief(age(since, look.snapshot.taken_at));
+            let text = format!("{waiting} waiting, the longest {age}");
+            Span::styled(text, ink(screen, Color::Red))
+        }
+        (_, None) => Span::styled(format!("{waiting} waiting"), ink(screen, Color::Red)),
     };
     let mut first = vec![
         Span::styled(printable(&server.datname), bold()),
@@ -97,6 +103,10 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
         };
         first.push(Span::styled(text, ink(screen, Color::Yellow)));
     }
+    if let Some(past) = &screen.past {
+        let text = Line::styled(printable(past), ink(screen, Color::Yellow));
+        return vec![Line::from(first), text];
+    }
     if screen.paused {
         first.push(Span::styled("  PAUSED", ink(screen, Color::Yellow)));
     }
@@ -110,6 +120,9 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     vec![Line::from(first), second]
 }
 
+/// Steps that are shown above the rows.
+const MOST_STEPS: usize = 2;
+
 /// How many hang, and what frees most of them at the least harm; a command is whole on a line of its own.
 fn outage(screen: &Screen, width: u16) -> Vec<Line<'static>> {
     let worst = screen.look.as_ref().and_then(|look| look.worst.as_ref());
@@ -122,10 +135,10 @@ fn outage(screen: &Screen, width: u16) -> Vec<Line<'static>> {
         .into_iter()
         .map(|text| Line::styled(text, ink(screen, Color::Red)))
         .collect();
-    if let Some(first) = advice.first() {
-        let text = format!("do  {}", first.text);
+    for (nth, step) in advice.iter().take(MOST_STEPS).enumerate() {
+        let text = format!("{}  {}", if nth == 0 { "do" } else { "or" }, step.text);
         lines.extend(page.lines(&text, 0).into_iter().map(Line::raw));
-        let commands = first.commands.iter();
+        let commands = step.commands.iter();
         lines.extend(commands.map(|command| Line::styled(format!("    {command}"), bold())));
     }
     lines
@@ -320,13 +333,14 @@ fn footing(screen: &Screen, width: usize) -> Line<'static> {
 }
 
 /// The keys at the foot of the screen, those that matter most first: as many as fit.
-const FOOT: [&str; 11] = [
+const FOOT: [&str; 12] = [
     "? help",
     "q quit",
     "↑↓ move",
     "Enter open",
     "w waits",
     "K end",
+    "← past",
     "/ filter",
     "s sort",
     "r role",
@@ -349,7 +363,7 @@ fn whole_ones(words: &[&str], width: usize) -> String {
 }
 
 /// Every key, and what it does.
-const KEYS: [(&str, &str); 15] = [
+const KEYS: [(&str, &str); 16] = [
     ("↑ ↓  k j", "move"),
     ("PgUp PgDn  b f", "a page"),
     ("Home End  g G", "first, last"),
@@ -369,6 +383,10 @@ const KEYS: [(&str, &str); 15] = [
     ("a", "idle sessions and the server's own processes too"),
     ("s  F6", "another order"),
     ("space  p", "pause, go on"),
+    (
+        "← →  Esc",
+        "back in time and forth, as far as somebody looked; now",
+    ),
     ("?  h  F1", "this help"),
     ("q  F10  Ctrl-C", "quit"),
 ];

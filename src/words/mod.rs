@@ -9,6 +9,7 @@ pub mod role;
 pub mod sql;
 pub mod target;
 pub mod time;
+pub mod when;
 
 pub use duration::{duration, not_too_long};
 pub use guess::guess;
@@ -17,3 +18,4 @@ pub use role::role;
 pub use sql::literal;
 pub use target::target;
 pub use time::{brief, clock, dated, edges, hour, rough, seconds, setting, span};
+pub use when::when;

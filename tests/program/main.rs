@@ -17,6 +17,7 @@ mod large;
 mod look;
 mod monitors;
 mod mutated;
+mod past;
 mod planted;
 mod psql;
 mod public_judges;

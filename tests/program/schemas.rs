@@ -129,6 +129,7 @@ fn documents() -> BTreeMap<&'static str, Vec<Value>> {
     }
     ask("doctor", &["doctor"], "");
     ask("log", &["log"], "");
+    ask("waits", &["log", "--waits"], "");
     dump.kill();
     found.insert("run", events.concat());
     found

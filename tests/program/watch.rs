@@ -126,7 +126,7 @@ fn the_screen_shows_the_tree_opens_a_session_and_gives_the_terminal_back() {
         return;
     };
     terminal.until_shows(&format!("pg_dump {}", dump.pid()));
-    terminal.keys(&["w"]);
+    // Somebody waits: the tree comes first, without a key.
     let tree = terminal.until_shows("who waits behind whom");
     let place = |text: &str, pid: i32| {
         let found = text.lines().position(|line| {

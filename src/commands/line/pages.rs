@@ -76,6 +76,7 @@ pub const PAGES: &[Page] = &[
         path: "status",
         first: &[
             ("watch", "A live screen, refreshed this often [default: 1s]"),
+            ("at", "What was seen at this time of the last hour"),
             ("all", "Idle sessions and the server's own processes too"),
             ("role", "Only this role: backup, migration, application…"),
             DATABASE,
@@ -88,6 +89,10 @@ pub const PAGES: &[Page] = &[
             (
                 "pgguard status --watch -d shop",
                 "The same as a live screen",
+            ),
+            (
+                "pgguard status --at 03:15",
+                "What somebody's look saw at that time",
             ),
             (
                 "pgguard status --record incident.json",
@@ -429,6 +434,7 @@ pub const PAGES: &[Page] = &[
     Page {
         path: "log",
         first: &[
+            ("waits", "Who kept whom waiting in the last hour"),
             ("last", "At most this many [default: 50]"),
             ("since", "Only what began within this time"),
             ("only", "kill, run or backup"),
@@ -439,6 +445,10 @@ pub const PAGES: &[Page] = &[
         reads: &[History, Colours],
         examples: &[
             ("pgguard log --since 24h", "What was done since yesterday"),
+            (
+                "pgguard log --waits",
+                "Who kept whom waiting in the last hour, the worst first",
+            ),
             (
                 "pgguard log --only kill --format json",
                 "Who ended whom, for programs",

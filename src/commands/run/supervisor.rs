@@ -157,6 +157,7 @@ impl Supervisor {
         let mut connection = self.connection().await?;
         let look = snapshot::look(&mut connection).await?;
         self.clocks = look.taken_at - Utc::now();
+        self.past.keep_seen(&look);
         self.connection = Some(connection);
         Ok(look)
     }
