@@ -59,7 +59,7 @@ pub fn parts(look: &LookToKeep<'_>) -> Parts {
     for (name, locks) in &of_each {
         put(name.clone(), &|| line(locks));
     }
-    let named: BTreeSet<Oid> = locks.iter().filter_map(|lock| of_relation(lock)).collect();
+    let named: BTreeSet<Oid> = locks.iter().filter_map(of_relation).collect();
     for (oid, relation) in &snapshot.relations {
         if named.contains(oid) {
             put(format!("r{oid}"), &|| line(relation));
