@@ -5,6 +5,7 @@ use crate::model::{Certainty, Statement};
 use crate::safe::shell_word;
 use crate::tools::mark_applied;
 use crate::words::{literal, many, one_line};
+use std::collections::BTreeSet;
 
 /// How many statements are listed.
 const SHOWN: usize = 12;
@@ -72,7 +73,23 @@ fn shows(text: &str) -> bool {
 
 /// What is half applied, or applied and not recorded.
 pub fn half_applied(pending: &[Pending]) -> Vec<Finding> {
-    pending.iter().filter_map(finding).collect()
+    let mut earlier = BTreeSet::new();
+    let mut found = Vec::new();
+    for migration in pending {
+        let finding = finding(migration).map(|mut finding| {
+            if earlier.contains(&migration.tool) && migration.tool.is_some() {
+                let advice = &finding.remedy.advice;
+                finding.remedy.advice =
+                    format!("migrations before it are pending: run those first; then {advice}");
+            }
+            finding
+        });
+        if finding.is_none() {
+            earlier.insert(migration.tool);
+        }
+        found.extend(finding);
+    }
+    found
 }
 
 fn finding(pending: &Pending) -> Option<Finding> {

@@ -74,6 +74,20 @@ impl Own {
         }
     }
 
+    /// Takes in sessions that somebody else has known by their sockets.
+    pub fn remember(&mut self, sessions: impl IntoIterator<Item = BackendIdentity>) {
+        for identity in sessions {
+            self.known.entry(identity).or_insert(KnownBy::Socket);
+        }
+    }
+
+    /// Those that a socket tells.
+    pub fn by_socket(&self) -> impl Iterator<Item = BackendIdentity> {
+        self.all()
+            .filter(|(_, by)| matches!(by, KnownBy::Socket | KnownBy::NameAndSocket))
+            .map(|(identity, _)| identity)
+    }
+
     /// Those of them that are there. One that only its name told is the run's as long as it bears that name: a pooler
     /// gives it to another client afterwards. A client without a name then goes on under ours (seen with pgbouncer), so
     /// that on a pooled connection only a schema change is taken for the run's own.

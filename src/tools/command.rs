@@ -1,21 +1,8 @@
 //! Which tool a command line runs, and what it has it do.
 
-use super::errands::{LINES, Line};
+use super::errands::{Errand, LINES, Line};
 use super::table::TOOLS;
 use super::tool::Tool;
-
-/// What a command has its tool do; of several things the last of these counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Errand {
-    /// It looks, writes files, or changes the tool's own tables alone: status, new, unlock, repair.
-    Looks,
-    /// It applies what is pending: started once more, it goes on where it was.
-    Migrates,
-    /// It goes some steps back or forth from where it is: started once more, it goes further.
-    Steps,
-    /// It does something else, or more besides: seeds, drops, loads a schema.
-    Else,
-}
 
 /// Programs before the tool's own, and what is not worth a look in a shell's line.
 const HARMLESS: [&str; 8] = [

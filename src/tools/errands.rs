@@ -2,7 +2,20 @@
 //!
 //! Sources: the help of each program.
 
-use super::command::Errand::{self, Else, Looks, Migrates, Steps};
+use Errand::{Else, Looks, Migrates, Steps};
+
+/// What a command has its tool do; of several things the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Errand {
+    /// It looks, writes files, or changes the tool's own tables alone: status, new, unlock, repair.
+    Looks,
+    /// It applies what is pending: started once more, it goes on where it was.
+    Migrates,
+    /// It goes some steps back or forth from where it is: started once more, it goes further.
+    Steps,
+    /// It does something else, or more besides: seeds, drops, loads a schema.
+    Else,
+}
 
 /// A program that runs a tool.
 pub(super) struct Line {

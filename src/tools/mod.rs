@@ -31,7 +31,8 @@ mod tool;
 mod trace;
 mod traces;
 
-pub use command::{Errand, errand_of, of_command};
+pub use command::{errand_of, of_command};
+pub use errands::Errand;
 pub use folder::Folder;
 pub use key::{Key, bigint_key, crc32};
 pub use likeness::Likeness;

@@ -437,6 +437,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "pgroll",
+        traces: traces::PGROLL,
         key: Some(Key::Fixed(12_388_221_127_840_347)),
         application_name: Some("pgroll"),
         habit: PerStatement,

@@ -123,6 +123,17 @@ pub(super) const YOYO: &[Trace] = &[Trace {
     ..UNFINISHED
 }];
 
+pub(super) const PGROLL: &[Trace] = &[Trace {
+    table: "migrations",
+    columns: &["schema", "name", "parent", "done", "migration"],
+    query: "SELECT name::text, 'done = false, in the schema ' || schema::text FROM {table} WHERE NOT done",
+    means: "started this migration, and nobody has completed it or rolled it back",
+    cost: "both forms of the schema are kept, with triggers that write each row twice; no other migration can start",
+    advice: "once every application uses the new schema: pgroll complete; to give it up",
+    command: "pgroll rollback",
+    ..UNFINISHED
+}];
+
 pub(super) const GOOSE: &[Trace] = &[Trace {
     is_lock: true,
     table: "goose_lock",
@@ -150,7 +161,25 @@ pub(super) const BUN: &[Trace] = &[Trace {
 /// write.
 ///
 /// Sources: each tool's manual; node-pg-migrate `--fake`, sql-migrate `skip`, sqitch `--log-only`.
-const MARKS: [(&str, &str, bool); 14] = [
+const MARKS: [(&str, &str, bool); 19] = [
+    ("Django", "python manage.py migrate APP NAME --fake", false),
+    ("Alembic", "alembic stamp REVISION", false),
+    (
+        "Knex",
+        "INSERT INTO knex_migrations (name, batch, migration_time) \
+         SELECT 'NAME', coalesce(max(batch), 0) + 1, now() FROM knex_migrations;",
+        true,
+    ),
+    (
+        "Sequelize",
+        "INSERT INTO \"SequelizeMeta\" (name) VALUES ('NAME');",
+        true,
+    ),
+    (
+        "Rails",
+        "INSERT INTO schema_migrations (version) VALUES ('VERSION');",
+        true,
+    ),
     (
         "golang-migrate",
         "migrate -path DIR -database URL force {id}",
@@ -180,6 +209,7 @@ const MARKS: [(&str, &str, bool); 14] = [
     ),
     ("Atlas", "atlas migrate set {id}", false),
     ("tern", "UPDATE schema_version SET version = {id};", true),
+    // It takes the next one that is pending.
     ("node-pg-migrate", "npx node-pg-migrate up 1 --fake", false),
     ("Sqitch", "sqitch deploy --log-only", false),
     (

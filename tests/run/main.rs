@@ -5,9 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod half;
 mod history;
 mod hooks;
 mod kills;
+mod pooler;
 mod progress;
 mod recipes;
 mod running;

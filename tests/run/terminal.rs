@@ -75,6 +75,11 @@ impl Terminal {
         })
     }
 
+    /// The process around the program.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.python.id()).expect("a pid")
+    }
+
     pub fn shown(&self) -> String {
         self.shown.lock().expect("whole").clone()
     }

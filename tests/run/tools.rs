@@ -122,3 +122,43 @@ fn a_driver_that_takes_no_name_is_known_by_its_connection() {
     assert!(stage.out().contains("cancelled pid"), "{}", stage.out());
     assert!(holder.is_there() && !stage.has_column("total"));
 }
+
+/// pgguard and its command are killed while such a driver's statement waits: the guard knows the session all the same.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_run_of_a_driver_that_takes_no_name_leaves_nothing_in_the_queue() {
+    let Some(tools) = common::migration_tools() else {
+        return;
+    };
+    let stage = Stage::new();
+    let holder = stage.holder();
+    stage.file(
+        "migrate.py",
+        "import asyncio, asyncpg, sys\nasync def main():\n    c = await asyncpg.connect(sys.argv[1])\n    await c.execute('ALTER TABLE orders ADD COLUMN total int')\nasyncio.run(main())\n",
+    );
+    let url = stage.shop.server.tcp_url(&stage.shop.name);
+    let flags = [
+        "run",
+        "--no-gate",
+        "--max-queue",
+        "1h",
+        "--",
+        "python3",
+        "migrate.py",
+        &*url,
+    ];
+    let mut command = stage.command(flags);
+    command
+        .current_dir(stage.folder.path())
+        .env("PYTHONPATH", tools.join("python"))
+        .env("DATABASE_URL", &url);
+    let mut run = Started::of(command, &stage.path("out"));
+    stage.until_said("known by its connection");
+    stage.until_said("waits for ACCESS EXCLUSIVE");
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    common::until("its statement has left the queue", || {
+        stage.shop.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "0"
+    });
+    assert!(holder.is_there() && !stage.has_column("total"));
+}

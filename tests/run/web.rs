@@ -50,6 +50,11 @@ impl Web {
         Some(web)
     }
 
+    /// The process that starts the others.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a pid")
+    }
+
     /// The status line and all that follows.
     pub fn get(&self) -> Option<String> {
         use std::io::{Read as _, Write as _};

@@ -46,7 +46,7 @@ impl Asked {
         self.voice.lose_terminal();
         self.voice.say(
             "terminal_gone",
-            "the terminal is gone; going on, with the log only",
+            "the terminal is gone; the run continues, and writes to its log only",
             &serde_json::json!({}),
         );
     }

@@ -13,6 +13,7 @@ use crate::look::facts::Facts;
 use crate::look::unrecorded;
 use crate::model::{Backend, MigrationRun, RunResult, Snapshot, quoted};
 use crate::supervise::outcome;
+use crate::tools;
 use crate::words::{many, span};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -68,6 +69,25 @@ impl Supervisor {
         );
         if told.result == RunResult::HalfApplied {
             self.tell_parts().await;
+            self.tell_mark();
+        }
+    }
+
+    /// How the tool is told that a migration is applied, once all of it is done by hand.
+    fn tell_mark(&self) {
+        let placeholder = |is_sql| match is_sql {
+            true => "'VERSION'".to_owned(),
+            false => "VERSION".to_owned(),
+        };
+        let mark = self
+            .tool
+            .and_then(|tool| tools::mark_applied(tool.name, placeholder));
+        if let Some((command, _)) = mark {
+            self.say(
+                "half_applied",
+                &format!("a migration that is there and not recorded: do what is missing of it, then\n{command}"),
+                &json!({ "command": command }),
+            );
         }
     }
 

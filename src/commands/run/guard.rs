@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::history::WhichRuns;
 use crate::look::facts::target;
 use crate::look::past::Past;
-use crate::model::{RunResult, Snapshot};
+use crate::model::{BackendIdentity, RunResult, Snapshot};
 use crate::postgres::connect::Connection;
 use crate::postgres::signal::{self, Signal};
 use crate::postgres::snapshot;
@@ -40,6 +40,9 @@ pub struct Brief {
     pub run: String,
     /// The command's process, which leads its group.
     pub child: Option<i32>,
+    /// Its sessions that are known by their sockets: once it is dead, nothing else tells that they were its own.
+    #[serde(default)]
+    pub sessions: Vec<BackendIdentity>,
     /// How the server is reached.
     pub host: Option<String>,
     /// Port.
@@ -60,6 +63,7 @@ impl Brief {
         Self {
             run: run.to_owned(),
             child: None,
+            sessions: Vec::new(),
             host: connect.host.clone(),
             port: connect.port,
             user: connect.user.clone(),
@@ -118,6 +122,14 @@ impl Guard {
     pub fn child(&mut self, child: Option<u32>) {
         self.brief.child = child.and_then(|id| i32::try_from(id).ok());
         self.tell();
+    }
+
+    /// The command's sessions that their sockets tell.
+    pub fn sessions(&mut self, sessions: Vec<BackendIdentity>) {
+        if self.brief.sessions != sessions {
+            self.brief.sessions = sessions;
+            self.tell();
+        }
     }
 
     fn tell(&mut self) {
@@ -183,6 +195,7 @@ pub fn stand() -> u8 {
 
 async fn put_right(brief: &Brief) {
     let mut own = Own::new(brief.run.clone());
+    own.remember(brief.sessions.iter().copied());
     cancel(brief, &mut own).await;
     end_command(brief.child).await;
     cancel(brief, &mut own).await;

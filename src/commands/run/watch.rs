@@ -191,7 +191,7 @@ impl Supervisor {
             Err(error) => {
                 let error = error.to_string();
                 if eye.problem.as_ref() != Some(&error) {
-                    self.note(&format!("the command goes on unwatched: {error}"));
+                    self.note(&format!("the command runs, and is not watched: {error}"));
                     eye.problem = Some(error);
                 }
             }
@@ -233,6 +233,7 @@ impl Supervisor {
         let sockets = leader.map_or_else(BTreeSet::new, sockets::of_session);
         let begun = self.state.facts.begun.unwrap_or(self.state.started) + self.clocks;
         self.own.note(&look, &sockets, begun);
+        self.guard.sessions(self.own.by_socket().collect());
         let sight = Sight::of(&look, &understand(&look), &self.own);
         Ok((look, sight))
     }
@@ -398,7 +399,7 @@ impl Supervisor {
         }
         if group.lives() {
             if ended.code().is_some() && !stopping {
-                return self.note("processes of the command go on in the background: they and their sessions are left alone");
+                return self.note("processes of the command still run in the background: they and their sessions are left alone");
             }
             group.signal(SystemSignal::SIGTERM);
         }
@@ -433,7 +434,7 @@ impl Supervisor {
 
     fn say_build(&self, session: &OwnSession) {
         let text = format!(
-            "the command has died, and pid {0} goes on: {1}; it was not cancelled, that would leave an invalid index. \
+            "the command has died, and its session pid {0} still works: {1}; it was not cancelled, that would leave an invalid index. \
              Let it finish, then record the migration as applied; or end it with pgguard kill {0} and drop the index",
             session.identity.pid, session.statement
         );
