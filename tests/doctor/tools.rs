@@ -254,7 +254,7 @@ fn an_advisory_lock_on_a_connection_that_does_nothing_is_found_after_a_minute() 
 }
 
 /// The tables and rows as each tool's source makes them, the kind, and the tool's own command.
-const ROWS: [(&str, &str, &str); 8] = [
+const ROWS: [(&str, &str, &str); 9] = [
     (
         "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); \
          INSERT INTO schema_migrations VALUES (3, true)",
@@ -301,9 +301,17 @@ const ROWS: [(&str, &str, &str); 8] = [
     ),
     (
         "CREATE TABLE goose_lock (lock_id bigint PRIMARY KEY, locked boolean NOT NULL, locked_at timestamptz, locked_by text, \
-         lease_expires_at timestamptz, updated_at timestamptz); INSERT INTO goose_lock VALUES (1, true, now(), 'a', now(), now())",
+         lease_expires_at timestamptz, updated_at timestamptz); INSERT INTO goose_lock VALUES (1, true, now(), 'a', now() + interval '1 hour', now())",
         "tool_lock",
         "",
+    ),
+    (
+        "CREATE SCHEMA pgroll; CREATE TABLE pgroll.migrations (schema name NOT NULL, name text NOT NULL, migration jsonb NOT NULL, \
+         created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(), parent text, \
+         done boolean NOT NULL DEFAULT false, resulting_schema jsonb NOT NULL DEFAULT '{}', PRIMARY KEY (schema, name)); \
+         INSERT INTO pgroll.migrations (schema, name, migration) VALUES ('public', '01_total', '{}')",
+        "unfinished_migration",
+        "pgroll rollback",
     ),
     (
         "CREATE TABLE bun_migration_locks (id bigserial PRIMARY KEY, table_name varchar UNIQUE); \

@@ -76,6 +76,13 @@ fn children(of: i32) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// What python3 is called by may start programs of its own first, with the same words behind theirs.
+fn is_pgguard(line: &str) -> bool {
+    line.split('\0')
+        .next()
+        .is_some_and(|program| program.ends_with("/pgguard"))
+}
+
 fn part_of(line: &str) -> Part {
     if line.contains("__guard") {
         Part::Guard
@@ -202,7 +209,7 @@ fn play(stage: &Stage, web: &Web, dice: &mut Dice, bystander: &mut Session) -> S
     common::until("pgguard runs", || {
         let found = children(terminal.id())
             .into_iter()
-            .find(|(_, line)| line.contains("pgguard"));
+            .find(|(_, line)| is_pgguard(line));
         pgguard = found.map_or(0, |(pid, _)| pid);
         pgguard != 0
     });
