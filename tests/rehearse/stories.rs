@@ -2,6 +2,7 @@
 
 use crate::common::{self, Dump, Outcome, Project};
 use crate::frameworks::Scene;
+use crate::production::Production;
 use tempfile::TempDir;
 
 /// A shop whose backup runs each night, while a monitoring system looks at it.
@@ -105,4 +106,47 @@ fn the_rails_deploy_that_would_have_hung_waits_for_the_backup_and_goes_through()
 #[test]
 fn the_django_deploy_that_would_have_hung_waits_for_the_backup_and_goes_through() {
     the_deploy_that_would_have_hung("django");
+}
+
+/// A pull request's job. It cannot reach production: it has the file that a trusted job writes each night, and a
+/// database of its own with the schema of the deployed revision.
+#[test]
+fn a_pull_request_with_a_rails_migration_is_judged_without_production() {
+    let Some(project) = common::project("rails") else {
+        return;
+    };
+    // At night, where production can be reached.
+    let production = Production::on(common::majors()[0]);
+    production.shop.sql("GRANT pg_monitor TO deploy");
+    let folder = tempfile::tempdir().expect("a folder");
+    let catalog = folder.path().join("catalog.json");
+    let catalog = catalog.to_str().expect("UTF-8");
+    let kept = common::pgguard(["catalog", "-d", &production.url(), "-o", catalog]);
+    assert_eq!(kept.status, 0, "{kept}");
+
+    // In the job: the same schema without a row, at an address that only this job has.
+    let scene = Scene::on(common::majors()[0], project, "all");
+    scene
+        .production
+        .shop
+        .sql("TRUNCATE customers, products CASCADE");
+    let pending = folder.path().join("pending.sql");
+    let pending = pending.to_str().expect("UTF-8");
+    let rehearsed = scene.pgguard(&["rehearse", "-o", pending]);
+    assert_eq!(rehearsed.status, 0, "{rehearsed}");
+    // Production is gone, as far as the job sees.
+    let judged = common::pgguard(["gate", "--catalog", catalog, "--format", "json", pending]);
+    assert_eq!(judged.status, 0, "{judged}");
+    let judged = judged.json();
+    assert_eq!(judged["live"], false, "{judged}");
+    let locks = common::pgguard(["explain", "--catalog", catalog, pending]);
+    let said = locks.stdout.to_lowercase().replace('"', "");
+    for part in [
+        "alter table order_items alter column quantity type bigint",
+        "access exclusive",
+        "create index concurrently",
+    ] {
+        assert!(said.contains(part), "no {part} in {locks}");
+    }
+    production.is_untouched();
 }
