@@ -88,6 +88,9 @@ async fn measured(args: &GateArgs, policy: Policy, wanted: &Wanted) -> Result<Qu
     facts.finish().await;
     let acting = args.migration.role.as_ref();
     let rehearsed = measure(wanted, &statements, acting).await?;
+    for note in &rehearsed.notes {
+        door::say(note);
+    }
     let of = rehearsed.measured.iter().flatten().count();
     if of == 0 && !statements.is_empty() {
         door::say("no statement could be measured on the copy: the rules alone count");

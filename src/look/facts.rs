@@ -7,7 +7,9 @@ use crate::migration::footprint::Reach;
 use crate::migration::source::applied::Applied;
 use crate::migration::source::{ReadOptions, Source};
 use crate::migration::statement::Script;
-use crate::model::{Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, Snapshot, ToolRow};
+use crate::model::{
+    Catalog, CopyStatement, DatabaseFacts, Leftovers, Oid, RelationName, Snapshot, ToolRow,
+};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::cron::{self, Job};
 use crate::postgres::leftovers::{self, Depth};
@@ -510,6 +512,23 @@ impl Facts {
         }
     }
 
+    /// The rows of a version table as a rehearsal writes them; `None`: of a recording's. What cannot be read is other
+    /// than it was.
+    pub async fn applied(&mut self, table: &RelationName) -> Option<String> {
+        match &mut self.from {
+            From::Server(connection) => {
+                let table = format!(
+                    "{}.{}",
+                    always_quoted(&table.schema),
+                    always_quoted(&table.relation)
+                );
+                let rows = surroundings::applied(connection, &table).await;
+                Some(rows.unwrap_or_default())
+            }
+            From::Recording { .. } => None,
+        }
+    }
+
     /// The connection again.
     ///
     /// # Errors
@@ -528,4 +547,9 @@ impl Facts {
         }
         self.recording
     }
+}
+
+/// An identifier in double quotes, whether it needs them or not.
+fn always_quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
 }

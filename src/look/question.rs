@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::gate::{self, FirstLook, Policy};
 use crate::hold::Pace;
 use crate::migration::footprint;
-use crate::migration::rehearsed::fingerprint_in;
+use crate::migration::rehearsed::{applied_in, fingerprint_in};
 
 use crate::migration::source::{self, Source};
-use crate::migration::statement::{SourceStatement, statements_in};
+use crate::migration::statement::{Script, SourceStatement, statements_in};
 use crate::model::{
     Allowable, Allowance, Doubt, Footprint, Rehearsed, SessionSettings, Snapshot, Verdict,
 };
@@ -139,6 +139,21 @@ impl Question {
             .await?;
         let begins = facts.begins(None).await?;
         Ok(statements_in(&scripts, &begins))
+    }
+
+    /// Whether a version table has other rows than in the rehearsal.
+    async fn rows_have_moved(facts: &mut Facts, scripts: &[Script]) -> Option<Doubt> {
+        for (table, then) in scripts.iter().flat_map(|script| applied_in(&script.sql)) {
+            let now = match &table {
+                Some(table) => facts.applied(table).await,
+                None => Some(String::new()),
+            };
+            if now.is_some_and(|now| now.trim() != then) {
+                let table = table.map_or_else(|| "a version table".into(), |t| t.to_string());
+                return Some(rows_have_moved(&table));
+            }
+        }
+        None
     }
 
     /// With what was measured of its statements.
@@ -279,6 +294,10 @@ impl Question {
             }
             _ => None,
         };
+        let doubt = match doubt {
+            Some(doubt) => Some(doubt),
+            None => Self::rows_have_moved(facts, &scripts).await,
+        };
         Ok(Some(Asked {
             doubt,
             session: catalog.session.clone(),
@@ -286,6 +305,15 @@ impl Question {
             statements,
             notes,
         }))
+    }
+}
+
+fn rows_have_moved(table: &str) -> Doubt {
+    Doubt {
+        what: format!(
+            "{table} has other rows than in the rehearsal: other migrations are pending now"
+        ),
+        ..schema_has_moved()
     }
 }
 

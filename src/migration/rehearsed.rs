@@ -18,6 +18,9 @@ const OURS: &str = "-- pgguard: ";
 /// In such a comment, with the tables behind it.
 pub const READS_ROWS: &str = "reads rows of ";
 
+/// In such a comment, with what the server said behind it: it refused the statement, and the command went on.
+pub const REFUSED: &str = "refused there: ";
+
 /// In such a comment, with the locks behind it.
 const MEASURED: &str = "measured ";
 
@@ -27,9 +30,13 @@ pub fn fingerprint_in(text: &str) -> Option<&str> {
     header(text).find_map(|line| line.strip_prefix(FINGERPRINT))
 }
 
-/// The rows of the version tables that a script says it was made on, a line a table.
-pub fn applied_in(text: &str) -> impl Iterator<Item = &str> {
-    header(text).filter_map(|line| line.strip_prefix(APPLIED))
+/// The version tables of a script's header, each with its rows then; `None`: the name is not understood.
+pub fn applied_in(text: &str) -> impl Iterator<Item = (Option<RelationName>, &str)> {
+    let lines = header(text).filter_map(|line| line.strip_prefix(APPLIED));
+    lines.map(|line| {
+        let table = split(line, " ").first().copied().unwrap_or_default();
+        (name(table), line[table.len()..].trim())
+    })
 }
 
 fn header(text: &str) -> impl Iterator<Item = &str> {
@@ -55,7 +62,9 @@ pub fn is_not_seen(why: &str) -> bool {
 /// Whether what a comment says behind `pgguard:` is a rehearsal's.
 #[must_use]
 pub fn is_ours(said: &str) -> bool {
-    said.starts_with(READS_ROWS) || said.starts_with(MEASURED)
+    [READS_ROWS, REFUSED, MEASURED]
+        .iter()
+        .any(|word| said.starts_with(word))
 }
 
 /// The tables of which a rehearsal says that the statement on this line reads rows. `line` counts from 0.
@@ -64,6 +73,14 @@ pub fn rows_read(text: &str, line: usize) -> Option<String> {
     said_above(text, line)
         .into_iter()
         .find_map(|said| Some(said.strip_prefix(READS_ROWS)?.to_owned()))
+}
+
+/// Why the server refused the statement on this line in a rehearsal. `line` counts from 0.
+#[must_use]
+pub fn refused(text: &str, line: usize) -> Option<String> {
+    said_above(text, line)
+        .into_iter()
+        .find_map(|said| Some(said.strip_prefix(REFUSED)?.to_owned()))
 }
 
 /// What a rehearsal says that the statement on this line locked. `line` counts from 0.
@@ -273,6 +290,18 @@ mod tests {
             let text = format!("{OURS}{MEASURED}{said}\nSELECT 1");
             assert_eq!(super::measured(&text, 1), None, "{said}");
         }
+    }
+
+    #[test]
+    fn version_tables_are_read_by_name() {
+        let text =
+            format!("{HEADER}\n{APPLIED}public.\"a b\" (1) (2)\n{APPLIED}x; SELECT 1\n\nSELECT 1;");
+        let found: Vec<_> = applied_in(&text).collect();
+        assert_eq!(
+            found[0],
+            (Some(RelationName::new("public", "a b")), "(1) (2)")
+        );
+        assert_eq!(found[1].0, None);
     }
 
     #[test]

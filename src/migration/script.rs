@@ -120,6 +120,8 @@ pub struct SourceStatement {
     pub allows: Vec<Allowance>,
     /// The tables of which a rehearsal's comment says that it reads rows.
     pub reads_rows: Option<String>,
+    /// Why the server refused it in a rehearsal, in which the command went on.
+    pub refused: Option<String>,
     /// What it locked in a rehearsal.
     pub measured: Option<Measured>,
     /// What is wrong with such a comment.

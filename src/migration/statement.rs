@@ -50,6 +50,7 @@ pub fn statements_in(
                     comment_errors: Vec::new(),
                     reads_rows: None,
                     measured: None,
+                    refused: None,
                     file: cut.file,
                     line: cut.line,
                     sql: cut.sql,
@@ -93,6 +94,7 @@ fn note_what_is_allowed(scripts: &[Script], all: &mut [SourceStatement]) {
             statement.reads_rows = rehearsed::rows_read(&script.sql, line);
             if is_rehearsed {
                 statement.measured = rehearsed::measured(&script.sql, line);
+                statement.refused = rehearsed::refused(&script.sql, line);
             }
             (statement.allows, statement.comment_errors) =
                 allowed::above(&script.sql, line, &script.file, script.first_line);

@@ -19,6 +19,8 @@ pub struct Measured {
 pub struct Rehearsed {
     /// The schema's fingerprint.
     pub fingerprint: String,
+    /// Worth a line.
+    pub notes: Vec<String>,
     /// What each statement did; `None`: it was not measured.
     pub measured: Vec<Option<Measured>>,
 }

@@ -3,6 +3,7 @@
 use super::connect::Connection;
 use crate::Result;
 use crate::tools::TOOLS;
+use std::collections::BTreeSet;
 
 const QUESTION: &str = include_str!("surroundings.sql");
 
@@ -32,6 +33,8 @@ pub fn books() -> impl Iterator<Item = &'static str> {
 pub struct Surroundings {
     /// The database's owner.
     pub owner: String,
+    /// Who owns most tables.
+    pub tables_of: Option<String>,
     /// The database's encoding.
     pub encoding: String,
     /// `CREATE ROLE` and `GRANT`, which come before the schema.
@@ -78,10 +81,48 @@ pub async fn read(connection: &mut Connection, more: &[String]) -> Result<Surrou
     Ok(found)
 }
 
+/// The rows of a version table, in one line. Its name is quoted where that is needed.
+///
+/// # Errors
+/// As the server has it.
+pub async fn applied(connection: &mut Connection, table: &str) -> Result<String> {
+    let question = format!(
+        "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; \
+         SELECT pg_catalog.string_agg(t::text, ' ') FROM (SELECT * FROM {table} ORDER BY 1 DESC LIMIT 50) t"
+    );
+    let encoding = connection.encoding();
+    let mut rows = String::new();
+    connection
+        .ask("read which migrations are applied", &question, |row| {
+            rows = row.text(0, encoding).unwrap_or_default();
+        })
+        .await?;
+    Ok(rows.replace(['\n', '\r'], " "))
+}
+
+/// Every table and column, by name and type.
+pub const COLUMNS: &str = include_str!("columns.sql");
+
+/// Every table and column of the database.
+///
+/// # Errors
+/// As the server has it.
+pub async fn columns(connection: &mut Connection) -> Result<BTreeSet<String>> {
+    let encoding = connection.encoding();
+    let mut found = BTreeSet::new();
+    connection
+        .ask("read the columns", COLUMNS, |row| {
+            found.extend(row.text(0, encoding));
+        })
+        .await?;
+    Ok(found)
+}
+
 impl Surroundings {
     fn add(&mut self, kind: &str, name: String, text: String) {
         match kind {
             "database" => (self.owner, self.encoding) = (name, text),
+            "tables" => self.tables_of = Some(name),
             "role" => self.roles.insert(0, text),
             "grant" => self.roles.push(text),
             "right" | "setting" => self.settings.push(text),

@@ -58,10 +58,15 @@ SELECT CASE WHEN EXISTS (
           AND ((d.refclassid = 3079 AND d.refobjid = e.oid)
                OR (d.refclassid, d.refobjid) IN (SELECT m.classid, m.objid FROM member m WHERE m.extension = e.oid))
           AND (d.classid, d.objid) NOT IN (SELECT m.classid, m.objid FROM member m WHERE m.extension = e.oid)
+          -- pg_amop, pg_amproc: parts of operator classes, which count themselves
+          AND d.classid NOT IN (2602, 2603)
           -- inside parts of a member: its array type, its row type, its rule, its index, its constraint
           AND NOT (d.deptype IN ('i', 'a') AND d.classid IN (1247, 2618, 1259, 2606, 2604) AND (d.refclassid, d.refobjid) IN (SELECT m.classid, m.objid FROM member m WHERE m.extension = e.oid)))
     THEN 'extension' ELSE 'unused' END, e.extname, e.extversion
 FROM pg_catalog.pg_extension e
+UNION ALL
+(SELECT 'tables', pg_catalog.pg_get_userbyid(c.relowner), '' FROM pg_catalog.pg_class c
+ WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 GROUP BY c.relowner ORDER BY count(*) DESC, c.relowner LIMIT 1)
 UNION ALL
 SELECT 'versions', n.nspname || '.' || c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -2,10 +2,11 @@
 
 use super::Wanted;
 use super::copy::{Copy, SUPERUSER};
+use super::made::{self, Made};
 use super::replay;
-use super::schema::{self, Schema};
+use super::schema::Schema;
+use super::script;
 use super::stage::Stage;
-use super::{run, script};
 use crate::Result;
 use crate::migration::rehearsed::annotated;
 use crate::migration::statement::{Script, SourceStatement, statements};
@@ -21,16 +22,12 @@ pub async fn measure(
     statements: &[SourceStatement],
     acting: Option<&String>,
 ) -> Result<Rehearsed> {
-    if !wanted.unconfined {
-        run::probe()?;
-    }
-    let binaries = schema::installation(wanted).await?;
-    let schema = schema::read(wanted, &wanted.target.database, &binaries).await?;
-    let copy = Copy::start(wanted, &binaries, &schema)?;
-    copy.load(&schema)?;
-    if let Some(prepare) = &wanted.prepare {
-        run::prepare(wanted, &copy, &schema, prepare).await?;
-    }
+    let Made {
+        copy,
+        mut schemas,
+        notes,
+    } = made::made(wanted).await?;
+    let schema = schemas.remove(0);
     let versions = script::versions(wanted, &schema);
     let stage = Stage {
         acting: acting.cloned(),
@@ -45,6 +42,7 @@ pub async fn measure(
     Ok(Rehearsed {
         measured: replay::replay(&stage, statements).await,
         fingerprint: schema.around.fingerprint,
+        notes,
     })
 }
 

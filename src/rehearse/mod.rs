@@ -2,9 +2,11 @@
 //! server's log. Production is read, as carefully as `gate` does and by one pg_dump of the schema, and never written:
 //! neither the command nor the throw-away server can reach it ([`crate::world`]).
 
+mod begun;
 mod copy;
 mod ground;
 mod log;
+mod made;
 mod measure;
 mod parameters;
 mod probe;

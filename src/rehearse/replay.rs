@@ -92,6 +92,9 @@ impl Player<'_> {
     }
 
     async fn step(&mut self, statement: &SourceStatement) -> Result<Option<Measured>, Refused> {
+        if statement.refused.is_some() {
+            return Ok(None);
+        }
         let sql = match &statement.body {
             Body::Connect(connect) if !connect.is_elsewhere && connect.database.is_none() => {
                 self.come_again().await?;

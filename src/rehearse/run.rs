@@ -1,10 +1,11 @@
 //! Runs the command in its private world.
 
+use super::begun;
 use super::copy::{self, Copy};
 use super::{Wanted, schema::Schema};
 use crate::door;
 use crate::throwaway::Scratch;
-use crate::world::{Plan, REFUSED};
+use crate::world::{Begun, Plan, REFUSED, SESSIONS};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -63,7 +64,12 @@ fn no_world(why: &str) -> Error {
 ///
 /// # Errors
 /// It cannot be started.
-pub async fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) -> Result<Ran> {
+pub async fn run(
+    wanted: &Wanted,
+    copy: &Copy,
+    schema: &Schema,
+    command: &[String],
+) -> Result<(Ran, Vec<Begun>)> {
     let scratch = Scratch::new()?;
     let plan = Plan {
         folder: Some(scratch.path().to_owned()),
@@ -92,7 +98,10 @@ pub async fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[Strin
     let ran = until_ended(child, wanted.limit).await.map_err(failed)?;
     match std::fs::read_to_string(scratch.path().join(REFUSED)) {
         Ok(why) => Err(no_world(&why)),
-        Err(_) => Ok(ran.map_or(Ran::TookTooLong, |status| Ran::Ended(code_of(status)))),
+        Err(_) => {
+            let ran = ran.map_or(Ran::TookTooLong, |status| Ran::Ended(code_of(status)));
+            Ok((ran, begun::read(&said(&scratch))))
+        }
     }
 }
 
@@ -102,7 +111,7 @@ pub async fn run(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[Strin
 /// It fails.
 pub async fn prepare(wanted: &Wanted, copy: &Copy, schema: &Schema, prepare: &str) -> Result<()> {
     let command = ["/bin/sh", "-c", prepare].map(str::to_owned);
-    match run(wanted, copy, schema, &command).await? {
+    match run(wanted, copy, schema, &command).await?.0 {
         Ran::Ended(0) => Ok(()),
         Ran::Ended(status) => Err(Error::Program {
             program: "the command of --prepare".into(),
@@ -209,6 +218,11 @@ async fn until_ended(mut child: Child, limit: Duration) -> std::io::Result<Optio
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What the world has written down of its sessions; unconfined, there is nothing.
+fn said(scratch: &Scratch) -> String {
+    std::fs::read_to_string(scratch.path().join(SESSIONS)).unwrap_or_default()
 }
 
 fn code_of(status: ExitStatus) -> i32 {

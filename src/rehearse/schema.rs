@@ -6,6 +6,7 @@ use crate::postgres::connect::{Connection, Target};
 use crate::postgres::surroundings::{self, Surroundings};
 use crate::throwaway::Binaries;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 /// One of production's databases.
@@ -19,6 +20,10 @@ pub struct Schema {
     pub sql: Vec<u8>,
     /// The rows of its version tables, as SQL.
     pub rows: Vec<u8>,
+    /// The same, a line a table.
+    pub applied: Vec<String>,
+    /// Production's tables and columns, where the schema comes from a file.
+    pub columns: Option<BTreeSet<String>>,
 }
 
 /// pg_dump gives up a lock that it does not get at once.
@@ -35,17 +40,52 @@ pub async fn installation(wanted: &Wanted) -> Result<Binaries> {
     Binaries::find(u32::try_from(major).ok())
 }
 
+/// A database of production's, before its schema is read.
+pub struct Looked {
+    target: Target,
+    connection: Connection,
+    /// What is around its schema.
+    pub around: Surroundings,
+}
+
+/// Reads what is around a schema.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn look(wanted: &Wanted, database: &str) -> Result<Looked> {
+    let target = wanted.target.clone().with_database(database);
+    let mut connection = Connection::open(&target, wanted.patience).await?;
+    let around = surroundings::read(&mut connection, &wanted.version_tables).await?;
+    Ok(Looked {
+        target,
+        connection,
+        around,
+    })
+}
+
 /// Reads one database.
 ///
 /// # Errors
 /// It cannot be read, or somebody holds or awaits a lock that pg_dump would wait for.
-pub async fn read(wanted: &Wanted, database: &str, binaries: &Binaries) -> Result<Schema> {
-    let target = wanted.target.clone().with_database(database);
-    let mut connection = Connection::open(&target, wanted.patience).await?;
-    let around = surroundings::read(&mut connection, &wanted.version_tables).await?;
+pub async fn read(wanted: &Wanted, looked: Looked, binaries: &Binaries) -> Result<Schema> {
+    let Looked {
+        target,
+        mut connection,
+        around,
+    } = looked;
     if wanted.schema.is_none() || !around.version_tables.is_empty() {
         connection = nobody_in_the_way(connection).await?;
     }
+    let mut applied = Vec::new();
+    for table in &around.version_tables {
+        // One that the role may not read is not in the header; pg_dump below says why.
+        let rows = surroundings::applied(&mut connection, table).await;
+        applied.extend(rows.ok().map(|rows| format!("{table} {rows}")));
+    }
+    let columns = match wanted.schema {
+        Some(_) => Some(surroundings::columns(&mut connection).await?),
+        None => None,
+    };
     connection.close().await;
     let dump = |arguments: &[String]| pg_dump(binaries, &target, arguments);
     let sql = match &wanted.schema {
@@ -74,10 +114,12 @@ pub async fn read(wanted: &Wanted, database: &str, binaries: &Binaries) -> Resul
         dump(&rows)?
     };
     Ok(Schema {
-        database: database.to_owned(),
+        database: target.database,
         around,
         sql,
         rows,
+        applied,
+        columns,
     })
 }
 

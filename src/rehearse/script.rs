@@ -1,12 +1,14 @@
 //! What a command sent, as a script that psql, `gate` and people read.
 
+use super::begun;
 use super::log::{Entry, What};
 use super::schema::Schema;
 use super::{Wanted, parameters};
-use crate::migration::rehearsed::{APPLIED, FINGERPRINT, HEADER, READS_ROWS};
+use crate::migration::rehearsed::{APPLIED, FINGERPRINT, HEADER, READS_ROWS, REFUSED};
 use crate::migration::{depth, split};
 use crate::postgres::surroundings;
 use crate::tools::TOOLS;
+use crate::world::Begun;
 use pg_query::NodeEnum;
 use pg_query::protobuf::TransactionStmtKind as Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,9 +108,9 @@ struct Group<'a> {
 
 /// Writes what was sent to one database.
 #[must_use]
-pub fn written(entries: &[Entry], known: &Known) -> Script {
+pub fn written(entries: &[Entry], known: &Known, begun: &[Begun]) -> Script {
     let mut script = Script::default();
-    let mut settings: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut settings = begun::settings(entries, begun);
     let mut session = "";
     let prepares = entries.iter().any(Entry::prepares);
     for group in groups(entries) {
@@ -121,11 +123,16 @@ pub fn written(entries: &[Entry], known: &Known) -> Script {
         }
         if session != group.session {
             let mut begin = String::new();
-            if !session.is_empty() {
-                begin += "\n\\connect -\n";
-                for setting in settings.get(group.session).into_iter().flatten() {
-                    let _ = writeln!(begin, "{setting};");
-                }
+            begin += if session.is_empty() {
+                "\n"
+            } else {
+                "\n\\connect -\n"
+            };
+            for setting in settings.get(group.session).into_iter().flatten() {
+                let _ = writeln!(begin, "{setting};");
+            }
+            if begin == "\n" {
+                begin.clear();
             }
             script.text += &begin;
             script.filled += &begin;
@@ -237,7 +244,7 @@ impl Group<'_> {
 fn text(sent: &[Sent], sql: fn(&Sent) -> &str) -> (String, bool, usize) {
     let kept: Vec<&Sent> = sent.iter().filter(|s| s.worth != Worth::Nothing).collect();
     let is_control = |s: &&Sent| s.nodes.iter().any(is_transaction);
-    if kept.iter().all(|s| is_control(s) || s.refused.is_some()) {
+    if kept.iter().all(|s| is_control(s) || s.is_left_out()) {
         return (String::new(), false, 0);
     }
     let controls = kept.iter().any(is_control);
@@ -280,6 +287,11 @@ impl Sent {
         matches!(self.nodes.as_slice(), [NodeEnum::DeallocateStmt(_)])
     }
 
+    /// Whether it was refused, and only asked something: another one asks for locks all the same.
+    fn is_left_out(&self) -> bool {
+        self.refused.is_some() && !self.nodes.iter().any(changes)
+    }
+
     /// Whether it changed something of the user's.
     fn changes(&self) -> bool {
         let changed = self.nodes.iter().any(changes) && !self.keeps_books();
@@ -300,8 +312,11 @@ impl Sent {
     }
 
     fn write(&self, sql: &str, out: &mut String) {
-        if let Some(why) = &self.refused {
-            let _ = writeln!(out, "-- refused there: {}", one_line(why));
+        if let Some(why) = self.refused.as_ref().filter(|_| !self.is_left_out()) {
+            let _ = writeln!(out, "-- pgguard: {REFUSED}{}", one_line(why));
+        }
+        if let Some(why) = self.refused.as_ref().filter(|_| self.is_left_out()) {
+            let _ = writeln!(out, "-- {REFUSED}{}", one_line(why));
             for line in sql.lines() {
                 let _ = writeln!(out, "--   {line}");
             }
@@ -318,6 +333,10 @@ impl Sent {
             }
         } else {
             let _ = writeln!(out, "{sql};");
+        }
+        // The data are not in the log: none follow.
+        if self.nodes.iter().any(copies_in) {
+            let _ = writeln!(out, "\\.");
         }
     }
 }
@@ -351,6 +370,11 @@ fn nodes(sql: &str) -> Vec<NodeEnum> {
     };
     let statements = parsed.protobuf.stmts.into_iter();
     statements.filter_map(|raw| raw.stmt?.node).collect()
+}
+
+/// Whether the client sends data with it.
+const fn copies_in(node: &NodeEnum) -> bool {
+    matches!(node, NodeEnum::CopyStmt(copy) if copy.is_from && !copy.is_program && copy.filename.is_empty())
 }
 
 const fn is_transaction(node: &NodeEnum) -> bool {
@@ -510,7 +534,7 @@ mod tests {
             entry("3/3", "CREATE INDEX CONCURRENTLY ON a (b)"),
             entry("3/4", "ALTER TABLE a ADD d int; ALTER TABLE a ADD e int;"),
         ];
-        let script = written(&entries, &known());
+        let script = written(&entries, &known(), &[]);
         assert_eq!(
             script.text,
             "\nBEGIN;\nALTER TABLE a ADD b int;\nALTER TABLE a ADD c int;\nCOMMIT;\n\
@@ -565,7 +589,7 @@ mod tests {
 
     #[test]
     fn what_a_driver_has_prepared_is_not_deallocated() {
-        let text = |entries: &[Entry]| written(entries, &known()).text;
+        let text = |entries: &[Entry]| written(entries, &known(), &[]).text;
         let end = entry("3/2", "DEALLOCATE a1");
         assert_eq!(text(std::slice::from_ref(&end)), "");
         let prepared = entry("3/1", "PREPARE a1 AS UPDATE orders SET id = 1");
@@ -574,7 +598,7 @@ mod tests {
 
     #[test]
     fn a_tools_lock_is_no_change_and_its_record_is_one() {
-        let changes = |sql: &str| written(&[entry("3/1", sql)], &known()).changes;
+        let changes = |sql: &str| written(&[entry("3/1", sql)], &known(), &[]).changes;
         assert!(!changes("update knex_migrations_lock set is_locked = $1"));
         assert!(!changes(
             "INSERT INTO databasechangeloglock (id) VALUES (1)"

@@ -3,13 +3,15 @@
 use super::Wanted;
 use super::copy::Copy;
 use super::log::{self, Entry, What};
+use super::made::{self, Made};
 use super::measure;
 use super::run::{self, Ran};
-use super::schema::{self, Schema};
+use super::schema::Schema;
 use super::script::{self, Known};
 use super::stage::Stage;
 use crate::throwaway::Server;
 use crate::words::one_line;
+use crate::world::Begun;
 use crate::{Error, Result};
 
 /// What was sent to one database.
@@ -52,36 +54,20 @@ pub struct Rehearsal {
 /// # Errors
 /// It could not, or the command never reached the copy.
 pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
-    if !wanted.unconfined {
-        run::probe()?;
-    }
-    let binaries = schema::installation(wanted).await?;
-    let mut schemas = Vec::new();
-    let own = std::iter::once(&wanted.target.database);
-    for database in own.chain(&wanted.also) {
-        schemas.push(schema::read(wanted, database, &binaries).await?);
-    }
-    let copy = Copy::start(wanted, &binaries, &schemas[0])?;
-    for schema in &schemas {
-        copy.load(schema)?;
-    }
-    if let Some(prepare) = &wanted.prepare {
-        run::prepare(wanted, &copy, &schemas[0], prepare).await?;
-    }
-    let applied: Vec<String> = schemas
-        .iter()
-        .map(|s| applied(&copy.server, s))
-        .collect::<Result<_>>()?;
+    let Made {
+        copy,
+        schemas,
+        notes: drift,
+    } = made::made(wanted).await?;
     for schema in &schemas {
         copy.keep_pristine(&schema.database)?;
     }
     copy.begin_log()?;
-    let ran = run::run(wanted, &copy, &schemas[0], &wanted.command).await?;
+    let (ran, begun) = run::run(wanted, &copy, &schemas[0], &wanted.command).await?;
     let entries = log::entries(&copy.log()?);
     let sent: Vec<Sent> = schemas
         .iter()
-        .zip(&applied)
-        .map(|(schema, applied)| sent(wanted, &copy, schema, applied, &entries))
+        .map(|schema| sent(wanted, &copy, schema, &entries, &begun))
         .collect::<Result<_>>()?;
     reached(wanted, &entries)?;
     let changes = sent.iter().any(|one| one.captured.changes);
@@ -95,7 +81,8 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         }
         captured.push(sent.captured);
     }
-    let mut notes = unknown_databases(&entries);
+    let mut notes = drift;
+    notes.extend(unknown_databases(&entries));
     if failure.is_none() {
         notes.extend(refused(&entries).map(|(sql, message)| {
             let sql = one_line(&sql, 200);
@@ -108,19 +95,6 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         notes,
         copy,
     })
-}
-
-/// The rows of the version tables, a line a table.
-fn applied(server: &Server, schema: &Schema) -> Result<String> {
-    let mut lines = Vec::new();
-    for table in &schema.around.version_tables {
-        let query = format!(
-            "SELECT pg_catalog.string_agg(t::text, ' ') FROM (SELECT * FROM {table} ORDER BY 1 DESC LIMIT 50) t"
-        );
-        let rows = server.sql(&schema.database, &query)?;
-        lines.push(format!("{table} {}", rows.replace('\n', " ")));
-    }
-    Ok(lines.join("\n"))
 }
 
 fn is_ours(entry: &Entry, server: &Server) -> bool {
@@ -138,8 +112,8 @@ fn sent(
     wanted: &Wanted,
     copy: &Copy,
     schema: &Schema,
-    applied: &str,
     entries: &[Entry],
+    begun: &[Begun],
 ) -> Result<Sent> {
     let server = &copy.server;
     let names = server.sql(
@@ -155,13 +129,13 @@ fn sent(
         .filter(|entry| entry.database == schema.database && !is_ours(entry, server))
         .cloned()
         .collect();
-    let script = script::written(&own, &known);
+    let script = script::written(&own, &known, begun);
     let header = script::header(
         &wanted.command,
         server.version(),
         &schema.database,
         &schema.around.fingerprint,
-        applied,
+        &schema.applied.join("\n"),
     );
     let captured = Captured {
         database: schema.database.clone(),

@@ -41,6 +41,11 @@ impl Account {
             })
     }
 
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self.0.map_or_else(geteuid, |(uid, _)| uid).as_raw()
+    }
+
     /// A command that runs as this account, from a folder that it can enter.
     pub fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -158,7 +158,7 @@ impl Binaries {
 
 /// The folder in which `./dev servers` keeps what it fetched: `$PGGUARD_CACHE`, for root a folder
 /// that other accounts can read, otherwise the user's cache.
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     let from = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

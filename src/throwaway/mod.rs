@@ -21,6 +21,7 @@ mod account;
 mod binaries;
 mod folder;
 mod server;
+mod template;
 
 pub use binaries::{Binaries, NOT_FOUND_HELP};
 pub use folder::Scratch;

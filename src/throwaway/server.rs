@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::binaries::Binaries;
 use super::folder::{self, Folder, cannot_prepare};
+use super::template;
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -54,6 +55,8 @@ pub struct Options {
     pub hba: Vec<String>,
     /// The superuser's name; with none: `postgres`.
     pub superuser: Option<String>,
+    /// Whether its data directory may be a copy of one that the cache keeps.
+    pub from_template: bool,
     /// Words in front of the server's command, which start it elsewhere ([`crate::world::Plan::prefix`]).
     pub within: Vec<String>,
 }
@@ -125,6 +128,8 @@ impl Server {
                 }
                 // Somebody took the port between our look and the server's.
                 Err(log) if attempts < 5 && log.contains("Address already in use") => {}
+                // It ended before it could say why: the machine is short of something for a moment.
+                Err(log) if attempts < 3 && log.trim().is_empty() => {}
                 Err(log) => {
                     return Err(Error::Program {
                         program: binaries.program("postgres").display().to_string(),
@@ -210,7 +215,11 @@ impl Server {
     /// The server's log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&folder::read(&self.folder.join("log"))).into_owned()
+        // What the collector writes, where the server has one, goes elsewhere.
+        let collected = self.data_dir().join("log/postgresql.csv");
+        let mut said = folder::read(&self.folder.join("log"));
+        said.extend(folder::read(&collected));
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// Puts a file into the data directory, as the server's account: another could be led elsewhere by a link.
@@ -433,6 +442,20 @@ fn supervisor(
     superuser: &str,
     options: &Options,
 ) -> Command {
+    let own = [
+        "-U",
+        superuser,
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C",
+    ];
+    let own = own.map(str::to_owned).into_iter();
+    let arguments: Vec<String> = own.chain(options.initdb.iter().cloned()).collect();
+    let template = match options.from_template {
+        true => template::place(binaries, account, &arguments),
+        false => None,
+    };
     let mut command = match options.within.split_first() {
         None => account.command("/bin/sh"),
         Some((program, words)) => {
@@ -447,9 +470,8 @@ fn supervisor(
     command
         .args(["-c", SUPERVISE, "pgguard-throwaway"])
         .args([folder, binaries.folder()])
-        .args(["-U", superuser, "--auth=trust", "--no-sync"])
-        .args(["--encoding=UTF8", "--locale=C"])
-        .args(&options.initdb)
+        .arg(template.unwrap_or_default())
+        .args(arguments)
         .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

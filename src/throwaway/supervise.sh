@@ -1,14 +1,33 @@
-# Runs one throw-away server in the folder $1 with the programs of the folder $2; the rest are
-# initdb's arguments. Ends the server and removes the folder when standard input closes, which is
-# when the program that started this ends, in whatever way.
-dir=$1 bin=$2
-shift 2
+# Runs one throw-away server in the folder $1 with the programs of the folder $2; $3 is where a data directory is kept
+# to be copied, or empty; the rest are initdb's arguments. Ends the server and removes the folder when standard input
+# closes, which is when the program that started this ends, in whatever way.
+dir=$1 bin=$2 template=$3
+shift 3
 cd "$dir" || exit 1
 # A handler, not '': an ignored signal would stay ignored in the server.
 trap : HUP INT TERM
+
+# Whole, or not at all: others may be at it too.
+keep() {
+    find "${template%/*}" -maxdepth 1 -name 'new.*' -mmin +60 -exec rm -rf {} +
+    new=${template%/*}/new.${dir##*/}
+    mkdir "$new" && cp -Rp data "$new/data" && [ ! -e "$template" ] && mv "$new" "$template"
+    rm -rf "$new"
+}
+
+make() {
+    if [ -n "$template" ] && [ -d "$template/data" ]; then
+        cp -Rp "$template/data" data && return 0
+        rm -rf data
+    fi
+    "$bin/initdb" -D "$dir/data" "$@" || return 1
+    [ -z "$template" ] || keep 2>/dev/null
+    return 0
+}
+
 (
     trap : HUP INT TERM
-    "$bin/initdb" -D "$dir/data" "$@" &&
+    make "$@" &&
         cp pg_hba.conf data/pg_hba.conf &&
         cat settings.conf >>data/postgresql.conf &&
         "$bin/postgres" -D "$dir/data"

@@ -25,8 +25,10 @@ mod plan;
 mod relay;
 #[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(target_os = "linux")]
+mod tls;
 
-pub use plan::{Plan, REFUSED, WORD};
+pub use plan::{Begun, Plan, REFUSED, SESSIONS, WORD};
 
 /// Whether this process was started as a step of a world.
 #[must_use]

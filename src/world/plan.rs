@@ -33,6 +33,20 @@ pub struct Plan {
 /// The file in [`Plan::folder`] that says why the world could not be made.
 pub const REFUSED: &str = "refused";
 
+/// The file in [`Plan::folder`] that has what each session began with, a line a session.
+pub const SESSIONS: &str = "sessions";
+
+/// What a session began with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Begun {
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// Everything else that its start-up message says.
+    pub settings: Vec<(String, String)>,
+}
+
 impl Plan {
     /// The words in front of the program's own: it is then started in this world.
     #[must_use]

@@ -9,6 +9,7 @@ mod catalog;
 mod command;
 mod confined;
 mod frameworks;
+mod kinds;
 mod measured;
 mod production;
 mod stories;
