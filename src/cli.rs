@@ -146,6 +146,19 @@ pub enum Format {
     Json,
 }
 
+/// Output forms of `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// One self-contained page, to paste or attach.
+    Html,
+    /// For a chat.
+    Markdown,
+}
+
 /// `pgguard status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -156,8 +169,8 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub record: RecordArgs,
     /// Output form.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = StatusFormat::Text)]
+    pub format: StatusFormat,
     /// List idle sessions and the server's own processes too.
     #[arg(long)]
     pub all: bool,
@@ -344,6 +357,8 @@ pub enum GateFormat {
     Gitlab,
     /// Markdown, for the comment of a pull request.
     Markdown,
+    /// One self-contained page, to paste or attach.
+    Html,
 }
 
 /// `pgguard explain`

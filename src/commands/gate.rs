@@ -569,6 +569,7 @@ fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
         GateFormat::Junit => (Form::Marked, report::gate_junit(&views)?),
         GateFormat::Sarif => (Form::Json, report::gate_sarif(&views)),
         GateFormat::Gitlab => (Form::Json, report::gate_gitlab(&views)),
+        GateFormat::Html => (Form::Marked, report::gate_html(&views)),
         GateFormat::Markdown => (Form::Lines, each(&views, report::gate_markdown)),
     };
     door::print(form, &text)?;

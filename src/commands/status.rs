@@ -1,7 +1,7 @@
 //! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
 use super::{screen, status_at, watch};
-use crate::cli::{Color, Format, StatusArgs};
+use crate::cli::{Color, StatusArgs, StatusFormat};
 use crate::config::Config;
 use crate::door::{self, Form};
 use crate::look::examination::Before;
@@ -9,6 +9,7 @@ use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::running;
 use crate::model::Role;
+use crate::report::page::Page;
 use crate::report::{self, Shown, StatusReport};
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result};
@@ -43,13 +44,7 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         .with_findings(findings)
         .with_running(running)
         .in_zone(screen::zone(snapshot.taken_at));
-    match args.format {
-        Format::Text => door::print(
-            Form::Lines,
-            &report::status_text::render(&told, screen::page(color)),
-        ),
-        Format::Json => door::print(Form::Json, &report::status_json(&told)),
-    }?;
+    tell(&told, args.format, screen::page(color))?;
     past.warn();
     past.close().await;
     let recording = facts.finish().await;
@@ -57,6 +52,17 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         recording.write(path)?;
     }
     Ok(0)
+}
+
+/// Prints the report in the form asked for.
+pub(super) fn tell(told: &StatusReport<'_>, format: StatusFormat, page: Page) -> Result<()> {
+    let (form, text) = match format {
+        StatusFormat::Text => (Form::Lines, report::status_text::render(told, page)),
+        StatusFormat::Json => (Form::Json, report::status_json(told)),
+        StatusFormat::Html => (Form::Marked, report::status_html(told)),
+        StatusFormat::Markdown => (Form::Lines, report::status_markdown(told)),
+    };
+    door::print(form, &text)
 }
 
 /// What the flags say is to be shown.

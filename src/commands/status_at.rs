@@ -1,13 +1,14 @@
 //! `pgguard status --at 03:15`: what somebody saw then.
 
 use super::screen;
-use crate::cli::{Color, ConnectArgs, Format, HistoryArgs, RecordArgs, StatusArgs};
+use super::status::tell;
+use crate::cli::{Color, ConnectArgs, HistoryArgs, RecordArgs, StatusArgs, StatusFormat};
 use crate::door::{self, Form};
 use crate::history::Place;
 use crate::history::looks::{FAR_APART, Looks};
 use crate::look::facts::Facts;
+use crate::report::Shown;
 use crate::report::page::{Ink, Page};
-use crate::report::{self, Shown};
 use crate::watch::Look;
 use crate::words::{brief, when};
 use crate::{Error, Result};
@@ -35,14 +36,11 @@ pub async fn run(args: &StatusArgs, shown: &Shown, text: &str, color: Color) -> 
     let look = Look::of_kept(kept).in_zone(zone);
     let told = look.report(shown);
     let page = screen::page(color);
-    match args.format {
-        Format::Json => door::print(Form::Json, &report::status_json(&told)),
-        Format::Text => {
-            let text = past_in_words(&looks, asked, at, zone, page)
-                + &report::status_text::render(&told, page.without_lines(3));
-            door::print(Form::Lines, &text)
-        }
-    }?;
+    if args.format == StatusFormat::Text {
+        let text = past_in_words(&looks, asked, at, zone, page);
+        door::print(Form::Lines, &text)?;
+    }
+    tell(&told, args.format, page.without_lines(3))?;
     Ok(0)
 }
 

@@ -53,7 +53,7 @@ pub fn gate_markdown(view: &GateView) -> String {
 }
 
 /// Text in which nothing is Markdown or HTML.
-fn markdown(text: &str) -> String {
+pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -158,7 +158,8 @@ impl Page {
 
 /// A piece of advice as its reason and its command of ours, where it has one: `pgguard kill 5: it waits`,
 /// `wait until it is done: pgguard gate …`.
-fn reason_and_command(text: &str) -> (&str, Option<&str>) {
+#[must_use]
+pub fn reason_and_command(text: &str) -> (&str, Option<&str>) {
     if text.starts_with("pgguard ") {
         return match text.split_once(": ") {
             Some((command, reason)) => (reason, Some(command)),

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::status::{Shown, StatusReport};
-use super::{status_json, status_text};
+use super::{status_html, status_json, status_markdown, status_text};
 use crate::model::BackendState::{Active, Idle, IdleInTransaction};
 use crate::model::LockMode::{AccessExclusive, AccessShare, RowExclusive};
 use crate::model::{Backend, BackendState, Estimate, Pid, RelationName, Role};
@@ -380,4 +380,119 @@ fn an_outage_is_a_screen_at_most_however_many_roots_it_has() {
             "{roots}:\n{told}"
         );
     }
+}
+
+/// Names and statements of others that would like to be markup, a script, a policy, or another direction of writing.
+const HOSTILE: [&str; 8] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "'><svg/onload=alert(1)>",
+    "</code></pre></style></title><h1>OK: nobody waits</h1>",
+    "&lt;b&gt; &#60;b&#62;",
+    "\u{202e}txet\u{2066}\u{200b}",
+    "```\n# OUTAGE\n@channel [x](http://x) <!-- ",
+    "a\u{0}\u{1b}[2J\u{85}b",
+];
+
+fn hostile(evil: &str) -> Scene {
+    Scene::new()
+        .table(USERS, evil)
+        .client(20, IdleInTransaction, evil)
+        .with(|backend| {
+            backend.application_name = evil.into();
+            backend.usename = Some(evil.into());
+        })
+        .holds(20, AccessExclusive, USERS)
+        .client(21, Active, evil)
+        .with(|backend| {
+            backend.application_name = evil.into();
+            backend.client_addr = Some(evil.into());
+        })
+        .waits(21, AccessExclusive, USERS, 5)
+        .client(22, Active, evil)
+        .waits(22, AccessShare, USERS, 4)
+        .prepared(evil, AccessShare, ORDERS)
+}
+
+fn as_html(scene: &Scene) -> String {
+    let sessions = understand(&scene.0);
+    let waits = WaitGraph::between_sessions(&scene.0, &sessions);
+    let (shown, estimates) = (Shown::default(), BTreeMap::new());
+    let report = StatusReport::new(&scene.0, &sessions, &waits, &estimates, &shown);
+    status_html::status_html(&report)
+}
+
+/// The tags of a page, without what is in them.
+fn tags(page: &str) -> Vec<&str> {
+    page.split('<')
+        .skip(1)
+        .map(|rest| rest.split(['>', ' ', '\n']).next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn no_text_of_others_is_markup_of_the_page() {
+    let calm = as_html(&hostile("x"));
+    for evil in HOSTILE {
+        let mut scene = hostile(evil);
+        scene.0.server.datname = evil.into();
+        for backend in &mut scene.0.backends {
+            backend.datname = Some(evil.into());
+        }
+        let page = as_html(&scene);
+        assert_eq!(tags(&page), tags(&calm), "{evil}: {page}");
+        assert_eq!(page.matches("<script>").count(), 1, "{page}");
+        assert!(
+            page.chars().all(|c| c == '\n'
+                || !c.is_control()
+                    && !('\u{200b}'..='\u{200f}').contains(&c)
+                    && !('\u{202a}'..='\u{202e}').contains(&c)
+                    && !('\u{2066}'..='\u{2069}').contains(&c)),
+            "{evil}: {page:?}"
+        );
+    }
+}
+
+#[test]
+fn no_text_of_others_is_markup_of_a_chat() {
+    for evil in HOSTILE {
+        let scene = hostile(evil);
+        let sessions = understand(&scene.0);
+        let waits = WaitGraph::between_sessions(&scene.0, &sessions);
+        let (shown, estimates) = (Shown::default(), BTreeMap::new());
+        let report = StatusReport::new(&scene.0, &sessions, &waits, &estimates, &shown);
+        let told = status_markdown::status_markdown(&report);
+        let mut fence: Option<&str> = None;
+        for line in told.lines().map(str::trim_start) {
+            let ticks = line.len() - line.trim_start_matches('`').len();
+            match fence {
+                None if ticks >= 3 => fence = Some(line),
+                None => assert!(
+                    !line.starts_with('#') && !line.contains("<s") && !line.contains(" @channel"),
+                    "{told}"
+                ),
+                Some(open) if line == open => fence = None,
+                Some(_) => {}
+            }
+        }
+        assert_eq!(fence, None, "{told}");
+    }
+}
+
+#[test]
+fn a_page_tells_the_outage_with_its_commands_and_its_times() {
+    let page = as_html(&deploy());
+    for part in [
+        "<span class=\"bad\">OUTAGE</span> 8 sessions hang on <b>public.users</b> since <time datetime=\"",
+        "<pre><code>pgguard kill 50</code></pre>",
+        "and 7 like it",
+        "prefers-color-scheme: dark",
+        "name=\"viewport\"",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("src="),
+        "{page}"
+    );
 }

@@ -211,6 +211,14 @@ fn steps(report: &StatusReport<'_>, page: Page, node: &Node, alike: usize, out: 
     }
 }
 
+/// One tree as text.
+#[must_use]
+pub fn tree_of(report: &StatusReport<'_>, page: Page, root: &Node, alike: usize) -> String {
+    let mut out = String::new();
+    tree(report, page, root, alike, &mut out);
+    out
+}
+
 /// One tree: the root on a line of its own, everybody behind it below.
 fn tree(report: &StatusReport<'_>, page: Page, root: &Node, alike: usize, out: &mut String) {
     let ink = if report.waits.roots().contains(&root.party) {

@@ -467,16 +467,20 @@ pub fn seen_waits(report: &StatusReport<'_>) -> Vec<SeenWait> {
 }
 
 /// Who hangs behind a root.
-struct Hanging {
-    count: usize,
+pub struct Hanging {
+    /// How many.
+    pub count: usize,
     /// What the longest wait is for, where that has a name.
-    on: Option<String>,
-    since: Option<DateTime<Utc>>,
+    pub on: Option<String>,
+    /// Since when the longest waits.
+    pub since: Option<DateTime<Utc>>,
     /// The waiter that keeps the others waiting.
-    through: Option<Pid>,
+    pub through: Option<Pid>,
 }
 
-fn hanging(report: &StatusReport<'_>, node: &Node) -> Hanging {
+/// How many hang behind a root, on what, since when, through whom.
+#[must_use]
+pub fn hanging(report: &StatusReport<'_>, node: &Node) -> Hanging {
     let through = report.middle(node).map(|(pid, _)| pid);
     let behind = through.map_or_else(|| node.party.clone(), Party::Pid);
     let waiters: Vec<&Waiter> = report
@@ -511,7 +515,8 @@ pub fn in_short(report: &StatusReport<'_>) -> Option<(String, Vec<Advice>)> {
 }
 
 /// `rake (pid 31705)`: what a session calls itself, or its role.
-fn called(report: &StatusReport<'_>, party: &Party) -> String {
+#[must_use]
+pub fn called(report: &StatusReport<'_>, party: &Party) -> String {
     let Some(line) = party.pid().and_then(|pid| report.line(pid)) else {
         return party_name(party);
     };

@@ -158,3 +158,26 @@ fn nothing_is_kept_where_no_history_is_wanted_and_a_time_is_read_or_refused() {
         assert!(refused.stderr.contains(text), "{refused}");
     }
 }
+
+/// The page's policy lets its own script run: the hash is that of what is between the tags.
+#[test]
+fn the_page_lets_its_own_script_run_and_no_other() {
+    let shop = common::shop();
+    let machine = Machine::of(&shop);
+    let page = machine.runs(&["status", "--format", "html"]);
+    assert_eq!(page.status, 0, "{page}");
+    let between = |from: &str, to: &str| {
+        let rest = page.stdout.split_once(from).expect(from).1;
+        rest.split_once(to).expect(to).0.to_owned()
+    };
+    let mut hash = std::process::Command::new("python3");
+    hash.args([
+        "-c",
+        "import sys,hashlib,base64;print(base64.b64encode(hashlib.sha256(sys.stdin.buffer.read()).digest()).decode())",
+    ]);
+    let script = between("<script>", "</script>");
+    let hashed = common::run_with_input(hash, &script);
+    assert_eq!(between("script-src 'sha256-", "'"), hashed.stdout.trim());
+    let gate = machine.runs(&["gate", "--format", "html"]);
+    assert!(gate.stdout.starts_with("<!doctype html>"), "{gate}");
+}

@@ -80,7 +80,7 @@ pub const PAGES: &[Page] = &[
             ("all", "Idle sessions and the server's own processes too"),
             ("role", "Only this role: backup, migration, application…"),
             DATABASE,
-            FORMAT,
+            ("format", "text, json, html or markdown [default: text]"),
         ],
         status: LOOKED,
         reads: &[Server, History, Colours],
@@ -108,7 +108,7 @@ pub const PAGES: &[Page] = &[
             TOOL,
             (
                 "format",
-                "text, json, github, junit, sarif, gitlab or markdown",
+                "text, json, html, markdown, github, junit, sarif or gitlab",
             ),
             DATABASE,
             ("target", "A further server: NAME=URL; may be given often"),
