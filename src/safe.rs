@@ -237,7 +237,7 @@ mod tests {
             ),
             (
                 "PGPASSWORD=geheim psql 'host=db password=''",
-                "PGPASSWORD=*** psql 'host=db password='***",
+                "PGPASSWORD=*** psql 'host=db password='***'",
             ),
             ("--Password=geheim", "--Password=***"),
             (

@@ -137,10 +137,15 @@ fn lock(lock: &MeasuredLock) -> String {
 
 fn read(said: &str) -> Option<Measured> {
     let mut found = Measured::default();
+    let mut passed = 0;
     for part in split(said, "; ") {
-        if let Some(why) = part.strip_prefix(UNCLEAR) {
-            found.unclear = Some(why.to_owned());
-        } else if let Some(names) = part.strip_prefix(READS) {
+        if part.starts_with(UNCLEAR) {
+            // The last one: what it says may have a semicolon in it.
+            found.unclear = Some(said[passed + UNCLEAR.len()..].to_owned());
+            break;
+        }
+        passed += part.len() + "; ".len();
+        if let Some(names) = part.strip_prefix(READS) {
             found.reads = split(names, ", ")
                 .into_iter()
                 .map(name)

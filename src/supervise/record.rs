@@ -18,6 +18,8 @@ pub struct Record {
     waits: BTreeMap<Wait, RunWait>,
     others_waited_s: f64,
     others_waiting: usize,
+    waited_alone: bool,
+    waited_in_block: bool,
     last: Option<DateTime<Utc>>,
 }
 
@@ -37,6 +39,8 @@ impl Record {
             *self.locks.entry(lock.clone()).or_default() += passed;
         }
         if let Some(wait) = &session.wait {
+            self.waited_alone |= session.alone;
+            self.waited_in_block |= !session.alone;
             let key = (wait.target.clone(), wait.mode, wait.pid, wait.who.clone());
             let known = self.waits.entry(key).or_insert_with(|| wait.clone());
             known.waited_s = known.waited_s.max(wait.waited_s);
@@ -49,6 +53,14 @@ impl Record {
     /// Forgets the time of the last look: what follows is another try.
     pub const fn begin_again(&mut self) {
         self.last = None;
+        (self.waited_alone, self.waited_in_block) = (false, false);
+    }
+
+    /// Whether what waited in this try was seen, and each time in a transaction block: what came before it in its
+    /// migration was not committed.
+    #[must_use]
+    pub const fn waited_in_block(&self) -> bool {
+        self.waited_in_block && !self.waited_alone
     }
 
     /// Writes it down.

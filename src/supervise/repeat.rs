@@ -21,6 +21,9 @@ pub struct Known<'a> {
     pub tool: Option<&'a Tool>,
     /// What it has the tool do.
     pub errand: Errand,
+    /// What waited was in a transaction block: a migration may be in none, whatever the tool's habit
+    /// (`disable_ddl_transaction!`, `atomic = False`).
+    pub in_block: bool,
     /// What it runs, where that is known.
     pub footprint: Option<&'a Footprint>,
     /// The schema before its first try and now; `None`: it could not be read.
@@ -56,7 +59,9 @@ pub fn may_repeat(known: Known<'_>) -> Repeat {
             "each start goes a step further, and a step is done: see what is there, then run it again".into(),
         );
     }
-    let in_one = known.tool.filter(|tool| undoes_all(tool.habit));
+    let in_one = known
+        .tool
+        .filter(|tool| undoes_all(tool.habit) && known.in_block);
     if let Some(tool) = in_one.filter(|_| known.errand != Errand::Else) {
         return Repeat::Safe(format!(
             "{} runs a migration in one transaction, and that was rolled back",
@@ -146,6 +151,7 @@ mod tests {
             said: false,
             tool: tool.and_then(tools::named),
             errand,
+            in_block: true,
             footprint,
             before: Some(states.0),
             now: Some(states.1),
@@ -170,6 +176,24 @@ mod tests {
         assert!(!rails(Errand::Else, &same), "seeds would be there twice");
         assert!(!asked(None, None, (&old, &same)), "rows are not seen");
         let ddl = footprint(&[("ALTER TABLE", 1), ("CREATE INDEX", 2)]);
+        let alone = Known {
+            said: false,
+            tool: tools::named("rails"),
+            errand: Errand::Migrates,
+            in_block: false,
+            footprint: None,
+            before: Some(&old),
+            now: Some(&same),
+        };
+        assert!(
+            matches!(may_repeat(alone), Repeat::Unsafe(_)),
+            "disable_ddl_transaction!: rows may be committed"
+        );
+        let known_ddl = Known {
+            footprint: Some(&ddl),
+            ..alone
+        };
+        assert!(matches!(may_repeat(known_ddl), Repeat::Safe(_)));
         assert!(asked(None, Some(&ddl), (&old, &same)));
         assert!(!asked(None, Some(&ddl), (&old, &half)));
         let rows_first = footprint(&[("UPDATE", 1), ("ALTER TABLE", 2)]);
@@ -180,6 +204,7 @@ mod tests {
             said: true,
             tool: None,
             errand: Errand::Migrates,
+            in_block: true,
             footprint: None,
             before: Some(&old),
             now: None,

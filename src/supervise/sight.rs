@@ -16,6 +16,8 @@ pub struct OwnSession {
     pub identity: BackendIdentity,
     /// The transaction that it is in.
     pub xact_start: Option<DateTime<Utc>>,
+    /// Its statement is a transaction by itself.
+    pub alone: bool,
     /// What it is at.
     pub state: Option<BackendState>,
     /// The statement, on one line.
@@ -133,6 +135,18 @@ impl Sight {
     }
 }
 
+/// Whether the statement began its transaction: a command string outside of a transaction block begins one at the very
+/// time at which it was received (`StartTransaction`, xact.c). A string that begins with BEGIN does so, too.
+fn is_alone(backend: &Backend) -> bool {
+    let is_active = backend.state == Some(BackendState::Active);
+    let begun = backend.xact_start.is_some() && backend.xact_start == backend.query_start;
+    let first = backend.query.split_whitespace().next().unwrap_or_default();
+    let opens = ["begin", "start", "begin;"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word));
+    is_active && begun && !opens
+}
+
 struct Reader<'a> {
     look: &'a Snapshot,
     graph: &'a WaitGraph,
@@ -148,6 +162,7 @@ impl Reader<'_> {
         OwnSession {
             identity: backend.identity(),
             xact_start: backend.xact_start,
+            alone: is_alone(backend),
             state: backend.state,
             statement: crate::words::one_line(&backend.query, 100),
             step: self.look.progress_rows_of(backend.pid).find_map(work),

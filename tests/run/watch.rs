@@ -163,6 +163,46 @@ fn what_could_happen_twice_is_not_tried_again() {
     }
 }
 
+/// Rails' `disable_ddl_transaction!` and its like: the tool's habit is one transaction, this migration has none.
+#[test]
+fn a_migration_without_its_tools_transaction_is_not_tried_again() {
+    for (in_block, status) in [(true, 0), (false, 1)] {
+        let stage = Stage::new();
+        let holder = stage.holder();
+        let mut steps = vec!["UPDATE orders SET note = note || 'x'", ADD];
+        if in_block {
+            steps.insert(0, "BEGIN");
+            steps.push("COMMIT");
+        }
+        let words: Vec<&str> = steps.iter().flat_map(|step| ["-c", step]).collect();
+        let psql = stage.psql(&words).join("' '");
+        std::fs::create_dir(stage.path("bin")).expect("a folder");
+        let rails = stage.file(
+            "bin/rails",
+            &format!(
+                "#!/bin/sh\nexec '{}'\n",
+                psql.replace("note || 'x'", "note || $$x$$")
+            ),
+        );
+        std::fs::set_permissions(&rails, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("made a program");
+        let flags = ["--no-gate", "--wait", "60s", "--tries", "3"];
+        let mut run = stage.start(&flags, &[rails, "db:migrate".to_owned()]);
+        stage.until_run_waits();
+        let mut reader = stage.shop.session_named("web");
+        reader.start("SELECT count(*) FROM orders");
+        assert_eq!(reader.join().as_deref(), Ok("1"));
+        stage.until_said(if in_block {
+            "it is tried again"
+        } else {
+            "it is not tried again"
+        });
+        holder.close();
+        assert_eq!(run.wait(), status, "{}", stage.out());
+        assert_eq!(stage.shop.sql("SELECT note FROM orders"), "ax", "once");
+    }
+}
+
 #[test]
 fn a_lock_timeout_is_a_reason_to_try_again() {
     let stage = Stage::new();

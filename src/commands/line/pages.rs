@@ -78,7 +78,6 @@ pub const PAGES: &[Page] = &[
             ("watch", "A live screen, refreshed this often [default: 1s]"),
             ("at", "What was seen at this time of the last hour"),
             ("all", "Idle sessions and the server's own processes too"),
-            ("role", "Only this role: backup, migration, application…"),
             DATABASE,
             ("format", "text, json, html or markdown [default: text]"),
         ],

@@ -231,6 +231,7 @@ async fn goes_on(supervisor: &mut Supervisor, tried: &Tried) -> bool {
         said: supervisor.args.repeat_is_safe,
         tool: supervisor.tool,
         errand: supervisor.errand,
+        in_block: supervisor.record.waited_in_block(),
         footprint: supervisor.footprint.as_ref(),
         before: supervisor.before.as_ref(),
         now: now.as_ref(),
