@@ -438,7 +438,6 @@ pub const PAGES: &[Page] = &[
             ("since", "Only what began within this time"),
             ("only", "kill, run or backup"),
             FORMAT,
-            HISTORY,
         ],
         status: &[("0", "shown"), ("2", "the history cannot be read")],
         reads: &[History, Colours],
