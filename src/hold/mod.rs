@@ -98,7 +98,7 @@ fn held<'a>(footprint: &'a Footprint, pace: &Pace) -> Vec<(Hold, Vec<&'a Job>)> 
                 mode: lock.mode,
                 time: work.time,
                 basis: work.basis,
-                disk_bytes: work.jobs.iter().map(|job| new_files(job)).sum(),
+                disk_bytes: work.jobs.iter().fold(0.0, |sum, job| sum + new_files(job)),
                 unknown: work.unknown,
             };
             found.push((hold, work.jobs));
