@@ -1,8 +1,10 @@
 //! What standard output is as a page: how wide it is, and whether it has colours.
 
-use crate::cli::Color;
-use crate::door;
+use crate::Result;
+use crate::cli::{Color, StatusFormat};
+use crate::door::{self, Form};
 use crate::report::page::Page;
+use crate::report::{self, StatusReport};
 use chrono::{DateTime, FixedOffset, Local, Utc};
 
 /// The reader's zone, as its clocks are at this time.
@@ -29,4 +31,15 @@ pub fn page(color: Color) -> Page {
             }
         },
     }
+}
+
+/// Prints the report in the form asked for.
+pub(super) fn tell(told: &StatusReport<'_>, format: StatusFormat, page: Page) -> Result<()> {
+    let (form, text) = match format {
+        StatusFormat::Text => (Form::Lines, report::status_text::render(told, page)),
+        StatusFormat::Json => (Form::Json, report::status_json(told)),
+        StatusFormat::Html => (Form::Marked, report::status_html(told)),
+        StatusFormat::Markdown => (Form::Lines, report::status_markdown(told)),
+    };
+    door::print(form, &text)
 }

@@ -1,16 +1,14 @@
 //! `pgguard status`: who is connected, in which role, who waits behind whom, how far the backup is.
 
 use super::{screen, status_at, watch};
-use crate::cli::{Color, StatusArgs, StatusFormat};
+use crate::cli::{Color, StatusArgs};
 use crate::config::Config;
-use crate::door::{self, Form};
 use crate::look::examination::Before;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::running;
 use crate::model::Role;
-use crate::report::page::Page;
-use crate::report::{self, Shown, StatusReport};
+use crate::report::{Shown, StatusReport};
 use crate::sessions::{WaitGraph, understand};
 use crate::{Error, Result};
 
@@ -44,7 +42,7 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         .with_findings(findings)
         .with_running(running)
         .in_zone(screen::zone(snapshot.taken_at));
-    tell(&told, args.format, screen::page(color))?;
+    screen::tell(&told, args.format, screen::page(color))?;
     past.warn();
     past.close().await;
     let recording = facts.finish().await;
@@ -52,17 +50,6 @@ pub async fn run(args: StatusArgs, color: Color) -> Result<u8> {
         recording.write(path)?;
     }
     Ok(0)
-}
-
-/// Prints the report in the form asked for.
-pub(super) fn tell(told: &StatusReport<'_>, format: StatusFormat, page: Page) -> Result<()> {
-    let (form, text) = match format {
-        StatusFormat::Text => (Form::Lines, report::status_text::render(told, page)),
-        StatusFormat::Json => (Form::Json, report::status_json(told)),
-        StatusFormat::Html => (Form::Marked, report::status_html(told)),
-        StatusFormat::Markdown => (Form::Lines, report::status_markdown(told)),
-    };
-    door::print(form, &text)
 }
 
 /// What the flags say is to be shown.

@@ -1,7 +1,6 @@
 //! `pgguard status --at 03:15`: what somebody saw then.
 
 use super::screen;
-use super::status::tell;
 use crate::cli::{Color, ConnectArgs, HistoryArgs, RecordArgs, StatusArgs, StatusFormat};
 use crate::door::{self, Form};
 use crate::history::Place;
@@ -40,7 +39,7 @@ pub async fn run(args: &StatusArgs, shown: &Shown, text: &str, color: Color) -> 
         let text = past_in_words(&looks, asked, at, zone, page);
         door::print(Form::Lines, &text)?;
     }
-    tell(&told, args.format, page.without_lines(3))?;
+    screen::tell(&told, args.format, page.without_lines(3))?;
     Ok(0)
 }
 

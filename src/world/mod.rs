@@ -26,6 +26,8 @@ mod relay;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(target_os = "linux")]
+mod start_up;
+#[cfg(target_os = "linux")]
 mod tls;
 
 pub use plan::{Begun, Plan, REFUSED, SESSIONS, WORD};

@@ -1,7 +1,7 @@
 //! TLS in the world, so that `sslmode=require` finds what it wants. Nobody is kept out by it: the key is in this
 //! program, and every address in there is the same server anyway.
 
-use super::relay::{self, Way};
+use super::start_up::{Way, start_up};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -38,7 +38,7 @@ pub fn serve(client: TcpStream, config: &Arc<ServerConfig>, way: &Way) {
 fn served(client: TcpStream, config: &Arc<ServerConfig>, way: &Way) -> io::Result<()> {
     let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(session, client);
-    let message = relay::start_up(&mut stream)?;
+    let message = start_up(&mut stream)?;
     let server = way.lead(&message)?;
     stream.sock.set_nonblocking(true)?;
     server.set_nonblocking(true)?;

@@ -1,6 +1,7 @@
 //! The flight recorder: what was seen is told again, and where nobody looked it is said.
 
 use crate::common::{self, Database, Dump, Outcome};
+use pgguard::throwaway::Options;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -55,7 +56,9 @@ impl Machine {
 
 #[test]
 fn what_was_seen_is_told_after_it_is_over_without_a_server() {
-    let shop = common::shop();
+    // A look shows the waits of the whole server.
+    let server = common::own_server(&Options::major(common::majors()[0]));
+    let shop = Database::shop(server);
     let machine = Machine::of(&shop);
     let mut dump = Dump::stalled(&shop);
     let mut migration = shop.session_named("rake");

@@ -105,10 +105,7 @@ pub const PAGES: &[Page] = &[
         first: &[
             ("wait", "Wait up to this long until it is clear"),
             TOOL,
-            (
-                "format",
-                "text, json, html, markdown, github, junit, sarif or gitlab",
-            ),
+            ("format", "text, json, html, markdown, github, junit…"),
             DATABASE,
             ("target", "A further server: NAME=URL; may be given often"),
         ],
