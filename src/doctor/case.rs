@@ -1,6 +1,6 @@
 //! What the doctor looks at.
 
-use crate::model::{Backend, BackendState, Leftovers, LockMode, LockTarget, Oid, Pid, Snapshot};
+use crate::model::{Backend, BackendState, Leftovers, LockMode, Oid, Pid, Snapshot};
 use crate::sessions::{Sessions, WaitGraph, Words};
 use crate::tools;
 
@@ -60,15 +60,7 @@ impl<'a> Case<'a> {
     pub fn tool_lock_of(&self, backend: &Backend) -> Option<&'static str> {
         let database = backend.datname.as_deref()?;
         let held = self.words.index().granted(backend.pid).iter();
-        let mut keys = held.filter_map(|lock| match lock.target {
-            LockTarget::Advisory {
-                classid,
-                objid,
-                objsubid: 1,
-                ..
-            } => Some(tools::bigint_key(classid, objid)),
-            _ => None,
-        });
+        let mut keys = held.filter_map(|lock| tools::key_of(&lock.target));
         keys.find_map(|key| tools::advisory_key_owner(database, key))
             .map(|tool| tool.name)
     }

@@ -64,20 +64,9 @@ pub fn migration_lock(judge: &mut Judge, tool: &Tool) {
 /// Whether a lock is the tool's advisory lock of this database.
 fn is_key_of(lock: &Lock, snapshot: &Snapshot, tool: &Tool) -> bool {
     let server = &snapshot.server;
-    let LockTarget::Advisory {
-        database,
-        classid,
-        objid,
-        objsubid: 1,
-    } = lock.target
-    else {
-        return false;
-    };
-    let key = tools::bigint_key(classid, objid);
-    let is_its = tool
-        .key
-        .is_some_and(|own| own.matches(&server.datname, key));
-    database == server.datid && is_its
+    let key = tools::key_in(&lock.target, server.datid);
+    key.zip(tool.key)
+        .is_some_and(|(key, own)| own.matches(&server.datname, key))
 }
 
 /// The tool's advisory locks that somebody has or wants in this database.

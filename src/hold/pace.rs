@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// no work.
 const MOST: f64 = 10.0;
 
-/// So many of the newest count.
+/// The number of the newest pieces of work that count.
 const NEWEST: usize = 5;
 
 /// By this power the interval is narrower with past work: `./dev hold` tells it.

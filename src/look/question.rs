@@ -11,7 +11,6 @@ use crate::gate::{self, FirstLook, Policy};
 use crate::hold::Pace;
 use crate::migration::footprint;
 use crate::migration::rehearsed::{applied_in, fingerprint_in};
-
 use crate::migration::source::{self, Source};
 use crate::migration::statement::{Script, SourceStatement, statements_in};
 use crate::model::{

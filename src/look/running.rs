@@ -47,7 +47,7 @@ pub fn going_on(runs: Vec<MigrationRun>, look: &Snapshot) -> Vec<MigrationRun> {
     going.filter(|run| goes_on(run, look.taken_at)).collect()
 }
 
-/// Whether a run of the history goes on.
+/// Whether a run in the history has not ended yet.
 #[must_use]
 pub fn goes_on(run: &MigrationRun, now: DateTime<Utc>) -> bool {
     let here = gethostname().ok().and_then(|name| name.into_string().ok());

@@ -6,7 +6,6 @@ use crate::Result;
 use crate::migration::footprint;
 use crate::migration::safer;
 use crate::migration::statement::SourceStatement;
-
 use crate::model::{Catalog, Footprint, SaferForm, Verdict};
 
 /// A migration, and for each of its statements the form that keeps others out less.

@@ -31,6 +31,9 @@ pub struct RunningMigration {
     pub text: String,
     /// The tool, where that is known.
     pub tool: Option<String>,
+    /// The names of the tools that it may be, where a lock tells: names of tables collide.
+    #[serde(skip)]
+    pub owners: Vec<&'static str>,
     /// The run of pgguard, where it is one.
     pub run: Option<String>,
     /// The session's process, where it has one.

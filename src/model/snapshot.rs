@@ -1,9 +1,9 @@
 //! A snapshot: one look at a server's sessions and locks. Plain values, so that it can be recorded and replayed.
 
-use super::{Backend, Lock, LockMode, Oid, Pid, RelationKind, RelationName};
+use super::{Backend, Lock, LockMode, LockTarget, Oid, Pid, RelationKind, RelationName};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Everything that one look brought back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -322,6 +322,13 @@ impl Snapshot {
             .collect()
     }
 
+    /// The things that somebody waits to lock.
+    #[must_use]
+    pub fn awaited(&self) -> HashSet<&LockTarget> {
+        let waits = self.locks.iter().filter(|lock| !lock.granted);
+        waits.map(|lock| &lock.target).collect()
+    }
+
     /// The prepared transaction that owns a lock row without a pid.
     ///
     /// Its rows keep the virtual transaction of the backend that prepared it (or `-1/xid` after a
@@ -332,7 +339,7 @@ impl Snapshot {
             return None;
         }
         let xid = self.locks.iter().find_map(|row| match row.target {
-            super::LockTarget::TransactionId { transactionid }
+            LockTarget::TransactionId { transactionid }
                 if row.pid.is_none() && row.virtualtransaction == lock.virtualtransaction =>
             {
                 Some(transactionid)

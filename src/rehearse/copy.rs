@@ -254,7 +254,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What a schema file leaves to whoever loads it belongs to who owns production's tables.
+/// Objects for which a schema file names no owner belong to the owner of production's tables.
 fn owned(schema: &Schema) -> String {
     let owner = schema.around.tables_of.as_ref();
     let owner = owner.filter(|_| schema.columns.is_some());

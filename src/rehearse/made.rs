@@ -17,7 +17,7 @@ pub struct Made {
     pub notes: Vec<String>,
 }
 
-/// So many differences are named.
+/// The number of differences that are named.
 const NAMED: usize = 5;
 
 /// In what a schema from a file is not production's: tables and columns that one of the two has not.

@@ -115,6 +115,7 @@ pub fn written(entries: &[Entry], known: &Known, begun: &[Begun]) -> Script {
     let prepares = entries.iter().any(Entry::prepares);
     for group in groups(entries) {
         let mut sent = group.sent(known);
+        let leaves = left_set(&sent);
         // What a driver has prepared by the protocol is not in the script: there is nothing to deallocate.
         sent.retain(|s| prepares || !s.deallocates());
         let (text, changes, statements) = text(&sent, |s| &s.sql);
@@ -139,10 +140,7 @@ pub fn written(entries: &[Entry], known: &Known, begun: &[Begun]) -> Script {
             script.roles.push(group.role.to_owned());
         }
         session = group.session;
-        settings
-            .entry(session)
-            .or_default()
-            .extend(group.settings());
+        settings.entry(session).or_default().extend(leaves);
         script.text += &text;
         script.filled += &self::text(&sent, |s| &s.filled).0;
         script.changes |= changes;
@@ -224,20 +222,13 @@ impl Group<'_> {
         }
         sent
     }
+}
 
-    /// What it leaves set in its session.
-    fn settings(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for entry in &self.entries {
-            if let What::Statement { sql, .. } = &entry.what
-                && let [NodeEnum::VariableSetStmt(set)] = nodes(sql).as_slice()
-                && !set.is_local
-            {
-                found.push(sql.trim().trim_end_matches(';').to_owned());
-            }
-        }
-        found
-    }
+/// The statements that leave something set in their session.
+fn left_set(sent: &[Sent]) -> Vec<String> {
+    let sets =
+        |s: &&Sent| matches!(s.nodes.as_slice(), [NodeEnum::VariableSetStmt(set)] if !set.is_local);
+    sent.iter().filter(sets).map(|s| s.sql.clone()).collect()
 }
 
 /// The text of a group, whether it changes something, and how many statements it has; empty where nothing of it is kept.
@@ -306,9 +297,10 @@ impl Sent {
                 NodeEnum::InsertStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::DeleteStmt(_)
             )
         };
-        let parsed = depth::parse(&self.sql);
-        self.nodes.iter().all(writes)
-            && parsed.is_some_and(|p| p.tables().iter().all(|table| is_book(bare(table))))
+        let only_books = |parsed: pg_query::ParseResult| {
+            parsed.tables().iter().all(|table| is_book(bare(table)))
+        };
+        self.nodes.iter().all(writes) && depth::parse(&self.sql).is_some_and(only_books)
     }
 
     fn write(&self, sql: &str, out: &mut String) {

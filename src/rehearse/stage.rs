@@ -16,7 +16,7 @@ pub struct Stage {
     pub superuser: String,
     /// The database.
     pub database: String,
-    /// The roles of the sessions in turn; the last one goes on.
+    /// The role of each session, in their order; later sessions have the last one.
     pub roles: Vec<String>,
     /// The role that the first session acts in.
     pub acting: Option<String>,

@@ -184,8 +184,8 @@ fn refused(entries: &[Entry]) -> Option<(String, String)> {
     })
 }
 
-/// A command that says 0 has failed, too, where it changed nothing and was refused something (psql goes on after an
-/// error).
+/// A command with exit status 0 has failed too if the server refused one of its statements and it changed nothing
+/// (psql runs the next statement after an error).
 fn failure(ran: Ran, wanted: &Wanted, entries: &[Entry], changes: bool) -> Result<Option<Failure>> {
     let refused = refused(entries);
     let how = match ran {

@@ -193,7 +193,7 @@ impl Finding {
     }
 }
 
-/// The words in front of the statements of a form that nothing is in the way of.
+/// The words above a safer form: why, and that nothing is in its way.
 pub fn run_instead(form: &SaferForm) -> String {
     format!(
         "run the safer form, outside a transaction: {}, and nothing is in its way now",

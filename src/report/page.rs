@@ -54,7 +54,7 @@ impl Page {
         }
     }
 
-    /// The same after so many lines.
+    /// The same page with this number of its lines taken.
     #[must_use]
     pub const fn without_lines(self, lines: usize) -> Self {
         let height = match self.height {

@@ -18,7 +18,7 @@ const WIDE: usize = 120;
 /// Roles that are counted, not listed, unless asked for.
 const COUNTED: [Role; 4] = [Role::Idle, Role::Server, Role::Monitoring, Role::Masked];
 
-/// The table and the counts below it, in so many lines; who is in the tree of waits above is not told twice.
+/// The table and the counts below it, in at most this number of lines. Sessions of the tree above are left out.
 #[must_use]
 pub fn render(report: &StatusReport<'_>, page: Page, room: Option<usize>) -> String {
     let admitted = report.admitted();

@@ -7,6 +7,7 @@ use crate::model::{
     Backend, BackendState, Backup, BackupTool, Certainty, FIRST_NORMAL_OID, LockMode, LockTarget,
     Oid, RelationKind, Work,
 };
+use crate::tools;
 use chrono::TimeDelta;
 
 /// Catalogs that pg_dump reads in its one transaction and hardly anything else reads together:
@@ -243,14 +244,8 @@ fn base_backup(group: &Group<'_>, index: &Index<'_>) -> Option<Found> {
 
 fn pgbackrest(group: &Group<'_>, index: &Index<'_>) -> Option<Found> {
     let leader = group.leader();
-    let key = (
-        PGBACKREST_KEY.cast_unsigned() >> 32,
-        PGBACKREST_KEY.cast_unsigned() & 0xFFFF_FFFF,
-    );
-    let locked = index.granted(leader.pid).iter().any(|lock| {
-        matches!(lock.target, LockTarget::Advisory { classid, objid, objsubid: 1, .. }
-            if (u64::from(classid), u64::from(objid)) == key)
-    });
+    let mut held = index.granted(leader.pid).iter();
+    let locked = held.any(|lock| tools::key_of(&lock.target) == Some(PGBACKREST_KEY));
     if !locked {
         return None;
     }

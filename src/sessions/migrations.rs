@@ -4,7 +4,7 @@ use super::group::Group;
 use super::index::Index;
 use super::query_text::{self, Kind};
 use crate::model::{
-    Backend, BackendState, Certainty, FIRST_NORMAL_OID, Lock, LockMode, LockTarget, RelationName,
+    Backend, BackendState, Certainty, FIRST_NORMAL_OID, Lock, LockMode, RelationName,
 };
 use crate::tools;
 
@@ -93,20 +93,11 @@ pub fn recognise(group: &Group<'_>, index: &Index<'_>) -> Option<Found> {
 /// The tool whose advisory lock it holds or waits for.
 fn tool_by_key(backend: &Backend, index: &Index<'_>) -> Option<&'static str> {
     let database = backend.datname.as_deref()?;
-    let key_of = |lock: &&&Lock| match lock.target {
-        LockTarget::Advisory {
-            classid,
-            objid,
-            objsubid: 1,
-            ..
-        } => Some(tools::bigint_key(classid, objid)),
-        _ => None,
-    };
     index
         .granted(backend.pid)
         .iter()
         .chain(index.awaited(backend.pid))
-        .filter_map(|lock| key_of(&lock))
+        .filter_map(|lock| tools::key_of(&lock.target))
         .find_map(|key| tools::advisory_key_owner(database, key))
         .map(|tool| tool.name)
 }

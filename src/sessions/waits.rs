@@ -331,12 +331,7 @@ impl<'a> Names<'a> {
 
 /// The queues of the things that somebody waits for; the many that nobody does are passed over.
 fn queues<'a>(snapshot: &'a Snapshot, names: &Names<'_>) -> Vec<Queue<'a, Party>> {
-    let wanted: HashSet<&LockTarget> = snapshot
-        .locks
-        .iter()
-        .filter(|lock| !lock.granted)
-        .map(|lock| &lock.target)
-        .collect();
+    let wanted = snapshot.awaited();
     let mut rows: BTreeMap<&LockTarget, Vec<&'a Lock>> = BTreeMap::new();
     if wanted.is_empty() {
         return Vec::new();

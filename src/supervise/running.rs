@@ -2,8 +2,7 @@
 
 use super::tag;
 use crate::model::{
-    Backend, BackendState, LockMode, LockTarget, MigrationRun, RunningBy, RunningMigration,
-    Snapshot, ToolRow,
+    Backend, BackendState, LockMode, MigrationRun, RunningBy, RunningMigration, Snapshot, ToolRow,
 };
 use crate::sessions::Index;
 use crate::sessions::query_text::{Kind, kind, plain};
@@ -46,7 +45,7 @@ pub fn running(look: &Snapshot, signs: &Signs<'_>) -> Vec<RunningMigration> {
     each_once(found)
 }
 
-/// Whether a run of the history still goes on. `is_alive`: whether a process of this machine, `here`, is there.
+/// Whether a run in the history has not ended yet. `is_alive`: whether a process of this machine, `here`, is there.
 #[must_use]
 pub fn goes_on(
     run: &MigrationRun,
@@ -91,6 +90,7 @@ impl Seen<'_> {
                     run.run
                 ),
                 tool: tools::of_command(&run.command).map(|tool| tool.name.to_owned()),
+                owners: Vec::new(),
                 run: Some(run.run.clone()),
                 pid: None,
                 since: Some(run.started),
@@ -116,23 +116,18 @@ impl Seen<'_> {
     }
 
     fn advisory_locks(&self) -> Vec<RunningMigration> {
+        let server = &self.look.server;
         let held = self.look.locks.iter().filter(|lock| lock.granted);
         held.filter_map(|lock| {
-            let LockTarget::Advisory {
-                database,
-                classid,
-                objid,
-                objsubid: 1,
-            } = lock.target
-            else {
-                return None;
-            };
-            let server = &self.look.server;
-            let key = tools::bigint_key(classid, objid);
+            let key = tools::key_in(&lock.target, server.datid)?;
             let tool = tools::advisory_key_owner(&server.datname, key)?;
-            let backend = self.other(lock.pid?).filter(|_| database == server.datid)?;
+            let backend = self.other(lock.pid?)?;
             let text = format!("{}'s lock is held, {}", tool.name, self.session(backend));
-            Some(self.of_tool(RunningBy::AdvisoryLock, text, backend, tool.name))
+            Some(RunningMigration {
+                tool: Some(tool.name.to_owned()),
+                owners: vec![tool.name],
+                ..self.found(RunningBy::AdvisoryLock, text, backend)
+            })
         })
         .collect()
     }
@@ -146,13 +141,17 @@ impl Seen<'_> {
             .filter_map(|lock| {
                 let table = index.name_of(lock).filter(|t| tools::is_tools_table(t))?;
                 let backend = self.other(lock.pid?)?;
-                let owners = tools::owners_in_words(table);
+                let tool = tools::owners_in_words(table);
                 let text = format!(
-                    "{owners} has {} on {table}, {}",
+                    "{tool} has {} on {table}, {}",
                     lock.mode,
                     self.session(backend)
                 );
-                Some(self.of_tool(RunningBy::TableLock, text, backend, &owners))
+                Some(RunningMigration {
+                    tool: Some(tool),
+                    owners: tools::table_owners(table).map(|tool| tool.name).collect(),
+                    ..self.found(RunningBy::TableLock, text, backend)
+                })
             })
             .collect()
     }
@@ -163,7 +162,9 @@ impl Seen<'_> {
         let session = self.clients().find(|b| names_table_of(tool, &b.query));
         let who = match session {
             Some(backend) => format!("{} may be its session", self.session(backend)),
-            None => "no session of it is seen; if no run goes on: pgguard doctor".to_owned(),
+            None => {
+                "no session of it is seen; if no migration is running: pgguard doctor".to_owned()
+            }
         };
         Some(RunningMigration {
             known_by: RunningBy::LockRow,
@@ -172,6 +173,7 @@ impl Seen<'_> {
                 tool.name, row.table, row.detail
             ),
             tool: Some(tool.name.to_owned()),
+            owners: vec![tool.name],
             run: None,
             pid: session.map(|backend| backend.pid),
             since: None,
@@ -181,15 +183,15 @@ impl Seen<'_> {
 
     /// The same statements, word for word.
     fn statements(&self) -> Vec<RunningMigration> {
-        let wanted: Vec<String> = self.signs.statements.iter().map(|s| plain(s)).collect();
+        let bare = |text: &str| plain(text).trim_end_matches(';').to_owned();
+        let wanted: Vec<String> = self.signs.statements.iter().map(|s| bare(s)).collect();
         let is_same = |backend: &&Backend| {
-            let text = plain(&backend.query);
-            let text = text.trim_end_matches(';');
+            let text = bare(&backend.query);
             let cut = backend.query_truncated && text.len() >= ENOUGH;
-            is_telling(text, backend)
+            is_telling(&text, backend)
                 && wanted
                     .iter()
-                    .any(|own| own.trim_end_matches(';') == text || (cut && own.starts_with(text)))
+                    .any(|own| *own == text || (cut && own.starts_with(&text)))
         };
         let busy = self.clients().filter(|backend| self.is_busy(backend));
         busy.filter(is_same)
@@ -225,23 +227,11 @@ impl Seen<'_> {
             known_by,
             text,
             tool: None,
+            owners: Vec::new(),
             run: None,
             pid: Some(backend.pid),
             since: backend.xact_start.or(backend.backend_start),
             host: backend.client_addr.clone(),
-        }
-    }
-
-    fn of_tool(
-        &self,
-        known_by: RunningBy,
-        text: String,
-        backend: &Backend,
-        tool: &str,
-    ) -> RunningMigration {
-        RunningMigration {
-            tool: Some(tool.to_owned()),
-            ..self.found(known_by, text, backend)
         }
     }
 

@@ -9,7 +9,7 @@ use Errand::{Else, Looks, Migrates, Steps};
 pub enum Errand {
     /// It looks, writes files, or changes the tool's own tables alone: status, new, unlock, repair.
     Looks,
-    /// It applies what is pending: started once more, it goes on where it was.
+    /// It applies what is pending: started once more, it continues where it stopped.
     Migrates,
     /// It goes some steps back or forth from where it is: started once more, it goes further.
     Steps,

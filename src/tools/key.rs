@@ -1,5 +1,7 @@
 //! The advisory keys of tools, and the sum that some of them are made with.
 
+use crate::model::{LockTarget, Oid};
+
 /// How a tool chooses its advisory key. Keys of one bigint (`pg_locks.objsubid` 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -42,6 +44,27 @@ impl Key {
 #[must_use]
 pub const fn bigint_key(classid: u32, objid: u32) -> i64 {
     (((classid as u64) << 32) | objid as u64).cast_signed()
+}
+
+/// The key of an advisory lock of one bigint; `None`: another kind of lock, or one of two ints.
+#[must_use]
+pub const fn key_of(target: &LockTarget) -> Option<i64> {
+    match *target {
+        LockTarget::Advisory {
+            classid,
+            objid,
+            objsubid: 1,
+            ..
+        } => Some(bigint_key(classid, objid)),
+        _ => None,
+    }
+}
+
+/// As [`key_of`], of a lock in this database (`pg_database.oid`).
+#[must_use]
+pub fn key_in(target: &LockTarget, datid: Oid) -> Option<i64> {
+    let is_here = matches!(target, LockTarget::Advisory { database, .. } if *database == datid);
+    key_of(target).filter(|_| is_here)
 }
 
 /// CRC-32 as in zlib (polynomial 0xEDB88320, reflected), which the tools above use.

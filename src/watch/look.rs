@@ -33,29 +33,22 @@ impl Look {
     #[must_use]
     pub fn new(snapshot: Snapshot, estimates: BTreeMap<Pid, Estimate>) -> Self {
         let sessions = understand(&snapshot);
-        let waits = WaitGraph::between_sessions(&snapshot, &sessions);
-        let look = Self {
-            snapshot,
-            sessions,
-            waits,
-            estimates,
-            findings: None,
-            running: 0,
-            worst: None,
-            zone: Utc.fix(),
-        };
-        look.judged()
+        Self::of(snapshot, sessions, estimates)
     }
 
     /// What was kept of a look.
     #[must_use]
     pub fn of_kept(kept: KeptLook) -> Self {
         let sessions: Sessions = kept.sessions.into_iter().collect();
+        Self::of(kept.snapshot, sessions, kept.estimates)
+    }
+
+    fn of(snapshot: Snapshot, sessions: Sessions, estimates: BTreeMap<Pid, Estimate>) -> Self {
         let look = Self {
-            waits: WaitGraph::between_sessions(&kept.snapshot, &sessions),
-            snapshot: kept.snapshot,
+            waits: WaitGraph::between_sessions(&snapshot, &sessions),
+            snapshot,
             sessions,
-            estimates: kept.estimates,
+            estimates,
             findings: None,
             running: 0,
             worst: None,

@@ -1,4 +1,4 @@
-//! "Already running": whatever shows that a migration goes on, `run` does not start a second one, and `gate` and
+//! "Already running": whatever shows that a migration is running, `run` does not start a second one, and `gate` and
 //! `status` say so.
 
 use crate::common;

@@ -94,27 +94,36 @@ fn a_migration_that_fails_after_an_applied_one_is_told_as_not_applied() {
     }
 }
 
-/// asyncpg takes neither PGAPPNAME nor PGOPTIONS.
+/// A run by asyncpg, which takes neither PGAPPNAME nor PGOPTIONS; `None`: it is not installed.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_driver_that_takes_no_name_is_known_by_its_connection() {
-    let Some(tools) = common::migration_tools() else {
-        return;
-    };
-    let stage = Stage::new();
-    let holder = stage.holder();
+fn started_by_asyncpg(stage: &Stage, flags: &[&str]) -> Option<Started> {
+    let tools = common::migration_tools()?;
     stage.file(
         "migrate.py",
         "import asyncio, asyncpg, sys\nasync def main():\n    c = await asyncpg.connect(sys.argv[1])\n    await c.execute('ALTER TABLE orders ADD COLUMN total int')\nasyncio.run(main())\n",
     );
     let url = stage.shop.server.tcp_url(&stage.shop.name);
-    let mut command = stage.command(["run", "--no-gate", "--", "python3", "migrate.py", &*url]);
+    let mut words = vec!["run", "--no-gate"];
+    words.extend(flags);
+    words.extend(["--", "python3", "migrate.py", &*url]);
+    let mut command = stage.command(words);
     command
         .current_dir(stage.folder.path())
         .env("PYTHONPATH", tools.join("python"))
         .env("DATABASE_URL", &url);
-    let mut run = Started::of(command, &stage.path("out"));
+    let run = Started::of(command, &stage.path("out"));
     stage.until_said("known by its connection");
+    Some(run)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_driver_that_takes_no_name_is_known_by_its_connection() {
+    let stage = Stage::new();
+    let holder = stage.holder();
+    let Some(mut run) = started_by_asyncpg(&stage, &[]) else {
+        return;
+    };
     let mut reader = stage.shop.session();
     reader.start("SELECT count(*) FROM orders");
     assert_eq!(reader.join().as_deref(), Ok("1"));
@@ -127,33 +136,11 @@ fn a_driver_that_takes_no_name_is_known_by_its_connection() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_killed_run_of_a_driver_that_takes_no_name_leaves_nothing_in_the_queue() {
-    let Some(tools) = common::migration_tools() else {
-        return;
-    };
     let stage = Stage::new();
     let holder = stage.holder();
-    stage.file(
-        "migrate.py",
-        "import asyncio, asyncpg, sys\nasync def main():\n    c = await asyncpg.connect(sys.argv[1])\n    await c.execute('ALTER TABLE orders ADD COLUMN total int')\nasyncio.run(main())\n",
-    );
-    let url = stage.shop.server.tcp_url(&stage.shop.name);
-    let flags = [
-        "run",
-        "--no-gate",
-        "--max-queue",
-        "1h",
-        "--",
-        "python3",
-        "migrate.py",
-        &*url,
-    ];
-    let mut command = stage.command(flags);
-    command
-        .current_dir(stage.folder.path())
-        .env("PYTHONPATH", tools.join("python"))
-        .env("DATABASE_URL", &url);
-    let mut run = Started::of(command, &stage.path("out"));
-    stage.until_said("known by its connection");
+    let Some(mut run) = started_by_asyncpg(&stage, &["--max-queue", "1h"]) else {
+        return;
+    };
     stage.until_said("waits for ACCESS EXCLUSIVE");
     run.signal(Signal::SIGKILL);
     run.wait();

@@ -30,20 +30,10 @@ impl Question<'_> {
                     .find(|run| other.run.as_ref() == Some(&run.run));
                 known.is_none_or(|run| run.command == self.me.command)
             }
-            RunningBy::AdvisoryLock | RunningBy::LockRow => self.is_tool(other.tool.as_deref()),
-            // Names of tables collide: the words hold every tool that it could be.
-            RunningBy::TableLock => self.tool.is_some_and(|tool| {
-                let owners = other.tool.as_deref().unwrap_or_default();
-                owners
-                    .split(", ")
-                    .flat_map(|part| part.split(" or "))
-                    .any(|name| name == tool.name)
-            }),
+            RunningBy::AdvisoryLock | RunningBy::LockRow | RunningBy::TableLock => self
+                .tool
+                .is_some_and(|tool| other.owners.contains(&tool.name)),
             RunningBy::Statement => true,
         }
-    }
-
-    fn is_tool(&self, name: Option<&str>) -> bool {
-        self.tool.is_some_and(|tool| Some(tool.name) == name)
     }
 }

@@ -22,10 +22,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at the history of another machine's run.
 const FAR_PAUSE: Duration = Duration::from_secs(2);
 
-/// Among so many of the newest runs one that goes on is looked for.
+/// The number of the newest runs among which one that has not ended is looked for.
 const LATEST: u32 = 20;
 
-/// Shows a run; its exit status once it has ended. An empty name: the newest that goes on, else the newest that was started.
+/// Shows a run, and gives its exit status once it has ended. An empty name: the newest run that has not ended, else the
+/// newest of all.
 ///
 /// # Errors
 /// When there is no such run.

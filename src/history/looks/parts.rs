@@ -10,7 +10,7 @@ use crate::model::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The parts of a look by their names.
 pub type Parts = BTreeMap<String, String>;
@@ -124,12 +124,7 @@ fn kept(backend: &Backend) -> Backend {
 
 /// The locks that somebody waited for, those that keep writers out, and what names a prepared transaction.
 fn worth_keeping(snapshot: &Snapshot) -> Vec<Lock> {
-    let wanted: HashSet<&LockTarget> = snapshot
-        .locks
-        .iter()
-        .filter(|lock| !lock.granted)
-        .map(|lock| &lock.target)
-        .collect();
+    let wanted = snapshot.awaited();
     let is_strong = |lock: &Lock| {
         lock.mode >= LockMode::ShareUpdateExclusive
             && matches!(lock.target, LockTarget::Relation { .. })

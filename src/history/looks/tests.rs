@@ -13,7 +13,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 123_456_000).expect("a time")
 }
 
-/// A server with so many sessions, each at a statement that began in this second, and so many of them waiting.
+/// A server with this number of sessions, each at a statement that began in this second; `waiting` of them wait.
 fn look(seconds: i64, sessions: i32, waiting: usize) -> KeptLook {
     let now = at(seconds);
     let server = Server {

@@ -105,15 +105,11 @@ pub fn judged(
 
 /// Whether one table alone is changed, and no partition or child of it.
 fn is_of_one_table(statement: &Statement) -> bool {
-    let closed = |lock: &&LockRequest| lock.mode == LockMode::AccessExclusive && lock.oid.is_some();
-    let mut closed = statement.locks.iter().filter(closed);
-    let relations = |kind: RelationKind| !kind.is_index() && kind != RelationKind::Toast;
-    let kinds: Vec<RelationKind> = closed
-        .by_ref()
-        .map(|lock| lock.kind)
-        .filter(|kind| relations(*kind))
-        .collect();
-    kinds == [RelationKind::Table]
+    let is_part = |kind: RelationKind| kind.is_index() || kind == RelationKind::Toast;
+    let closed = statement.locks.iter().filter(|lock| {
+        lock.mode == LockMode::AccessExclusive && lock.oid.is_some() && !is_part(lock.kind)
+    });
+    closed.map(|lock| lock.kind).eq([RelationKind::Table])
 }
 
 /// How a statement keeps others out: how many relations it works on meanwhile, and the strongest mode.
