@@ -309,6 +309,10 @@ pub struct GateArgs {
     /// With --wait: how often to look.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub interval: Duration,
+    /// Is it safe then? +10m, or the next 03:15: says what would be clear by the estimates. Never exits with 0.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["wait", "before", "catalog", "warn_only"],
+          allow_hyphen_values = true)]
+    pub at: Option<String>,
     /// How long the migration takes: a warning says if it would run into the next backup [default: `takes` in the
     /// configuration, or 15m].
     #[arg(long, value_name = "DURATION", value_parser = duration)]

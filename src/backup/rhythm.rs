@@ -26,7 +26,10 @@ const LATE: TimeDelta = TimeDelta::minutes(10);
 const MOST: f64 = 0.8;
 
 /// The rhythm is over when this many expected starts did not come.
-const MISSED: i32 = 3;
+const MISSED: usize = 3;
+
+/// Starts that are gone through, at the most: a day of one each hour, and those that did not come.
+const MOST_OCCURRENCES: i32 = 40;
 
 /// How past starts come, by the clock of one time zone.
 #[derive(Debug)]
@@ -71,23 +74,24 @@ impl Rhythm {
         })
     }
 
-    /// The next start; `None`: too many did not come.
-    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut starts = self.last;
+    /// The next start, or a later one that comes after `over`; `None`: too many did not come.
+    pub fn next(&self, now: DateTime<Utc>, over: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let starts = (0..MOST_OCCURRENCES).map(|nth| self.last + self.every * nth);
+        let mut starts = starts.map(|shown| on_the_clock(&self.zone, shown));
         // The last one itself may be the one that is awaited: it came early.
-        for _ in 0..=MISSED {
-            let at = on_the_clock(self.zone, starts);
-            if at > now - LATE {
-                return Some(at);
-            }
-            starts += self.every;
+        let awaited = starts
+            .by_ref()
+            .take(1 + MISSED)
+            .find(|at| *at > now - LATE)?;
+        if awaited > over {
+            return Some(awaited);
         }
-        None
+        starts.find(|at| *at > over)
     }
 }
 
 /// When a clock shows this: for the first time where it does so twice, an hour later where it never does.
-fn on_the_clock(zone: Tz, shown: NaiveDateTime) -> DateTime<Utc> {
+fn on_the_clock(zone: &Tz, shown: NaiveDateTime) -> DateTime<Utc> {
     zone.from_local_datetime(&shown)
         .earliest()
         .or_else(|| {

@@ -41,6 +41,24 @@ pub struct NextBackup {
     pub kind: Kind,
 }
 
+/// About which time the next backup is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsOf {
+    /// Past runs and lines are read as of this time.
+    pub now: DateTime<Utc>,
+    /// A backup that is over by then is not meant.
+    pub at: DateTime<Utc>,
+}
+
+impl From<DateTime<Utc>> for AsOf {
+    fn from(now: DateTime<Utc>) -> Self {
+        Self { now, at: now }
+    }
+}
+
+/// The starts of a line or a rhythm that are gone through, at the most: a day of one each minute.
+const MOST_OCCURRENCES: usize = 1500;
+
 /// So long a migration takes that nobody said anything of.
 pub const USUAL_MIGRATION: TimeDelta = TimeDelta::minutes(15);
 
@@ -89,11 +107,12 @@ impl NextBackup {
     pub fn by_lines(
         lines: &[Line],
         runs: &[BackupRun],
-        now: DateTime<Utc>,
+        as_of: impl Into<AsOf>,
     ) -> (Option<Self>, Vec<String>) {
+        let as_of = as_of.into();
         let mut wrong = Vec::new();
         let found = lines.iter().filter_map(|line| {
-            Self::by_line(line, runs, now)
+            Self::by_line(line, runs, as_of)
                 .map_err(|why| wrong.push(format!("{}: {why}", line.from)))
                 .ok()
         });
@@ -105,7 +124,12 @@ impl NextBackup {
     ///
     /// # Errors
     /// What is wrong with the line, and how it should read.
-    pub fn by_line(line: &Line, runs: &[BackupRun], now: DateTime<Utc>) -> Result<Self, String> {
+    pub fn by_line(
+        line: &Line,
+        runs: &[BackupRun],
+        as_of: impl Into<AsOf>,
+    ) -> Result<Self, String> {
+        let as_of = as_of.into();
         let zone = line.tz.as_deref().unwrap_or("UTC");
         let tz = Tz::from_str(zone).map_err(|_| no_zone(zone))?;
         let cron = Cron::from_str(&line.cron).map_err(|error| {
@@ -115,21 +139,31 @@ impl NextBackup {
                 line.cron
             )
         })?;
-        let starts = cron
-            .find_next_occurrence(&now.with_timezone(&tz), false)
-            .map_err(|error| format!("`{}` never comes: {error}", line.cron))?
-            .to_utc();
-        let of_day = |at: DateTime<Utc>| at.with_timezone(&tz).naive_local();
-        let at_that_time = |run: &&BackupRun| {
-            let apart = of_day(starts) - of_day(run.started);
-            is_multiple(apart, TimeDelta::days(1), TimeDelta::minutes(30))
+        let after = |time: DateTime<Utc>| {
+            cron.find_next_occurrence(&time.with_timezone(&tz), false)
+                .map(|at| at.to_utc())
+                .map_err(|error| format!("`{}` never comes: {error}", line.cron))
         };
-        let usual = median_span(runs.iter().filter(at_that_time));
+        let of_day = |at: DateTime<Utc>| at.with_timezone(&tz).naive_local();
         let expected = line.expect.and_then(|e| TimeDelta::from_std(e).ok());
+        let takes = |starts: DateTime<Utc>| {
+            let at_that_time = |run: &&BackupRun| {
+                let apart = of_day(starts) - of_day(run.started);
+                is_multiple(apart, TimeDelta::days(1), TimeDelta::minutes(30))
+            };
+            median_span(runs.iter().filter(at_that_time)).or(expected)
+        };
+        let mut starts = after(as_of.now)?;
+        for _ in 0..MOST_OCCURRENCES {
+            if takes(starts).is_none_or(|span| starts + span > as_of.at) {
+                break;
+            }
+            starts = after(starts)?;
+        }
         Ok(Self {
             starts,
             early: TimeDelta::zero(),
-            ends: usual.or(expected).map(|span| starts + span),
+            ends: takes(starts).map(|span| starts + span),
             basis: format!("{} {zone}, {}", line.cron, line.from),
             kind: line.kind,
         })
@@ -138,18 +172,19 @@ impl NextBackup {
     /// As past runs began: the earliest of all that come regularly; `None`: none does. `zones`: where the
     /// scheduler's clock may be, the likeliest first; UTC comes last by itself.
     #[must_use]
-    pub fn by_past(runs: &[BackupRun], zones: &[Tz], now: DateTime<Utc>) -> Option<Self> {
+    pub fn by_past(runs: &[BackupRun], zones: &[Tz], as_of: impl Into<AsOf>) -> Option<Self> {
+        let as_of = as_of.into();
         let mut by_key: BTreeMap<&RunKey, Vec<&BackupRun>> = BTreeMap::new();
         for run in runs {
             by_key.entry(&run.key).or_default().push(run);
         }
         by_key
             .into_values()
-            .filter_map(|runs| Self::by_rhythm(runs, zones, now))
+            .filter_map(|runs| Self::by_rhythm(runs, zones, as_of))
             .min_by_key(|next| next.starts)
     }
 
-    fn by_rhythm(mut runs: Vec<&BackupRun>, zones: &[Tz], now: DateTime<Utc>) -> Option<Self> {
+    fn by_rhythm(mut runs: Vec<&BackupRun>, zones: &[Tz], as_of: AsOf) -> Option<Self> {
         runs.sort_by_key(|run| std::cmp::Reverse(run.started));
         runs.truncate(MOST_STARTS);
         if runs.len() < FEWEST_STARTS {
@@ -163,11 +198,13 @@ impl NextBackup {
             .collect();
         heard.sort_by_key(|rhythm| std::cmp::Reverse((rhythm.every, rhythm.fitting)));
         let rhythm = heard.first()?;
-        let starts = rhythm.next(now)?;
+        let takes = median_span(runs.iter().copied());
+        let over = takes.map_or(as_of.now, |span| as_of.at - span);
+        let starts = rhythm.next(as_of.now, over)?;
         Some(Self {
             starts,
             early: rhythm.early,
-            ends: median_span(runs.iter().copied()).map(|span| starts + span),
+            ends: takes.map(|span| starts + span),
             basis: format!(
                 "the last {} began {}",
                 runs.len(),

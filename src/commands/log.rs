@@ -56,6 +56,7 @@ fn waits(args: &LogArgs, color: Color) -> Result<u8> {
         looked: told.looked,
         episodes: &told.episodes,
         unseen: &told.unseen,
+        oldest: oldest.unwrap_or(now - looks::KEPT).max(now - looks::KEPT),
         far_apart: looks::FAR_APART,
         now,
         zone: screen::zone(now),

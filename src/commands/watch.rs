@@ -243,7 +243,8 @@ impl Watch {
             return None;
         }
         let folder = status_at::folder(&self.args.history).ok()?;
-        let looks = Looks::of(&folder, &shown.snapshot.server.history_key());
+        let server = &shown.snapshot.server;
+        let looks = Looks::of(&folder, &server.history_key()).from_database(&server.datname);
         let from = shown.snapshot.taken_at;
         let at = match back {
             true => looks.before(from - TimeDelta::milliseconds(1)),

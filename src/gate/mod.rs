@@ -13,7 +13,7 @@
 //! Floors, from the ground up. A file imports from its own floor and from those below it:
 //!
 //! 1. `party`, `policy`, `held`, `timeouts`, `signs`, `scene`, `pooler`, `commits`, `standby`, `strictest`, `waiting`,
-//!    `meets_dump`, `not_for_others`
+//!    `meets_dump`, `not_for_others`, `forecast`
 //! 2. `allow`, `blocker`, `clearing`, `chains`, `fails`, `judge`
 //! 3. `waits`, `behind`, `notes`, `holds`, `collisions`
 //! 4. `in_order`, `decide`, `before_backup`
@@ -31,6 +31,7 @@ mod collisions;
 pub mod commits;
 mod decide;
 mod fails;
+mod forecast;
 mod held;
 mod holds;
 mod in_order;
@@ -54,6 +55,7 @@ mod tests;
 
 pub use before_backup::before_backup;
 pub use decide::{decide, needs_second_look};
+pub use forecast::forecast;
 pub use meets_dump::meets_a_dump;
 pub use not_for_others::not_for_others;
 pub use policy::{FirstLook, Policy, Usage};

@@ -4,12 +4,11 @@
 //! A backup that another machine starts is in the configuration, or in the past runs.
 
 use super::facts::Facts;
-use crate::backup::schedule::{Line, NextBackup};
+use crate::backup::schedule::{AsOf, Line, NextBackup};
 use crate::backup::{Kind, kind_of, started_by, started_by_arguments, started_by_sql};
 use crate::config::Config;
 use crate::model::{BackupRun, Server, Snapshot};
 use crate::postgres::cron::Job;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -47,13 +46,14 @@ pub async fn next_backup(
     config: &Config,
     runs: &[BackupRun],
     seen: Option<Seen<'_>>,
-    now: DateTime<Utc>,
+    as_of: impl Into<AsOf>,
 ) -> (Option<NextBackup>, Vec<String>) {
+    let as_of = as_of.into();
     let runs = runs.iter().filter(|run| which.has(kind_of(&run.key.tool)));
     let runs: &[BackupRun] = &runs.cloned().collect::<Vec<_>>();
-    let (said, mut wrong) = NextBackup::by_lines(&config.lines(), runs, now);
+    let (said, mut wrong) = NextBackup::by_lines(&config.lines(), runs, as_of);
     let zones = zones(config.zone(), seen.as_ref().map(|s| &s.snapshot.server));
-    if let Some(known) = said.or_else(|| NextBackup::by_past(runs, &zones, now)) {
+    if let Some(known) = said.or_else(|| NextBackup::by_past(runs, &zones, as_of)) {
         return (Some(known), wrong);
     }
     let mut found = lines();
@@ -62,7 +62,7 @@ pub async fn next_backup(
         found.extend(jobs.iter().filter_map(of_job));
     }
     found.retain(|line| which.has(line.kind));
-    let (next, more) = NextBackup::by_lines(&found, runs, now);
+    let (next, more) = NextBackup::by_lines(&found, runs, as_of);
     wrong.extend(more);
     (next, wrong)
 }
@@ -281,7 +281,7 @@ mod tests {
             ("0 3 * * *", Some("GMT"))
         );
         assert_eq!(line("0 3 $ * *", dump).unwrap().cron, "0 3 L * *");
-        let now = "2026-11-04T15:00:00Z".parse().unwrap();
+        let now: chrono::DateTime<chrono::Utc> = "2026-11-04T15:00:00Z".parse().unwrap();
         let last = NextBackup::by_line(&line("0 3 $ * *", dump).unwrap(), &[], now).unwrap();
         assert_eq!(last.starts.to_rfc3339(), "2026-11-30T03:00:00+00:00");
         assert_eq!(line("30 seconds", dump), None);

@@ -41,9 +41,12 @@ pub struct SeenWait {
     /// The waiter that kept most of the others waiting, in words.
     #[serde(default)]
     pub through: Option<String>,
-    /// In which database the look was.
+    /// In which database they waited.
     #[serde(default)]
     pub database: String,
+    /// What they waited for, by its numbers: looks in different databases know different names.
+    #[serde(default)]
+    pub target: String,
     /// What they waited for; empty where that has no name.
     #[serde(default)]
     pub on: String,
@@ -63,8 +66,11 @@ pub struct Episode {
     pub who: String,
     /// The waiter that kept most of the others waiting, in words.
     pub through: Option<String>,
-    /// In which database the looks were.
+    /// In which database they waited.
     pub database: String,
+    /// What they waited for, by its numbers.
+    #[serde(skip)]
+    pub target: String,
     /// What they waited for.
     pub on: String,
     /// When the first wait began, as far as it was seen.

@@ -4,8 +4,8 @@ use super::gate_holds;
 use super::status::StatusReport;
 use super::status_words::{Advice, in_short};
 use crate::model::{
-    Answer, Behind, Blocker, Clears, ClearsBy, Footprint, RelationName, Role, RunningMigration,
-    SaferForm, Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
+    Answer, Behind, Blocker, Clears, ClearsBy, Footprint, Forecast, RelationName, Role,
+    RunningMigration, SaferForm, Statement, StatementVerdict, Verdict, Wait, WaitKind, age,
 };
 use crate::safe::{printable, shell_word};
 use crate::sessions::alike;
@@ -32,6 +32,8 @@ pub struct GateView<'a> {
     pub of_catalog: bool,
     /// Who is there, where a server was looked at.
     pub status: Option<&'a StatusReport<'a>>,
+    /// What is expected of a later time, where one was asked about.
+    pub forecast: Option<&'a Forecast>,
 }
 
 impl GateView<'_> {
@@ -41,6 +43,13 @@ impl GateView<'_> {
         let (headline, advice) = in_short(self.status?)?;
         let headline = headline.strip_prefix("OUTAGE")?;
         Some((headline.trim().to_owned(), advice))
+    }
+
+    /// The exit status: that of the verdict, and of a later time where one was asked about.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        let now = self.verdict.answer.exit_status();
+        self.forecast.map_or(now, |f| f.outlook.exit_status())
     }
 }
 

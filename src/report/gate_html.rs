@@ -1,6 +1,7 @@
 //! A gate's answer as a page to paste: the verdict, what to do, what each statement locks, who is there.
 
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, place};
+use super::gate_forecast;
 use super::html::{self, commands, text, time};
 use super::page::reason_and_command;
 use super::status_html;
@@ -28,6 +29,7 @@ fn one(view: &GateView<'_>) -> String {
         ink(answer),
         answer.headline()
     );
+    out += &expected(view);
     for finding in findings(view) {
         out += &told(&finding);
     }
@@ -37,6 +39,22 @@ fn one(view: &GateView<'_>) -> String {
         out += &status_html::body(status);
     }
     out
+}
+
+/// What is expected of the later time that was asked about.
+fn expected(view: &GateView<'_>) -> String {
+    let Some(forecast) = view.forecast else {
+        return String::new();
+    };
+    let (when, outlook) = gate_forecast::headline(view, forecast);
+    let mut out = format!(
+        "<section class=\"card doubt\">\n<p><b>{}: {outlook}</b></p>\n<ul>\n",
+        text(&when)
+    );
+    for reason in gate_forecast::reasons(view, forecast) {
+        let _ = writeln!(out, "<li>{}", text(&reason));
+    }
+    out + "</ul>\n</section>\n"
 }
 
 const fn ink(answer: Answer) -> &'static str {

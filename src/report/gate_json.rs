@@ -34,7 +34,7 @@ fn frame(view: &GateView) -> Value {
     json!({
         "version": 1,
         "verdict": view.verdict.answer.word(),
-        "exit_status": view.verdict.answer.exit_status(),
+        "exit_status": view.exit_status(),
         "database": view.database,
         "taken_at": view.taken_at,
         "live": !view.of_catalog,
@@ -43,6 +43,7 @@ fn frame(view: &GateView) -> Value {
         "warnings": view.verdict.warnings,
         "accepted": view.verdict.accepted,
         "running": view.verdict.running,
+        "forecast": view.forecast,
     })
 }
 

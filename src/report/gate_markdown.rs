@@ -1,6 +1,7 @@
 //! A gate's answer in Markdown: for the comment of a pull request, a chat, and GitHub's step summary.
 
 use super::gate_findings::{GateView, Place, answer_on, findings, place, run_instead};
+use super::gate_forecast;
 use crate::safe::printable;
 use std::fmt::Write as _;
 
@@ -15,6 +16,14 @@ pub fn gate_markdown(view: &GateView) -> String {
             .with_timezone(&view.zone)
             .format("%Y-%m-%d %H:%M:%S %:z"),
     );
+    if let Some(forecast) = view.forecast {
+        let (when, outlook) = gate_forecast::headline(view, forecast);
+        let _ = writeln!(out, "**{}: {outlook}**\n", markdown(&when));
+        for reason in gate_forecast::reasons(view, forecast) {
+            let _ = writeln!(out, "- {}", markdown(&reason));
+        }
+        out += "\nNow:\n\n";
+    }
     if !view.footprint.statements.is_empty() {
         out += "| Line | Statement | Answer |\n|---|---|---|\n";
     }

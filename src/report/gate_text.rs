@@ -2,6 +2,7 @@
 
 use super::explain_text::steps;
 use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, run_instead};
+use super::gate_forecast;
 use super::page::{Ink, Page};
 use crate::model::Answer;
 use crate::safe::printable;
@@ -15,7 +16,8 @@ const MOST_FINDINGS: usize = 24;
 #[must_use]
 pub fn gate_text(view: &GateView, page: Page) -> String {
     let found = findings(view);
-    let mut out = outage(view, page);
+    let mut out = gate_forecast::text(view, page);
+    out += &outage(view, page);
     let weighty: Vec<&Finding> = found.iter().filter(|f| f.level != Level::Note).collect();
     for finding in weighty.iter().take(MOST_FINDINGS) {
         out += &in_full(finding, page);

@@ -8,6 +8,7 @@ mod doctor_text;
 mod explain_json;
 mod explain_text;
 mod gate_findings;
+mod gate_forecast;
 mod gate_github;
 mod gate_gitlab;
 mod gate_holds;

@@ -455,7 +455,8 @@ pub fn seen_waits(report: &StatusReport<'_>) -> Vec<SeenWait> {
                 },
                 who: called(report, &node.party),
                 through: hanging.through.map(|pid| called(report, &Party::Pid(pid))),
-                database: report.snapshot.server.datname.clone(),
+                database: hanging.database,
+                target: hanging.target.map_or_else(String::new, by_numbers),
                 on: hanging.on.unwrap_or_default(),
                 since: hanging.since,
                 waiting: hanging.count,
@@ -466,8 +467,21 @@ pub fn seen_waits(report: &StatusReport<'_>) -> Vec<SeenWait> {
     seen
 }
 
+/// What a lock is on, in a way that does not hang on the database that was looked from; nothing for the end of a
+/// transaction.
+fn by_numbers(target: &LockTarget) -> String {
+    match target {
+        LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => String::new(),
+        _ => crate::words::target(target, |database, oid| format!("{database}/{oid}")),
+    }
+}
+
 /// Who hangs behind a root.
-pub struct Hanging {
+pub struct Hanging<'a> {
+    /// In which database the longest waits.
+    pub database: String,
+    /// What the longest wait is for.
+    pub target: Option<&'a LockTarget>,
     /// How many.
     pub count: usize,
     /// What the longest wait is for, where that has a name.
@@ -480,7 +494,7 @@ pub struct Hanging {
 
 /// How many hang behind a root, on what, since when, through whom.
 #[must_use]
-pub fn hanging(report: &StatusReport<'_>, node: &Node) -> Hanging {
+pub fn hanging<'a>(report: &'a StatusReport<'_>, node: &Node) -> Hanging<'a> {
     let through = report.middle(node).map(|(pid, _)| pid);
     let behind = through.map_or_else(|| node.party.clone(), Party::Pid);
     let waiters: Vec<&Waiter> = report
@@ -496,7 +510,11 @@ pub fn hanging(report: &StatusReport<'_>, node: &Node) -> Hanging {
         LockTarget::VirtualXid { .. } | LockTarget::TransactionId { .. } => None,
         _ => Some(target(report, &waiter.target)),
     });
+    let own = &report.snapshot.server.datname;
+    let database = longest.and_then(|waiter| report.line(waiter.pid)?.backend.datname.clone());
     Hanging {
+        database: database.unwrap_or_else(|| own.clone()),
+        target: longest.map(|waiter| &waiter.target),
         count: waiters.len(),
         on,
         since: waiters.iter().filter_map(|waiter| waiter.since).min(),

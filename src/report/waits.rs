@@ -3,7 +3,7 @@
 use super::page::{Ink, Page};
 use crate::model::{Episode, Unseen};
 use crate::safe::printable;
-use crate::words::{brief, dated, hour, many};
+use crate::words::{brief, dated, many, second};
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -17,6 +17,8 @@ pub struct WaitsReport<'a> {
     pub episodes: &'a [Episode],
     /// Where nobody looked.
     pub unseen: &'a [Unseen],
+    /// From when on is told.
+    pub oldest: DateTime<Utc>,
     /// Looks that are further apart leave a gap.
     pub far_apart: TimeDelta,
     /// Now.
@@ -32,11 +34,11 @@ pub fn waits_text(report: &WaitsReport<'_>, page: Page) -> String {
         return "nobody looked in the last hour: status, check, gate, run and status --watch keep what they see\n"
             .into();
     };
-    let clock = |at: DateTime<Utc>| hour(&report.zone, at, report.now);
+    let clock = |at: DateTime<Utc>| second(&report.zone, at, report.now);
     let head = format!(
         "waits from {} to {}, the worst first (the last hour is kept)",
         clock(first),
-        dated(&report.zone, last, "%H:%M")
+        dated(&report.zone, last, "%H:%M:%S")
     );
     let mut out = String::new();
     for line in page.lines(&head, 0) {
@@ -58,7 +60,7 @@ pub fn waits_text(report: &WaitsReport<'_>, page: Page) -> String {
 }
 
 fn one(report: &WaitsReport<'_>, episode: &Episode, page: Page) -> String {
-    let clock = |at: DateTime<Utc>| hour(&report.zone, at, report.now);
+    let clock = |at: DateTime<Utc>| second(&report.zone, at, report.now);
     let lasted = brief(episode.last_seen - episode.began);
     let end = match episode.over_by {
         Some(over) => format!(
@@ -101,12 +103,18 @@ fn waited(seconds: f64) -> String {
 }
 
 fn unseen(report: &WaitsReport<'_>, page: Page) -> String {
-    let clock = |at: DateTime<Utc>| hour(&report.zone, at, report.now);
+    let clock = |at: DateTime<Utc>| second(&report.zone, at, report.now);
     let mut gaps: Vec<String> = report
         .unseen
         .iter()
         .map(|gap| format!("{} to {}", clock(gap.from), clock(gap.to)))
         .collect();
+    if let Some((first, _)) = report
+        .looked
+        .filter(|(first, _)| *first - report.oldest > report.far_apart)
+    {
+        gaps.insert(0, format!("before {}", clock(first)));
+    }
     if let Some((_, last)) = report
         .looked
         .filter(|(_, last)| report.now - *last > report.far_apart)

@@ -108,13 +108,32 @@ pub fn hour<Z: TimeZone<Offset: Display>>(
     at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> String {
+    short(zone, at, now, "%H:%M")
+}
+
+/// The same to the second: `03:17:05`.
+#[must_use]
+pub fn second<Z: TimeZone<Offset: Display>>(
+    zone: &Z,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> String {
+    short(zone, at, now, "%H:%M:%S")
+}
+
+fn short<Z: TimeZone<Offset: Display>>(
+    zone: &Z,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+    form: &str,
+) -> String {
     let (at, now) = (at.with_timezone(zone), now.with_timezone(zone));
-    let form = match (now.date_naive() - at.date_naive()).num_days() {
-        0 => "%H:%M",
-        -6..=6 => "%a %H:%M",
-        _ => "%Y-%m-%d %H:%M",
+    let day = match (now.date_naive() - at.date_naive()).num_days() {
+        0 => "",
+        -6..=6 => "%a ",
+        _ => "%Y-%m-%d ",
     };
-    at.format(form).to_string()
+    at.format(&format!("{day}{form}")).to_string()
 }
 
 #[cfg(test)]

@@ -712,6 +712,7 @@ fn json_tells_the_same_as_the_text() {
         zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
         of_catalog: false,
         status: None,
+        forecast: None,
     });
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let wait = &json["statements"][0]["waits"][0];

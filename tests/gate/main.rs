@@ -6,6 +6,7 @@
 mod common;
 
 mod allow;
+mod at;
 mod begins;
 mod changes;
 mod command;

@@ -212,6 +212,7 @@ fn with<T>(verdict: &Verdict, footprint: &Footprint, tell: impl FnOnce(&GateView
         zone: FixedOffset::east_opt(3600).expect("a zone"),
         of_catalog: false,
         status: None,
+        forecast: None,
     })
 }
 
@@ -385,6 +386,7 @@ fn without_a_file(file: &str, database: &str, tell: impl FnOnce(&GateView) -> St
         zone: FixedOffset::east_opt(0).expect("a zone"),
         of_catalog: false,
         status: None,
+        forecast: None,
     })
 }
 
@@ -455,6 +457,7 @@ fn several_servers_are_one_document() {
         zone: FixedOffset::east_opt(0).expect("a zone"),
         of_catalog: false,
         status: None,
+        forecast: None,
     };
     let views = [view("shop on db1"), view("shop on db2")];
     let xml = report::gate_junit(&views).expect("XML");

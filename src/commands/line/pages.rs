@@ -112,7 +112,7 @@ pub const PAGES: &[Page] = &[
         status: &[
             ("0", "clear"),
             ("1", "would block"),
-            ("2", "cannot tell; never 0 on doubt"),
+            ("2", "cannot tell; never 0 on doubt, nor with --at"),
             (
                 "130, 143, 141",
                 "stopped by Ctrl-C, by SIGTERM, or because nobody reads it",
@@ -131,6 +131,10 @@ pub const PAGES: &[Page] = &[
             (
                 "python manage.py sqlmigrate shop 57 | pgguard gate -",
                 "What a framework would run",
+            ),
+            (
+                "pgguard gate migrations/0057.sql --at +10m",
+                "Is it safe in ten minutes? A guess, which never exits with 0",
             ),
         ],
         notes: &[],

@@ -360,6 +360,7 @@ impl Supervisor {
 
     fn gate_args(&self, subject: &Subject) -> GateArgs {
         GateArgs {
+            at: None,
             migrations: subject.paths.clone(),
             migration: subject.migration.clone(),
             judge: self.args.judge.clone(),

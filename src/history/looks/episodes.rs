@@ -82,7 +82,20 @@ pub fn told(looks: &[(DateTime<Utc>, Vec<SeenWait>)]) -> Told {
 /// wait began before.
 fn is_of(wait: &SeenWait, episode: &Episode, after_gap: bool) -> bool {
     let went_on = wait.since.is_some_and(|since| since <= episode.last_seen);
-    wait.root == episode.root && wait.on == episode.on && (went_on || !after_gap)
+    wait.root == episode.root && is_on_the_same(wait, episode) && (went_on || !after_gap)
+}
+
+/// Whether they wait for the same: looks in two databases name it differently, and its numbers are the same.
+fn is_on_the_same(wait: &SeenWait, episode: &Episode) -> bool {
+    match (wait.target.is_empty(), episode.target.is_empty()) {
+        (false, false) => wait.target == episode.target,
+        _ => wait.on == episode.on,
+    }
+}
+
+/// Whether a relation has no name here, since the look was in another database.
+fn is_nameless(on: &str) -> bool {
+    on.starts_with("relation ") && on.contains(" of database ")
 }
 
 fn begin(wait: &SeenWait, at: DateTime<Utc>) -> Episode {
@@ -92,6 +105,7 @@ fn begin(wait: &SeenWait, at: DateTime<Utc>) -> Episode {
         who: wait.who.clone(),
         through: wait.through.clone(),
         database: wait.database.clone(),
+        target: wait.target.clone(),
         on: wait.on.clone(),
         began,
         last_seen: at,
@@ -104,6 +118,9 @@ fn begin(wait: &SeenWait, at: DateTime<Utc>) -> Episode {
 fn go_on(episode: &mut Episode, wait: &SeenWait, at: DateTime<Utc>) {
     episode.waited_seconds += together(wait.waiting, at - episode.last_seen);
     episode.last_seen = at;
+    if is_nameless(&episode.on) {
+        episode.on.clone_from(&wait.on);
+    }
     if wait.waiting >= episode.most_waiting {
         episode.most_waiting = wait.waiting;
         episode.through = wait.through.clone().or(episode.through.take());

@@ -26,6 +26,7 @@ pub struct Looks {
 #[derive(Debug, Clone)]
 struct Kept {
     path: PathBuf,
+    database: String,
     times: Vec<DateTime<Utc>>,
 }
 
@@ -49,14 +50,29 @@ impl Looks {
             .filter_map(|(path, ..)| {
                 let file = File::read(&path).filter(|file| file.server == server)?;
                 let times = file.frames().map(|(at, _)| at).collect();
-                Some(Kept { path, times })
+                Some(Kept {
+                    path,
+                    database: file.database,
+                    times,
+                })
             })
             .collect();
+        Self::of_files(files)
+    }
+
+    fn of_files(files: Vec<Kept>) -> Self {
         let mut times: Vec<DateTime<Utc>> =
             files.iter().flat_map(|file| file.times.clone()).collect();
         times.sort();
         times.dedup();
         Self { files, times }
+    }
+
+    /// The looks from one database: those from another know other names.
+    #[must_use]
+    pub fn from_database(self, database: &str) -> Self {
+        let files = self.files.into_iter();
+        Self::of_files(files.filter(|file| file.database == database).collect())
     }
 
     /// When somebody looked, the oldest first.
@@ -115,6 +131,7 @@ impl Looks {
 /// A file that begins as ours do.
 struct File {
     server: String,
+    database: String,
     frames: Vec<u8>,
 }
 
@@ -130,6 +147,7 @@ impl File {
         let about: About = serde_json::from_slice(&rest[..end]).ok()?;
         Some(Self {
             server: about.server,
+            database: about.database,
             frames: rest[end + 1..].to_vec(),
         })
     }

@@ -27,6 +27,9 @@ pub const MOST_BYTES: u64 = 1 << 20;
 pub struct About {
     /// The server, as the history knows it.
     pub server: String,
+    /// The database that was looked from.
+    #[serde(default)]
+    pub database: String,
 }
 
 /// The name that our files have.
@@ -39,6 +42,7 @@ pub fn is_name(name: &str) -> bool {
 pub struct Segment {
     file: File,
     server: String,
+    database: String,
     began: DateTime<Utc>,
     written: u64,
     encoder: DeflateEncoder<Vec<u8>>,
@@ -67,12 +71,14 @@ impl Segment {
         let server = first.server.history_key();
         let about = serde_json::to_string(&About {
             server: server.clone(),
+            database: first.server.datname.clone(),
         })?;
         file.write_all(MAGIC)?;
         file.write_all(format!("{about}\n").as_bytes())?;
         Ok(Self {
             file,
             server,
+            database: first.server.datname.clone(),
             began: first.taken_at,
             written: 0,
             encoder: DeflateEncoder::new(Vec::new(), Compression::default()),
@@ -86,6 +92,7 @@ impl Segment {
         age < LONGEST
             && age >= TimeDelta::zero()
             && self.written < MOST_BYTES
+            && look.snapshot.server.datname == self.database
             && look.snapshot.server.history_key() == self.server
     }
 

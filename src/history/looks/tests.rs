@@ -58,6 +58,7 @@ fn look(seconds: i64, sessions: i32, waiting: usize) -> KeptLook {
         detail: None,
     });
     let waits = (waiting > 0).then(|| SeenWait {
+        target: String::new(),
         root: "5@2026-11-28T02:00:00Z".into(),
         who: "pg_dump (pid 5)".into(),
         through: Some("rake (pid 6)".into()),
@@ -219,6 +220,7 @@ fn a_broken_a_foreign_or_a_half_written_file_harms_nobody() {
 #[test]
 fn looks_in_a_row_are_an_episode_and_gaps_are_told() {
     let wait = |root: &str, since: i64, waiting: usize| SeenWait {
+        target: String::new(),
         root: root.into(),
         who: format!("{root} (pid 1)"),
         through: None,
@@ -270,5 +272,37 @@ fn looks_in_a_row_are_an_episode_and_gaps_are_told() {
             ("b", 115, 120, Some(180), 1),
             ("d", 245, 250, None, 1),
         ]
+    );
+}
+
+#[test]
+fn looks_from_two_databases_see_one_episode_and_two_relations_of_a_name_are_two() {
+    let wait = |database: &str, target: &str, on: &str, waiting: usize| SeenWait {
+        target: target.into(),
+        root: "a".into(),
+        who: "a (pid 1)".into(),
+        through: None,
+        database: database.into(),
+        on: on.into(),
+        since: Some(at(0)),
+        waiting,
+    };
+    let nameless = "relation 77 of database 5";
+    let shop = |on: &str, waiting| wait("shop", "5/77", on, waiting);
+    let episodes = told(&[
+        (at(10), vec![shop(nameless, 1)]),
+        (at(20), vec![shop("public.orders", 2)]),
+        (at(30), vec![shop(nameless, 3)]),
+        // Its root goes on, and what is waited for is another relation of that name.
+        (at(40), vec![wait("other", "6/77", "public.orders", 1)]),
+    ])
+    .episodes;
+    let brief: Vec<(&str, &str, usize)> = episodes
+        .iter()
+        .map(|e| (e.database.as_str(), e.on.as_str(), e.most_waiting))
+        .collect();
+    assert_eq!(
+        brief,
+        [("shop", "public.orders", 3), ("other", "public.orders", 1)]
     );
 }

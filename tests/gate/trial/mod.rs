@@ -79,6 +79,7 @@ impl Said {
                 zone: chrono::FixedOffset::east_opt(0).expect("UTC"),
                 of_catalog: false,
                 status: None,
+                forecast: None,
             },
             pgguard::report::page::Page::PLAIN,
         )
