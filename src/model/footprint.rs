@@ -1,6 +1,6 @@
 //! A footprint: the locks that a migration will request, statement by statement, and what else it waits for.
 
-use super::{Allowance, Comparison, Job, LockMode, Oid, RelationKind, RelationName};
+use super::{Allowance, Comparison, Job, LockMode, Oid, RelationKind, RelationName, Tally};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -12,6 +12,12 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// What a rehearsal of it came to; `None`: nothing of it was measured.
+    #[must_use]
+    pub fn rehearsal(&self) -> Option<Tally> {
+        Tally::of(self.statements.iter().map(|s| s.measured.as_ref()))
+    }
+
     /// The relations that it asks for, each once.
     #[must_use]
     pub fn relations(&self) -> Vec<Oid> {

@@ -46,8 +46,79 @@ pub struct Comparison {
     pub more: Vec<LockOn>,
     /// Locks that the rules foretell, and that were not measured.
     pub fewer: Vec<LockOn>,
+    /// The same where rows decide about it, of which the copy has none: partitions, references, triggers.
+    #[serde(default)]
+    pub data_dependent: Vec<LockOn>,
     /// Whether the measure answers what the rules could not tell.
     pub answers: bool,
+}
+
+/// What the measures of a whole rehearsal came to, beside the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// How many statements there are.
+    pub statements: usize,
+    /// How many of them were measured.
+    pub measured: usize,
+    /// How many locks were measured that the rules do not foretell, or the other way round.
+    pub differences: usize,
+    /// How many locks hang on rows that the copy does not have.
+    pub data_dependent: usize,
+    /// How many statements have an answer that the rules do not know.
+    pub answers: usize,
+}
+
+impl Tally {
+    /// Of these statements, each with what was measured; `None`: none was.
+    pub fn of<'a>(statements: impl Iterator<Item = Option<&'a Comparison>>) -> Option<Self> {
+        let mut tally = Self::default();
+        for measured in statements {
+            tally.statements += 1;
+            let Some(measured) = measured else {
+                continue;
+            };
+            tally.measured += 1;
+            tally.differences += measured.more.len() + measured.fewer.len();
+            tally.data_dependent += measured.data_dependent.len();
+            tally.answers += usize::from(measured.answers);
+        }
+        (tally.measured > 0).then_some(tally)
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let count = |n: usize, one: &str, many: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
+        let differences = count(
+            self.differences,
+            "lock is not what the rules foretell",
+            "locks are not what the rules foretell",
+        );
+        let parts = [
+            Some(differences.unwrap_or_else(|| "they lock what the rules foretell".into())),
+            count(
+                self.data_dependent,
+                "lock hangs on rows, which the copy does not have",
+                "locks hang on rows, which the copy does not have",
+            ),
+            count(
+                self.answers,
+                "has locks that only the copy shows",
+                "have locks that only the copy shows",
+            ),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!(
+            "{} of {} statements were measured on the copy: {}",
+            self.measured,
+            self.statements,
+            parts.join(", ")
+        )
+    }
 }
 
 /// A mode on a relation.
@@ -71,6 +142,39 @@ impl LockMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rehearsal_is_told_in_a_line() {
+        let lock = LockOn {
+            name: RelationName::new("public", "orders"),
+            mode: LockMode::Share,
+        };
+        let differs = Comparison {
+            more: vec![lock.clone()],
+            fewer: vec![lock.clone()],
+            data_dependent: vec![lock],
+            answers: false,
+        };
+        let answers = Comparison {
+            answers: true,
+            ..Comparison::default()
+        };
+        let told = |all: &[Option<&Comparison>]| {
+            Tally::of(all.iter().copied()).map(|tally| tally.in_words())
+        };
+        assert_eq!(told(&[None]), None);
+        assert_eq!(
+            told(&[None, Some(&Comparison::default())]).as_deref(),
+            Some("1 of 2 statements were measured on the copy: they lock what the rules foretell")
+        );
+        assert_eq!(
+            told(&[Some(&differs), Some(&answers)]).as_deref(),
+            Some(
+                "2 of 2 statements were measured on the copy: 2 locks are not what the rules foretell, \
+                 1 lock hangs on rows, which the copy does not have, 1 has locks that only the copy shows"
+            )
+        );
+    }
 
     #[test]
     fn a_mode_covers_what_keeps_out_fewer() {

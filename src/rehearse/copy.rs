@@ -5,6 +5,8 @@ use super::schema::Schema;
 use crate::throwaway::{Binaries, Options, Server};
 use crate::world::Plan;
 use crate::{Error, Result};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
 
 /// The superuser of the copy: no role of production is one there.
@@ -16,9 +18,6 @@ pub struct Copy {
     /// Its server.
     pub server: Server,
 }
-
-/// What is put on the end of a database's name for the pristine copy that locks are measured on.
-const PRISTINE: &str = " (pristine)";
 
 impl Copy {
     /// Starts the server, in a world in which nothing can be reached; unconfined: in everybody's.
@@ -45,6 +44,10 @@ impl Copy {
             ("autovacuum", "off"),
             ("max_locks_per_transaction", "512"),
             ("wal_level", "logical"),
+            // No checkpoint while the schema is loaded: its segments are small.
+            ("max_wal_size", "1GB"),
+            // To compile a question takes longer than to answer it once.
+            ("jit", "off"),
             ("track_functions", "all"),
         ];
         let own = own
@@ -110,8 +113,13 @@ impl Copy {
             quoted(&schema.database),
             quoted(&pristine(&schema.database)),
         );
-        let text =
-            format!("DROP DATABASE {used} WITH (FORCE);\nALTER DATABASE {kept} RENAME TO {used}");
+        // To drop it takes as long as the whole replay; all of it goes in a moment anyway.
+        let text = format!(
+            "SELECT pg_catalog.pg_terminate_backend(pid, 10000) FROM pg_catalog.pg_stat_activity WHERE datname = {};\n\
+             ALTER DATABASE {used} RENAME TO {};\nALTER DATABASE {kept} RENAME TO {used}",
+            literal(&schema.database),
+            quoted(&played(&schema.database)),
+        );
         self.server.sql("postgres", &text)?;
         self.give(schema)
     }
@@ -202,10 +210,21 @@ impl Copy {
     }
 }
 
-/// The name of the pristine copy of a database.
-#[must_use]
-pub fn pristine(database: &str) -> String {
-    format!("{database}{PRISTINE}")
+/// The name of the pristine copy of a database, which locks are measured on.
+fn pristine(database: &str) -> String {
+    aside("pristine", database)
+}
+
+/// The name that a database has once the command has migrated it.
+fn played(database: &str) -> String {
+    aside("played", database)
+}
+
+/// A name that fits, however long the database's own is.
+fn aside(what: &str, database: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    database.hash(&mut hasher);
+    format!("pgguard {what} {:016x}", hasher.finish())
 }
 
 /// Folders in which production has its sockets, as far as the target says it.
@@ -250,6 +269,10 @@ fn loosely(statements: &[String]) -> String {
     format!("\\set ON_ERROR_STOP off\n{};\n", statements.join(";\n"))
 }
 
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -259,7 +282,7 @@ fn owned(schema: &Schema) -> String {
     let owner = schema.around.tables_of.as_ref();
     let owner = owner.filter(|_| schema.columns.is_some());
     owner.map_or_else(String::new, |owner| {
-        OWNED.replace("{OWNER}", &format!("'{}'", owner.replace('\'', "''")))
+        OWNED.replace("{OWNER}", &literal(owner))
     })
 }
 
@@ -302,4 +325,5 @@ BEGIN
         EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, max(%I)) FROM %s', s.seq, s.col, s.tab);
     END LOOP;
 END $$;
-ANALYZE;";
+ANALYZE pg_catalog.pg_class, pg_catalog.pg_attribute, pg_catalog.pg_constraint, pg_catalog.pg_depend,
+        pg_catalog.pg_index, pg_catalog.pg_type;";

@@ -1,9 +1,10 @@
 -- What is there before the first statement, as (kind, oid, further). Names go by a copy's superuser.
 SELECT 'relation' AS kind, c.oid::text AS oid, c.relkind::text AS what, n.nspname::text AS schema, c.relname::text AS name,
        c.relfilenode::text AS file,
-       coalesce((SELECT t.oid FROM pg_catalog.pg_class t WHERE t.reltoastrelid = c.oid),
-                (SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = c.oid))::text AS owner
+       coalesce(t.oid, i.indrelid)::text AS owner
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class t ON t.reltoastrelid = c.oid AND c.relkind = 't'
+LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 WHERE c.oid >= 16384
 UNION ALL
 -- Row types go with their relations.

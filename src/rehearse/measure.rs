@@ -25,7 +25,7 @@ pub async fn measure(
     let Made {
         copy,
         mut schemas,
-        notes,
+        mut notes,
     } = made::made(wanted).await?;
     let schema = schemas.remove(0);
     let versions = script::versions(wanted, &schema);
@@ -39,28 +39,31 @@ pub async fn measure(
             versions,
         )
     };
+    let replayed = replay::replay(&stage, statements).await;
+    notes.extend(replayed.stopped);
     Ok(Rehearsed {
-        measured: replay::replay(&stage, statements).await,
+        measured: replayed.measured,
         fingerprint: schema.around.fingerprint,
         notes,
     })
 }
 
-/// A script with what each of its statements locked above it. `filled`: the same script with the values of its
-/// parameters.
-pub(super) async fn measured(stage: &Stage, text: &str, filled: &str) -> String {
+/// A script with what each of its statements locked above it, and why not all of them have it. `filled`: the same script
+/// with the values of its parameters.
+pub(super) async fn measured(stage: &Stage, text: &str, filled: &str) -> (String, Option<String>) {
     let of = |text: &str| statements(&[Script::psql("rehearsal", text)]);
     let (shown, sent) = (of(text), of(filled));
     if shown.len() != sent.len() {
-        return text.to_owned();
+        let why = "the locks were not measured: the values of parameters are not understood";
+        return (text.to_owned(), Some(why.to_owned()));
     }
-    let measured = replay::replay(stage, &sent).await;
+    let replayed = replay::replay(stage, &sent).await;
     let places: Vec<(usize, &Measured)> = shown
         .iter()
-        .zip(&measured)
+        .zip(&replayed.measured)
         .filter_map(|(statement, measured)| Some((statement.line, measured.as_ref()?)))
         .collect();
-    annotated(text, &places)
+    (annotated(text, &places), replayed.stopped)
 }
 
 /// Where a database of the copy is.

@@ -11,13 +11,34 @@ use crate::postgres::plain::{Plain, Refused};
 use pg_query::protobuf::TransactionStmtKind as Kind;
 use pg_query::{DeparseOptions, NodeEnum};
 
-/// What each statement locked; `None`: it was not measured. After one that the copy refuses, none is.
-pub async fn replay(stage: &Stage, statements: &[SourceStatement]) -> Vec<Option<Measured>> {
+/// What was measured.
+pub struct Replayed {
+    /// What each statement locked; `None`: it was not measured. After one that the copy refuses, none is.
+    pub measured: Vec<Option<Measured>>,
+    /// Why it ended early.
+    pub stopped: Option<String>,
+}
+
+/// Runs the statements.
+pub async fn replay(stage: &Stage, statements: &[SourceStatement]) -> Replayed {
     let mut measured = Vec::with_capacity(statements.len());
-    // Where it takes too long, or the copy refuses a session, the rules are left.
-    let _ = tokio::time::timeout(stage.limit, played(stage, statements, &mut measured)).await;
+    let ended = tokio::time::timeout(stage.limit, played(stage, statements, &mut measured)).await;
+    let why = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(refused)) => Some(refused.message),
+        Err(_) => Some(format!("it took more than {} s", stage.limit.as_secs())),
+    };
+    let stopped = why.map(|why| {
+        let of = statements.len() - measured.len();
+        let next = statements.get(measured.len());
+        let line = next.map_or(0, |statement| statement.line);
+        format!(
+            "the locks of {of} of {} statements were not measured, from line {line} on, and the rules count: {why}",
+            statements.len(),
+        )
+    });
     measured.resize(statements.len(), None);
-    measured
+    Replayed { measured, stopped }
 }
 
 async fn played(

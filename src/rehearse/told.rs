@@ -72,16 +72,17 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
     reached(wanted, &entries)?;
     let changes = sent.iter().any(|one| one.captured.changes);
     let failure = failure(ran, wanted, &entries, changes)?;
-    let mut captured = Vec::new();
+    let (mut captured, mut notes) = (Vec::new(), drift);
     for (mut sent, schema) in sent.into_iter().zip(&schemas) {
         if failure.is_none() && sent.captured.changes {
             copy.begin_again(schema)?;
             let text = &sent.captured.text;
-            sent.captured.text = measure::measured(&sent.stage, text, &sent.filled).await;
+            let (text, stopped) = measure::measured(&sent.stage, text, &sent.filled).await;
+            sent.captured.text = text;
+            notes.extend(stopped);
         }
         captured.push(sent.captured);
     }
-    let mut notes = drift;
     notes.extend(unknown_databases(&entries));
     if failure.is_none() {
         notes.extend(refused(&entries).map(|(sql, message)| {

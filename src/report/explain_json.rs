@@ -20,7 +20,8 @@ pub fn explain_json(footprint: &Footprint, forms: &[Option<SaferForm>]) -> Strin
         value["safer"] = json!(form);
         value
     });
-    pretty_with(json!({"version": 1}), "statements", told)
+    let frame = json!({"version": 1, "rehearsal": footprint.rehearsal()});
+    pretty_with(frame, "statements", told)
 }
 
 /// As [`pretty`], with a list in it whose items are written one by one: the values of a long run would take many times

@@ -30,6 +30,10 @@ pub fn explain_text(footprint: &Footprint, forms: &[Option<SaferForm>], page: Pa
     if footprint.statements.is_empty() {
         out.push_str("nothing to run\n");
     }
+    if let Some(tally) = footprint.rehearsal() {
+        out.push('\n');
+        out += &page.labelled("note", &tally.in_words());
+    }
     out
 }
 

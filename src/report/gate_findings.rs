@@ -268,15 +268,21 @@ pub fn findings(view: &GateView) -> Vec<Finding> {
     }));
     let running = view.verdict.running.iter().map(RunningMigration::in_words);
     let warnings = view.verdict.warnings.iter().cloned();
-    found.extend(running.chain(warnings).map(|text| Finding {
-        level: Level::Note,
-        rule: RULES[5],
-        place: None,
-        title: printable(&text),
-        facts: Vec::new(),
-        advice: Vec::new(),
-        safer: None,
-    }));
+    let rehearsal = view.footprint.rehearsal().map(|tally| tally.in_words());
+    found.extend(
+        running
+            .chain(warnings)
+            .chain(rehearsal)
+            .map(|text| Finding {
+                level: Level::Note,
+                rule: RULES[5],
+                place: None,
+                title: printable(&text),
+                facts: Vec::new(),
+                advice: Vec::new(),
+                safer: None,
+            }),
+    );
     found.extend(accepted(view));
     found.sort_by_key(|finding| finding.level);
     found

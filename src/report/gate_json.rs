@@ -38,6 +38,7 @@ fn frame(view: &GateView) -> Value {
         "database": view.database,
         "taken_at": view.taken_at,
         "live": !view.of_catalog,
+        "rehearsal": view.footprint.rehearsal(),
         "outage": view.outage().map(|(headline, _)| headline),
         "doubts": view.verdict.doubts,
         "warnings": view.verdict.warnings,

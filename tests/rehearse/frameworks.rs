@@ -110,6 +110,8 @@ fn all_kinds_of_migrations_are_captured_and_are_what_is_then_sent_to_production(
             .any(|one| one.starts_with("create index concurrently"));
         assert_eq!(concurrently, name != "drizzle", "{name}: {told}");
 
+        assert!(!told.stderr.contains("not measured"), "{name}: {told}");
+        agrees(&scene, &told.stdout);
         let log = logged(&scene);
         for statement in &definitions {
             assert!(log.contains(statement), "{name}: {statement} in {log}");
@@ -150,6 +152,43 @@ fn definitions(script: &str) -> Vec<String> {
     plain.filter(defines).collect()
 }
 
+/// What the rules foretell of a script is what its rehearsal locked, and every statement was measured that can be.
+fn agrees(scene: &Scene, script: &str) {
+    let file = scene.project.folder.path().join("pending.sql");
+    std::fs::write(&file, script).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let url = scene.production.url();
+    let told = common::pgguard(["explain", "-d", &url, "--format", "json", file]);
+    let name = format!("{} on {}", scene.name, scene.production.shop.server.major());
+    let told = told.json();
+    assert_eq!(told["rehearsal"]["differences"], 0, "{name}: {told}");
+    let statements = told["statements"].as_array().expect("a list");
+    let unmeasured: Vec<String> = statements
+        .iter()
+        .filter(|one| one["measured"].is_null())
+        .filter_map(|one| one["sql"].as_str().map(plain))
+        .filter(|sql| !IS_NOT_MEASURED.iter().any(|word| sql.starts_with(word)))
+        .collect();
+    assert_eq!(unmeasured, [""; 0], "{name}: {told}");
+}
+
+/// What keeps the rules: it controls a transaction or a session, or runs in no transaction.
+const IS_NOT_MEASURED: &[&str] = &[
+    "begin",
+    "start transaction",
+    "commit",
+    "rollback",
+    "savepoint",
+    "release",
+    "set ",
+    "show ",
+    "\\",
+    "create index concurrently",
+];
+
+/// What the gate says where rules and measure agree.
+const AGREES: &str = "were measured on the copy: they lock what the rules foretell";
+
 #[test]
 fn the_gate_says_which_statement_of_a_framework_would_wait_for_the_backup() {
     for project in common::projects() {
@@ -164,6 +203,7 @@ fn the_gate_says_which_statement_of_a_framework_would_wait_for_the_backup() {
         assert!(is_named, "{name}: {told}");
         // What it only asks the catalogs is no doubt.
         assert!(!told.stdout.contains("CANNOT TELL"), "{name}: {told}");
+        assert_eq!(told.stdout.matches(AGREES).count(), 1, "{name}: {told}");
         scene.production.is_untouched();
     }
 }
@@ -198,6 +238,7 @@ fn a_backfill_is_a_doubt_until_it_is_allowed() {
             .iter()
             .all(|line| plain(line).contains("reads rows of orders"));
         assert!(!doubts.is_empty() && of_rows, "{name}: {told}");
+        assert_eq!(told.stdout.matches(AGREES).count(), 1, "{name}: {told}");
         scene.production.is_untouched();
     }
 }

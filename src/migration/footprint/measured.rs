@@ -63,8 +63,12 @@ impl Ground {
                 }
             }
         }
-        if !was_opaque && !hangs_on_rows(command) {
-            comparison.fewer = self.fewer(act, &foretold);
+        if !was_opaque {
+            let fewer = self.fewer(act, &foretold);
+            match hangs_on_rows(command) {
+                true => comparison.data_dependent = fewer,
+                false => comparison.fewer = fewer,
+            }
         }
         if was_opaque {
             comparison.answers = answers(act, measured);
@@ -141,8 +145,10 @@ fn note(act: &mut Act, comparison: &Comparison) {
             "the rules foretell {locks}, which the rehearsal did not take: both count"
         ));
     }
-    if comparison.answers {
-        act.notes
-            .push("its locks were measured in the rehearsal".into());
+    if !comparison.data_dependent.is_empty() {
+        let locks = list(&comparison.data_dependent);
+        act.notes.push(format!(
+            "{locks} hangs on rows, which the rehearsal's copy does not have: it counts"
+        ));
     }
 }
