@@ -13,6 +13,7 @@ mod ordered;
 mod section;
 
 use super::psql::{count, is_empty, missing_includes};
+use super::rehearsed::HEADER;
 use super::script::{Script, Sender, TransactionHabit};
 use super::split::Reading;
 use crate::tools::comment::has_comment;
@@ -160,6 +161,8 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
         return Err(none_in(&layout, None));
     }
     let (tool, look_alikes) = match tool {
+        // It has the comments of the tool that it rehearsed, and the tool's own statements, too.
+        _ if is_rehearsal(&layout) => (None, Vec::new()),
         Some(tool) => (Some(tool), Vec::new()),
         None => recognised(&layout)?,
     };
@@ -216,6 +219,12 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
         migrations,
         notes: layout.notes,
     })
+}
+
+/// Whether it is the script of a rehearsal.
+fn is_rehearsal(layout: &Layout) -> bool {
+    let mut files = layout.files.iter();
+    !layout.is_folder && files.any(|file| file.text.starts_with(HEADER))
 }
 
 /// Who sends the text of a file, and what is doubtful about it.
