@@ -81,6 +81,8 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
             .as_ref()
             .and_then(|mark| mark.stands_still(now)),
         longest_past_s: past.iter().map(PastRun::seconds).reduce(f64::max),
+        usual_past_s: Some(usual(&past)).filter(|seconds| *seconds > 0.0),
+        last_complete: past.iter().map(|past| past.run.ended).max(),
         times_slower: None,
     };
     if let Some(why) = why_never(watcher, &said, now) {

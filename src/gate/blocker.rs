@@ -251,6 +251,10 @@ fn detail(scene: &Scene, session: Option<&Session>, backend: Option<&Backend>) -
     let mut parts = Vec::new();
     if let Some(estimate) = session.and_then(|s| scene.policy.estimates.get(&s.pid)) {
         parts.extend(progress(estimate));
+        parts.push(format!(
+            "ending it {}",
+            crate::words::cost_of_kill(estimate, now)
+        ));
     }
     // What the session calls itself is said already.
     let own_words = session.and_then(|s| s.detail.clone());

@@ -5,10 +5,12 @@ use super::confirm::Confirmation;
 use super::cost::costs;
 use super::member::Member;
 use super::plan::{Step, plan};
-use crate::model::{BackendIdentity, Lock, Pid, PreparedXact, Role, Session, Snapshot, quoted};
+use crate::model::{
+    BackendIdentity, Estimate, Lock, Pid, PreparedXact, Role, Session, Snapshot, quoted,
+};
 use crate::sessions::Party;
 use crate::sessions::{Sessions, WaitGraph, Words, alike, works_between_statements};
-use crate::words::{many, one_line, span};
+use crate::words::{many, one_line, span, wait_or_kill};
 use chrono::{DateTime, Utc};
 
 /// Everything that is known of one that shall be ended.
@@ -233,6 +235,29 @@ fn refused(case: &Case<'_>, steps: &[Step]) -> Option<String> {
             case.backend.backend_type.as_deref().unwrap_or("unknown")
         )
     })
+}
+
+impl Dossier {
+    /// With what is known of a backup's end: a person weighs both prices before they answer.
+    #[must_use]
+    pub fn with_estimate(
+        mut self,
+        estimate: Option<&Estimate>,
+        graph: &WaitGraph,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let Some(estimate) = estimate else {
+            return self;
+        };
+        let behind = graph.all_behind(&Party::Pid(self.identity.pid)).len();
+        if let Some(still) = &estimate.stands_still {
+            let said = format!("for {}: {}", span(now - still.since), still.why);
+            self.facts.push(("stands still", said));
+        }
+        self.facts
+            .push(("or wait", wait_or_kill(estimate, now, behind)));
+        self
+    }
 }
 
 /// Label and text of a prepared transaction.

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::report::status_words::seen_waits;
 use crate::report::{Shown, StatusReport};
-use crate::sessions::{Sessions, WaitGraph, understand};
+use crate::sessions::{Party, Sessions, WaitGraph, understand};
 use crate::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,9 +206,17 @@ impl Past {
         if !running.is_empty() || self.may_know_more() {
             self.read_watches(&snapshot.server.history_key()).await;
         }
+        let graph = if running.is_empty() {
+            WaitGraph::default()
+        } else {
+            WaitGraph::between_sessions(snapshot, sessions)
+        };
         let mut found = BTreeMap::new();
         for session in running {
-            if let Some(estimate) = self.estimate(facts, snapshot, session).await {
+            if let Some(mut estimate) = self.estimate(facts, snapshot, session).await {
+                if let Some(why) = awaits(&graph, session) {
+                    estimate.unknown = estimate.unknown.map(|_| why);
+                }
                 found.insert(session.pid, estimate);
             }
         }
@@ -646,6 +654,23 @@ async fn within<T>(
             ),
         }),
     }
+}
+
+/// For whom a dump waits that waits for a lock itself.
+fn awaits(graph: &WaitGraph, session: &Session) -> Option<String> {
+    let waiter = graph.waiter(session.pid)?;
+    let mut fronts = waiter.in_front.iter().map(|front| match &front.party {
+        Party::Pid(pid) => format!("pid {pid}"),
+        Party::Prepared(gid) => format!("prepared transaction {gid}"),
+    });
+    let first = fronts.next()?;
+    let more = match fronts.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "it waits for a lock itself, behind {first}{more}, so its end depends on that: pgguard status"
+    ))
 }
 
 /// Whether a session's begin and end are those of a run: a dump's transaction, or a stream of files. Others

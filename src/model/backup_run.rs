@@ -117,6 +117,12 @@ pub struct Estimate {
     /// The longest of the past runs that dumped the same, in seconds; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_past_s: Option<f64>,
+    /// How long past runs that dumped the same took, the one in the middle, in seconds; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_past_s: Option<f64>,
+    /// When the last complete run that dumped the same ended; `None`: none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_complete: Option<DateTime<Utc>>,
     /// How many times as long as past runs it took for the tables that are done; `None`: not known, or usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times_slower: Option<f64>,

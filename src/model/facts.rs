@@ -62,6 +62,10 @@ pub struct TableFacts {
     pub scans: Option<f64>,
     /// `pg_stat_all_tables.seq_tup_read`; `None`: not read.
     pub reads: Option<f64>,
+    /// `pg_stat_all_tables.n_tup_ins`, since the counters began; `None`: not read.
+    pub inserted: Option<f64>,
+    /// `pg_stat_all_tables.n_tup_del`; `None`: not read.
+    pub deleted: Option<f64>,
     /// A few rows, where reading user data was allowed.
     pub sample: Option<TableSample>,
 }

@@ -128,6 +128,8 @@ fn table_of(row: &Row<'_>, encoding: Encoding) -> Option<TableFacts> {
         sample: None,
         scans: row.number(9),
         reads: row.number(10),
+        inserted: row.number(11),
+        deleted: row.number(12),
     })
 }
 

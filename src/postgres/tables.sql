@@ -10,7 +10,9 @@ SELECT c.oid::int8 AS "table", n.nspname, c.relname,
        (SELECT greatest(l.reltuples, 0)::float8 FROM pg_catalog.pg_class l
          WHERE l.oid = 'pg_catalog.pg_largeobject_metadata'::regclass) AS large_objects,
        pg_catalog.pg_stat_get_numscans(c.oid)::float8 AS scans,
-       pg_catalog.pg_stat_get_tuples_returned(c.oid)::float8 AS reads
+       pg_catalog.pg_stat_get_tuples_returned(c.oid)::float8 AS reads,
+       pg_catalog.pg_stat_get_tuples_inserted(c.oid)::float8 AS inserted,
+       pg_catalog.pg_stat_get_tuples_deleted(c.oid)::float8 AS deleted
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT current_setting('block_size')::float8 AS size) b

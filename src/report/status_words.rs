@@ -10,7 +10,8 @@ use crate::safe::printable;
 use crate::sessions::Party;
 use crate::sessions::waits::{Node, Waiter};
 use crate::sessions::{prevents_wraparound, waits_for_client};
-use crate::words::{brief, edges, many, rough};
+pub use crate::words::ends;
+use crate::words::{brief, cost_of_kill, many};
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
@@ -198,23 +199,6 @@ pub fn one_line(query: &str) -> String {
     printable(&query.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// When a backup ends, with how sure that is: `ends in ~12m (9m to 14m)`.
-#[must_use]
-pub fn ends(estimate: &Estimate) -> Option<String> {
-    let remaining = rough(estimate.remaining_s?);
-    let range = match (estimate.earliest_s, estimate.latest_s) {
-        (Some(low), Some(high)) => {
-            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-            let (low, high) = edges(low as i64, high.ceil() as i64);
-            #[expect(clippy::cast_precision_loss, reason = "no estimate is that long")]
-            let told = [low, high].map(|seconds| rough(seconds as f64));
-            format!(" ({} to {})", told[0], told[1])
-        }
-        _ => String::new(),
-    };
-    Some(format!("ends in ~{remaining}{range}"))
-}
-
 /// How far a backup is: `31 of 44 tables, copying public.jobs`.
 #[must_use]
 pub fn progress(estimate: &Estimate) -> String {
@@ -357,15 +341,20 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
             || Advice::wait("wait until the backup is done"),
             |still| {
                 let text = format!(
-                    "look at the machine that runs the backup ({}): {}; or end it",
-                    still.client, still.why
+                    "look at the machine that runs the backup ({}): {}; or end it{}",
+                    still.client,
+                    still.why,
+                    weighed(report, pid)
                 );
                 Advice::kill(report, pid, text)
             },
         ),
         Role::Backup => Advice::wait(match estimate {
-            Some(ends) => format!("wait: the backup {ends}"),
-            None => format!("wait until the backup (pid {pid}) is done"),
+            Some(ends) => format!("wait: the backup {ends}{}", weighed(report, pid)),
+            None => format!(
+                "wait until the backup (pid {pid}) is done{}",
+                weighed(report, pid)
+            ),
         }),
         Role::Maintenance if prevents_wraparound(backend) => Advice::wait(
             "wait: this anti-wraparound autovacuum does not give way, and restarts if killed",
@@ -396,6 +385,15 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
         }
         _ => Advice::wait(format!("wait until pid {pid} is done")),
     }
+}
+
+/// What ending a backup would cost, behind the advice to wait.
+fn weighed(report: &StatusReport<'_>, pid: Pid) -> String {
+    let estimate = report.estimates.get(&pid);
+    estimate.map_or_else(String::new, |estimate| {
+        let cost = cost_of_kill(estimate, report.snapshot.taken_at);
+        format!(". Ending it {cost}")
+    })
 }
 
 /// The waiter that holds up most of the others: ending that one frees them although the root stays.

@@ -310,6 +310,10 @@ impl Screen {
                 self.before.as_ref().map(|before| &before.snapshot),
             )
             .filter(|found| found.identity == *identity)
+            .map(|found| {
+                let estimate = look.estimates.get(&found.identity.pid);
+                found.with_estimate(estimate, &look.waits, look.snapshot.taken_at)
+            })
             .ok_or_else(|| "that session has ended".into()),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A ground room: it knows the nouns of [`crate::model`] and nothing else, so every other room may use it.
 
+pub mod backup;
 pub mod duration;
 pub mod guess;
 pub mod line;
@@ -11,6 +12,7 @@ pub mod target;
 pub mod time;
 pub mod when;
 
+pub use backup::{cost_of_kill, ends, wait_or_kill};
 pub use duration::{duration, not_too_long};
 pub use guess::guess;
 pub use line::{cut, many, one_line};

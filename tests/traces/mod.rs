@@ -15,7 +15,7 @@ use pgguard::model::{
     LockedRelation, Oid, Pid, Progress, RelationKind, RelationName, RunOutcome, Server, Snapshot,
     TableFacts, TableSample, Work,
 };
-use pgguard::sessions::understand;
+use pgguard::sessions::{Sessions, understand};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct Trace {
     pub name: String,
     head: Value,
     looks: Vec<Snapshot>,
+    /// Who is who in each look.
+    sessions: Vec<Sessions>,
     facts: DatabaseFacts,
     end: f64,
     succeeded: bool,
@@ -47,14 +49,9 @@ pub enum Known {
 pub enum Sight {
     /// Nothing but this look.
     OneLook,
-    /// The last three seconds.
-    Attached,
     /// Everything since the dump began.
     Watching,
 }
-
-/// Seconds that one who attached has seen.
-const ATTACHED: f64 = 3.0;
 
 /// How an estimator did over one run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +62,12 @@ pub struct Score {
     pub cover: f64,
     /// Share of looks that got a figure at all.
     pub answered: f64,
+    /// How far the told end moved at most between two looks, as a share of the whole duration.
+    pub jitter: f64,
 }
+
+/// So many looks of a run, at most, ask for an estimate; the others are only seen.
+const ASKED: usize = 40;
 
 const DATABASE: Oid = 5;
 
@@ -118,6 +120,7 @@ impl Trace {
                 .to_string_lossy()
                 .into_owned(),
             head,
+            sessions: looks.iter().map(understand).collect(),
             looks,
             facts,
             end,
@@ -178,13 +181,20 @@ impl Trace {
 
     /// Runs that are history to this one: same database, same mode, marked as history, earlier.
     pub fn past(&self, all: &[Self]) -> Vec<BackupRun> {
-        all.iter()
-            .filter(|t| {
-                t.kind() == self.kind()
-                    && t.head["label"]["phase"] == "hist"
-                    && t.end < self.begin()
-                    && t.succeeded
-            })
+        self.earlier(all, |mode, own| mode == own)
+    }
+
+    /// The same of other modes.
+    pub fn past_of_another_kind(&self, all: &[Self]) -> Vec<BackupRun> {
+        self.earlier(all, |mode, own| mode != own)
+    }
+
+    fn earlier(&self, all: &[Self], is_meant: fn(&str, &str) -> bool) -> Vec<BackupRun> {
+        let (database, mode) = self.kind();
+        let of_database = all.iter().filter(|t| t.kind().0 == database);
+        of_database
+            .filter(|t| is_meant(&t.kind().1, &mode))
+            .filter(|t| t.head["label"]["phase"] == "hist" && t.end < self.begin() && t.succeeded)
             .map(Self::as_run)
             .collect()
     }
@@ -193,8 +203,7 @@ impl Trace {
     fn as_run(&self) -> BackupRun {
         let mut watcher = Watcher::default();
         let mut key = None;
-        for look in &self.looks {
-            let sessions = understand(look);
+        for (look, sessions) in self.looks.iter().zip(&self.sessions) {
             if let Some(session) = sessions.iter().find(|s| s.backup.is_some()) {
                 watcher.look(look, session, &self.facts);
                 key = key.or_else(|| key_of(look, session));
@@ -213,22 +222,20 @@ impl Trace {
     pub fn score(&self, known: &Known, sight: Sight) -> Score {
         let total = self.duration();
         let (mut error, mut cover, mut answered, mut count) = (0.0, 0.0, 0.0, 0.0);
+        let (mut jitter, mut before) = (0.0_f64, None);
         let mut watcher = Watcher::default();
-        for (at, look) in self.looks.iter().enumerate() {
+        let every = self.looks.len().div_ceil(ASKED);
+        for (nth, (look, sessions)) in self.looks.iter().zip(&self.sessions).enumerate() {
             let now = seconds(look.taken_at);
             let real = self.end - now;
             match sight {
                 Sight::Watching => {}
                 Sight::OneLook => watcher = Watcher::default(),
-                Sight::Attached => {
-                    watcher = Watcher::default();
-                    let earlier = self.looks[..at].iter();
-                    for look in earlier.filter(|l| seconds(l.taken_at) > now - ATTACHED) {
-                        self.show(&mut watcher, look);
-                    }
-                }
             }
-            self.show(&mut watcher, look);
+            self.show(&mut watcher, look, sessions);
+            if nth % every != 0 {
+                continue;
+            }
             let told = match known {
                 Known::Naive(past) => Some(naive(past, now - self.begin())),
                 Known::Nothing => self.told(&watcher, &[]),
@@ -247,6 +254,9 @@ impl Trace {
                     );
                 }
                 answered += 1.0;
+                let end = now + remaining;
+                jitter = jitter.max(before.map_or(0.0, |b: f64| (end - b).abs() / total));
+                before = Some(end);
                 error += (remaining - real).abs() / total;
                 if (earliest - 0.5..=latest + 0.5).contains(&real) {
                     cover += 1.0;
@@ -257,11 +267,11 @@ impl Trace {
             error: error / f64::max(answered, 1.0),
             cover: cover / f64::max(answered, 1.0),
             answered: answered / f64::max(count, 1.0),
+            jitter,
         }
     }
 
-    fn show(&self, watcher: &mut Watcher, look: &Snapshot) {
-        let sessions = understand(look);
+    fn show(&self, watcher: &mut Watcher, look: &Snapshot, sessions: &Sessions) {
         if let Some(session) = sessions.iter().find(|s| s.backup.is_some()) {
             watcher.look(look, session, &self.facts);
         }
@@ -323,6 +333,8 @@ fn facts(head: &Value) -> DatabaseFacts {
             sample: None,
             scans: None,
             reads: None,
+            inserted: t["n_tup_ins"].as_f64(),
+            deleted: t["n_tup_del"].as_f64(),
         })
         .collect();
     DatabaseFacts {

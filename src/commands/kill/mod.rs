@@ -6,14 +6,15 @@ pub mod end;
 pub mod note;
 
 use super::screen;
-use crate::cli::{Color, KillArgs};
+use crate::cli::{Color, KillArgs, RecordArgs};
 use crate::door::{self, Form};
 use crate::gate::not_for_others;
 use crate::history::SignalNote;
 use crate::kill::{Confirmation, Dossier, Step, prepared_dossier, roots};
+use crate::look::facts::Facts;
 use crate::look::past::Past;
 use crate::look::{Question, facts};
-use crate::model::{Answer, Pid, PreparedXact, Snapshot};
+use crate::model::{Answer, Estimate, Pid, PreparedXact, Role, Snapshot};
 use crate::postgres::connect::{Connection, Target};
 use crate::postgres::signal::{self, Sent};
 use crate::postgres::snapshot;
@@ -26,6 +27,7 @@ use crate::{Error, Result};
 use crate::{config, look};
 use consent::Consent;
 use end::{End, end, look_at};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Gone.
@@ -167,6 +169,7 @@ impl Kill {
             ))?;
             return Ok(NOT_DONE);
         };
+        let dossier = self.with_end(dossier, &looked.snapshot).await;
         self.show(&dossier)?;
         if let Some(why) = &dossier.refused {
             return Err(Error::Usage(format!("nothing was done: {why}")));
@@ -187,6 +190,30 @@ impl Kill {
         let note = note::of_session(&looked.snapshot, &dossier, &steps, &ended, why);
         self.keep(note).await;
         Ok(status)
+    }
+
+    /// A backup with its end, where the history and one more look tell it.
+    async fn with_end(&self, dossier: Dossier, look: &Snapshot) -> Dossier {
+        if dossier.role != Role::Backup {
+            return dossier;
+        }
+        let Ok(estimates) = self.estimates().await else {
+            return dossier;
+        };
+        let graph = WaitGraph::between_sessions(look, &understand(look));
+        let estimate = estimates.get(&dossier.identity.pid);
+        dossier.with_estimate(estimate, &graph, look.taken_at)
+    }
+
+    async fn estimates(&self) -> Result<BTreeMap<Pid, Estimate>> {
+        let config = config::of(self.args.judge.config.as_deref())?;
+        let mut past = Past::new(&self.args.history, &config, false);
+        let mut facts = Facts::open(&self.args.connect, &RecordArgs::default(), 0).await?;
+        let look = past.look(&mut facts).await?;
+        let found = past.estimates(&mut facts, &look, &understand(&look)).await;
+        past.close().await;
+        facts.finish().await;
+        Ok(found)
     }
 
     async fn keep(&self, note: Option<SignalNote>) {
