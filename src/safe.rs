@@ -4,6 +4,10 @@
 //! `::add-mask::…` gives GitHub's runner an order. [`printable`] is for a field that is shown within a line,
 //! [`page`] and [`json`] for whole texts that leave; the door applies them to everything.
 
+mod passwords;
+
+pub use passwords::{masked, masked_command};
+
 use std::fmt::Write as _;
 
 /// A text of somebody else's on one line, with everything visible that a terminal or a log would act on.
@@ -17,65 +21,6 @@ pub fn printable(text: &str) -> String {
         }
     }
     without_commands(out)
-}
-
-/// What stands where a password was.
-const NO_PASSWORD: &str = "***";
-
-/// A word of a command line without its passwords: that of a URL (`scheme://user:password@host`), and what follows
-/// `password=`, in any case and with any beginning (`PGPASSWORD=`, `--password=`).
-#[must_use]
-pub fn masked(word: &str) -> String {
-    let mut out = String::new();
-    let mut rest = word;
-    while let Some((from, to)) = next_password(rest) {
-        out.push_str(&rest[..from]);
-        out.push_str(NO_PASSWORD);
-        rest = &rest[to..];
-    }
-    out + rest
-}
-
-/// Where the first password of a text begins and ends.
-fn next_password(text: &str) -> Option<(usize, usize)> {
-    [in_url(text), after_its_name(text)]
-        .into_iter()
-        .flatten()
-        .min()
-}
-
-fn in_url(text: &str) -> Option<(usize, usize)> {
-    let mut begin = 0;
-    while let Some(at) = text[begin..].find("://") {
-        let user = begin + at + "://".len();
-        let is_end = |c: char| matches!(c, '/' | '?' | '#' | '\'' | '"') || c.is_whitespace();
-        let end = text[user..].find(is_end).map_or(text.len(), |at| user + at);
-        let host = text[user..end].rfind('@').map(|at| user + at);
-        let colon = text[user..end].find(':').map(|at| user + at + 1);
-        match (colon, host) {
-            (Some(from), Some(to)) if from < to && &text[from..to] != NO_PASSWORD => {
-                return Some((from, to));
-            }
-            _ => begin = user,
-        }
-    }
-    None
-}
-
-fn after_its_name(text: &str) -> Option<(usize, usize)> {
-    const NAME: &str = "password=";
-    let from = text.to_ascii_lowercase().find(NAME)? + NAME.len();
-    let quote = text[from..]
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '\'' | '"'));
-    let from = from + usize::from(quote.is_some());
-    let is_end = |c: char| match quote {
-        Some(quote) => c == quote,
-        None => c.is_whitespace() || matches!(c, '&' | ';' | '\'' | '"'),
-    };
-    let to = text[from..].find(is_end).map_or(text.len(), |at| from + at);
-    Some((from, to))
 }
 
 /// Whether a person can see and type every character of it.
@@ -219,37 +164,6 @@ fn colour(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_is_shown_without_its_passwords() {
-        for (word, shown) in [
-            (
-                "postgres://app:geheim@db/shop?x=1",
-                "postgres://app:***@db/shop?x=1",
-            ),
-            (
-                "postgres://app:ge@heim@db/shop",
-                "postgres://app:***@db/shop",
-            ),
-            (
-                "jdbc:postgresql://db/shop?user=a&password=geheim&ssl=true",
-                "jdbc:postgresql://db/shop?user=a&password=***&ssl=true",
-            ),
-            (
-                "PGPASSWORD=geheim psql 'host=db password=''",
-                "PGPASSWORD=*** psql 'host=db password='***'",
-            ),
-            ("--Password=geheim", "--Password=***"),
-            (
-                "host=db password='ge heim' user=a",
-                "host=db password='***' user=a",
-            ),
-            ("postgres://app@db:5432/shop", "postgres://app@db:5432/shop"),
-            ("db:migrate", "db:migrate"),
-        ] {
-            assert_eq!(masked(word), shown);
-        }
-    }
 
     #[test]
     fn nothing_that_a_terminal_acts_on_gets_through() {

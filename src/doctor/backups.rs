@@ -2,8 +2,12 @@
 
 use super::case::Case;
 use super::finding::{Finding, Harm, Kind, Remedy};
-use crate::model::{Certainty, Role, Session, Slot};
+use crate::model::{Certainty, Role, Session, Slot, Stalled};
 use crate::words::{literal, span};
+use chrono::TimeDelta;
+
+/// A client that has taken nothing for so long hardly comes back.
+const LIKELY: TimeDelta = TimeDelta::minutes(1);
 
 /// How the slots of backup programs are called: pg_basebackup's and pg_receivewal's own names, and what the manuals of
 /// Barman, WAL-G and pgBackRest show.
@@ -58,6 +62,51 @@ fn dump(case: &Case<'_>, session: &Session) -> Finding {
             waiters
         ),
         remedy: Remedy::shell("end it", format!("pgguard kill {}", session.pid)),
+    }
+}
+
+/// Base backups that send nothing.
+pub fn stalled(case: &Case<'_>) -> Vec<Finding> {
+    let stalled = case.leftovers.stalled.iter();
+    stalled.map(|one| base_backup(case, one)).collect()
+}
+
+fn base_backup(case: &Case<'_>, one: &Stalled) -> Finding {
+    let backend = case.words.backend(one.pid);
+    let for_long = case.words.age(one.since);
+    let gone = case.leftovers.clients.get(&one.pid);
+    let gone = gone.filter(|client| !client.is_there);
+    let sent = format!(
+        "it has sent nothing for {} ({} so far), and waits for its client to take data",
+        span(for_long),
+        size(one.sent)
+    );
+    let certainty = match gone {
+        Some(client) => client.certainty,
+        None if for_long >= LIKELY => Certainty::Likely,
+        None => Certainty::Possible,
+    };
+    Finding {
+        kind: Kind::LeakedBackup,
+        harm: Harm::Costs,
+        certainty,
+        what: format!(
+            "{}: its base backup stands still",
+            case.words.session(one.pid)
+        ),
+        relation: None,
+        session: backend.map(crate::model::Backend::identity),
+        since: Some(one.since),
+        proof: std::iter::once(sent)
+            .chain(gone.map(|client| client.proof.clone()))
+            .collect(),
+        cost: "it keeps one of max_wal_senders, and WAL where it has a replication slot; full pages are written to the WAL \
+               while it lasts"
+            .into(),
+        remedy: Remedy::shell(
+            "if its client is gone or hangs, end it; a client that is only slow goes on by itself",
+            format!("pgguard kill {}", one.pid),
+        ),
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Kind {
     ToolLock,
     /// A row that says that a migration was not finished.
     UnfinishedMigration,
+    /// Objects that a tool has made for the time of its work.
+    ToolObjects,
     /// A pending migration, some or all statements of which are done.
     HalfApplied,
     /// A partition whose DETACH … CONCURRENTLY did not end.
@@ -62,7 +64,7 @@ pub enum Kind {
 }
 
 /// Each kind with its word in JSON and its label for people.
-const KINDS: [(Kind, &str, &str); 12] = [
+const KINDS: [(Kind, &str, &str); 13] = [
     (Kind::Zombie, "zombie", "ZOMBIE"),
     (
         Kind::PreparedTransaction,
@@ -75,6 +77,7 @@ const KINDS: [(Kind, &str, &str); 12] = [
         "unfinished_migration",
         "UNFINISHED",
     ),
+    (Kind::ToolObjects, "tool_objects", "TOOL OBJECTS"),
     (Kind::HalfApplied, "half_applied", "HALF APPLIED"),
     (Kind::DetachPending, "detach_pending", "DETACH PENDING"),
     (Kind::Disabled, "disabled", "DISABLED"),

@@ -7,13 +7,14 @@
 //! |---|---|
 //! | `finding.rs` | what a finding says |
 //! | `case.rs` | what is looked at |
-//! | `half.rs`, `zombies.rs`, `prepared.rs`, `tools.rs`, `indexes.rs`, `switched_off.rs`, `older.rs`, `backups.rs` | the questions |
+//! | `half.rs`, `zombies.rs`, `prepared.rs`, `tools.rs`, `objects.rs`, `indexes.rs`, `switched_off.rs`, `older.rs`, `backups.rs` | the questions |
 
 mod backups;
 mod case;
 mod finding;
 mod half;
 mod indexes;
+mod objects;
 mod older;
 mod prepared;
 mod switched_off;
@@ -36,12 +37,14 @@ const QUESTIONS: &[Question] = &[
     prepared::prepared,
     tools::advisory_locks,
     tools::rows,
+    objects::left,
     indexes::indexes,
     indexes::detaching,
     switched_off::disabled,
     switched_off::not_valid,
     older::sessions,
     backups::leaked,
+    backups::stalled,
     backups::exclusive,
     backups::slots,
 ];

@@ -26,8 +26,12 @@ pub fn sessions(case: &Case<'_>) -> Vec<Finding> {
     let Some(change) = case.leftovers.changes.iter().max_by_key(|change| change.at) else {
         return Vec::new();
     };
-    let older = case.clients().filter(|b| is_older(case, b, change.at));
-    let group = |b: &&Backend| Some((b.application_name.clone(), b.client_addr.clone()));
+    let last = change.until.unwrap_or(change.at);
+    let older = case.clients().filter(|b| is_older(case, b, last));
+    let group = |b: &&Backend| {
+        let surely = is_older(case, b, change.at);
+        Some((b.application_name.clone(), b.client_addr.clone(), surely))
+    };
     alike::crowds(older, group)
         .iter()
         .map(|crowd| finding(case, crowd, change))
@@ -47,6 +51,8 @@ fn finding(case: &Case<'_>, crowd: &[&Backend], change: &Change) -> Finding {
     let up = oldest.map_or_else(String::new, |start| {
         format!(", the oldest up for {}", span(case.words.age(start)))
     });
+    let surely = crowd.iter().all(|b| is_older(case, b, change.at));
+    let began = if surely { "began" } else { "may have begun" };
     let first = crowd.first();
     let application = first.map_or("", |b| b.application_name.as_str());
     let application = match application {
@@ -62,11 +68,12 @@ fn finding(case: &Case<'_>, crowd: &[&Backend], change: &Change) -> Finding {
         kind: Kind::OlderSessions,
         harm: Harm::Risks,
         certainty: match change.known_by {
+            _ if !surely => Certainty::Possible,
             KnownBy::VersionTable(_) => Certainty::Possible,
-            KnownBy::Commit(_) | KnownBy::Run(_) => Certainty::Likely,
+            KnownBy::Commit(_) | KnownBy::Run(_) | KnownBy::Looks(_) => Certainty::Likely,
         },
         what: format!(
-            "{} of the application {application} {host} began before the last schema change{up}",
+            "{} of the application {application} {host} {began} before the last schema change{up}",
             many(crowd.len(), "session")
         ),
         relation: None,
@@ -96,6 +103,14 @@ fn changed(case: &Case<'_>, change: &Change) -> String {
             "{table} says that a migration was applied at {at} ({ago} ago); it committed then or later"
         ),
         KnownBy::Run(run) => format!("the run {run} changed the schema at {at} ({ago} ago)"),
+        KnownBy::Looks(relation) => {
+            let until = change.until.unwrap_or(case.snapshot.taken_at);
+            format!(
+                "looks of pgguard show that the columns of {relation} changed between {at} and {} ({ago} to {} ago)",
+                until.format("%Y-%m-%d %H:%M:%S UTC"),
+                span(case.words.age(until))
+            )
+        }
         KnownBy::Commit(_) => format!(
             "the last change of columns was committed at {at} ({ago} ago); changed last: {}",
             changed_last(case)
@@ -116,9 +131,13 @@ fn changed_last(case: &Case<'_>) -> String {
 pub fn unknown(case: &Case<'_>) -> Option<String> {
     let leftovers = case.leftovers;
     let is_known = leftovers.commits_are_tracked || !leftovers.changes.is_empty();
-    (!is_known).then(|| {
-        "sessions that began before the last schema change are not listed: when it was is unknown; \
-         track_commit_timestamp = on would tell (it needs a restart)"
+    let oldest = case.clients().filter_map(|b| b.backend_start).min();
+    let is_watched = leftovers
+        .watched_since
+        .is_some_and(|since| oldest.is_none_or(|oldest| since <= oldest));
+    (!is_known && !is_watched).then(|| {
+        "sessions that began before the last schema change are not listed: when it was is unknown; looks of pgguard \
+         before and after it would tell (check -m leftovers), or track_commit_timestamp = on (it needs a restart)"
             .to_owned()
     })
 }

@@ -47,6 +47,7 @@ impl Stage {
         };
         Self {
             snapshot: Snapshot {
+                xids: None,
                 taken_at: now(),
                 server,
                 backends: Vec::new(),

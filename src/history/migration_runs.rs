@@ -4,6 +4,7 @@ use super::History;
 use super::store::{damaged, from_row, transaction};
 use crate::Result;
 use crate::model::{MigrationRun, RunResult};
+use crate::safe::masked_command;
 use chrono::{DateTime, Utc};
 
 #[derive(Debug)]
@@ -139,7 +140,8 @@ fn run_of(row: Row) -> Option<MigrationRun> {
         host: row.host,
         pid: u32::try_from(row.pid).ok()?,
         asked_by: row.asked_by,
-        command: serde_json::from_str(&row.command).ok()?,
+        // An older pgguard knew fewer ways to write a password.
+        command: masked_command(&serde_json::from_str::<Vec<String>>(&row.command).ok()?),
         started: row.started,
         seen: row.seen,
         ended: row.ended,

@@ -3,9 +3,11 @@
 
 use super::facts::Facts;
 use super::past::Past;
+use super::stalled;
 use crate::Result;
 use crate::doctor::{Case, Diagnosis, diagnose};
 use crate::history::WhichRuns;
+use crate::history::looks::{self, Moment};
 use crate::model::{
     Backend, Certainty, Change, Client, KnownBy, Leftovers, MigrationRun, Snapshot,
 };
@@ -59,6 +61,12 @@ pub async fn examine(facts: &mut Facts, past: &mut Past, depth: Depth) -> Result
     let runs = past.migration_runs(&which).await;
     add_ended(&snapshot, &runs, &mut leftovers);
     add_changes(&snapshot, &runs, &mut leftovers);
+    add_seen(&snapshot, past, &mut leftovers);
+    if depth == Depth::Whole {
+        stalled::add(facts, past, &snapshot, &mut leftovers).await?;
+    }
+    facts.note_leftovers(&leftovers);
+    past.keep_seen(&snapshot);
     Ok(Examination {
         snapshot,
         leftovers,
@@ -98,10 +106,37 @@ fn add_changes(look: &Snapshot, runs: &[MigrationRun], leftovers: &mut Leftovers
     let changes = here.filter_map(|run| {
         Some(Change {
             at: run.facts.changed_at?,
+            until: None,
             known_by: KnownBy::Run(run.run.clone()),
         })
     });
     leftovers.changes.extend(changes);
+}
+
+/// Between which looks of ours the schema changed, where the server does not keep the times of commits.
+fn add_seen(look: &Snapshot, past: &Past, leftovers: &mut Leftovers) {
+    let mut moments = past.moments(&look.server.history_key());
+    moments.extend(Moment::of(look));
+    let Some(first) = moments.first().filter(|_| !leftovers.commits_are_tracked) else {
+        return;
+    };
+    leftovers.watched_since = leftovers.watched_since.or(Some(first.at));
+    let changed_by = leftovers.changed_by.iter();
+    let seen = changed_by.filter_map(|(relation, xid)| {
+        let (at, until) = looks::between(&moments, *xid)?;
+        Some(Change {
+            at,
+            until: until.or(Some(look.taken_at)),
+            known_by: KnownBy::Looks(relation.clone()),
+        })
+    });
+    let seen: Vec<Change> = seen.collect();
+    let is_known = |change: &Change| leftovers.changes.contains(change);
+    let new: Vec<Change> = seen
+        .into_iter()
+        .filter(|change| !is_known(change))
+        .collect();
+    leftovers.changes.extend(new);
 }
 
 /// What is still there after a look.

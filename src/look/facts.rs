@@ -363,6 +363,11 @@ impl Facts {
         if let From::Server(_) = self.from {
             leftovers.clients = clients::of(look, leftovers);
         }
+        self.note_leftovers(leftovers);
+    }
+
+    /// A recording has what was left behind as it was judged.
+    pub fn note_leftovers(&mut self, leftovers: &Leftovers) {
         if self.records {
             self.recording.leftovers = Some(leftovers.clone());
         }

@@ -10,6 +10,7 @@ pub mod question;
 pub mod running;
 pub mod safer;
 pub mod schedulers;
+mod stalled;
 pub mod unrecorded;
 
 pub use question::{About, Judged, Question, policy};

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
-use crate::history::looks::Recorder;
+use crate::history::looks::{Looks, Moment, Recorder};
 use crate::history::{Filter, History, Place, SignalNote, Watch, WhichRuns};
 use crate::hold::{self, Pace};
 use crate::model::{
@@ -256,6 +256,16 @@ impl Past {
                 waits: &waits,
             });
         }
+    }
+
+    /// When somebody looked at a server, and which transactions had ended; the oldest first.
+    pub fn moments(&self, server: &str) -> Vec<Moment> {
+        self.recorder.moments(server)
+    }
+
+    /// The looks of the last hour at a server.
+    pub fn looks(&self, server: &str) -> Looks {
+        self.recorder.looks(server)
     }
 
     /// Past runs of a server, for a judgement that needs no tables.

@@ -26,6 +26,15 @@ pub struct Leftovers {
     pub rows: Vec<ToolRow>,
     /// The last changes of the schema, the latest first.
     pub changes: Vec<Change>,
+    /// Relations whose columns have changed, by the transaction that was the last to do so; read only where the server
+    /// does not keep the times of commits.
+    pub changed_by: Vec<(RelationName, i64)>,
+    /// Since when looks of pgguard tell when the schema changed.
+    pub watched_since: Option<DateTime<Utc>>,
+    /// Objects that a tool has made for the time of its work.
+    pub objects: Vec<ToolObject>,
+    /// Base backups of which nothing was sent from one look to another.
+    pub stalled: Vec<Stalled>,
     /// Whether the server keeps the times of commits (`track_commit_timestamp`), from which changes are known.
     pub commits_are_tracked: bool,
     /// What is known of the client of each session; who is missing is unknown.
@@ -43,13 +52,17 @@ impl Leftovers {
         self.indexes.retain(|index| earlier.indexes.contains(index));
         self.detaching.retain(|one| earlier.detaching.contains(one));
         self.rows.retain(|row| earlier.rows.contains(row));
+        self.objects.retain(|one| earlier.objects.contains(one));
         self
     }
 
     /// Whether work that goes on could look like any of it.
     #[must_use]
     pub const fn may_be_work(&self) -> bool {
-        !(self.indexes.is_empty() && self.detaching.is_empty() && self.rows.is_empty())
+        !(self.indexes.is_empty()
+            && self.detaching.is_empty()
+            && self.rows.is_empty()
+            && self.objects.is_empty())
     }
 }
 
@@ -161,11 +174,50 @@ pub struct ToolRow {
     pub detail: String,
 }
 
+/// An object that a tool makes for the time of its work.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ToolObject {
+    /// The tool.
+    pub tool: Maker,
+    /// The table that it works on.
+    pub table_oid: Oid,
+    /// Its name.
+    pub table: RelationName,
+    /// What it is: `trigger`, `column`, `log`, `copy`, `index`, `constraint`.
+    pub what: String,
+    /// Its name, in SQL.
+    pub name: String,
+}
+
+/// A tool that makes objects for the time of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// `pg_repack`
+    Repack,
+    /// `pgroll`
+    Pgroll,
+}
+
+/// A base backup that sends nothing: its client takes no data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stalled {
+    /// The walsender.
+    pub pid: Pid,
+    /// Bytes that were sent when it was last seen to move.
+    pub sent: i64,
+    /// It had sent as much then.
+    pub since: DateTime<Utc>,
+}
+
 /// A change of the schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// When.
+    /// When, or not before this.
     pub at: DateTime<Utc>,
+    /// Not after this, where it is known only so.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
     /// How that is known.
     pub known_by: KnownBy,
 }
@@ -180,6 +232,8 @@ pub enum KnownBy {
     VersionTable(RelationName),
     /// A run that pgguard watched.
     Run(String),
+    /// Two looks of pgguard, before and after this relation changed.
+    Looks(RelationName),
 }
 
 /// What is known of the program at the other end of a session.

@@ -37,9 +37,21 @@ pub struct Snapshot {
     /// Catalog rows that open transactions have changed; read only where a migration is judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_rows: Vec<ChangedRow>,
+    /// Which transactions have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xids: Option<Xids>,
     /// Names of the locked relations of the own database, by oid. One that vanished meanwhile is missing.
     #[serde(default)]
     pub relations: BTreeMap<Oid, LockedRelation>,
+}
+
+/// Which transactions have ended: `pg_current_snapshot()`, in 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Xids {
+    /// All below have ended.
+    pub xmin: i64,
+    /// None from here on has ended.
+    pub xmax: i64,
 }
 
 /// Which server looked, and through whose eyes.
@@ -292,6 +304,7 @@ impl Snapshot {
             temporary_schemas: BTreeSet::new(),
             working: BTreeSet::new(),
             changed_rows: Vec::new(),
+            xids: None,
             relations: BTreeMap::new(),
         }
     }

@@ -4,6 +4,7 @@ use super::begun;
 use super::copy::{self, Copy};
 use super::{Wanted, schema::Schema};
 use crate::door;
+use crate::safe::masked_command;
 use crate::throwaway::Scratch;
 use crate::world::{Begun, Plan, REFUSED, SESSIONS};
 use crate::{Error, Result};
@@ -84,7 +85,7 @@ pub async fn run(
         plan.command(command)
     };
     let failed = |error: std::io::Error| Error::Program {
-        program: command.join(" "),
+        program: masked_command(command).join(" "),
         why: error.to_string(),
         help: "is it in PATH?".into(),
     };

@@ -7,6 +7,7 @@ use super::{Wanted, parameters};
 use crate::migration::rehearsed::{APPLIED, FINGERPRINT, HEADER, READS_ROWS, REFUSED};
 use crate::migration::{depth, split};
 use crate::postgres::surroundings;
+use crate::safe::masked_command;
 use crate::tools::TOOLS;
 use crate::world::Begun;
 use pg_query::NodeEnum;
@@ -85,7 +86,11 @@ pub fn header(
 ) -> String {
     let one_line = |text: &str| text.replace(['\n', '\r'], " ");
     let mut out = format!("{HEADER}\n");
-    let _ = writeln!(out, "-- command: {}", one_line(&command.join(" ")));
+    let _ = writeln!(
+        out,
+        "-- command: {}",
+        one_line(&masked_command(command).join(" "))
+    );
     let _ = writeln!(
         out,
         "-- server: Postgres {version}, database {}",

@@ -9,6 +9,7 @@ use super::run::{self, Ran};
 use super::schema::Schema;
 use super::script::{self, Known};
 use super::stage::Stage;
+use crate::safe::masked_command;
 use crate::throwaway::Server;
 use crate::words::one_line;
 use crate::world::Begun;
@@ -163,7 +164,7 @@ fn reached(wanted: &Wanted, entries: &[Entry]) -> Result<()> {
         _ => None,
     });
     Err(Error::Program {
-        program: wanted.command.join(" "),
+        program: masked_command(&wanted.command).join(" "),
         why: format!(
             "it never reached the copy of {}{}",
             wanted.target.database,

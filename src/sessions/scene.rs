@@ -21,6 +21,7 @@ impl Scene {
     /// An empty server at noon.
     pub fn new() -> Self {
         Self(Snapshot {
+            xids: None,
             taken_at: noon(),
             server: Server {
                 version_num: 150_018,

@@ -28,7 +28,8 @@ pub fn outcome(
     };
     let recorded = after.recorded_since(before);
     let invalid: Vec<RelationName> = after.invalid.difference(&before.invalid).cloned().collect();
-    let is_changed = before.catalog != after.catalog || !invalid.is_empty();
+    let is_changed = after.is_changed_since(before) || !invalid.is_empty();
+    let as_before = as_before(&after.made_since(before));
     let taken_back = after.taken_back_since(before);
     let (result, told) = match (succeeded, is_changed, recorded.len()) {
         (true, _, 0) if taken_back > 0 => (
@@ -44,7 +45,7 @@ pub fn outcome(
         ),
         (true, false, 0) => (
             RunResult::NothingToDo,
-            "nothing to do: the schema and the version tables are as before".to_owned(),
+            format!("nothing to do: {as_before}"),
         ),
         (true, _, 0) => (
             RunResult::Applied,
@@ -54,10 +55,7 @@ pub fn outcome(
             RunResult::Applied,
             format!("applied: {}", many(count, "migration")),
         ),
-        (false, false, 0) => (
-            RunResult::NotApplied,
-            "not applied: the schema and the version tables are as before".to_owned(),
-        ),
+        (false, false, 0) => (RunResult::NotApplied, format!("not applied: {as_before}")),
         (false, _, count) => (RunResult::HalfApplied, half(count)),
     };
     Outcome {
@@ -77,6 +75,18 @@ fn unknown(succeeded: bool) -> Outcome {
         ),
         recorded: Vec::new(),
         invalid: Vec::new(),
+    }
+}
+
+/// That nothing has changed, but for tables that the tool has made for itself.
+fn as_before(made: &[&str]) -> String {
+    match made {
+        [] => "the schema and the version tables are as before".to_owned(),
+        [table] => format!("the schema is as before; only the tool's own table {table} was made"),
+        tables => format!(
+            "the schema is as before; only the tool's own tables were made: {}",
+            tables.join(", ")
+        ),
     }
 }
 
@@ -102,6 +112,7 @@ fn with_invalid(mut told: String, invalid: &[RelationName]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn state(catalog: &str, rows: &[&str]) -> SchemaState {
         SchemaState {
@@ -136,5 +147,27 @@ mod tests {
         assert_eq!(lost.result, RunResult::Unknown);
         let new = outcome(true, Some(&old), Some(&state("b", &["1", "2"])));
         assert_eq!(new.recorded, ["public.v: 2"]);
+    }
+
+    #[test]
+    fn a_first_run_that_made_only_the_tools_own_table_has_applied_nothing() {
+        let with = |digest: &str| SchemaState {
+            own: [("public.v".to_owned(), digest.to_owned())].into(),
+            ..state("a", &[])
+        };
+        let none = SchemaState {
+            books: BTreeMap::new(),
+            ..state("a", &[])
+        };
+        let told = outcome(false, Some(&none), Some(&with("1")));
+        assert_eq!(told.result, RunResult::NotApplied);
+        assert!(
+            told.told.contains("own table public.v was made"),
+            "{told:?}"
+        );
+        for (before, after) in [(with("1"), with("2")), (with("1"), none)] {
+            let told = outcome(false, Some(&before), Some(&after));
+            assert_eq!(told.result, RunResult::HalfApplied, "{after:?}");
+        }
     }
 }

@@ -46,7 +46,7 @@ pub fn may_repeat(known: Known<'_>) -> Repeat {
     if known.said {
         return Repeat::Safe("--repeat-is-safe".into());
     }
-    let is_changed = before.catalog != now.catalog;
+    let is_changed = now.is_changed_since(before);
     if is_changed && before.books == now.books {
         return Repeat::Unsafe(
             "the schema has changed since the start, and no version table says by what: see what is there, then run \

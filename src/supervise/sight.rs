@@ -22,6 +22,8 @@ pub struct OwnSession {
     pub state: Option<BackendState>,
     /// The statement, on one line.
     pub statement: String,
+    /// How long it has run.
+    pub runs_for: TimeDelta,
     /// How far it is, where a progress view tells.
     pub step: Option<Step>,
     /// It builds, rebuilds or drops an index CONCURRENTLY: a cancel would leave an invalid index.
@@ -164,7 +166,10 @@ impl Reader<'_> {
             xact_start: backend.xact_start,
             alone: is_alone(backend),
             state: backend.state,
-            statement: crate::words::one_line(&backend.query, 100),
+            statement: crate::safe::masked(&crate::words::one_line(&backend.query, 100)),
+            runs_for: backend
+                .query_start
+                .map_or_else(TimeDelta::zero, |start| self.look.taken_at - start),
             step: self.look.progress_rows_of(backend.pid).find_map(work),
             concurrently: is_concurrent(backend),
             wait: self.wait(backend, self.look.taken_at - since),

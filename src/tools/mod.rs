@@ -102,6 +102,48 @@ pub fn owners_in_words(table: &RelationName) -> String {
     }
 }
 
+/// Where tools keep what they make for themselves.
+#[derive(Debug, Default)]
+pub struct OwnPlaces {
+    /// Tables, in any schema.
+    pub tables: Vec<&'static str>,
+    /// Schemas, with everything in them.
+    pub schemas: Vec<&'static str>,
+}
+
+/// What a tool's first run makes for itself; of all tools where none is known, but for names that are too common.
+#[must_use]
+pub fn own_places(tool: Option<&Tool>) -> OwnPlaces {
+    let mut places = OwnPlaces::default();
+    for one in TOOLS
+        .iter()
+        .filter(|one| tool.is_none_or(|tool| tool.name == one.name))
+    {
+        let schema = one.schema.or(one.makes_schema);
+        places.schemas.extend(schema);
+        if schema.is_some() {
+            continue;
+        }
+        let tables = [one.version_table, one.lock_table].into_iter().flatten();
+        let tables = tables.chain(one.makes.iter().copied());
+        let is_telling = |name: &&str| tool.is_some() || !COMMON_NAMES.contains(name);
+        places.tables.extend(tables.filter(is_telling));
+    }
+    places
+}
+
+/// Whether a row of a version table (`schema.table`) is none of a migration: its tool writes it when it makes the table.
+#[must_use]
+pub fn is_first_row(table: &str, row: &str) -> bool {
+    let name = table.rsplit('.').next().unwrap_or(table).trim_matches('"');
+    let tools = TOOLS.iter().filter(|tool| tool.version_table == Some(name));
+    let mut begins = tools.filter_map(|tool| tool.first_row);
+    begins.any(|begin| {
+        row.strip_prefix(begin)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +178,30 @@ mod tests {
     fn keys_above_two_to_the_63_come_back_negative() {
         assert_eq!(bigint_key(0xFFFF_FFFF, 0xFFFF_FFFF), -1);
         assert_eq!(bigint_key(1, 2), (1 << 32) | 2);
+    }
+
+    #[test]
+    fn what_a_first_run_makes_is_known() {
+        let own = own_places(named("sqitch"));
+        assert_eq!((own.tables, own.schemas), (vec![], vec!["sqitch"]));
+        let own = own_places(named("typeorm"));
+        assert_eq!(own.tables, ["migrations"]);
+        let own = own_places(None);
+        assert!(own.tables.contains(&"schema_migrations") && own.tables.contains(&"_yoyo_log"));
+        assert!(!own.tables.contains(&"migrations") && !own.tables.contains(&"changes"));
+        for (table, row, is_first) in [
+            ("public.goose_db_version", "1 0 t 2026-11-28 12:00:00", true),
+            (
+                "public.goose_db_version",
+                "2 1 t 2026-11-28 12:00:00",
+                false,
+            ),
+            ("public.schema_version", "0", true),
+            ("public.schema_version", "01", false),
+            ("public.schema_migrations", "0", false),
+        ] {
+            assert_eq!(is_first_row(table, row), is_first, "{table} {row}");
+        }
     }
 
     #[test]

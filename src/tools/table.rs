@@ -83,6 +83,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Flyway",
+        first_row: Some("0 << Flyway"),
         traces: traces::FLYWAY,
         key: Some(Key::PlusJavaHash(77_431_708_279_161)),
         version_table: Some("flyway_schema_history"),
@@ -206,6 +207,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "goose",
+        first_row: Some("1 0 t"),
         traces: traces::GOOSE,
         key: Some(Key::Fixed(5_887_940_537_704_921_958)),
         version_table: Some("goose_db_version"),
@@ -230,6 +232,8 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Atlas",
+        makes_schema: Some("atlas_schema_revisions"),
+        first_row: Some(".atlas_cloud_identifier"),
         applied_at: Some("executed_at"),
         traces: traces::ATLAS,
         key: Some(Key::Fixed(2_686_470_616)),
@@ -249,6 +253,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "tern",
+        first_row: Some("0"),
         key: Some(Key::Fixed(9_628_173_550_095_224)),
         version_table: Some("schema_version"),
         application_name: Some("tern"),
@@ -326,6 +331,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Drizzle",
+        makes_schema: Some("drizzle"),
         version_table: Some("__drizzle_migrations"),
         habit: WholeRun,
         folder: Some(Folder {
@@ -380,6 +386,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "postgrator",
+        first_row: Some("0"),
         version_table: Some("schemaversion"),
         habit: PerMessage,
         folder: Some(Folder {
@@ -397,6 +404,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "yoyo",
+        makes: &["_yoyo_log", "_yoyo_version"],
         traces: traces::YOYO,
         version_table: Some("_yoyo_migration"),
         lock_table: Some("yoyo_lock"),
@@ -415,6 +423,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "Sqitch",
+        makes_schema: Some("sqitch"),
         applied_at: Some("committed_at"),
         key: Some(Key::Fixed(75_474_063)),
         version_table: Some("changes"),
@@ -437,6 +446,7 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "pgroll",
+        makes_schema: Some("pgroll"),
         traces: traces::PGROLL,
         key: Some(Key::Fixed(12_388_221_127_840_347)),
         application_name: Some("pgroll"),

@@ -20,6 +20,12 @@ pub struct Tool {
     pub schema: Option<&'static str>,
     /// A further table that it locks, or has a lock row in.
     pub lock_table: Option<&'static str>,
+    /// Further tables that its first run makes.
+    pub makes: &'static [&'static str],
+    /// A schema that its first run makes, and everything in it.
+    pub makes_schema: Option<&'static str>,
+    /// How the row of its version table begins that its first run writes, and that is no migration.
+    pub first_row: Option<&'static str>,
     /// `application_name` that it sets itself, or begins with: a hint.
     pub application_name: Option<&'static str>,
     /// How it opens transactions.
@@ -64,6 +70,9 @@ pub(super) const TOOL: Tool = Tool {
     version_table: None,
     schema: None,
     lock_table: None,
+    makes: &[],
+    makes_schema: None,
+    first_row: None,
     application_name: None,
     habit: PerScript,
     table_lock: LockMode::RowExclusive,

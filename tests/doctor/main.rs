@@ -6,8 +6,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod base_backup;
 mod catalog;
 mod half;
+mod objects;
 mod older;
 mod told;
 mod tools;

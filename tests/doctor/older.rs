@@ -107,3 +107,105 @@ fn without_commit_times_a_version_table_tells_or_the_answer_says_that_nothing_do
     web.close();
     Told::of(&database, &[]).assert_nothing("it is gone");
 }
+
+/// What the doctor says with a history of its own; the looks of other commands are kept there too.
+fn told_with(history: &std::path::Path, database: &Database) -> Told {
+    let place = history.display().to_string();
+    let url = database.url();
+    let words = [
+        "doctor",
+        "--history",
+        &place,
+        "-d",
+        &url,
+        "--format",
+        "json",
+    ];
+    let outcome = common::pgguard(words);
+    let document = outcome.json();
+    Told { outcome, document }
+}
+
+#[test]
+fn looks_before_and_after_tell_when_the_schema_changed() {
+    std::thread::scope(|scope| {
+        for major in common::majors() {
+            scope.spawn(move || looks_of(major));
+        }
+    });
+}
+
+fn looks_of(major: u32) {
+    let database = Database::empty(common::server_of(major));
+    let folder = tempfile::tempdir().expect("a folder");
+    let history = folder.path().join("history");
+    let ask = || told_with(&history, &database);
+    database.sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ADD first int");
+    let mut old = database.session_named("web");
+    old.exec("SELECT * FROM t");
+    let told = ask();
+    told.assert_nothing(&format!(
+        "{major}: when it changed before the first look is unknown"
+    ));
+    assert!(
+        told.document["notes"]
+            .to_string()
+            .contains("looks of pgguard"),
+        "{major}"
+    );
+    for quiet in [
+        "ANALYZE t",
+        "CREATE INDEX ON t (a)",
+        "VACUUM FULL t",
+        "GRANT SELECT ON t TO public",
+        "CREATE TABLE new (a int)",
+    ] {
+        database.sql(quiet);
+        ask().assert_nothing(&format!("{major}: {quiet} changes no column"));
+    }
+    // Any command that looks will do. Lines are 10 seconds apart: this one is a part of the first.
+    database.sql("ALTER TABLE t ADD b int");
+    let mut new = database.session_named("new");
+    new.exec("SELECT * FROM t");
+    let told = ask();
+    assert_eq!(told.outcome.status, 1, "{major}: {}", told.outcome);
+    let found = told.of_kind("older_sessions");
+    let what: Vec<&str> = found.iter().filter_map(|f| f["what"].as_str()).collect();
+    let began = |name: &str, how: &str| {
+        let begins = |text: &&&str| text.contains(name) && text.contains(how);
+        what.iter().filter(begins).count() == 1
+    };
+    assert!(began("\"web\"", "host began before"), "{major}: {what:?}");
+    assert!(
+        began("\"new\"", "may have begun before"),
+        "{major}: {what:?}"
+    );
+    let proof = found[0]["proof"].to_string();
+    assert!(
+        proof.contains("columns of public.t changed between"),
+        "{major}: {proof}"
+    );
+    old.close();
+    new.close();
+    // A look that was kept on both sides: who began after it is no older one.
+    let kept = folder.path().join("history.looks");
+    let wait = std::time::Instant::now();
+    common::until("a later look is kept", || {
+        ask();
+        let lines: usize = std::fs::read_dir(&kept)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| {
+                std::fs::read_to_string(entry.path().join("transactions.txt"))
+                    .unwrap_or_default()
+                    .lines()
+                    .count()
+            })
+            .sum();
+        lines > 1 || wait.elapsed().as_secs() > 50
+    });
+    let mut later = database.session_named("later");
+    later.exec("SELECT * FROM t");
+    ask().assert_nothing(&format!("{major}: it began after the change"));
+}

@@ -1,10 +1,7 @@
 //! What migration tools leave when their run is killed: the real tools where they can be had, else the rows that they
 //! leave by their source.
 //!
-//! They are looked for in `$PGGUARD_TOOLS`, or in `.cache/tools`, which these fill:
-//! `npm install --prefix .cache/tools knex pg node-pg-migrate sequelize sequelize-cli` and
-//! `python3 -m venv .cache/tools/python && .cache/tools/python/bin/pip install yoyo-migrations psycopg2-binary setuptools`.
-//! A tool that is not there is skipped, and the test says so.
+//! They are those of `./dev setup`. A tool that is not there is skipped, and the test says so.
 
 use crate::common::{self, Database, Session, until};
 use crate::{Told, databases};
@@ -13,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 fn tool(path: &str) -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/tools");
-    let folder = std::env::var_os("PGGUARD_TOOLS").map_or(here, PathBuf::from);
-    let program = folder.join(path);
+    let program = common::migration_tools()?.join(path);
     if !program.exists() {
         println!("skipped: there is no {}", program.display());
         return None;
@@ -62,6 +57,10 @@ impl Stage {
             .current_dir(self.folder.path())
             .env("DATABASE_URL", self.url())
             .env("NODE_PATH", modules.unwrap_or(Path::new("")))
+            .env(
+                "PYTHONPATH",
+                program.ancestors().nth(2).unwrap_or(Path::new("")),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -120,7 +119,7 @@ fn command_of(told: &Told, kind: &str) -> String {
 
 #[test]
 fn knex_killed_in_a_migration_without_a_transaction_keeps_its_lock_row() {
-    let Some(knex) = tool("node_modules/.bin/knex") else {
+    let Some(knex) = tool("node/node_modules/.bin/knex") else {
         return;
     };
     let mut stage = Stage::set();
@@ -170,7 +169,7 @@ fn yoyo_killed_keeps_its_lock_row() {
 
 #[test]
 fn node_pg_migrate_killed_leaves_a_zombie_with_its_advisory_lock() {
-    let Some(program) = tool("node_modules/.bin/node-pg-migrate") else {
+    let Some(program) = tool("node/node_modules/.bin/node-pg-migrate") else {
         return;
     };
     let mut stage = Stage::set();
@@ -210,7 +209,7 @@ fn dbmate_and_sequelize_killed_leave_a_zombie_and_its_end() {
         vec!["db:migrate".to_owned(), "--url".to_owned(), stage.url()]
     };
     let cases: [(&str, Prepare, &str); 2] = [
-        ("node_modules/.bin/dbmate", dbmate, "rolled back"),
+        ("node/node_modules/.bin/dbmate", dbmate, "rolled back"),
         (
             "node_modules/.bin/sequelize-cli",
             sequelize,

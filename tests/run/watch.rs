@@ -366,18 +366,47 @@ fn what_runs_on_in_the_background_after_success_is_left_alone() {
 #[test]
 fn a_password_in_the_command_is_neither_shown_nor_kept() {
     let stage = Stage::new();
-    let ran = stage.run(
-        &["--no-gate"],
-        &sh("echo postgres://app:geheim@db/shop >/dev/null"),
-    );
-    assert_eq!(ran.status, 0, "{ran}");
-    let kept = stage.runs()[0].to_string();
-    let log = std::fs::read_to_string(stage.runs()[0]["facts"]["log"].as_str().expect("a log"))
-        .expect("read");
-    for text in [ran.stderr.as_str(), &kept, &log] {
-        assert!(
-            text.contains("postgres://app:***@db/shop") && !text.contains("geheim"),
-            "{text}"
-        );
+    let all = "true postgres://app:geheim@db/shop --db-password=geheim --password geheim -W geheim app:geheim@db \
+               'jdbc:postgresql://db/shop?user=a&password=geheim'";
+    let line = format!("PGPASSWORD=geheim {all}");
+    let words: Vec<String> = all
+        .replace('\'', "")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    for command in [words, sh(&line)] {
+        let hooks = [
+            "--no-gate",
+            "--before",
+            &line,
+            "--then",
+            &line,
+            "--after",
+            &line,
+        ];
+        let summary = stage.path("summary.md");
+        let mut run = stage.command([&["run"], &hooks[..], &["--"]].concat());
+        run.args(&command).env("GITHUB_STEP_SUMMARY", &summary);
+        let ran = common::run_with_input(run, "");
+        assert_eq!(ran.status, 0, "{ran}");
+        let kept = &stage.runs()[0];
+        let log =
+            std::fs::read_to_string(kept["facts"]["log"].as_str().expect("a log")).expect("read");
+        let told = common::run_with_input(stage.command(["log"]), "").stdout;
+        let list = common::run_with_input(stage.command(["run", "--list"]), "").stdout;
+        let summary = std::fs::read_to_string(&summary).expect("a summary");
+        for text in [&ran.stderr, &kept.to_string(), &log, &told, &list, &summary] {
+            assert!(text.contains("postgres://app:***@db/shop"), "{text}");
+            assert!(!text.contains("geheim"), "{text}");
+        }
+    }
+    for place in ["history", "state"] {
+        let found = std::process::Command::new("grep")
+            .arg("-rlaF")
+            .arg("geheim")
+            .arg(stage.path(place))
+            .output();
+        let found = found.expect("grep runs").stdout;
+        assert!(found.is_empty(), "{}", String::from_utf8_lossy(&found));
     }
 }

@@ -462,6 +462,7 @@ fn look(head: &Value, sample: &Value, locks: &BTreeMap<String, Vec<Oid>>) -> Sna
         })
         .collect();
     Snapshot {
+        xids: None,
         taken_at: when(&sample["t"]).expect("a time"),
         server,
         backends,

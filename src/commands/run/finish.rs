@@ -41,7 +41,7 @@ impl Supervisor {
         let told = outcome(tried.succeeded, self.before.as_ref(), after.as_ref());
         let facts = &mut self.state.facts;
         let states = self.before.as_ref().zip(after.as_ref());
-        if states.is_some_and(|(before, after)| before.catalog != after.catalog) {
+        if states.is_some_and(|(before, after)| after.is_changed_since(before)) {
             facts.changed_at = Some(Utc::now() + self.clocks);
         }
         facts.recorded = told.recorded;

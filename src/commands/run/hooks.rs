@@ -5,6 +5,7 @@ use super::child::{Running, status_of};
 use super::page::REASON;
 use super::supervisor::Supervisor;
 use crate::commands::stop::Stop;
+use crate::safe::masked;
 use chrono::{Local, SecondsFormat, Utc};
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -25,10 +26,11 @@ impl Supervisor {
         line: &str,
         further: &[(String, String)],
     ) -> Result<u8, Stop> {
+        let shown = masked(line);
         self.say(
             "hook",
-            &format!("--{name}: {line}"),
-            &json!({ "hook": name, "command": line }),
+            &format!("--{name}: {shown}"),
+            &json!({ "hook": name, "command": shown }),
         );
         let words = ["sh", "-c", line].map(str::to_owned);
         let variables = [&self.variables(), further].concat();

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `supervisor.rs` | what a run has at hand |
 //! | `prepare.rs`, `already.rs`, `implied.rs` | may it start |
-//! | `child.rs`, `sockets.rs`, `watch.rs`, `asked.rs` | the command, its sessions, signals |
+//! | `child.rs`, `sockets.rs`, `watch.rs`, `doing.rs`, `asked.rs` | the command, its sessions, signals |
 //! | `hooks.rs`, `page.rs`, `finish.rs` | what comes before and after |
 //! | `folder.rs`, `guard.rs` | what is left on this machine, and who puts it right after a SIGKILL |
 //! | `tell.rs` | terminal, events, log |
@@ -15,6 +15,7 @@ mod asked;
 mod attach;
 mod child;
 mod detach;
+mod doing;
 mod finish;
 mod folder;
 mod guard;

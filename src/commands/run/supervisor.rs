@@ -15,7 +15,7 @@ use crate::model::{
 use crate::postgres::connect::Connection;
 use crate::postgres::signal::{self, Sent, Signal};
 use crate::postgres::{leftovers, schema_state, snapshot};
-use crate::safe::masked;
+use crate::safe::masked_command;
 use crate::supervise::{Own, OwnSession, Pace, Record};
 use crate::tools::{self, Errand, Tool};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -190,7 +190,7 @@ impl Supervisor {
 
     async fn read_schema(&mut self) -> Result<SchemaState> {
         let mut connection = self.connection().await?;
-        let state = schema_state::read(&mut connection).await?;
+        let state = schema_state::read(&mut connection, self.tool).await?;
         self.connection = Some(connection);
         Ok(state)
     }
@@ -260,7 +260,7 @@ fn state(
         host: host.unwrap_or_default(),
         pid: std::process::id(),
         asked_by: user.map_or_else(|| format!("uid {}", Uid::current()), |user| user.name),
-        command: args.command.iter().map(|word| masked(word)).collect(),
+        command: masked_command(&args.command),
         started: Utc::now(),
         seen: Utc::now(),
         ended: None,

@@ -2,11 +2,12 @@
 
 use super::asked::Asked;
 use super::child::{Group, Running, status_of};
+use super::doing::{doing, in_the_way};
 use super::sockets;
 use super::supervisor::Supervisor;
 use crate::Result;
 use crate::commands::stop::Stop;
-use crate::model::{RunWait, Snapshot};
+use crate::model::Snapshot;
 use crate::postgres::signal::Signal;
 use crate::sessions::{WaitGraph, understand};
 use crate::supervise::own::KnownBy;
@@ -473,49 +474,4 @@ impl Supervisor {
             self.note(&error.to_string());
         }
     }
-}
-
-/// What a session does, in words, and a key that is the same as long as it does the same.
-fn doing(session: &OwnSession, left: Option<TimeDelta>) -> (String, String) {
-    let OwnSession {
-        identity,
-        statement,
-        ..
-    } = session;
-    if let Some(wait) = &session.wait {
-        let behind = match session.behind.len() {
-            0 => String::new(),
-            count => format!("; {} behind it", many(count, "session")),
-        };
-        let text = format!(
-            "pid {} waits for {} on {}, behind {}{behind}: {statement}",
-            identity.pid,
-            wait.mode,
-            wait.target,
-            in_the_way(wait)
-        );
-        return (
-            format!("{statement} {:?} {}", wait.pid, session.behind.is_empty()),
-            text,
-        );
-    }
-    match &session.step {
-        Some(step) => {
-            let end = left.map_or_else(String::new, |left| {
-                format!(", this step ends in ~{}", span(left))
-            });
-            (
-                format!("{} {}", step.what, left.is_some()),
-                format!("pid {} at work, {}{end}", identity.pid, step.in_words()),
-            )
-        }
-        None => (
-            statement.clone(),
-            format!("pid {} at work: {statement}", identity.pid),
-        ),
-    }
-}
-
-fn in_the_way(wait: &RunWait) -> &str {
-    &wait.who
 }

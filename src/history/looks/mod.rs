@@ -8,11 +8,13 @@
 //! None of it may harm the command that looks: what goes wrong ends the recording, and nothing else.
 
 mod episodes;
+mod moments;
 mod parts;
 mod read;
 mod segment;
 
 pub use episodes::{FAR_APART, Told, told};
+pub use moments::{Moment, between};
 pub use read::Looks;
 
 use crate::model::{LookToKeep, SeenWait};
@@ -56,6 +58,20 @@ impl Recorder {
         self.folder.is_some()
     }
 
+    /// When somebody looked at a server, and which transactions had ended; the oldest first.
+    #[must_use]
+    pub fn moments(&self, server: &str) -> Vec<Moment> {
+        let folder = self.folder.as_deref();
+        folder.map_or_else(Vec::new, |folder| moments::of(folder, server))
+    }
+
+    /// The looks that are kept of a server.
+    #[must_use]
+    pub fn looks(&self, server: &str) -> Looks {
+        let folder = self.folder.as_deref();
+        folder.map_or_else(Looks::default, |folder| Looks::of(folder, server))
+    }
+
     /// Whether a look that sees these waits is worth keeping.
     #[must_use]
     pub fn wants(&self, at: DateTime<Utc>, waits: &[SeenWait]) -> bool {
@@ -80,6 +96,9 @@ impl Recorder {
     fn try_to_keep(&mut self, look: &LookToKeep<'_>) -> Option<()> {
         let folder = self.folder.as_ref()?;
         let server = look.snapshot.server.history_key();
+        if let Some(moment) = Moment::of(look.snapshot) {
+            moments::keep(folder, &server, moment).ok()?;
+        }
         let goes_on = self.segment.take().filter(|segment| segment.takes(look));
         let mut segment = match goes_on {
             Some(segment) => segment,

@@ -6,7 +6,7 @@
 mod internet;
 mod local;
 
-use crate::model::{Client, Leftovers, Pid, Snapshot};
+use crate::model::{Backend, Client, Leftovers, Pid, Snapshot};
 use internet::Connections;
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ pub fn of(look: &Snapshot, leftovers: &Leftovers) -> BTreeMap<Pid, Client> {
     let own = own.filter(|_| !look.server.pooled);
     let ours = own.and_then(|own| connections.client_side(own));
     let pairs = local::Pairs::read();
-    let clients = look.backends.iter().filter(|b| b.is_client() && !b.masked);
+    let is_client = |b: &&Backend| b.is_client() || b.backend_type.as_deref() == Some("walsender");
+    let clients = look.backends.iter().filter(is_client).filter(|b| !b.masked);
     clients
         .filter_map(|backend| {
             let known = match backend.client_port {

@@ -83,4 +83,32 @@ SELECT s.slot_name AS slot,
    AND (s.database IS NULL OR s.database = pg_catalog.current_database())
  ORDER BY s.slot_name;
 
+-- pg_repack (`repack_drop` in repack.c): a trigger on the table, a log of its changes and its copy in the schema repack; for
+-- an index (`--only-indexes`) its copy next to it. Each is named by the oid of what it is for.
+SELECT 'repack' AS tool_object, t.oid, n.nspname, t.relname, o.what, o.name
+  FROM (SELECT g.tgrelid AS oid, 'trigger' AS what, g.tgname::text AS name
+          FROM pg_catalog.pg_trigger g
+          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+          JOIN pg_catalog.pg_namespace r ON r.oid = p.pronamespace AND r.nspname = 'repack'
+         WHERE g.tgname = 'repack_trigger'
+        UNION ALL
+        SELECT pg_catalog.substr(c.relname, 5)::pg_catalog.oid, 'log', pg_catalog.format('%I.%I', r.nspname, c.relname)
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace r ON r.oid = c.relnamespace AND r.nspname = 'repack'
+         WHERE c.relname ~ '^log_[0-9]{1,9}$' AND c.relkind = 'r'
+        UNION ALL
+        SELECT pg_catalog.substr(c.relname, 7)::pg_catalog.oid, 'copy', pg_catalog.format('%I.%I', r.nspname, c.relname)
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace r ON r.oid = c.relnamespace AND r.nspname = 'repack'
+         WHERE c.relname ~ '^table_[0-9]{1,9}$' AND c.relkind = 'r'
+        UNION ALL
+        SELECT i.indrelid, 'index', pg_catalog.format('%I.%I', r.nspname, c.relname)
+          FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relname ~ '^index_[0-9]{1,9}$'
+          JOIN pg_catalog.pg_namespace r ON r.oid = c.relnamespace AND r.nspname <> 'repack'
+          JOIN pg_catalog.pg_index other ON other.indexrelid = pg_catalog.substr(c.relname, 7)::pg_catalog.oid
+                                        AND other.indrelid = i.indrelid
+         WHERE i.indisvalid) o
+  JOIN pg_catalog.pg_class t ON t.oid = o.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+ ORDER BY 1, 3, 4, 5 DESC, 6;
+
 SELECT pg_catalog.current_setting('port') AS port

@@ -7,6 +7,7 @@ use crate::postgres::connect::Connection;
 use crate::tools::TOOLS;
 
 const CHANGES: &str = include_str!("changes.sql");
+const CHANGED_BY: &str = include_str!("changed_by.sql");
 const TRACKED: &str =
     "SELECT pg_catalog.current_setting('track_commit_timestamp') = 'on' AS tracked";
 
@@ -21,10 +22,18 @@ pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<
         })
         .await?;
     found.commits_are_tracked = is_tracked;
+    let encoding = connection.encoding();
     if !is_tracked {
+        let changed_by = &mut found.changed_by;
+        connection
+            .ask(what, CHANGED_BY, |row| {
+                let name = row.text(0, encoding).zip(row.text(1, encoding));
+                let relation = name.map(|(schema, relation)| RelationName::new(schema, relation));
+                changed_by.extend(relation.zip(row.number(2)));
+            })
+            .await?;
         return recorded(connection, found).await;
     }
-    let encoding = connection.encoding();
     let changes = &mut found.changes;
     connection
         .ask(what, CHANGES, |row| {
@@ -32,6 +41,7 @@ pub async fn read(connection: &mut Connection, found: &mut Leftovers) -> Result<
             if let (Some(schema), Some(relation), Some(at)) = name {
                 changes.push(Change {
                     at,
+                    until: None,
                     known_by: KnownBy::Commit(RelationName::new(schema, relation)),
                 });
             }
@@ -65,6 +75,7 @@ async fn last_of(connection: &mut Connection, table: &Table, column: &str, found
     let asked = connection.ask("read when migrations were applied", &question, |row| {
         changes.extend(row.time(0).map(|at| Change {
             at,
+            until: None,
             known_by: KnownBy::VersionTable(table.name.clone()),
         }));
     });

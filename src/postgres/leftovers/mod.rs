@@ -8,9 +8,13 @@ mod traces;
 use super::connect::{Connection, Encoding, Row};
 use crate::Result;
 use crate::model::UnfinishedIndex;
-use crate::model::{Detaching, Disabled, Leftovers, NotValid, RelationName, Slot, Switch, ToolRow};
+use crate::model::{
+    Detaching, Disabled, Leftovers, Maker, NotValid, RelationName, Slot, Switch, ToolObject,
+    ToolRow,
+};
 
 const CATALOG: &str = include_str!("catalog.sql");
+const PGROLL: &str = include_str!("pgroll.sql");
 const EXCLUSIVE_BACKUP: &str = include_str!("exclusive_backup.sql");
 
 /// How much is read.
@@ -33,10 +37,16 @@ pub async fn read(connection: &mut Connection, depth: Depth) -> Result<Leftovers
     let encoding = connection.encoding();
     let server = connection.server();
     let old = server.version_num < NO_EXCLUSIVE_BACKUP && !server.in_recovery;
-    let question = match old {
-        true => format!("{CATALOG};\n{EXCLUSIVE_BACKUP}"),
-        false => CATALOG.to_owned(),
-    };
+    let parts = [
+        (CATALOG, true),
+        (PGROLL, depth == Depth::Whole),
+        (EXCLUSIVE_BACKUP, old),
+    ];
+    let parts: Vec<&str> = parts
+        .into_iter()
+        .filter_map(|(part, is_asked)| is_asked.then_some(part))
+        .collect();
+    let question = parts.join(";\n");
     let mut found = Leftovers::default();
     connection
         .ask(
@@ -108,6 +118,16 @@ fn take(row: &Row<'_>, encoding: Encoding, found: &mut Leftovers) -> Option<()> 
             retained_bytes: row.number(2),
             is_lost: flag(3),
             since: row.time(4),
+        }),
+        "tool_object" => found.objects.push(ToolObject {
+            tool: match row.word(0)? {
+                "repack" => Maker::Repack,
+                _ => Maker::Pgroll,
+            },
+            table_oid: row.number(1)?,
+            table: name(2)?,
+            what: row.word(4)?.to_owned(),
+            name: row.text(5, encoding)?,
         }),
         "port" => found.port = row.number(0),
         _ => found.exclusive_backup = row.time(0),

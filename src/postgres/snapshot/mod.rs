@@ -17,7 +17,7 @@ use super::array_of;
 use super::connect::{Connection, Encoding, Row};
 use crate::model::{
     Backend, BackendState, ChangedRow, LockTarget, LockedRelation, Oid, PreparedXact, RelationKind,
-    RelationName, Snapshot, Walsender, class,
+    RelationName, Snapshot, Walsender, Xids, class,
 };
 use crate::{Error, Result};
 use chrono::Utc;
@@ -144,6 +144,7 @@ impl Reading {
     fn new(connection: &Connection) -> Self {
         Self {
             snapshot: Snapshot {
+                xids: None,
                 taken_at: Utc::now(),
                 server: connection.server().clone(),
                 backends: Vec::new(),
@@ -186,6 +187,8 @@ impl Reading {
         server.own_pid = row.number(1).unwrap_or(server.own_pid);
         server.in_recovery = row.flag(2).unwrap_or(server.in_recovery);
         server.sees_all = row.flag(3).unwrap_or(server.sees_all);
+        let (xmin, xmax) = (row.number(5), row.number(6));
+        self.snapshot.xids = xmin.zip(xmax).map(|(xmin, xmax)| Xids { xmin, xmax });
         self.is_elsewhere = server.pooled
             && matches!((row.time(4), server.started_at), (Some(now), Some(then)) if now != then);
     }

@@ -74,6 +74,9 @@ fn part(row: &Row<'_>) -> Option<(i64, i64)> {
         }
         "cluster" if phase(4) == "seq scanning heap" => of(6, 5),
         "cluster" if phase(4) == "writing new heap" => of(8, 7),
+        // By the planner's number of rows: no counter has how many there are.
+        "cluster" if phase(4) == "index scanning heap" => of(7, 9),
+        "cluster" if phase(4) == "rebuilding index" => of(10, 11),
         "basebackup" => of(3, 2),
         _ => None,
     }
