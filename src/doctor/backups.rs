@@ -104,7 +104,7 @@ fn base_backup(case: &Case<'_>, one: &Stalled) -> Finding {
                while it lasts"
             .into(),
         remedy: Remedy::shell(
-            "if its client is gone or hangs, end it; a client that is only slow goes on by itself",
+            "if its client is gone or hangs, end it; a client that is only slow takes the rest by itself",
             format!("pgguard kill {}", one.pid),
         ),
     }
@@ -153,7 +153,7 @@ fn unused(case: &Case<'_>, slot: &Slot) -> Finding {
     });
     let kept = match slot.retained_bytes {
         _ if slot.is_lost => {
-            "what it needs is gone (wal_status lost): whoever used it cannot go on".to_owned()
+            "what it needs is gone (wal_status lost): its user cannot continue".to_owned()
         }
         Some(bytes) => format!(
             "WAL since its restart_lsn is kept: {} now, and it grows with every write",

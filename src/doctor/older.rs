@@ -84,7 +84,7 @@ fn finding(case: &Case<'_>, crowd: &[&Backend], change: &Change) -> Finding {
         since: oldest,
         proof: vec![changed(case, change)],
         cost:
-            "a program that read the columns before goes on with the old ones: statements may fail \
+            "a program that read the columns before keeps using the old ones: statements may fail \
                (\"cached plan must not change result type\") or leave new columns out"
                 .into(),
         remedy: Remedy::shell(

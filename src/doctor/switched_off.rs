@@ -117,7 +117,7 @@ fn unchecked(one: &NotValid) -> Finding {
         ],
         cost: "rows from before it may break it, and the planner does not rely on it".into(),
         remedy: Remedy::sql(
-            "check the old rows (SHARE UPDATE EXCLUSIVE: reads and writes go on)",
+            "check the old rows (SHARE UPDATE EXCLUSIVE: reads and writes continue)",
             format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"),
         ),
     }

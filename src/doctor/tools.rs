@@ -37,7 +37,7 @@ fn advisory(case: &Case<'_>, backend: &Backend, idle: TimeDelta, tool: &str) -> 
         harm: Harm::StopsMigrations,
         certainty: Certainty::Likely,
         what: format!(
-            "{} has {tool}'s advisory lock, and no run of {tool} goes on",
+            "{} has {tool}'s advisory lock, and no migration of {tool} is running",
             case.words.session(backend.pid)
         ),
         relation: None,
@@ -49,7 +49,7 @@ fn advisory(case: &Case<'_>, backend: &Backend, idle: TimeDelta, tool: &str) -> 
         )],
         cost: format!("the next run of {tool} waits for it or fails"),
         remedy: Remedy::shell(
-            "if no run goes on, end the session that has it",
+            "if no migration is running, end the session that has it",
             format!("pgguard kill {}", backend.pid),
         ),
     }

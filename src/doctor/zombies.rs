@@ -150,9 +150,9 @@ fn what(case: &Case<'_>, backend: &Backend, at: At, certainty: Certainty) -> Str
 
 fn cost(backend: &Backend, at: At, waiters: usize) -> String {
     let behind = match (waiters, at) {
-        (0, At::Waits) => "whoever comes next waits behind it".to_owned(),
+        (0, At::Waits) => "the next session that needs its table waits behind it".to_owned(),
         (0, At::Idles) => "its locks stay".to_owned(),
-        (0, At::Works) => "it goes on for nobody".to_owned(),
+        (0, At::Works) => "it works for a client that is gone".to_owned(),
         (1, _) => "1 session waits behind it".to_owned(),
         (some, _) => format!("{} wait behind it", many(some, "session")),
     };

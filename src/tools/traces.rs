@@ -31,7 +31,7 @@ pub(super) const PRISMA: &[Trace] = &[Trace {
     query: "SELECT migration_name::text, 'finished_at and rolled_back_at are empty' FROM {table} \
             WHERE finished_at IS NULL AND rolled_back_at IS NULL",
     means: "began this migration and did not end it",
-    cost: "prisma migrate deploy refuses to go on (P3009)",
+    cost: "prisma migrate deploy refuses to continue (P3009)",
     advice: "look which of its statements are done; finish them and say --applied, or undo them and",
     command: "npx prisma migrate resolve --rolled-back {id}",
     ..UNFINISHED
@@ -42,7 +42,7 @@ pub(super) const FLYWAY: &[Trace] = &[Trace {
     columns: &["installed_rank", "version", "success", "description"],
     query: "SELECT coalesce(version::text, description::text), 'success = false' FROM {table} WHERE NOT success",
     means: "failed in the middle of this migration, which ran without a transaction",
-    cost: "flyway migrate refuses to go on",
+    cost: "flyway migrate refuses to continue",
     advice: "undo what it did, or finish it by hand, then",
     command: "flyway repair",
     ..UNFINISHED
@@ -53,7 +53,7 @@ pub(super) const SQLX: &[Trace] = &[Trace {
     columns: &["version", "success", "description"],
     query: "SELECT version::text, 'success = false' FROM {table} WHERE NOT success",
     means: "began this migration and did not end it",
-    cost: "sqlx migrate run refuses to go on (partially applied)",
+    cost: "sqlx migrate run refuses to continue (partially applied)",
     advice: "undo what it did; sqlx has no command for it and asks to remove the row",
     command: "DELETE FROM {table} WHERE version = {id} AND NOT success;",
     is_sql: true,
@@ -68,7 +68,7 @@ pub(super) const ATLAS: &[Trace] = &[Trace {
             FROM {table} WHERE applied < total OR coalesce(error::text, '') <> ''",
     means: "ended in the middle of this migration",
     cost: "the schema is between two versions",
-    advice: "atlas goes on with the first statement that is not applied; correct it if it failed, then",
+    advice: "atlas continues with the first statement that is not applied; correct it if it failed, then",
     command: "atlas migrate apply",
     ..UNFINISHED
 }];
@@ -153,7 +153,7 @@ pub(super) const BUN: &[Trace] = &[Trace {
     query: "SELECT id::text, 'for ' || table_name::text FROM {table}",
     means: "keeps its lock",
     cost: NEXT_RUN_FAILS,
-    advice: "if no run goes on any more, call Migrator.Unlock (in bun's own example program: db unlock)",
+    advice: "if no migration is running any more, call Migrator.Unlock (in bun's own example program: db unlock)",
     ..UNFINISHED
 }];
 

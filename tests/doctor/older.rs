@@ -175,9 +175,12 @@ fn looks_of(major: u32) {
         let begins = |text: &&&str| text.contains(name) && text.contains(how);
         what.iter().filter(begins).count() == 1
     };
-    assert!(began("\"web\"", "host began before"), "{major}: {what:?}");
     assert!(
-        began("\"new\"", "may have begun before"),
+        began("application web ", "host began before"),
+        "{major}: {what:?}"
+    );
+    assert!(
+        began("application new ", "may have begun before"),
         "{major}: {what:?}"
     );
     let proof = found[0]["proof"].to_string();

@@ -8,6 +8,7 @@ mod common;
 mod half;
 mod history;
 mod hooks;
+mod hostile;
 mod jdbc;
 mod kills;
 mod pooler;

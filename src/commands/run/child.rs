@@ -141,12 +141,13 @@ impl Group {
         self.0.as_raw().unsigned_abs()
     }
 
-    /// Sends a signal to all of it.
+    /// Sends a signal to all of it. One that is stopped (SIGSTOP, Ctrl-Z) would never see it: it is continued.
     pub fn signal(self, signal: Signal) {
         if killpg(self.0, signal).is_err() {
             // Before it has made its session. It may also have ended: then there is nobody to tell.
             let _ = kill(self.0, signal);
         }
+        let _ = killpg(self.0, Signal::SIGCONT);
     }
 
     /// Whether processes of it are there: of a command that has ended, those that it left behind.

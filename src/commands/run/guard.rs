@@ -209,6 +209,8 @@ async fn end_command(child: Option<i32>) {
     if system::killpg(group, SystemSignal::SIGTERM).is_err() {
         return;
     }
+    // One that is stopped would never see it.
+    let _ = system::killpg(group, SystemSignal::SIGCONT);
     tokio::time::sleep(GRACE).await;
     // Gone by now, unless it does not answer.
     let _ = system::killpg(group, SystemSignal::SIGKILL);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `supervisor.rs` | what a run has at hand |
 //! | `prepare.rs`, `already.rs`, `implied.rs` | may it start |
-//! | `child.rs`, `sockets.rs`, `watch.rs`, `doing.rs`, `asked.rs` | the command, its sessions, signals |
+//! | `child.rs`, `sockets.rs`, `watch.rs`, `doing.rs`, `left.rs`, `asked.rs` | the command, its sessions, signals |
 //! | `hooks.rs`, `page.rs`, `finish.rs` | what comes before and after |
 //! | `folder.rs`, `guard.rs` | what is left on this machine, and who puts it right after a SIGKILL |
 //! | `tell.rs` | terminal, events, log |
@@ -21,6 +21,7 @@ mod folder;
 mod guard;
 mod hooks;
 mod implied;
+mod left;
 mod list;
 mod page;
 mod prepare;

@@ -22,6 +22,13 @@ pub fn of_session(leader: u32) -> BTreeSet<Socket> {
         .collect()
 }
 
+/// Whether a process is stopped (SIGSTOP): it does nothing until it gets SIGCONT. Never elsewhere than on Linux.
+pub fn is_stopped(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.trim_start().starts_with('T')
+}
+
 /// The processes of the session that this one leads.
 fn processes(leader: u32) -> Vec<String> {
     let session = leader.to_string();

@@ -32,7 +32,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Nothing that a signal asks for waits longer than this for the server.
-const CANCEL_WITHIN: Duration = Duration::from_secs(3);
+pub const CANCEL_WITHIN: Duration = Duration::from_secs(3);
 
 /// With no session of the command seen for this long, that is said.
 const EXPECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -65,6 +65,7 @@ struct Eye {
     made_way: bool,
     stopping: bool,
     was_waiting: bool,
+    is_stopped: bool,
     /// When the step that it is in ends, by this machine's clock.
     ends: Option<DateTime<Utc>>,
 }
@@ -187,6 +188,7 @@ impl Supervisor {
     async fn turn(&mut self, group: Group, eye: &mut Eye) {
         eye.looks += 1;
         self.refresh_page(eye.ends);
+        self.say_stopped(group, eye);
         match self.look_once(group, eye).await {
             Ok(()) => eye.problem = None,
             Err(error) => {
@@ -206,6 +208,18 @@ impl Supervisor {
                 .to_owned();
             self.keep(&told).await;
         }
+    }
+
+    /// Says that the command's process does nothing, and does so no more.
+    fn say_stopped(&self, group: Group, eye: &mut Eye) {
+        let is_stopped = sockets::is_stopped(group.id());
+        if is_stopped && !eye.is_stopped {
+            self.note(&format!(
+                "the command's process is stopped (SIGSTOP) and does nothing until it is continued: kill -CONT -- -{}",
+                group.id()
+            ));
+        }
+        eye.is_stopped = is_stopped;
     }
 
     async fn look_once(&mut self, group: Group, eye: &mut Eye) -> Result<()> {
@@ -229,7 +243,7 @@ impl Supervisor {
     }
 
     /// A look, and what it shows of the run.
-    async fn sight(&mut self, leader: Option<u32>) -> Result<(Snapshot, Sight)> {
+    pub async fn sight(&mut self, leader: Option<u32>) -> Result<(Snapshot, Sight)> {
         let look = self.look().await?;
         let sockets = leader.map_or_else(BTreeSet::new, sockets::of_session);
         let begun = self.state.facts.begun.unwrap_or(self.state.started) + self.clocks;
@@ -324,7 +338,7 @@ impl Supervisor {
             format!("; in the way was {}", in_the_way(wait))
         });
         let text = format!(
-            "cancelled pid {} ({}): {others} had waited behind it for up to {}, {freed} of them can go on{way}",
+            "cancelled pid {} ({}): {others} had waited behind it for up to {}, {freed} of them can continue{way}",
             session.identity.pid,
             session.statement,
             span(session.others_waited)
@@ -389,80 +403,6 @@ impl Supervisor {
                 Signal::Cancel
             };
             self.signal(session, with).await;
-        }
-    }
-
-    /// The command has ended: what its sessions are still at is cancelled, unless it said that all is well or its
-    /// processes go on. `stopping`: somebody has asked for it.
-    async fn clear_left(&mut self, group: Group, ended: ExitStatus, stopping: bool) {
-        if ended.success() {
-            return;
-        }
-        if group.lives() {
-            if ended.code().is_some() && !stopping {
-                return self.note("processes of the command still run in the background: they and their sessions are left alone");
-            }
-            group.signal(SystemSignal::SIGTERM);
-        }
-        let mut said = BTreeSet::new();
-        for nth in 0..20_u32 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let looked = tokio::time::timeout(CANCEL_WITHIN, self.sight(None)).await;
-            let Ok(Ok((_, sight))) = looked else {
-                self.note(
-                    "whether the command left sessions is not known: the server does not answer",
-                );
-                return;
-            };
-            let busy: Vec<OwnSession> = sight.own.into_iter().filter(OwnSession::is_busy).collect();
-            let (builds, others): (Vec<_>, Vec<_>) = busy
-                .into_iter()
-                .partition(|session| session.concurrently && !stopping);
-            for session in &builds {
-                if said.insert(session.identity) {
-                    self.say_build(session);
-                }
-            }
-            if others.is_empty() {
-                return;
-            }
-            for session in others {
-                self.clear_one(&session, nth, said.insert(session.identity))
-                    .await;
-            }
-        }
-    }
-
-    fn say_build(&self, session: &OwnSession) {
-        let text = format!(
-            "the command has died, and its session pid {0} still works: {1}; it was not cancelled, that would leave an invalid index. \
-             Let it finish, then record the migration as applied; or end it with pgguard kill {0} and drop the index",
-            session.identity.pid, session.statement
-        );
-        self.say(
-            "left",
-            &text,
-            &json!({ "pid": session.identity.pid, "statement": session.statement }),
-        );
-    }
-
-    async fn clear_one(&mut self, session: &OwnSession, nth: u32, is_first: bool) {
-        let with = if session.is_idle_in_transaction() || nth > 10 {
-            Signal::Terminate
-        } else {
-            Signal::Cancel
-        };
-        let sent = self.signal(session, with).await;
-        if sent && is_first {
-            let text = format!(
-                "the command has ended, its session pid {} had not: cancelled ({})",
-                session.identity.pid, session.statement
-            );
-            self.say(
-                "cancelled",
-                &text,
-                &json!({ "pid": session.identity.pid, "statement": session.statement }),
-            );
         }
     }
 
