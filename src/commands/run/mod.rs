@@ -319,7 +319,8 @@ async fn end(supervisor: &mut Supervisor, status: Option<u8>) {
     if let Some(page) = &mut supervisor.page {
         page.take_away();
     }
-    supervisor.state.ended = Some(Utc::now());
+    // A clock that was set meanwhile would make it hours long, or end before it began.
+    supervisor.state.ended = Some(supervisor.state.started + supervisor.since.elapsed());
     supervisor.state.exit_status = status;
     if supervisor.state.result == RunResult::Running {
         supervisor.state.result = RunResult::NotStarted;

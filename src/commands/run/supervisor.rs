@@ -21,7 +21,7 @@ use crate::tools::{self, Errand, Tool};
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a migration takes where nothing tells.
 const USUAL: TimeDelta = TimeDelta::minutes(15);
@@ -65,6 +65,10 @@ pub struct Supervisor {
     pub settings: Vec<(&'static str, String)>,
     /// How far the server's clock is ahead of ours.
     pub clocks: TimeDelta,
+    /// When its command was first started, by the server's clock then: this machine's may be set meanwhile.
+    pub begun: Option<DateTime<Utc>>,
+    /// Since when it runs, by a clock that nobody sets.
+    pub since: Instant,
     connection: Option<Connection>,
 }
 
@@ -105,6 +109,8 @@ impl Supervisor {
             past_takes: None,
             settings: Vec::new(),
             clocks: TimeDelta::zero(),
+            begun: None,
+            since: Instant::now(),
             connection: None,
             args,
             config,

@@ -109,7 +109,12 @@ impl Supervisor {
         let variables = self.injected();
         let mut running = Running::start(&self.args.command, &variables, &self.voice)?;
         let group = running.group;
-        self.state.facts.begun.get_or_insert_with(Utc::now);
+        self.begun.get_or_insert_with(|| Utc::now() + self.clocks);
+        let since = self.since.elapsed();
+        self.state
+            .facts
+            .begun
+            .get_or_insert(self.state.started + since);
         self.state.facts.child = Some(group.id());
         self.guard.child(Some(group.id()));
         self.say(
@@ -246,7 +251,7 @@ impl Supervisor {
     pub async fn sight(&mut self, leader: Option<u32>) -> Result<(Snapshot, Sight)> {
         let look = self.look().await?;
         let sockets = leader.map_or_else(BTreeSet::new, sockets::of_session);
-        let begun = self.state.facts.begun.unwrap_or(self.state.started) + self.clocks;
+        let begun = self.begun.unwrap_or(self.state.started + self.clocks);
         self.own.note(&look, &sockets, begun);
         self.guard.sessions(self.own.by_socket().collect());
         let sight = Sight::of(&look, &understand(&look), &self.own);
