@@ -8,6 +8,7 @@
 //! None of it may harm the command that looks: what goes wrong ends the recording, and nothing else.
 
 mod episodes;
+mod folder;
 mod moments;
 mod parts;
 mod read;
@@ -19,6 +20,7 @@ pub use read::Looks;
 
 use crate::model::{LookToKeep, SeenWait};
 use chrono::{DateTime, TimeDelta, Utc};
+use folder::folder_name;
 use segment::Segment;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -118,13 +120,6 @@ impl Recorder {
 fn alike(a: &[SeenWait], b: &[SeenWait]) -> bool {
     let key = |wait: &SeenWait| (wait.root.clone(), wait.through.clone(), wait.on.clone());
     a.len() == b.len() && a.iter().map(key).eq(b.iter().map(key))
-}
-
-/// A server's key as the name of a folder.
-fn folder_name(server: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let name: String = server.chars().map(plain).take(100).collect();
-    if name.is_empty() { "_".into() } else { name }
 }
 
 /// Our files in a folder, the oldest first, with their age and size.

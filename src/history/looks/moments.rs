@@ -5,7 +5,7 @@
 //! Source: `pg_current_snapshot()`: what is below `xmin` has ended, what is not below `xmax` had not ended yet
 //! (<https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT>).
 
-use super::folder_name;
+use super::folder::folder_name;
 use crate::model::{Snapshot, Xids};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::fmt::Write as _;

@@ -1,8 +1,9 @@
 //! Reading looks back. A file that is damaged, half written or none of ours tells what it has before that, or nothing.
 
+use super::folder::folder_name;
 use super::parts::{self, Parts, WAITS};
 use super::segment::{About, MAGIC, apply};
-use super::{KEPT, folder_name, segments};
+use super::{KEPT, segments};
 use crate::model::{KeptLook, SeenWait};
 use chrono::{DateTime, Utc};
 use flate2::write::DeflateDecoder;
