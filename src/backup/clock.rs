@@ -45,7 +45,7 @@ pub(super) fn clocks(
     let bytes = of(Amount::bytes);
     let mut clocks = vec![
         Clock {
-            name: "compression",
+            name: "the time to compress",
             prior: compression_prior(past),
             units: of(|a| a.rows * a.row_effort),
             expected: None,
@@ -53,7 +53,7 @@ pub(super) fn clocks(
             is_processor_time: true,
         },
         Clock {
-            name: "compressed bytes",
+            name: "bytes as compressed",
             prior: 0.3,
             units: of(|a| a.rows * a.row_packed),
             expected: None,
@@ -61,7 +61,7 @@ pub(super) fn clocks(
             is_processor_time: false,
         },
         Clock {
-            name: "disk",
+            name: "size on disk",
             prior: 0.2 * server,
             units: of(|a| a.disk),
             expected: None,
@@ -69,7 +69,7 @@ pub(super) fn clocks(
             is_processor_time: false,
         },
         Clock {
-            name: "cells",
+            name: "the count of values",
             prior: 0.2 * server,
             units: of(|a| a.rows * (a.columns + 2.0)),
             expected: None,
@@ -92,7 +92,7 @@ pub(super) fn clocks(
     for run in past {
         if let Some(units) = past_units(amounts, run, &bytes) {
             clocks.push(Clock {
-                name: "past run",
+                name: "a past run's times",
                 prior: share,
                 units,
                 expected: Some(1.0),
@@ -102,7 +102,7 @@ pub(super) fn clocks(
         }
     }
     clocks.push(Clock {
-        name: "bytes",
+        name: "bytes copied",
         prior: 1.0,
         units: bytes,
         expected: None,
@@ -206,7 +206,7 @@ fn unevenness(logs: &[f64], then: &Then) -> f64 {
 
 /// Seconds that a past run would take for the tables of now: its time for each, scaled by rows;
 /// tables that it did not have at its mean speed in bytes.
-fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> Option<Vec<f64>> {
+pub(super) fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> Option<Vec<f64>> {
     let seen = |place| past.whole(place).map(|t| (t.seconds, t.tuples));
     let units = scaled(amounts, seen, bytes)?;
     let run = past.run;

@@ -45,6 +45,12 @@ impl<'a> Counted<'a> {
         (scans == 1.0).then_some(rows)
     }
 
+    /// Whether a table was not read at all, although it was locked: its rows are left out (`--exclude-table-data`).
+    pub fn is_left_out(&self, table: &TableSeen) -> bool {
+        let is_counted = |t: &TableSeen| self.since(t).is_some_and(|(scans, _)| scans > 0.0);
+        self.since(table) == Some((0.0, 0.0)) && self.watcher.tables.iter().any(is_counted)
+    }
+
     /// How it ended; `None`: the counters do not tell. Others scan tables too, but hardly every one: that all
     /// were is the dump's work. Where some were not, it was the dump that stopped only if one before them was read
     /// in part: tables may be left out (`--exclude-table-data`).

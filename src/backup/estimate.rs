@@ -1,23 +1,27 @@
 //! When it ends: clocks, past runs and what is left, in one figure with its interval.
 
-use super::buffer::Buffer;
 use super::clock::{self, Clock};
 use super::elapsed::seconds;
+use super::like::{OTHER_PACE, likeness, pace_against};
 use super::makespan;
-use super::matching::{OTHER_PACE, PastRun, matching, of_like_pace, pace_against};
+use super::matching::{PastRun, matching};
 use super::pace::{Pace, pace};
 use super::physical;
-use super::rows::{self, Amount};
+use super::rows;
+use super::view::View;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid, Session, Snapshot};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// 80 % of a normal distribution lie within so many standard deviations.
 const EIGHTY: f64 = 1.2816;
 
 /// An interval from an eighth to the eightfold is no figure to tell.
 const MOST_VARIANCE: f64 = 2.63;
+
+/// Without a past run the opinions share what they do not know: together they are wrong by more than each says.
+const NOTHING_KNOWN: f64 = 1.2;
 
 /// A log-normal guess at the seconds that remain.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +85,7 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
             .as_ref()
             .and_then(|mark| mark.stands_still(now)),
         longest_past_s: past.iter().map(PastRun::seconds).reduce(f64::max),
+        databases: None,
         usual_past_s: Some(usual(&past)).filter(|seconds| *seconds > 0.0),
         last_complete: past.iter().map(|past| past.run.ended).max(),
         times_slower: None,
@@ -89,16 +94,32 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
         said.unknown = Some(why);
         return Some(said);
     }
-    let slower = past
-        .first()
-        .and_then(|run| pace_against(watcher, run, elapsed));
+    let view = View::of(watcher, &amounts);
+    let of_pace = |run: &PastRun| view.as_ref().and_then(|view| pace_against(view, run));
+    let slower = past.first().and_then(of_pace);
     said.times_slower = slower.filter(|times| *times >= OTHER_PACE);
-    let past = of_like_pace(watcher, past, elapsed);
-    let guess = match watcher.stage {
-        Stage::Transferring | Stage::Starting | Stage::Finishing => {
+    let like = |run: &PastRun| match (&view, of_pace(run)) {
+        (Some(view), Some(times)) => likeness(view, times),
+        _ => 1.0,
+    };
+    let past: Vec<(f64, PastRun)> = past.into_iter().map(|run| (like(&run), run)).collect();
+    let belief = past.iter().map(|run| run.0).fold(0.0, f64::max);
+    let past: Vec<PastRun> = past
+        .into_iter()
+        .filter(|run| run.0 > 0.0)
+        .map(|run| run.1)
+        .collect();
+    let guess = match (watcher.stage, &view) {
+        (Stage::Transferring | Stage::Starting | Stage::Finishing, _) => {
             physical_guess(watcher, &mut said)
         }
-        Stage::Copying => copying_guess(watcher, facts, &amounts, &past, &mut said),
+        (Stage::Copying, Some(view)) => {
+            let without = (belief < 1.0 && !past.is_empty())
+                .then(|| copying_guess(view, facts, &[], &mut said))
+                .flatten();
+            let with = copying_guess(view, facts, &past, &mut said);
+            between(with, without, belief)
+        }
         _ => None,
     };
     let guess = guess.or_else(|| total_guess(&past, elapsed, &mut said));
@@ -110,6 +131,20 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
         None => said.unknown = Some(why_unknown(watcher)),
     }
     Some(said)
+}
+
+/// What past runs say, as far as they are believed, and what is said without them.
+fn between(with: Option<Guess>, without: Option<Guess>, belief: f64) -> Option<Guess> {
+    let (Some(one), Some(other)) = (with, without) else {
+        return with;
+    };
+    let log = belief * one.log + (1.0 - belief) * other.log;
+    let variance = belief * one.variance + (1.0 - belief) * other.variance;
+    let apart = belief * (1.0 - belief) * (one.log - other.log).powi(2);
+    Some(Guess {
+        log,
+        variance: variance + apart,
+    })
 }
 
 /// What has no end to expect, however far it is.
@@ -203,26 +238,15 @@ struct Opinion {
 }
 
 fn copying_guess(
-    watcher: &Watcher,
+    view: &View,
     facts: &DatabaseFacts,
-    amounts: &[Amount],
     past: &[PastRun],
     said: &mut Estimate,
 ) -> Option<Guess> {
+    let watcher = view.watcher;
     let point = watcher.points.last()?;
-    let index = index(watcher);
-    let origin = origin(watcher)?;
-    let wait = client_wait(watcher);
-    let seen = Seen {
-        watcher,
-        amounts,
-        origin,
-        index: &index,
-        wait,
-        buffer: Buffer::of(watcher, wait),
-    };
-    let clocks = clock::clocks(watcher, amounts, past, &facts.statements, wait);
-    let opinions: Vec<Opinion> = clocks.iter().filter_map(|c| opinion(c, &seen)).collect();
+    let clocks = clock::clocks(watcher, view.amounts, past, &facts.statements, view.wait);
+    let opinions: Vec<Opinion> = clocks.iter().filter_map(|c| opinion(c, view)).collect();
     let weight: f64 = opinions.iter().map(|o| o.weight).sum();
     if weight <= 0.0 {
         return None;
@@ -239,116 +263,34 @@ fn copying_guess(
     let fraction = mean(|o| o.fraction).clamp(0.0, 1.0);
     said.fraction_done = Some(fraction);
     // A leap of the first buffer is no speed yet.
-    if seconds(origin, point.at) < 2.0 || fraction < 0.002 {
+    if seconds(view.origin, point.at) < 2.0 || fraction < 0.002 {
         return None;
     }
     let best = opinions
         .iter()
         .max_by(|a, b| a.weight.total_cmp(&b.weight))
         .map_or("", |o| o.name);
-    said.basis = basis(watcher, facts, past.len(), best);
-    let variance = within + between;
+    let runs = match (past.len(), said.longest_past_s) {
+        (0, Some(_)) => "past runs went at another pace".into(),
+        (0, None) => "no past run".into(),
+        (1, _) => "1 past run".into(),
+        (n, _) => format!("{n} past runs"),
+    };
+    said.basis = basis(watcher, facts, &runs, best);
+    let variance = (within + between) * if past.is_empty() { NOTHING_KNOWN } else { 1.0 };
     (variance < MOST_VARIANCE).then_some(Guess { log, variance })
 }
 
-/// Where the tables are that any look saw in flight: a few of perhaps twenty thousand.
-fn index(watcher: &Watcher) -> HashMap<Oid, usize> {
-    let points = watcher.points.iter();
-    let mentioned: BTreeSet<Oid> = points
-        .flat_map(|p| {
-            let copies = p.copies.iter().map(|c| c.oid);
-            copies.chain(p.draining.iter().map(|d| d.0))
-        })
-        .collect();
-    let tables = watcher.tables.iter().enumerate();
-    tables
-        .filter(|(_, t)| mentioned.contains(&t.oid))
-        .map(|(i, t)| (t.oid, i))
-        .collect()
-}
-
-fn basis(watcher: &Watcher, facts: &DatabaseFacts, past: usize, clock: &str) -> String {
-    let runs = match past {
-        0 => "no past run".into(),
-        1 => "1 past run".into(),
-        n => format!("{n} past runs"),
-    };
+fn basis(watcher: &Watcher, facts: &DatabaseFacts, runs: &str, clock: &str) -> String {
     let rows = match watcher.sampled(facts) {
         0 => String::new(),
         tables => format!(", rows of {tables} sampled"),
     };
     format!(
-        "{} of {} tables{rows}, {runs}; {clock}",
+        "{} of {} tables{rows}, {runs}, by {clock}",
         watcher.done(),
         watcher.tables.len()
     )
-}
-
-/// Where copying began: the first COPY that was seen, if that was the dump's first; else its begin.
-fn origin(watcher: &Watcher) -> Option<DateTime<Utc>> {
-    let first = watcher.points.first()?;
-    let before = watcher.tables.iter().any(|t| t.done_at == Some(first.at));
-    let earliest = watcher.tables.iter().filter_map(|t| t.copy_start).min();
-    match earliest {
-        Some(earliest) if !before => Some(earliest),
-        _ => watcher.started,
-    }
-}
-
-fn client_wait(watcher: &Watcher) -> f64 {
-    let copying: Vec<f64> = watcher
-        .points
-        .iter()
-        .filter(|p| !p.copies.is_empty())
-        .map(|p| p.client_wait)
-        .collect();
-    if copying.is_empty() {
-        0.5
-    } else {
-        copying.iter().sum::<f64>() / copying.len() as f64
-    }
-}
-
-/// What the clocks read.
-struct Seen<'a> {
-    watcher: &'a Watcher,
-    amounts: &'a [Amount],
-    origin: DateTime<Utc>,
-    index: &'a HashMap<Oid, usize>,
-    wait: f64,
-    buffer: Buffer,
-}
-
-impl Seen<'_> {
-    /// The stretch of the course before the first look, of which only the end was seen: until when,
-    /// in seconds, and how far off the work in it may be (variance of its logarithm).
-    fn unseen(&self, clock: &Clock) -> Option<(f64, f64)> {
-        let first = self.watcher.points.first()?;
-        let since = first.copies.iter().filter_map(|c| c.since).max();
-        let until = seconds(self.origin, since.unwrap_or(first.at).min(first.at));
-        let before = |at: Option<DateTime<Utc>>| at == Some(first.at);
-        let (mut all, mut doubt) = (0.0, 0.0);
-        for (i, table) in self.watcher.tables.iter().enumerate() {
-            if before(table.done_at) {
-                all += clock.units[i];
-                doubt += clock.units[i].powi(2) * self.amounts[i].doubt;
-            }
-        }
-        (until > 0.5 && all > 0.0).then(|| (until, doubt / (all * all)))
-    }
-
-    /// How far off the work may be that remains: variance of its logarithm.
-    fn doubt(&self, clock: &Clock) -> f64 {
-        let (mut all, mut doubt) = (0.0, 0.0);
-        for (amount, units) in self.amounts.iter().zip(&clock.units) {
-            if !amount.done {
-                let left = units * (1.0 - amount.share(amount.copied));
-                all += left;
-                doubt += left * left * amount.doubt;
-            }
-        }
-        doubt / (all * all).max(1e-9)
-    }
 }
 
 /// The variance of what is to come: over a long time an uneven pace evens out.
@@ -357,15 +299,8 @@ fn to_come(pace: Pace, remaining: f64) -> f64 {
     (pace.unevenness + 0.02) * length / (length + remaining)
 }
 
-fn opinion(clock: &Clock, seen: &Seen) -> Option<Opinion> {
-    let course = clock::course(
-        seen.watcher,
-        seen.amounts,
-        &clock.units,
-        seen.origin,
-        seen.index,
-        &seen.buffer,
-    );
+fn opinion(clock: &Clock, seen: &View) -> Option<Opinion> {
+    let course = seen.course(&clock.units);
     let done = course.last()?.1;
     let total: f64 = clock.units.iter().sum();
     let left = (total - done).max(0.0);
@@ -440,7 +375,7 @@ fn plausible(clock: &Clock, pace: Pace) -> f64 {
     3.0 * (-0.5 * off * off).exp() + 0.05
 }
 
-fn stretched(clock: &Clock, seen: &Seen) -> f64 {
+fn stretched(clock: &Clock, seen: &View) -> f64 {
     let Some(point) = seen.watcher.points.last() else {
         return 1.0;
     };
@@ -455,7 +390,7 @@ fn stretched(clock: &Clock, seen: &Seen) -> f64 {
             )
         })
         .collect();
-    flying.extend(seen.buffer.draining(point, seen.amounts, seen.index));
+    flying.extend(seen.buffer.draining(point, seen.amounts, &seen.index));
     let in_flight: Vec<f64> = flying
         .iter()
         .map(|(i, left)| clock.units[*i] * left)
@@ -492,18 +427,22 @@ fn total_guess(past: &[PastRun], elapsed: f64, said: &mut Estimate) -> Option<Gu
         1 => "duration of 1 past run".into(),
         runs => format!("duration of {runs} past runs"),
     };
+    let logs: Vec<f64> = past.iter().map(|p| p.seconds().max(0.1).ln()).collect();
+    let apart = logs
+        .iter()
+        .map(|log| (log - median.ln()).powi(2))
+        .sum::<f64>();
+    let alone = if past.len() == 1 { 0.15 } else { 0.0 };
     Some(Guess {
         log: (median - elapsed).ln(),
-        variance: 0.1,
+        variance: 0.1 + alone + apart / logs.len() as f64,
     })
 }
 
-/// The middle duration of past runs; 0 where there is none.
+/// The middle duration of past runs, between the two in the middle; 0 where there is none.
 fn usual(past: &[PastRun]) -> f64 {
-    let mut totals: Vec<f64> = past
-        .iter()
-        .map(|p| seconds(p.run.started, p.run.ended))
-        .collect();
+    let mut totals: Vec<f64> = past.iter().map(PastRun::seconds).collect();
     totals.sort_by(f64::total_cmp);
-    totals.get(totals.len() / 2).copied().unwrap_or(0.0)
+    let at = |place: usize| totals.get(place).copied().unwrap_or(0.0);
+    (at(totals.len() / 2) * at(totals.len().saturating_sub(1) / 2)).sqrt()
 }

@@ -142,47 +142,6 @@ fn beside<'a>(
     PastRun { run, tables }
 }
 
-/// So many times slower or faster, a run is of another kind: compressed or not, over another line.
-pub(super) const OTHER_PACE: f64 = 1.5;
-
-/// Less time than this, and less of a past run than this, tells no pace.
-const LEAST_SECONDS: f64 = 3.0;
-const LEAST_SHARE: f64 = 0.05;
-
-/// How many times as long as in a past run the tables took that a serial dump is done with; `None`: too little is
-/// done, or not every table of it was timed then.
-pub(super) fn pace_against(watcher: &Watcher, past: &PastRun, elapsed: f64) -> Option<f64> {
-    if watcher.workers > 0 {
-        return None;
-    }
-    let done = watcher
-        .tables
-        .iter()
-        .take_while(|t| t.done_at.is_some())
-        .count();
-    let then: f64 = (0..done)
-        .map(|place| past.whole(place).map(|t| t.seconds))
-        .sum::<Option<f64>>()?;
-    let in_flight = watcher.tables.get(done).and_then(|t| t.copy_start);
-    let started = watcher.started?;
-    let now = in_flight.map_or(elapsed, |at| seconds(started, at));
-    let is_enough = then >= LEAST_SECONDS.max(LEAST_SHARE * past.seconds()) && now >= LEAST_SECONDS;
-    is_enough.then(|| now / then)
-}
-
-/// The runs that went about as fast as this one so far. The others know rows and widths, no times.
-pub(super) fn of_like_pace<'a>(
-    watcher: &Watcher,
-    past: Vec<PastRun<'a>>,
-    elapsed: f64,
-) -> Vec<PastRun<'a>> {
-    let is_like = |run: &PastRun| {
-        let pace = pace_against(watcher, run, elapsed);
-        pace.is_none_or(|times| (1.0 / OTHER_PACE..OTHER_PACE).contains(&times))
-    };
-    past.into_iter().filter(is_like).collect()
-}
-
 /// Whether a run read row by row (`--inserts`), which times no table.
 fn is_by_cursor(run: &BackupRun) -> bool {
     !run.tables.is_empty() && run.tables.iter().all(|t| t.seconds <= 0.0)

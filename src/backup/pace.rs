@@ -102,13 +102,55 @@ fn seen_pace(course: &[(f64, f64)]) -> Option<Pace> {
     };
     let (unevenness, moving) = unevenness(&segments, mean);
     Some(Pace {
-        speed: (mean * late).sqrt(),
+        speed: lasting(course, now).unwrap_or_else(|| (mean * late).sqrt()),
         unevenness,
         segments: moving,
         // Less than two seconds are worth less than one segment.
         variance: (unevenness + 0.4) / moving.max(1.0).min((now / 2.0).max(0.05)),
         length,
     })
+}
+
+/// A change of speed lasts that has lasted for so many seconds, of so many looks at least.
+const LASTING: f64 = 24.0;
+const LOOKS: usize = 5;
+
+/// The speed after a change for good: by half and more, in both halves of the last stretch, and further than the
+/// stretches before it were from each other.
+fn lasting(course: &[(f64, f64)], now: f64) -> Option<f64> {
+    let speed = |from: f64, to: f64| {
+        let inside: Vec<_> = course
+            .iter()
+            .filter(|c| (from - 0.01..=to + 0.01).contains(&c.0))
+            .collect();
+        let (first, last) = (inside.first()?, inside.last()?);
+        let (seconds, units) = (last.0 - first.0, last.1 - first.1);
+        (seconds > 0.5 * (to - from) && units > 0.0).then(|| (units / seconds).ln())
+    };
+    let begun = now - LASTING;
+    let looks = course.iter().filter(|c| c.0 >= begun).count();
+    if looks < LOOKS || begun < 1.5 * LASTING {
+        return None;
+    }
+    let stretches = (begun / LASTING).floor();
+    let before: Vec<f64> = (0..stretches as usize)
+        .filter_map(|nth| {
+            let until = begun - nth as f64 * LASTING;
+            speed(until - LASTING, until)
+        })
+        .collect();
+    let usual = before.iter().sum::<f64>() / before.len() as f64;
+    let apart = before.iter().map(|b| (b - usual).powi(2)).sum::<f64>() / before.len() as f64;
+    let halves = [
+        speed(begun, begun + LASTING / 2.0)? - usual,
+        speed(begun + LASTING / 2.0, now)? - usual,
+    ];
+    let off = 0.5 * (halves[0] + halves[1]);
+    let is_change = off.abs() > (2.0 * apart.sqrt()).max(0.4)
+        && halves
+            .iter()
+            .all(|half| half.signum() == off.signum() && half.abs() > 0.5 * off.abs());
+    is_change.then(|| (usual + 0.75 * off).exp())
 }
 
 fn segments(course: &[(f64, f64)], length: f64) -> Vec<Segment> {

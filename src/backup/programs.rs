@@ -207,10 +207,19 @@ pub fn kind_of(program: &str) -> Kind {
     }
 }
 
-/// Whether a word is one of these options: a long one, or a letter among short ones before one with a value.
-fn has_option(word: &str, short: &str, long: &[&str]) -> bool {
+/// Whether a program that is known starts a backup with these arguments.
+#[must_use]
+pub fn is_started_by(program: &str, arguments: &[String]) -> bool {
+    Program::named(program).is_some_and(|known| known.started_by(arguments).is_some())
+}
+
+/// Whether a word is one of these options: a long one (`--table`, `--table=orders`), or a letter among short ones
+/// up to one with a value.
+#[must_use]
+pub fn has_option(word: &str, short: &str, long: &[&str]) -> bool {
     if let Some(name) = word.strip_prefix("--") {
-        return long.contains(&name);
+        let bare = name.split_once('=').map_or(name, |(bare, _)| bare);
+        return long.contains(&name) || long.contains(&bare);
     }
     let Some(letters) = word.strip_prefix('-').filter(|l| !l.contains('=')) else {
         return false;

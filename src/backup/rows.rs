@@ -57,7 +57,7 @@ pub(super) fn remembered<'a>(past: &'a [PastRun]) -> Vec<Option<&'a TableRun>> {
     (0..tables)
         .map(|place| {
             let mut runs = past.iter().filter_map(|p| p.whole(place));
-            runs.find(|t| t.tuples > 0.0)
+            runs.find(|t| t.tuples > 0.0 || t.is_left_out())
         })
         .collect()
 }
@@ -87,6 +87,8 @@ fn amount(
     past: Option<&TableRun>,
     sample: Option<TableSample>,
 ) -> Amount {
+    let skipped = seen.copy_start.is_none() && past.is_some_and(TableRun::is_left_out);
+    let past = past.filter(|past| past.tuples > 0.0);
     let heap_bytes = sample.map_or(0.0, |s| s.heap_bytes);
     let promised = facts.map_or(0.0, |f| rows_of(f, f.heap_bytes.max(heap_bytes)));
     let guess = match past {
@@ -133,7 +135,7 @@ fn amount(
         row_packed: row_bytes * text.packed / text.bytes.max(1.0),
         columns: facts.map_or(5.0, |f| f.columns.len() as f64),
         disk: facts.map_or(seen.pages * 8192.0, disk_of),
-        skipped: false,
+        skipped,
     }
 }
 

@@ -55,6 +55,11 @@ impl Watcher {
     fn counted(&self, mut tables: Vec<TableRun>, facts: &DatabaseFacts) -> Vec<TableRun> {
         let counted = Counted::of(self, facts);
         for (run, seen) in tables.iter_mut().zip(&self.tables) {
+            if seen.tuples <= 0.0 && counted.is_left_out(seen) {
+                (run.tuples, run.bytes, run.seconds) = (0.0, 0.0, 0.0);
+                run.complete = true;
+                continue;
+            }
             if let Some(rows) = counted.exact_rows(seen).filter(|rows| *rows >= seen.tuples) {
                 run.bytes *= if run.tuples > 0.0 {
                     rows / run.tuples
@@ -62,6 +67,9 @@ impl Watcher {
                     1.0
                 };
                 run.tuples = rows;
+                if rows <= 0.0 {
+                    run.promised = 0.0;
+                }
             }
         }
         tables

@@ -159,13 +159,16 @@ pub fn overtime(sight: &Sight<'_>) -> Answer {
         state = worst(state, sight.judgement.thresholds.state_of(value));
         most = Some(most.unwrap_or(0.0_f64).max(value));
         let slow = slow(&backup, ran, usual);
-        if slow.is_some() {
-            state = worst(state, State::Warning);
+        if let Some((_, soonest)) = &slow {
+            let will_be = sight.judgement.thresholds.state_of(seconds(*soonest));
+            if will_be != State::Ok {
+                state = worst(state, State::Warning);
+            }
         }
         sentences.push(format!(
             "{who} has run for {age}, past runs took at most {}{}",
             span(usual),
-            slow.unwrap_or_default()
+            slow.map_or_else(String::new, |(text, _)| text)
         ));
     }
     let mut text = sentences
@@ -188,17 +191,18 @@ pub fn overtime(sight: &Sight<'_>) -> Answer {
     }
 }
 
-/// What is to say of one that will be over its time, by the pace that it has.
-fn slow(backup: &Running<'_>, ran: TimeDelta, usual: TimeDelta) -> Option<String> {
+/// What is to say of one that will be over its time, by the pace that it has, and by how much at least.
+fn slow(backup: &Running<'_>, ran: TimeDelta, usual: TimeDelta) -> Option<(String, TimeDelta)> {
     let estimate = backup.estimate?;
     let times = estimate.times_slower?;
     let soonest = ran + time(estimate.earliest_s?)?;
     let expected = ran + time(estimate.remaining_s?)?;
     (soonest > usual).then(|| {
-        format!(
+        let text = format!(
             "; it is {times:.1} times slower than they were, and will take about {}",
             span(expected)
-        )
+        );
+        (text, soonest - usual)
     })
 }
 
@@ -230,6 +234,33 @@ fn longest_past(sight: &Sight<'_>, backup: &Running<'_>) -> Option<TimeDelta> {
         .max()
 }
 
+/// A backup of some of the database's tables.
+#[derive(Clone, Copy)]
+struct Part {
+    dumped: usize,
+    all: usize,
+}
+
+impl Part {
+    /// `None`: it has all of them, as far as that is known.
+    fn of(run: &BackupRun, all: Option<usize>) -> Option<Self> {
+        let all = all?;
+        let dumped = run.tables.iter().filter(|t| !t.is_left_out()).count();
+        (!run.tables.is_empty() && dumped < all).then_some(Self { dumped, all })
+    }
+
+    /// Whether it counts: a log may be left out, and a table may be newer than the backup.
+    const fn is_enough(self) -> bool {
+        10 * self.dumped >= 9 * self.all || (self.dumped >= 3 && self.all - self.dumped == 1)
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} tables", self.dumped, self.all)
+    }
+}
+
 /// How long ago the last complete one ended.
 pub fn missing(sight: &Sight<'_>) -> Answer {
     let database = sight
@@ -242,14 +273,26 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
         .iter()
         .filter(|run| run.key.database == database || run.key.database.is_empty())
         .collect();
-    let last = of_database
-        .iter()
-        .filter(|run| run.outcome == RunOutcome::Complete)
-        .max_by_key(|run| run.ended);
-    let Some(last) = last else {
+    let is_own = database == sight.snapshot.server.datname;
+    let all_tables = sight.user_tables.filter(|_| is_own);
+    let newest = |is_meant: &dyn Fn(&BackupRun) -> bool| {
+        let complete = of_database
+            .iter()
+            .filter(|run| run.outcome == RunOutcome::Complete && is_meant(run));
+        complete.max_by_key(|run| run.ended).copied()
+    };
+    let covers = |run: &BackupRun| Part::of(run, all_tables).is_none_or(|part| part.is_enough());
+    let Some(last) = newest(&covers) else {
+        let part = newest(&|_| true).and_then(|run| Part::of(run, all_tables));
+        let part = part.map_or_else(String::new, |part| format!("; the last dumped {part}"));
+        let elsewhere = if is_own {
+            String::new()
+        } else {
+            format!("; dumps of {database} are seen from it alone: -d {database}")
+        };
         let mut answer = Answer::unknown(format!(
-            "no complete backup of {database} is in the history ({} known): \
-             pgguard backups record -- pg_dump … keeps them",
+            "no complete backup of {database} is in the history ({} known{part}): \
+             pgguard backups record -- pg_dump … keeps them{elsewhere}",
             many(of_database.len(), "run")
         ));
         answer.figures = vec![
@@ -271,6 +314,9 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
         last.key.tool,
         last.key.user
     );
+    if let Some(part) = Part::of(last, all_tables) {
+        text = format!("{text}, {part}");
+    }
     for (outcome, what) in [
         (RunOutcome::Aborted, "did not complete"),
         (RunOutcome::Unseen, "went without anybody seeing the end"),

@@ -35,6 +35,8 @@ pub struct Sight<'a> {
     pub judgement: &'a Judgement,
     /// Past backup runs, where the mode needs them.
     pub runs: &'a [BackupRun],
+    /// How many tables the database has that was looked at, where the mode needs it and it can be read.
+    pub user_tables: Option<usize>,
     /// When running backups end, by their leading pid.
     pub estimates: Option<&'a BTreeMap<Pid, Estimate>>,
     /// The gate's verdict, where the mode needs one.
@@ -68,6 +70,7 @@ impl<'a> Sight<'a> {
             words: Words::new(snapshot, sessions),
             judgement,
             runs: &[],
+            user_tables: None,
             estimates: None,
             verdict: None,
             diagnosis: None,

@@ -140,6 +140,37 @@ impl History {
             .collect()
     }
 
+    /// The tables of one run.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or is damaged.
+    pub async fn tables_of(&mut self, run: &BackupRun) -> Result<Vec<TableRun>> {
+        let key = &run.key;
+        let row: Option<Row> = transaction!(
+            &mut self.store,
+            read | tx,
+            sql | {
+                let row: Option<Row> = sqlx::query_as(sql(ONE))
+                    .bind(&key.server)
+                    .bind(&key.database)
+                    .bind(&key.tool)
+                    .bind(&key.user)
+                    .bind(&key.application_name)
+                    .bind(run.started)
+                    .fetch_optional(&mut **tx)
+                    .await?;
+                if let Some(id) = row.as_ref().and_then(|row| row.table_set) {
+                    know_set!(tx, sql, self.sets, id);
+                }
+                row
+            }
+        )?;
+        row.map_or_else(
+            || Ok(Vec::new()),
+            |row| Ok(run_of(row, &self.sets, self.place())?.tables),
+        )
+    }
+
     /// Past runs that can tell about a running one: complete, of its database and program, as parallel as
     /// it, and of a set of tables that `is_same` accepts. Those of its very key, and others where they are few.
     ///

@@ -453,6 +453,25 @@ impl Facts {
         }
     }
 
+    /// The databases that pg_dumpall dumps, in its order; none where they cannot be read.
+    pub async fn dumped_databases(&mut self) -> Vec<String> {
+        match &mut self.from {
+            From::Server(connection) => {
+                let names = tables::dumped_databases(connection).await;
+                names.unwrap_or_default()
+            }
+            From::Recording { .. } => Vec::new(),
+        }
+    }
+
+    /// How many tables a dump of the whole database has; `None`: not known.
+    pub async fn user_tables(&mut self) -> Option<usize> {
+        match &mut self.from {
+            From::Server(connection) => tables::count_of_users(connection).await.ok(),
+            From::Recording { .. } => None,
+        }
+    }
+
     /// The jobs of pg_cron; none where they cannot be read. A recording does not tell.
     pub async fn cron_jobs(&mut self, look: &Snapshot) -> Vec<Job> {
         match &mut self.from {

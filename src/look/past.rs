@@ -52,6 +52,9 @@ const COUNTED_AFTER: Duration = Duration::from_millis(700);
 /// Past runs are asked about where a lock may be held for longer than this, in seconds.
 const WORTH_ASKING: f64 = 1.0;
 
+/// Of so many complete runs is read which tables they dumped.
+const RUNS_WITH_TABLES: usize = 10;
+
 /// How many past runs may tell how fast a server works.
 const RUNS_OF_WORK: u32 = 50;
 
@@ -214,6 +217,13 @@ impl Past {
         let mut found = BTreeMap::new();
         for session in running {
             if let Some(mut estimate) = self.estimate(facts, snapshot, session).await {
+                if is_dumpall(session) {
+                    let all = facts.dumped_databases().await;
+                    let leader = snapshot.backend(session.pid);
+                    let own = leader.and_then(|b| b.datname.as_ref());
+                    let place = all.iter().position(|name| Some(name) == own);
+                    estimate.databases = place.map(|place| (place + 1, all.len()));
+                }
                 if let Some(why) = awaits(&graph, session) {
                     estimate.unknown = estimate.unknown.map(|_| why);
                 }
@@ -289,6 +299,17 @@ impl Past {
         Ok(runs)
     }
 
+    /// Adds their tables to the newest complete runs of a database: which of its tables they dumped.
+    pub async fn add_tables(&mut self, runs: &mut [BackupRun], database: &str) {
+        let complete = runs
+            .iter_mut()
+            .filter(|run| run.outcome == RunOutcome::Complete && run.key.database == database);
+        for run in complete.take(RUNS_WITH_TABLES) {
+            let known = self.ask(async |history| history.tables_of(run).await).await;
+            run.tables = known.unwrap_or_default();
+        }
+    }
+
     /// Puts down a run whose end is known exactly. What was never seen of it is left open: its tables.
     pub async fn record(
         &mut self,
@@ -328,7 +349,7 @@ impl Past {
                     .await;
             }
         }
-        if !is_known {
+        if !is_known && !recorded.is_selected {
             let run = recorded.without_a_look(seen);
             self.ask(async |history| history.save(&run).await).await;
         }
@@ -620,6 +641,8 @@ pub struct Recorded<'a> {
     pub program: &'a str,
     /// The database that it was told to dump.
     pub database: Option<String>,
+    /// It was told to dump some of the tables.
+    pub is_selected: bool,
 }
 
 impl Recorded<'_> {
@@ -664,6 +687,11 @@ async fn within<T>(
             ),
         }),
     }
+}
+
+fn is_dumpall(session: &Session) -> bool {
+    let tool = session.backup.as_ref().map(|backup| backup.tool);
+    tool == Some(BackupTool::PgDumpall)
 }
 
 /// For whom a dump waits that waits for a lock itself.

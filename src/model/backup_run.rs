@@ -75,6 +75,14 @@ pub struct TableRun {
     pub complete: bool,
 }
 
+impl TableRun {
+    /// Whether it was locked, and its rows were left out (`--exclude-table-data`).
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.complete && self.tuples <= 0.0 && self.promised > 0.0
+    }
+}
+
 /// A backup of which nothing moves: no byte, no table, no state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandsStill {
@@ -117,6 +125,9 @@ pub struct Estimate {
     /// The longest of the past runs that dumped the same, in seconds; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_past_s: Option<f64>,
+    /// Of pg_dumpall: which database it is at, and how many it dumps; all else is of this one database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub databases: Option<(usize, usize)>,
     /// How long past runs that dumped the same took, the one in the middle, in seconds; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual_past_s: Option<f64>,

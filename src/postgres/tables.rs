@@ -7,6 +7,8 @@ use crate::model::{ColumnFacts, DatabaseFacts, LockedRelation, Oid, RelationKind
 use std::collections::BTreeMap;
 
 const TABLES: &str = include_str!("tables.sql");
+const DUMPED_DATABASES: &str = include_str!("dumped_databases.sql");
+const USER_TABLES: &str = include_str!("user_tables.sql");
 const LIVE: &str = include_str!("tables_live.sql");
 const TOAST: &str = include_str!("tables_toast.sql");
 
@@ -79,6 +81,35 @@ pub async fn facts(
         .await?;
     found.tables = by_oid.into_values().collect();
     Ok(found)
+}
+
+/// The databases that pg_dumpall dumps, in its order.
+///
+/// # Errors
+/// As the server has it.
+pub async fn dumped_databases(connection: &mut Connection) -> Result<Vec<String>> {
+    let encoding = connection.encoding();
+    let mut names = Vec::new();
+    connection
+        .ask("list the databases", DUMPED_DATABASES, |row| {
+            names.extend(row.text(0, encoding));
+        })
+        .await?;
+    Ok(names)
+}
+
+/// How many tables a dump of the whole database has.
+///
+/// # Errors
+/// As the server has it.
+pub async fn count_of_users(connection: &mut Connection) -> Result<usize> {
+    let mut count = 0.0;
+    connection
+        .ask("count the tables", USER_TABLES, |row| {
+            count = row.number::<f64>(0).unwrap_or(0.0);
+        })
+        .await?;
+    Ok(count as usize)
 }
 
 type Seen<'a> = Vec<(Oid, &'a LockedRelation)>;

@@ -203,6 +203,9 @@ pub fn one_line(query: &str) -> String {
 #[must_use]
 pub fn progress(estimate: &Estimate) -> String {
     let mut parts = Vec::new();
+    if let Some((place, all)) = estimate.databases {
+        parts.push(format!("of database {place} of {all}"));
+    }
     if let Some(done) = estimate.fraction_done {
         parts.push(format!("{:.0} %", done * 100.0));
     }

@@ -8,6 +8,7 @@ mod common;
 mod traces;
 
 mod command;
+mod coverage;
 mod eta;
 mod history;
 mod past_runs;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// A place for a history of the test's own.
-struct Place(tempfile::TempDir);
+pub struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
@@ -21,11 +21,11 @@ impl Place {
         self.0.path().join("history.sqlite")
     }
 
-    fn flag(&self) -> String {
+    pub fn flag(&self) -> String {
         format!("--history={}", self.file().display())
     }
 
-    fn runs(&self) -> Vec<BackupRun> {
+    pub fn runs(&self) -> Vec<BackupRun> {
         runs_in(&self.file())
     }
 }
@@ -40,11 +40,11 @@ fn runs_in(file: &Path) -> Vec<BackupRun> {
 
 /// Three tables that fill every buffer between server and reader, and a last one that fits in: its COPY
 /// is over for the server while its reader is still at it.
-fn database() -> Database {
+pub fn database() -> Database {
     database_on(common::server())
 }
 
-fn database_on(server: &'static pgguard::throwaway::Server) -> Database {
+pub fn database_on(server: &'static pgguard::throwaway::Server) -> Database {
     let database = Database::empty(server);
     let fill = "SELECT n, repeat(md5(n::text), 32) FROM generate_series(1,";
     for (table, rows) in [("a", 4000), ("b", 4000), ("c", 4000), ("z", 120)] {
@@ -55,7 +55,7 @@ fn database_on(server: &'static pgguard::throwaway::Server) -> Database {
     database
 }
 
-fn status(database: &Database, place: &Place) -> Outcome {
+pub fn status(database: &Database, place: &Place) -> Outcome {
     let url = database.url();
     let looked = pgguard(["status", "-d", &url, "--format=json", &place.flag()]);
     assert_eq!(looked.status, 0, "{looked}");
@@ -91,13 +91,13 @@ fn until_its_last_copy_is_over(database: &Database, dump: &Dump) {
     until("the last table is copied", || database.sql(&sql) == "1");
 }
 
-fn until_gone(database: &Database, pid: i32) {
+pub fn until_gone(database: &Database, pid: i32) {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
     until("the dump's session is gone", || database.sql(&sql) == "0");
 }
 
 /// A dump from its begin to its end, looked at in each of its tables and afterwards.
-fn watched_dump(database: &Database, mut look: impl FnMut()) {
+pub fn watched_dump(database: &Database, mut look: impl FnMut()) {
     let mut dump = Dump::stalled_in(database, "public.a");
     look();
     for table in ["public.b", "public.c", "public.z"] {

@@ -4,7 +4,7 @@
 //! anything is looked at, and nothing that goes wrong here is of any consequence to it.
 
 use crate::Result;
-use crate::backup::{is_backup_program, program_name};
+use crate::backup::{has_option, is_backup_program, is_started_by, program_name};
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
 use crate::door::say;
@@ -172,6 +172,8 @@ struct Observer {
     connect: ConnectArgs,
     /// The program, without its folder.
     program: String,
+    /// What it was told to dump.
+    scope: Scope,
     /// The one database that the command says it dumps.
     database: Option<String>,
     past: Past,
@@ -195,6 +197,7 @@ impl Observer {
         let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]).dbname;
         let is_name = |name: &String| program == "pg_dump" && !name.contains(['/', '=']);
         Self {
+            scope: scope(&program, &command[1..]),
             database: said.filter(is_name),
             connect: as_the_command_connects(connect, &program, &command[1..]),
             past: Past::new(history, &Config::default(), false),
@@ -291,6 +294,10 @@ impl Observer {
             return Some(error.to_string());
         }
         let seen = self.seen.take()?;
+        if self.scope == Scope::NoData {
+            self.past.close().await;
+            return None;
+        }
         let at = if self.clocks.abs() > SLACK {
             ended + self.clocks
         } else {
@@ -303,6 +310,7 @@ impl Observer {
             begun: at - (ended - self.spawned),
             program: &self.program,
             database: self.database.clone(),
+            is_selected: self.scope == Scope::Selected,
         };
         if self.ambiguous && self.own.is_empty() {
             self.past.close().await;
@@ -322,6 +330,47 @@ impl Observer {
 
 /// Options of pg_dump and its kin that take a value, by their letters.
 const WITH_VALUE: &str = "dhpUfFjnNtTeEZSlr";
+
+/// What a command dumps, by its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All tables.
+    All,
+    /// Some of them.
+    Selected,
+    /// No rows: that is no backup of the database.
+    NoData,
+}
+
+fn scope(program: &str, arguments: &[String]) -> Scope {
+    if !program.starts_with("pg_dump") {
+        return Scope::All;
+    }
+    if !is_started_by(program, arguments) {
+        return Scope::NoData;
+    }
+    let letters = if program == "pg_dump" { "tTnN" } else { "" };
+    match arguments
+        .iter()
+        .any(|word| has_option(word, letters, &SELECTING))
+    {
+        true => Scope::Selected,
+        false => Scope::All,
+    }
+}
+
+/// Options that leave out some of the tables, or their rows.
+const SELECTING: [&str; 9] = [
+    "table",
+    "schema",
+    "table-and-children",
+    "exclude-table",
+    "exclude-table-and-children",
+    "exclude-table-data",
+    "exclude-schema",
+    "exclude-database",
+    "filter",
+];
 
 /// Where the command connects, as far as its own arguments say so and ours do not.
 fn as_the_command_connects(ours: &ConnectArgs, program: &str, arguments: &[String]) -> ConnectArgs {
@@ -371,6 +420,32 @@ fn as_the_command_connects(ours: &ConnectArgs, program: &str, arguments: &[Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_dumps_no_rows_is_no_backup() {
+        let read = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            scope(&words[0], &words[1..])
+        };
+        for (line, expected) in [
+            ("pg_dump -Fc -f /backup/shop shop", Scope::All),
+            ("pg_dump -U app -d shop", Scope::All),
+            ("pg_dump -s shop", Scope::NoData),
+            ("pg_dump -vs shop", Scope::NoData),
+            ("pg_dump --schema-only shop", Scope::NoData),
+            ("pg_dump -t orders shop", Scope::Selected),
+            ("pg_dump -torders shop", Scope::Selected),
+            ("pg_dump --exclude-table-data=log shop", Scope::Selected),
+            ("pg_dump --schema app shop", Scope::Selected),
+            ("pg_dump -Fd -j4 -f out shop", Scope::All),
+            ("pg_dumpall -g", Scope::NoData),
+            ("pg_dumpall", Scope::All),
+            ("pg_basebackup -D /backup -X stream", Scope::All),
+            ("nightly.sh -s", Scope::All),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn the_commands_own_arguments_tell_where_it_connects() {

@@ -68,7 +68,7 @@ async fn run(arguments: &Arguments) -> (String, u8) {
                 .unwrap_or_else(|error| failed(arguments, &error));
             told(arguments, &answer)
         }
-        Form::Openmetrics => match look(arguments, &mut past(arguments)).await {
+        Form::Openmetrics => match look(arguments, &mut past(arguments), Needs::Look).await {
             Ok(look) => {
                 let sessions = understand(&look.snapshot);
                 let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
@@ -110,6 +110,8 @@ struct Look {
     connected_in: Duration,
     /// When running backups end.
     estimates: BTreeMap<Pid, Estimate>,
+    /// How many tables the database has.
+    user_tables: Option<usize>,
 }
 
 async fn connect(arguments: &Arguments) -> Result<(Connection, Duration)> {
@@ -126,7 +128,7 @@ async fn connect(arguments: &Arguments) -> Result<(Connection, Duration)> {
 }
 
 /// Looks, and leaves to the history what was seen of running backups.
-async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
+async fn look(arguments: &Arguments, past: &mut Past, needs: Needs) -> Result<Look> {
     let (connection, connected_in) = connect(arguments).await?;
     watchdog::stage("reading pg_stat_activity and pg_locks");
     let mut facts = Facts::of(connection);
@@ -137,12 +139,17 @@ async fn look(arguments: &Arguments, past: &mut Past) -> Result<Look> {
         let sessions = understand(snapshot);
         estimates = past.estimates(&mut facts, snapshot, &sessions).await;
     }
+    let user_tables = match needs {
+        Needs::History => facts.user_tables().await,
+        _ => None,
+    };
     facts.finish().await;
     watchdog::stage("judging");
     Ok(Look {
         snapshot: looked?,
         connected_in,
         estimates,
+        user_tables,
     })
 }
 
@@ -176,13 +183,17 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
             let (look, diagnosis) = diagnosis(arguments, &mut past).await?;
             (look, None, Some(diagnosis))
         }
-        _ => (look(arguments, &mut past).await?, None, None),
+        needs => (look(arguments, &mut past, needs).await?, None, None),
     };
     let runs = match mode.needs {
         Needs::History => {
             watchdog::stage("reading past backup runs");
-            past.runs_of(Some(&look.snapshot.server.history_key()))
-                .await?
+            let server = look.snapshot.server.history_key();
+            let mut runs = past.runs_of(Some(&server)).await?;
+            let database = judgement.database.as_deref();
+            past.add_tables(&mut runs, database.unwrap_or(&look.snapshot.server.datname))
+                .await;
+            runs
         }
         _ => Vec::new(),
     };
@@ -190,6 +201,7 @@ async fn answer(arguments: &Arguments) -> Result<Answer> {
     let graph = WaitGraph::between_sessions(&look.snapshot, &sessions);
     let mut sight = Sight::new(&look.snapshot, &sessions, &graph, &judgement);
     sight.runs = &runs;
+    sight.user_tables = look.user_tables;
     sight.estimates = Some(&look.estimates);
     sight.verdict = verdict.as_ref();
     sight.diagnosis = diagnosis.as_ref();
@@ -249,6 +261,7 @@ async fn diagnosis(arguments: &Arguments, past: &mut Past) -> Result<(Look, Diag
         snapshot: seen.snapshot,
         connected_in,
         estimates: BTreeMap::new(),
+        user_tables: None,
     };
     Ok((look, diagnosis))
 }
@@ -277,6 +290,7 @@ async fn verdict(arguments: &Arguments, past: &mut Past) -> Result<(Look, Option
         snapshot: judged.snapshot,
         connected_in: started.elapsed(),
         estimates: BTreeMap::new(),
+        user_tables: None,
     };
     Ok((look, Some(judged.verdict)))
 }
