@@ -424,6 +424,15 @@ pub struct RehearseArgs {
     /// A further port at which the command looks for the server.
     #[arg(long, value_name = "PORT")]
     pub also_port: Vec<u16>,
+    /// Let the command reach these TCP ports outside, such as 443,6379. What speaks Postgres's protocol there is led to the
+    /// copy all the same.
+    #[arg(
+        long,
+        value_name = "PORTS",
+        value_delimiter = ',',
+        conflicts_with = "unconfined"
+    )]
+    pub network: Vec<u16>,
     /// How long the command may take on the copy.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub command_timeout: Duration,

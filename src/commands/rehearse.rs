@@ -50,6 +50,7 @@ pub fn wanted(args: &RehearseArgs, connect: &ConnectArgs, command: &[String]) ->
         version_tables: args.version_table.clone(),
         also: args.also.clone(),
         ports: args.also_port.clone(),
+        network: args.network.clone(),
         limit: args.command_timeout,
         unconfined: args.unconfined,
     })
@@ -103,6 +104,9 @@ fn question(rehearsal: Rehearsal, args: &GateArgs, mut policy: Policy) -> Questi
     for note in &rehearsal.notes {
         door::say(note);
     }
+    if !rehearsal.captured.iter().any(|captured| captured.changes) {
+        door::say(NOTHING);
+    }
     let mut captured = rehearsal.captured.into_iter();
     let first = captured.next().map(|first| first.text).unwrap_or_default();
     policy
@@ -153,9 +157,12 @@ fn write(path: &Path, captured: &Captured) -> Result<()> {
     })
 }
 
+/// What is said where the command changes nothing.
+const NOTHING: &str = "no migration is pending: the command changed nothing on the copy";
+
 fn summary(rehearsal: &Rehearsal) -> String {
     if !rehearsal.captured.iter().any(|captured| captured.changes) {
-        return "no migration is pending: the command changed nothing on the copy".into();
+        return NOTHING.into();
     }
     let each = rehearsal.captured.iter().map(|captured| {
         let plural = if captured.statements == 1 { "" } else { "s" };

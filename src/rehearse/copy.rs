@@ -175,6 +175,7 @@ impl Copy {
     /// The server refuses.
     pub fn begin_log(&self) -> Result<()> {
         let text = "ALTER SYSTEM SET log_statement = 'all';\nALTER SYSTEM SET log_connections = 'on';\n\
+                    ALTER SYSTEM SET log_min_messages = 'notice';\n\
                     SELECT pg_catalog.pg_reload_conf();\n\\! sleep 0.1\n";
         self.server.sql("postgres", text).map(drop)
     }

@@ -32,6 +32,8 @@ pub enum What {
         /// `$1 = 'x', $2 = NULL`
         parameters: String,
     },
+    /// The last statement did nothing: what it would make is there (`IF NOT EXISTS`).
+    Skipped,
     /// The server refused something, at the end of the transaction or of the session.
     Refused {
         /// What it said.
@@ -71,6 +73,7 @@ fn entry(fields: &[String]) -> Option<Entry> {
             message,
             sql: field(QUERY),
         },
+        "NOTICE" if message.ends_with(" already exists, skipping") => What::Skipped,
         "LOG" if message.starts_with("connection authorized") => What::Connected,
         "LOG" => What::Statement {
             sql: statement_in(&message)?,

@@ -60,7 +60,7 @@ fn drift(copy: &Copy, schema: &Schema) -> Result<Vec<String>> {
 /// Production cannot be read, there can be no copy, or nothing keeps the command from production.
 pub async fn made(wanted: &Wanted) -> Result<Made> {
     if !wanted.unconfined {
-        run::probe()?;
+        run::probe(wanted)?;
     }
     let binaries = schema::installation(wanted).await?;
     let own = std::iter::once(&wanted.target.database);

@@ -3,11 +3,14 @@
 //! neither the command nor the throw-away server can reach it ([`crate::world`]).
 
 mod begun;
+mod captured;
 mod copy;
+mod elsewhere;
 mod ground;
 mod log;
 mod made;
 mod measure;
+mod nodes;
 mod parameters;
 mod probe;
 mod replay;
@@ -17,12 +20,13 @@ mod script;
 mod stage;
 mod told;
 
+pub use captured::Captured;
 pub use copy::Copy;
 pub use log::{Entry, entries};
 pub use measure::measure;
 pub use run::{Ran, run};
 pub use script::written;
-pub use told::{Captured, Failure, Rehearsal, rehearse};
+pub use told::{Failure, Rehearsal, rehearse};
 
 use crate::postgres::connect::Target;
 use std::path::PathBuf;
@@ -47,6 +51,8 @@ pub struct Wanted {
     pub also: Vec<String>,
     /// Further ports at which the command may look for production.
     pub ports: Vec<u16>,
+    /// TCP ports outside that are opened to the command.
+    pub network: Vec<u16>,
     /// How long the command may take.
     pub limit: Duration,
     /// Whether to run it where it cannot be kept from reaching production.

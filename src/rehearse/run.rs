@@ -6,9 +6,10 @@ use super::{Wanted, schema::Schema};
 use crate::door;
 use crate::safe::masked_command;
 use crate::throwaway::Scratch;
-use crate::world::{Begun, Plan, REFUSED, SESSIONS};
+use crate::world::{self, Begun, Plan, REFUSED, SESSIONS};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,12 +29,9 @@ const USUAL_PORTS: [u16; 4] = [5432, 5433, 6432, 6543];
 ///
 /// # Errors
 /// It cannot; the message says why and what to do.
-pub fn probe() -> Result<()> {
+pub fn probe(wanted: &Wanted) -> Result<()> {
     let scratch = Scratch::new()?;
-    let plan = Plan {
-        folder: Some(scratch.path().to_owned()),
-        ..Plan::default()
-    };
+    let plan = plan(wanted, &scratch)?;
     let mut child = plan
         .command(&["true".to_owned()])
         .stdin(Stdio::piped())
@@ -49,6 +47,44 @@ pub fn probe() -> Result<()> {
     }
     let why = std::fs::read_to_string(scratch.path().join(REFUSED));
     Err(no_world(&why.unwrap_or_else(|_| status.to_string())))
+}
+
+/// A world without a server, served from outside where it may reach something there.
+fn plan(wanted: &Wanted, scratch: &Scratch) -> Result<Plan> {
+    let folder = scratch.path().to_owned();
+    let known = ports(wanted);
+    if let Some(port) = wanted.network.iter().find(|port| known.contains(port)) {
+        return Err(Error::Usage(format!(
+            "port {port} leads to the copy of the database: it cannot be opened by --network"
+        )));
+    }
+    if wanted.network.contains(&0) || wanted.network.contains(&53) {
+        return Err(Error::Usage(
+            "--network takes TCP ports; host names are resolved with it, too".into(),
+        ));
+    }
+    if !wanted.network.is_empty() {
+        world::serve(&folder, &wanted.network).map_err(|error| no_world(&error.to_string()))?;
+    }
+    Ok(Plan {
+        folder: Some(folder),
+        network: wanted.network.clone(),
+        writable: writable(),
+        ..Plan::default()
+    })
+}
+
+/// Where a command may write: its project (the whole work tree of Git), temporary files, its user's own folders.
+fn writable() -> Vec<PathBuf> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let tree = here.ancestors().find(|folder| folder.join(".git").exists());
+    let fixed = ["/tmp", "/var/tmp", "/dev", "/proc"].map(PathBuf::from);
+    let named = ["HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"].map(std::env::var_os);
+    let named = named.into_iter().flatten().map(PathBuf::from);
+    let own = [tree.unwrap_or(&here).to_owned(), std::env::temp_dir()];
+    // A service's account may have `/` for its home.
+    let named = named.filter(|folder| folder.is_absolute() && folder.parent().is_some());
+    own.into_iter().chain(fixed).chain(named).collect()
 }
 
 fn no_world(why: &str) -> Error {
@@ -73,14 +109,13 @@ pub async fn run(
 ) -> Result<(Ran, Vec<Begun>)> {
     let scratch = Scratch::new()?;
     let plan = Plan {
-        folder: Some(scratch.path().to_owned()),
         server: Some(copy.socket()),
         ports: ports(wanted),
         folders: copy::sockets_of(wanted),
-        ..Plan::default()
+        ..plan(wanted, &scratch)?
     };
     let mut confined = if wanted.unconfined {
-        unconfined(copy, schema, command)
+        unconfined(wanted, copy, schema, command)
     } else {
         plan.command(command)
     };
@@ -144,12 +179,12 @@ fn path_with(copy: &Copy) -> std::ffi::OsString {
 }
 
 /// In everybody's world, with an environment that leads to the copy.
-fn unconfined(copy: &Copy, schema: &Schema, command: &[String]) -> Command {
+fn unconfined(wanted: &Wanted, copy: &Copy, schema: &Schema, command: &[String]) -> Command {
     let (name, arguments) = command
         .split_first()
         .map_or(("true", &[][..]), |(n, a)| (n.as_str(), a));
     let mut unconfined = Command::new(name);
-    let user = &schema.around.owner;
+    let user = &wanted.target.user;
     unconfined
         .args(arguments)
         .envs(copy.server.env())

@@ -2,6 +2,9 @@
 
 use super::begun;
 use super::log::{Entry, What};
+use super::nodes::{
+    changes, copies_in, is_transaction, makes_if_missing, nodes, queries, reads_only,
+};
 use super::schema::Schema;
 use super::{Wanted, parameters};
 use crate::migration::rehearsed::{APPLIED, FINGERPRINT, HEADER, READS_ROWS, REFUSED};
@@ -191,6 +194,8 @@ struct Sent {
     runs_code: bool,
     nodes: Vec<NodeEnum>,
     refused: Option<String>,
+    /// Whether what it would make was there.
+    skipped: bool,
 }
 
 impl Group<'_> {
@@ -215,11 +220,17 @@ impl Group<'_> {
                         worth,
                         nodes,
                         refused: None,
+                        skipped: false,
                     });
                 }
                 What::Refused { message, .. } => {
                     if let Some(last) = sent.last_mut() {
                         last.refused = Some(format!("{} ({})", message, entry.state));
+                    }
+                }
+                What::Skipped => {
+                    if let Some(last) = sent.last_mut() {
+                        last.skipped = true;
                     }
                 }
                 What::Connected => {}
@@ -290,8 +301,13 @@ impl Sent {
 
     /// Whether it changed something of the user's.
     fn changes(&self) -> bool {
-        let changed = self.nodes.iter().any(changes) && !self.keeps_books();
+        let changed = self.nodes.iter().any(changes) && !self.keeps_books() && !self.does_nothing();
         self.refused.is_none() && (self.runs_code || changed)
+    }
+
+    /// Whether it would make one thing, which was there.
+    fn does_nothing(&self) -> bool {
+        self.skipped && matches!(self.nodes.as_slice(), [node] if makes_if_missing(node))
     }
 
     /// Whether it writes a tool's own tables, and records no migration: it takes the tool's lock.
@@ -357,47 +373,6 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-fn nodes(sql: &str) -> Vec<NodeEnum> {
-    if depth::is_too_deep(sql) {
-        return Vec::new();
-    }
-    let parsed = std::panic::catch_unwind(|| pg_query::parse(sql, 0));
-    let Ok(Ok(parsed)) = parsed else {
-        return Vec::new();
-    };
-    let statements = parsed.protobuf.stmts.into_iter();
-    statements.filter_map(|raw| raw.stmt?.node).collect()
-}
-
-/// Whether the client sends data with it.
-const fn copies_in(node: &NodeEnum) -> bool {
-    matches!(node, NodeEnum::CopyStmt(copy) if copy.is_from && !copy.is_program && copy.filename.is_empty())
-}
-
-const fn is_transaction(node: &NodeEnum) -> bool {
-    matches!(node, NodeEnum::TransactionStmt(_))
-}
-
-/// Whether it is more than a read, a setting or a lock.
-const fn changes(node: &NodeEnum) -> bool {
-    !matches!(
-        node,
-        NodeEnum::TransactionStmt(_)
-            | NodeEnum::SelectStmt(_)
-            | NodeEnum::VariableSetStmt(_)
-            | NodeEnum::VariableShowStmt(_)
-            | NodeEnum::LockStmt(_)
-            | NodeEnum::DiscardStmt(_)
-            | NodeEnum::PrepareStmt(_)
-            | NodeEnum::DeallocateStmt(_)
-            | NodeEnum::DeclareCursorStmt(_)
-            | NodeEnum::FetchStmt(_)
-            | NodeEnum::ClosePortalStmt(_)
-            | NodeEnum::ListenStmt(_)
-            | NodeEnum::UnlistenStmt(_)
-    )
-}
-
 fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
     let reads = nodes.iter().filter(|node| reads_only(node)).count();
     if nodes.is_empty() || reads == 0 {
@@ -406,6 +381,10 @@ fn worth(sql: &str, nodes: &[NodeEnum], known: &Known) -> Worth {
     let Some(parsed) = depth::parse(&queries(sql, nodes)) else {
         return Worth::Kept;
     };
+    let ends = |name: &String| ENDS.contains(&bare(name));
+    if parsed.functions().iter().any(ends) && parsed.tables().iter().any(|t| is_catalog(t)) {
+        return Worth::ReadsRows("pg_stat_activity".into());
+    }
     let tables: Vec<String> = parsed
         .tables()
         .into_iter()
@@ -438,20 +417,8 @@ fn runs_code(sql: &str, known: &Known) -> bool {
     })
 }
 
-/// The text with the queries of cursors in the place of their DECLARE, into which the parser's list of tables does not
-/// look.
-fn queries(sql: &str, nodes: &[NodeEnum]) -> String {
-    let query = |node: &NodeEnum| match node {
-        NodeEnum::DeclareCursorStmt(cursor) => cursor.query.as_ref()?.node.clone(),
-        _ => None,
-    };
-    let text = |node: NodeEnum| node.deparse(pg_query::DeparseOptions::default()).ok();
-    let cursors: Vec<String> = nodes.iter().filter_map(query).filter_map(text).collect();
-    match cursors.is_empty() {
-        true => sql.to_owned(),
-        false => format!("{sql};\n{}", cursors.join(";\n")),
-    }
-}
+/// Functions that end what sessions do: which ones, rows of the server tell that the copy does not have.
+const ENDS: &[&str] = &["pg_terminate_backend", "pg_cancel_backend"];
 
 /// Parts of the names of Postgres's own functions that do more than read a catalog.
 const ACTS: &[&str] = &[
@@ -474,15 +441,6 @@ const ACTS: &[&str] = &[
     "dblink",
 ];
 
-const fn reads_only(node: &NodeEnum) -> bool {
-    match node {
-        NodeEnum::SelectStmt(select) => select.into_clause.is_none(),
-        NodeEnum::VariableShowStmt(_) | NodeEnum::DeclareCursorStmt(_) => true,
-        NodeEnum::CopyStmt(copy) => !copy.is_from,
-        _ => false,
-    }
-}
-
 fn bare(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name).trim_matches('"')
 }
@@ -496,121 +454,4 @@ fn is_catalog(table: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::migration::rehearsed::fingerprint_in;
-
-    fn entry(transaction: &str, sql: &str) -> Entry {
-        Entry {
-            user: "app".into(),
-            database: "shop".into(),
-            session: "s1".into(),
-            transaction: transaction.into(),
-            state: "00000".into(),
-            what: What::Statement {
-                sql: sql.into(),
-                parameters: String::new(),
-            },
-            application: String::new(),
-        }
-    }
-
-    fn known() -> Known {
-        Known {
-            versions: BTreeSet::from(["schema_migrations".into()]),
-            functions: BTreeSet::from(["ours".into()]),
-        }
-    }
-
-    #[test]
-    fn statements_of_one_transaction_share_one_in_the_script() {
-        let entries = [
-            entry("3/1", "ALTER TABLE a ADD b int"),
-            entry("3/1", "ALTER TABLE a ADD c int"),
-            entry("3/2", "SELECT 1"),
-            entry("3/3", "CREATE INDEX CONCURRENTLY ON a (b)"),
-            entry("3/4", "ALTER TABLE a ADD d int; ALTER TABLE a ADD e int;"),
-        ];
-        let script = written(&entries, &known(), &[]);
-        assert_eq!(
-            script.text,
-            "\nBEGIN;\nALTER TABLE a ADD b int;\nALTER TABLE a ADD c int;\nCOMMIT;\n\
-             \nCREATE INDEX CONCURRENTLY ON a (b);\n\
-             \nBEGIN;\nALTER TABLE a ADD d int;\nALTER TABLE a ADD e int;\nCOMMIT;\n"
-        );
-        assert!(script.changes);
-    }
-
-    #[test]
-    fn rows_that_are_read_are_said_and_catalogs_are_not() {
-        let of = |sql: &str| worth(sql, &nodes(sql), &known());
-        for (sql, expected) in [
-            (
-                "SELECT * FROM pg_class, pg_catalog.pg_attribute",
-                Worth::Nothing,
-            ),
-            ("SHOW server_version", Worth::Nothing),
-            ("SELECT version FROM schema_migrations", Worth::Kept),
-            // The first run of a tool makes its tables.
-            (r#"SELECT * FROM "knex_migrations_lock""#, Worth::Kept),
-            (
-                r#"SELECT key FROM "ar_internal_metadata" WHERE key = $1"#,
-                Worth::Kept,
-            ),
-            (
-                r#"SELECT id FROM "drizzle"."__drizzle_migrations""#,
-                Worth::Kept,
-            ),
-            (
-                "SELECT * FROM schema_migrations, orders",
-                Worth::ReadsRows("orders".into()),
-            ),
-            ("SELECT pg_try_advisory_lock(1)", Worth::Kept),
-            ("SELECT public.ours()", Worth::Kept),
-            (
-                "SELECT * FROM public.orders",
-                Worth::ReadsRows("public.orders".into()),
-            ),
-            ("COPY orders TO STDOUT", Worth::ReadsRows("orders".into())),
-            (
-                "DECLARE c CURSOR FOR SELECT * FROM orders",
-                Worth::ReadsRows("orders".into()),
-            ),
-            ("COPY orders FROM STDIN", Worth::Kept),
-            ("UPDATE orders SET id = 1", Worth::Kept),
-            ("no sql", Worth::Kept),
-        ] {
-            assert_eq!(of(sql), expected, "{sql}");
-        }
-    }
-
-    #[test]
-    fn what_a_driver_has_prepared_is_not_deallocated() {
-        let text = |entries: &[Entry]| written(entries, &known(), &[]).text;
-        let end = entry("3/2", "DEALLOCATE a1");
-        assert_eq!(text(std::slice::from_ref(&end)), "");
-        let prepared = entry("3/1", "PREPARE a1 AS UPDATE orders SET id = 1");
-        assert!(text(&[prepared, end]).contains("DEALLOCATE a1;"));
-    }
-
-    #[test]
-    fn a_tools_lock_is_no_change_and_its_record_is_one() {
-        let changes = |sql: &str| written(&[entry("3/1", sql)], &known(), &[]).changes;
-        assert!(!changes("update knex_migrations_lock set is_locked = $1"));
-        assert!(!changes(
-            "INSERT INTO databasechangeloglock (id) VALUES (1)"
-        ));
-        assert!(changes("INSERT INTO schema_migrations VALUES ('2')"));
-        assert!(changes(
-            "UPDATE orders SET note = (SELECT key FROM ar_internal_metadata)"
-        ));
-        assert!(changes("TRUNCATE knex_migrations_lock"));
-    }
-
-    #[test]
-    fn the_header_tells_the_schema() {
-        let header = header(&["rails\nx".into()], "15.1", "shop", "abc", "v 1");
-        assert_eq!(fingerprint_in(&(header + "\nSELECT 1;")), Some("abc"));
-        assert_eq!(fingerprint_in("SELECT 1;"), None);
-    }
-}
+mod tests;

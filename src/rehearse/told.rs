@@ -1,7 +1,9 @@
 //! The whole rehearsal, and what it tells.
 
 use super::Wanted;
+use super::captured::Captured;
 use super::copy::Copy;
+use super::elsewhere;
 use super::log::{self, Entry, What};
 use super::made::{self, Made};
 use super::measure;
@@ -14,19 +16,6 @@ use crate::throwaway::Server;
 use crate::words::one_line;
 use crate::world::Begun;
 use crate::{Error, Result};
-
-/// What was sent to one database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Captured {
-    /// The database.
-    pub database: String,
-    /// The script, with its header.
-    pub text: String,
-    /// Whether it changes something.
-    pub changes: bool,
-    /// How many statements it has.
-    pub statements: usize,
-}
 
 /// Why the command failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +54,8 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
     }
     copy.begin_log()?;
     let (ran, begun) = run::run(wanted, &copy, &schemas[0], &wanted.command).await?;
-    let entries = log::entries(&copy.log()?);
+    let mut entries = log::entries(&copy.log()?);
+    elsewhere::bring_home(&mut entries, &schemas);
     let sent: Vec<Sent> = schemas
         .iter()
         .map(|schema| sent(wanted, &copy, schema, &entries, &begun))
@@ -84,6 +74,7 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         }
         captured.push(sent.captured);
     }
+    captured.extend(elsewhere::captured(wanted, &entries, &schemas, &begun));
     notes.extend(unknown_databases(&entries));
     if failure.is_none() {
         notes.extend(refused(&entries).map(|(sql, message)| {

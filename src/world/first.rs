@@ -1,13 +1,15 @@
 //! The first process of a world: when it ends, the system ends every other one in there.
 
+use super::outside::WayOut;
 use super::plan::{Plan, WORD};
-use super::{names, namespaces, relay, sockets};
+use super::{listen, names, namespaces, relay, sockets};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, wait, waitpid};
 use nix::unistd::Pid;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 /// Closes the world, runs the program in it, and waits until it ends; what it left running ends with this process.
@@ -21,9 +23,14 @@ pub fn run(plan: &Plan, program: &[String]) -> Result<u8, String> {
     let inside = relay::inside(folder);
     std::fs::create_dir_all(&inside).map_err(|error| format!("{}: {error}", inside.display()))?;
     sockets::empty(&inside)?;
-    relay::listen(plan, folder)?;
+    let out = match plan.network.is_empty() {
+        true => None,
+        false => Some(WayOut::open(folder).map_err(|error| format!("no way out: {error}"))?),
+    };
+    let out = out.map(Arc::new);
+    listen::at_all(plan, folder, out.as_ref())?;
     namespaces::close(plan)?;
-    names::answer(folder)?;
+    names::answer(folder, out)?;
     let child = start(plan, program)?;
     Ok(until_ended(child))
 }
@@ -37,8 +44,15 @@ fn end_with_the_pipe() {
 
 /// Starts the program, and says who is who in its user namespace before it goes on.
 fn start(plan: &Plan, program: &[String]) -> Result<Pid, String> {
+    let last = Plan {
+        folder: plan.folder.clone(),
+        network: plan.network.clone(),
+        writable: plan.writable.clone(),
+        ..Plan::default()
+    };
+    let last = serde_json::to_string(&last).map_err(|error| error.to_string())?;
     let child = Command::new("/proc/self/exe")
-        .args([WORD, "step", "{\"ports\":[],\"folders\":[]}"])
+        .args([WORD, "step", &last])
         .args(program)
         .stdin(Stdio::null())
         .spawn()

@@ -10,16 +10,23 @@
 //! 3. `step` leaves a second user namespace, in which no right over the world is left, and becomes the program.
 //!
 //! What is closed: the network (only `lo` is there, and every address is its own: `ip route add local default dev lo`),
-//! names (each one is 127.0.0.1), and every unix socket that somebody listens on. Files are not closed.
+//! names (each one is 127.0.0.1), every unix socket that somebody listens on, and folders that are not the program's
+//! own, for writing ([`writes`]). Some ports may be opened ([`outside`], [`opened`]). Files can be read.
 
 #[cfg(target_os = "linux")]
 mod first;
+#[cfg(target_os = "linux")]
+mod listen;
 #[cfg(target_os = "linux")]
 mod names;
 #[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]
 mod network;
+#[cfg(target_os = "linux")]
+mod opened;
+#[cfg(target_os = "linux")]
+mod outside;
 mod plan;
 #[cfg(target_os = "linux")]
 mod relay;
@@ -29,7 +36,11 @@ mod sockets;
 mod start_up;
 #[cfg(target_os = "linux")]
 mod tls;
+#[cfg(target_os = "linux")]
+mod writes;
 
+#[cfg(target_os = "linux")]
+pub use outside::serve;
 pub use plan::{Begun, Plan, REFUSED, SESSIONS, WORD};
 
 /// Whether this process was started as a step of a world.
@@ -66,9 +77,18 @@ fn run(step: &str, plan: &Plan, program: &[String]) -> Result<u8, String> {
     match step {
         "enter" => namespaces::enter(plan, program),
         "first" => first::run(plan, program),
-        "step" => namespaces::step(program),
+        "step" => namespaces::step(plan, program),
         _ => Err(format!("there is no step {step}")),
     }
+}
+
+/// Only Linux has worlds: nothing is served.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn serve(_: &std::path::Path, _: &[u16]) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,21 +1,26 @@
 //! Host names in the world: each one is this machine. A server of names at port 53 answers what is asked of it
 //! (RFC 1035); what `/etc/hosts` says stays, since every address is this machine's.
 
+use super::outside::WayOut;
 use super::{relay, sockets};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
 
-/// Answers from here on, and sends everybody here.
-pub fn answer(folder: &Path) -> Result<(), String> {
+/// Answers from here on, and sends everybody here. With a way out, what the system's server of names knows comes first.
+pub fn answer(folder: &Path, out: Option<Arc<WayOut>>) -> Result<(), String> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53))
         .map_err(|error| format!("no server of names: {error}"))?;
     thread::spawn(move || {
         let mut question = [0; 1024];
         while let Ok((length, client)) = socket.recv_from(&mut question) {
-            if let Some(answer) = answer_to(&question[..length]) {
+            let question = &question[..length];
+            let outside = out.as_ref().and_then(|out| out.name(question).ok());
+            let known = outside.filter(|answer| has_answers(answer));
+            if let Some(answer) = known.or_else(|| answer_to(question)) {
                 // Who asked may be gone.
                 let _ = socket.send_to(&answer, client);
             }
@@ -29,6 +34,11 @@ pub fn answer(folder: &Path) -> Result<(), String> {
         true => sockets::cover(system, &own),
         false => Ok(()),
     }
+}
+
+/// Whether an answer has a record in it (the third number of its header).
+fn has_answers(answer: &[u8]) -> bool {
+    answer.get(6..8).is_some_and(|count| count != [0, 0])
 }
 
 /// The question again, and for an address of IPv4 127.0.0.1; for anything else, nothing.

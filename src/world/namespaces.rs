@@ -1,7 +1,7 @@
 //! Leaving the namespaces that everybody shares.
 
 use super::plan::{Plan, WORD};
-use super::{network, sockets};
+use super::{network, sockets, writes};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, raise};
 use nix::unistd::{getegid, geteuid};
@@ -74,9 +74,10 @@ pub fn close(plan: &Plan) -> Result<(), String> {
 
 /// Leaves a user namespace once more: what is run has no right over the world, which belongs to the one outside it.
 /// The first process says who is who in it meanwhile.
-pub fn step(program: &[String]) -> Result<u8, String> {
+pub fn step(plan: &Plan, program: &[String]) -> Result<u8, String> {
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| error.to_string())?;
     raise(Signal::SIGSTOP).map_err(|error| error.to_string())?;
+    writes::confine(plan)?;
     Err(become_program(program))
 }
 

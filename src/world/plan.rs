@@ -19,6 +19,12 @@ pub struct Plan {
     pub ports: Vec<u16>,
     /// Folders in which Postgres servers have their sockets: there, too, the one server is found.
     pub folders: Vec<PathBuf>,
+    /// The TCP ports outside that are opened to the program.
+    #[serde(default)]
+    pub network: Vec<u16>,
+    /// Where the program may write; empty: wherever its user may.
+    #[serde(default)]
+    pub writable: Vec<PathBuf>,
     /// Every other unix socket that somebody listens on, found by `enter`.
     #[serde(default)]
     pub sockets: Vec<PathBuf>,

@@ -1,14 +1,11 @@
 //! Connections in the world lead to the one server: from every address at its ports, and from its sockets. What each
 //! session begins with (its start-up message) is written down: the server's log does not tell.
 
-use super::plan::{Plan, SESSIONS};
 use super::start_up::{GSS_REQUEST, SSL_REQUEST, Way, code, start_up};
 use super::tls;
-use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -23,53 +20,8 @@ pub fn socket(folder: &Path) -> PathBuf {
     inside(folder).join("server")
 }
 
-/// Listens, before anything runs in the world.
-pub fn listen(plan: &Plan, folder: &Path) -> Result<(), String> {
-    let Some(server) = plan.server.clone() else {
-        return Ok(());
-    };
-    let path = socket(folder);
-    let failed = |error: io::Error| format!("the relay cannot listen: {error}");
-    let book = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join(SESSIONS))
-        .map_err(failed)?;
-    let way = Arc::new(Way {
-        server,
-        book,
-        tls: tls::config(),
-    });
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).map_err(failed)?;
-    let to = Arc::clone(&way);
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let to = Arc::clone(&to);
-            thread::spawn(move || serve(client, &to));
-        }
-    });
-    for port in &plan.ports {
-        let four = TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).map_err(failed)?;
-        // Where the system takes IPv4's connections on it, too, it is the same port; without IPv6 there is none.
-        let six = TcpListener::bind((Ipv6Addr::UNSPECIFIED, *port)).ok();
-        for listener in [Some(four), six].into_iter().flatten() {
-            let to = Arc::clone(&way);
-            thread::spawn(move || {
-                for client in listener.incoming().flatten() {
-                    // A small message waits for nobody.
-                    let _ = client.set_nodelay(true);
-                    let to = Arc::clone(&to);
-                    thread::spawn(move || serve_tcp(client, &to));
-                }
-            });
-        }
-    }
-    Ok(())
-}
-
 /// A stream that can be shared by two threads, and closed in one direction.
-trait Stream: Read + Write + Send + Sized + 'static {
+pub(super) trait Stream: Read + Write + Send + Sized + 'static {
     fn twin(&self) -> io::Result<Self>;
     fn close(&self, how: Shutdown);
 }
@@ -95,7 +47,7 @@ impl Stream for UnixStream {
 /// The first byte of TLS's first message: a client that does not ask (`sslnegotiation=direct`).
 const HANDSHAKE: u8 = 22;
 
-fn serve_tcp(client: TcpStream, way: &Way) {
+pub(super) fn serve_tcp(client: TcpStream, way: &Way) {
     let mut first = [0];
     let is_direct =
         client.peek(&mut first).is_ok_and(|length| length == 1) && first[0] == HANDSHAKE;
@@ -107,7 +59,7 @@ fn serve_tcp(client: TcpStream, way: &Way) {
 
 /// Reads the start-up message, and leads the client to the server. One that is not there: the client's connection
 /// closes.
-fn serve<C: Stream + Tls>(mut client: C, way: &Way) {
+pub(super) fn serve<C: Stream + Tls>(mut client: C, way: &Way) {
     loop {
         let Ok(message) = start_up(&mut client) else {
             return;
@@ -130,7 +82,7 @@ fn serve<C: Stream + Tls>(mut client: C, way: &Way) {
 }
 
 /// A stream that TLS can be spoken on.
-trait Tls: Sized {
+pub(super) trait Tls: Sized {
     const CAN: bool;
     fn serve(self, config: &Arc<rustls::ServerConfig>, way: &Way);
 }
@@ -159,7 +111,7 @@ fn relay(client: impl Stream, message: &[u8], way: &Way) {
     thread::spawn(move || copy(server_twin, client_twin));
 }
 
-fn copy(mut from: impl Stream, mut to: impl Stream) {
+pub(super) fn copy(mut from: impl Stream, mut to: impl Stream) {
     // Whatever ends it, the other side learns that nothing more comes.
     let _ = io::copy(&mut from, &mut to);
     to.close(Shutdown::Write);

@@ -210,10 +210,143 @@ fn unconfined_the_environment_leads_to_the_copy() {
     let script = "psql -X -q \"$DATABASE_URL\" -c 'ALTER TABLE orders ADD COLUMN x int' &&
                   psql -X -q -c 'ALTER TABLE orders ADD COLUMN y int'";
     let told = rehearse(&production, &["--unconfined"], script);
-    // The database's owner need not own the tables.
+    assert_eq!(told.status, 0, "{told}");
+    for column in ["x", "y"] {
+        let sql = format!("ALTER TABLE orders ADD COLUMN {column} int;");
+        assert!(told.stdout.contains(&sql), "{told}");
+    }
+    production.is_untouched();
+}
+
+/// An extension of the company's own, which only production's machine has.
+#[test]
+fn an_extension_that_this_machine_lacks_is_named() {
+    let Some(major) = common::majors().into_iter().find(|major| *major >= 18) else {
+        return;
+    };
+    let folder = tempfile::tempdir_in("/tmp").expect("a folder");
+    let open = |path: &Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("set");
+    };
+    let own = folder.path().join("extension");
+    std::fs::create_dir(&own).expect("made");
+    let write = |name: &str, text: &str| std::fs::write(own.join(name), text).expect("written");
+    write(
+        "shop_tools.control",
+        "default_version = '1'\nrelocatable = true\n",
+    );
+    write(
+        "shop_tools--1.sql",
+        "CREATE DOMAIN percent AS int CHECK (VALUE BETWEEN 0 AND 100);",
+    );
+    open(folder.path());
+    open(&own);
+    let production = Production::with(
+        major,
+        &format!(
+            "SET extension_control_path = '{}:$system'; CREATE EXTENSION shop_tools;
+             CREATE TABLE discounts (off percent); GRANT SELECT ON discounts TO PUBLIC",
+            folder.path().display()
+        ),
+    );
+    let told = production.rehearse("exit 0");
+    assert_eq!(told.status, 2, "{told}");
+    for part in ["the extension shop_tools", "PGGUARD_PG_BIN"] {
+        assert!(told.stderr.contains(part), "{told}");
+    }
+    production.is_untouched();
+}
+
+#[test]
+fn what_a_pipeline_sends_is_captured() {
+    let production = first();
+    let url = production.url();
+    let script = format!(
+        "echo 'ALTER TABLE orders ADD COLUMN x int' | psql -X -q '{url}' | cat
+         psql -X -q -At '{url}' -c \"SELECT 'ALTER TABLE ' || 'products ADD COLUMN y int'\" | psql -X -q '{url}'
+         psql -X -q '{url}' -c 'ALTER TABLE customers ADD COLUMN z int' & wait"
+    );
+    let told = rehearse(&production, &[], &script);
+    assert_eq!(told.status, 0, "{told}");
+    for sql in [
+        "orders ADD COLUMN x",
+        "products ADD COLUMN y",
+        "customers ADD COLUMN z",
+    ] {
+        assert!(told.stdout.contains(sql), "{sql}: {told}");
+    }
+    production.is_untouched();
+}
+
+/// `db:reset` and kin: what is done to whole databases is done from another one.
+#[test]
+fn databases_that_are_made_and_dropped_are_no_green_gate() {
+    let production = first();
+    let server = production.shop.server.port();
+    let name = &production.shop.name;
+    let as_postgres = |database: &str, sql: &str| {
+        format!("psql -X -q postgres://postgres:any@127.0.0.1:{server}/{database} -c '{sql}'\n")
+    };
+    let makes = as_postgres("postgres", "CREATE DATABASE made_by_it")
+        + &as_postgres("made_by_it", "CREATE TABLE new (id int)")
+        + &as_postgres(name, "ALTER TABLE orders ADD COLUMN x int")
+        + &as_postgres("postgres", "DROP DATABASE made_by_it");
+    let told = rehearse(&production, &[], &makes);
+    assert_eq!(told.status, 0, "{told}");
+    for sql in [
+        "CREATE DATABASE made_by_it;",
+        "DROP DATABASE made_by_it;",
+        "ALTER TABLE orders",
+    ] {
+        assert!(told.stdout.contains(sql), "{sql}: {told}");
+    }
+    let resets = as_postgres("postgres", &format!("DROP DATABASE {name}"))
+        + &as_postgres("postgres", &format!("CREATE DATABASE {name}"));
+    let told = rehearse(&production, &[], &resets);
+    assert_eq!(told.status, 0, "{told}");
     assert!(
-        told.status == 0 || told.stderr.contains("must be owner"),
+        told.stdout.contains(&format!("DROP DATABASE {name};")),
         "{told}"
+    );
+    production.shop.sql("GRANT pg_monitor TO deploy");
+    let mut used = production.session();
+    used.query_text("SELECT 1");
+    let gate = production.gate_rehearsed(&resets, &["--patience", "0s"]);
+    assert_eq!(gate.status, 1, "{gate}");
+    // Another database of production's that nobody named.
+    let other = as_postgres("postgres", "CREATE TABLE left_there (id int)")
+        + &as_postgres(name, "ALTER TABLE orders ADD COLUMN x int");
+    let gate = production.gate_rehearsed(&other, &[]);
+    assert_eq!(gate.status, 2, "{gate}");
+    assert!(
+        gate.stdout.contains("also changes the database postgres"),
+        "{gate}"
+    );
+    production.is_untouched();
+}
+
+#[test]
+fn backends_that_it_ends_are_the_copys() {
+    let production = first();
+    let mut bystander = production.session();
+    let own = bystander.query_text("SELECT pg_backend_pid()");
+    let url = production.url();
+    let script = format!(
+        "(echo 'SELECT pg_sleep(600);') | psql -X -q '{url}' & sleep 0.5
+         psql -X -q '{url}' -c 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = current_user'
+         psql -X -q '{url}' -c 'ALTER TABLE orders ADD COLUMN x int'"
+    );
+    let told = rehearse(&production, &[], &script);
+    assert_eq!(told.status, 0, "{told}");
+    assert!(told.stdout.contains("pg_terminate_backend"), "{told}");
+    assert_eq!(bystander.query_text("SELECT pg_backend_pid()"), own);
+    // Which sessions it would end on production, the copy does not tell.
+    let gate = production.gate_rehearsed(&script, &[]);
+    assert_eq!(gate.status, 2, "{gate}");
+    assert!(
+        gate.stdout.contains("reads rows of pg_stat_activity"),
+        "{gate}"
     );
     production.is_untouched();
 }

@@ -11,5 +11,6 @@ mod confined;
 mod frameworks;
 mod kinds;
 mod measured;
+mod network;
 mod production;
 mod stories;

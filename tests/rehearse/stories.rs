@@ -108,6 +108,28 @@ fn the_django_deploy_that_would_have_hung_waits_for_the_backup_and_goes_through(
     the_deploy_that_would_have_hung("django");
 }
 
+/// `run --rehearse`: rehearses, asks, and migrates.
+#[test]
+fn a_run_rehearses_a_project_and_migrates_it() {
+    for name in ["django", "dbmate"] {
+        let Some(project) = common::project(name) else {
+            continue;
+        };
+        let scene = Scene::on(common::majors()[0], project, "all");
+        let clear = scene.pgguard(&["gate", "--max-hold", "none", "--rehearse"]);
+        assert_eq!(clear.status, 0, "{name}: {clear}");
+        scene.production.is_untouched();
+        let done = scene.pgguard(&["run", "--max-hold", "none", "--rehearse"]);
+        assert_eq!(done.status, 0, "{name}: {done}");
+        assert!(scene.production.has_column("priority"), "{name}: {done}");
+        let again = scene.pgguard(&["rehearse"]);
+        assert!(
+            again.stderr.contains("no migration is pending"),
+            "{name}: {again}"
+        );
+    }
+}
+
 /// A pull request's job. It cannot reach production: it has the file that a trusted job writes each night, and a
 /// database of its own with the schema of the deployed revision.
 #[test]

@@ -370,7 +370,7 @@ pub const PAGES: &[Page] = &[
         notes: &[
             "The command runs on a throw-away copy of the schema, in a world of its own in which every address, every \
              host name and every socket of a Postgres server leads to the copy, and everything else nowhere \
-             (namespaces of Linux). Production is read by one pg_dump of the schema, which takes ACCESS SHARE on its \
+             (namespaces of Linux); it writes only in its project, in its home, and temporary files (Landlock). Production is read by one pg_dump of the schema, which takes ACCESS SHARE on its \
              tables for a moment, and never where somebody has or awaits ACCESS EXCLUSIVE; with --schema it is not.",
         ],
     },
