@@ -25,9 +25,9 @@ use crate::backup::Kind;
 use crate::backup::schedule::{self, Line, NextBackup};
 use crate::model::{Allowable, Allowance, MaxHold};
 use crate::postgres::connect::{is_keyword, shown};
+use crate::words::Zone;
 use crate::{Error, Result};
 use chrono::Utc;
-use chrono_tz::Tz;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub struct BackupWindow {
 impl Config {
     /// The time zone of past backups' starts; [`read`] has refused one that there is not.
     #[must_use]
-    pub fn zone(&self) -> Option<Tz> {
+    pub fn zone(&self) -> Option<Zone> {
         self.tz.as_ref()?.parse().ok()
     }
 
@@ -239,7 +239,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.takes, Some(Duration::from_secs(1800)));
-        assert_eq!(config.zone(), Some(Tz::Europe__Berlin));
+        assert_eq!(config.zone(), "Europe/Berlin".parse().ok());
         assert_eq!(config.target[0].name, "primary");
         assert_eq!(config.backup[0].expect, Some(Duration::from_secs(18_000)));
     }

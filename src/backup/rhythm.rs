@@ -1,8 +1,8 @@
 //! How past backups come: hourly, daily, weekly, by some zone's clock.
 
 use crate::model::BackupRun;
+use crate::words::Zone;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 
 /// Fewer past starts tell no rhythm.
 pub(super) const FEWEST_STARTS: usize = 4;
@@ -34,7 +34,7 @@ const MOST_OCCURRENCES: i32 = 40;
 /// How past starts come, by the clock of one time zone.
 #[derive(Debug)]
 pub(super) struct Rhythm {
-    zone: Tz,
+    zone: Zone,
     pub every: TimeDelta,
     /// How many of the spans between two starts fit.
     pub fitting: usize,
@@ -46,7 +46,7 @@ pub(super) struct Rhythm {
 
 impl Rhythm {
     /// The longest that most of the starts, the newest first, fit.
-    pub fn of(runs: &[&BackupRun], zone: Tz) -> Option<Self> {
+    pub fn of(runs: &[&BackupRun], zone: Zone) -> Option<Self> {
         let at: Vec<NaiveDateTime> = runs
             .iter()
             .map(|run| run.started.with_timezone(&zone).naive_local())
@@ -91,7 +91,7 @@ impl Rhythm {
 }
 
 /// When a clock shows this: for the first time where it does so twice, an hour later where it never does.
-fn on_the_clock(zone: &Tz, shown: NaiveDateTime) -> DateTime<Utc> {
+fn on_the_clock(zone: &Zone, shown: NaiveDateTime) -> DateTime<Utc> {
     zone.from_local_datetime(&shown)
         .earliest()
         .or_else(|| {

@@ -3,9 +3,8 @@
 use super::programs::{Kind, kind_of};
 use super::rhythm::{FEWEST_STARTS, MOST_STARTS, Rhythm, is_multiple};
 use crate::model::{BackupRun, RunKey, RunOutcome};
-use crate::words::clock;
-use chrono::{DateTime, Local, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use crate::words::{Zone, clock};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use croner::Cron;
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
@@ -67,7 +66,7 @@ impl NextBackup {
     /// are told on this machine's clock.
     #[must_use]
     pub fn warning(&self, now: DateTime<Utc>, takes: TimeDelta) -> Option<String> {
-        self.warning_in(&Local, now, takes)
+        self.warning_in(&Zone::local(), now, takes)
     }
 
     fn warning_in<Z: TimeZone<Offset: std::fmt::Display>>(
@@ -131,7 +130,7 @@ impl NextBackup {
     ) -> Result<Self, String> {
         let as_of = as_of.into();
         let zone = line.tz.as_deref().unwrap_or("UTC");
-        let tz = Tz::from_str(zone).map_err(|_| no_zone(zone))?;
+        let tz = Zone::from_str(zone).map_err(|_| no_zone(zone))?;
         let cron = Cron::from_str(&line.cron).map_err(|error| {
             format!(
                 "`{}` is no line of crontab ({error}); five fields are meant: minute, hour, day of month, month, \
@@ -172,7 +171,7 @@ impl NextBackup {
     /// As past runs began: the earliest of all that come regularly; `None`: none does. `zones`: where the
     /// scheduler's clock may be, the likeliest first; UTC comes last by itself.
     #[must_use]
-    pub fn by_past(runs: &[BackupRun], zones: &[Tz], as_of: impl Into<AsOf>) -> Option<Self> {
+    pub fn by_past(runs: &[BackupRun], zones: &[Zone], as_of: impl Into<AsOf>) -> Option<Self> {
         let as_of = as_of.into();
         let mut by_key: BTreeMap<&RunKey, Vec<&BackupRun>> = BTreeMap::new();
         for run in runs {
@@ -184,7 +183,7 @@ impl NextBackup {
             .min_by_key(|next| next.starts)
     }
 
-    fn by_rhythm(mut runs: Vec<&BackupRun>, zones: &[Tz], as_of: AsOf) -> Option<Self> {
+    fn by_rhythm(mut runs: Vec<&BackupRun>, zones: &[Zone], as_of: AsOf) -> Option<Self> {
         runs.sort_by_key(|run| std::cmp::Reverse(run.started));
         runs.truncate(MOST_STARTS);
         if runs.len() < FEWEST_STARTS {
@@ -193,8 +192,8 @@ impl NextBackup {
         // Over a change of clocks the starts themselves tell by which clock they come; else the likeliest.
         let mut heard: Vec<Rhythm> = zones
             .iter()
-            .chain([&Tz::UTC])
-            .filter_map(|zone| Rhythm::of(&runs, *zone))
+            .chain([&Zone::UTC])
+            .filter_map(|zone| Rhythm::of(&runs, zone.clone()))
             .collect();
         heard.sort_by_key(|rhythm| std::cmp::Reverse((rhythm.every, rhythm.fitting)));
         let rhythm = heard.first()?;
@@ -268,6 +267,10 @@ mod tests {
             tables: Vec::new(),
             source: "watch".into(),
         }
+    }
+
+    fn berlin() -> Zone {
+        "Europe/Berlin".parse().unwrap()
     }
 
     fn line(cron: &str, tz: &str) -> Line {
@@ -375,7 +378,7 @@ mod tests {
             kind: Kind::Logical,
         };
         let warning = |next: &NextBackup, now, minutes| {
-            next.warning_in(&Tz::Europe__Berlin, time(now), TimeDelta::minutes(minutes))
+            next.warning_in(&berlin(), time(now), TimeDelta::minutes(minutes))
         };
         assert_eq!(warning(&next, "2026-11-04T14:44:00Z", 15), None);
         let warned = |now| warning(&next, now, 15).unwrap();
@@ -406,11 +409,11 @@ mod tests {
     #[test]
     fn a_rhythm_keeps_to_the_clock_of_its_zone_over_a_change() {
         // 02:30 in Berlin: summer time ends on 25 October 2026, and begins on 28 March 2027.
-        let berlin = [Tz::Europe__Berlin];
+        let berlin = [berlin()];
         let autumn: Vec<_> = (17..=24)
             .map(|day| run(&format!("2026-10-{day}T01:15:00Z"), 60))
             .collect();
-        let next = |runs: &[BackupRun], zones: &[Tz], now| {
+        let next = |runs: &[BackupRun], zones: &[Zone], now| {
             let next = NextBackup::by_past(runs, zones, time(now)).unwrap();
             next.starts.format("%d %H:%M").to_string()
         };
@@ -430,7 +433,7 @@ mod tests {
 
     #[test]
     fn starts_on_both_sides_of_a_change_tell_their_clock_themselves() {
-        let zones = [Tz::Europe__Berlin];
+        let zones = [berlin()];
         // A scheduler on UTC, looked at from Berlin.
         let utc: Vec<_> = (18..=30)
             .map(|day| run(&format!("2026-10-{day}T01:15:00Z"), 60))

@@ -5,12 +5,13 @@ use crate::cli::{Color, StatusFormat};
 use crate::door::{self, Form};
 use crate::report::page::Page;
 use crate::report::{self, StatusReport};
-use chrono::{DateTime, FixedOffset, Local, Utc};
+use crate::words::Zone;
+use chrono::{DateTime, FixedOffset, Offset as _, Utc};
 
 /// The reader's zone, as its clocks are at this time.
 #[must_use]
 pub fn zone(at: DateTime<Utc>) -> FixedOffset {
-    *at.with_timezone(&Local).offset()
+    at.with_timezone(&Zone::local()).offset().fix()
 }
 
 /// The page that standard output is.

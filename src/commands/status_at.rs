@@ -9,9 +9,9 @@ use crate::look::facts::Facts;
 use crate::report::Shown;
 use crate::report::page::{Ink, Page};
 use crate::watch::Look;
-use crate::words::{brief, when};
+use crate::words::{Zone, brief, when};
 use crate::{Error, Result};
-use chrono::{DateTime, FixedOffset, Local, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use std::path::{Path, PathBuf};
 
 /// Runs the command for a time of the last hour.
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When nobody looked, or it is unknown at which server.
 pub async fn run(args: &StatusArgs, shown: &Shown, text: &str, color: Color) -> Result<u8> {
-    let asked = when(text, Utc::now(), &Local).map_err(Error::Usage)?;
+    let asked = when(text, Utc::now(), &Zone::local()).map_err(Error::Usage)?;
     let looks = kept(&args.history, &args.connect).await?;
     let nobody = || {
         Error::Usage(

@@ -5,6 +5,9 @@ use crate::model::{Clears, Pid, Role, Snapshot, StatementVerdict, Wait};
 use crate::sessions::{Party, Sessions, WaitGraph};
 use std::collections::BTreeSet;
 
+/// Of those that a chain ends at, so many are named.
+const NAMED: usize = 5;
+
 /// Says of every waiter that is ahead for whom it waits in the end, when that one is gone, and what helps.
 pub fn follow(
     scene: &Scene,
@@ -64,13 +67,17 @@ fn last(scene: &Scene, ends: &BTreeSet<Party>) -> Option<Clears> {
 /// A waiting schema change that keeps others waiting is the first to end: it is no victim alone. All others that
 /// wait are victims, and nobody is sent to kill one.
 fn advise(wait: &mut Wait, pid: Pid, ends: &BTreeSet<Party>, graph: &WaitGraph) {
-    let names: Vec<String> = ends
+    let mut names: Vec<String> = ends
         .iter()
+        .take(NAMED)
         .map(|party| match party {
             Party::Pid(pid) => format!("pid {pid}"),
             Party::Prepared(gid) => format!("prepared transaction {gid}"),
         })
         .collect();
+    if ends.len() > NAMED {
+        names.push(format!("{} more", ends.len() - NAMED));
+    }
     if !names.is_empty() {
         let waits = format!("waits for {}", names.join(", "));
         let detail = &mut wait.blocker.detail;

@@ -9,7 +9,7 @@ use crate::backup::{Kind, kind_of, started_by, started_by_arguments, started_by_
 use crate::config::Config;
 use crate::model::{BackupRun, Server, Snapshot};
 use crate::postgres::cron::Job;
-use chrono_tz::Tz;
+use crate::words::Zone;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -108,16 +108,15 @@ fn lines() -> Vec<Line> {
 
 /// Where the clock may be that past runs began by, the likeliest first: as the configuration says, else where the
 /// server is (`log_timezone`, which initdb takes from the system) unless that is kept on UTC, and this machine.
-fn zones(configured: Option<Tz>, server: Option<&Server>) -> Vec<Tz> {
-    let of_server = server.and_then(|server| server.settings.get("log_timezone")?.parse().ok());
-    let is_elsewhere = |zone: &Tz| *zone != Tz::UTC && *zone != Tz::Etc__UTC && *zone != Tz::GMT;
+fn zones(configured: Option<Zone>, server: Option<&Server>) -> Vec<Zone> {
+    let is_elsewhere = |name: &&String| !["UTC", "Etc/UTC", "GMT"].contains(&name.as_str());
+    let named = server.and_then(|server| server.settings.get("log_timezone"));
+    let of_server = named
+        .filter(is_elsewhere)
+        .and_then(|name| name.parse().ok());
     match configured {
         Some(zone) => vec![zone],
-        None => of_server
-            .filter(is_elsewhere)
-            .into_iter()
-            .chain(zone().parse().ok())
-            .collect(),
+        None => of_server.into_iter().chain(zone().parse().ok()).collect(),
     }
 }
 

@@ -7,8 +7,8 @@ use crate::backup::Kind;
 use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, RunOutcome};
 use crate::safe::printable;
-use crate::words::{brief, clock};
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use crate::words::{Zone, brief, clock};
+use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::fmt::Write as _;
 
@@ -52,7 +52,11 @@ fn is_running(backup: &RunningBackup, now: DateTime<Utc>, page: Page) -> String 
         database => format!(" of {database}"),
     };
     let since = backup.started.map_or_else(String::new, |at| {
-        format!(", since {} ({})", clock(&Local, at, now), brief(now - at))
+        format!(
+            ", since {} ({})",
+            clock(&Zone::local(), at, now),
+            brief(now - at)
+        )
     });
     let mut out = page.labelled(
         "running",
@@ -77,7 +81,10 @@ fn is_running(backup: &RunningBackup, now: DateTime<Utc>, page: Page) -> String 
             format!("its end is not known: {why}")
         },
         |ends| match estimate.remaining_s {
-            Some(left) => format!("{ends}, at {}", clock(&Local, now + seconds(left), now)),
+            Some(left) => format!(
+                "{ends}, at {}",
+                clock(&Zone::local(), now + seconds(left), now)
+            ),
             None => ends,
         },
     );
@@ -104,18 +111,18 @@ fn comes_next(next: &NextBackup, now: DateTime<Utc>) -> String {
     let starts = if next.starts > now {
         format!(
             "{}, in {}",
-            clock(&Local, next.starts, now),
+            clock(&Zone::local(), next.starts, now),
             brief(next.starts - now)
         )
     } else {
         format!(
             "{}, due {} ago",
-            clock(&Local, next.starts, now),
+            clock(&Zone::local(), next.starts, now),
             brief(now - next.starts)
         )
     };
     let ends = next.ends.map_or_else(String::new, |ends| {
-        format!(", until about {}", clock(&Local, ends, now))
+        format!(", until about {}", clock(&Zone::local(), ends, now))
     });
     let physical = match next.kind {
         Kind::Physical => "; it copies files, so no migration meets it",
@@ -219,7 +226,7 @@ fn cells(run: &BackupRun) -> Vec<String> {
     };
     vec![
         run.started
-            .with_timezone(&Local)
+            .with_timezone(&Zone::local())
             .format("%Y-%m-%d %H:%M")
             .to_string(),
         brief(span(run)),

@@ -4,8 +4,8 @@ use super::page::{Ink, Page};
 use crate::doctor::{Diagnosis, Finding, Harm, Place};
 use crate::model::{Certainty, Server, Unread};
 use crate::safe::printable;
-use crate::words::{dated, many};
-use chrono::{DateTime, Local, Utc};
+use crate::words::{Zone, dated, many};
+use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
 /// The whole report.
@@ -35,7 +35,7 @@ fn heading(diagnosis: &Diagnosis, server: &Server, at: DateTime<Utc>, page: Page
         printable(&server.datname),
         server.major(),
         server.version_num % 10_000,
-        dated(&Local, at, "%H:%M:%S"),
+        dated(&Zone::local(), at, "%H:%M:%S"),
     );
     let (ink, label, rest) = match diagnosis.count() {
         0 if diagnosis.unread.is_empty() => (Ink::Good, "OK".to_owned(), "nothing was left behind"),
@@ -72,7 +72,7 @@ fn one(finding: &Finding, page: Page) -> String {
         false => finding.kind.label().to_owned(),
     };
     let mut out = format!("{}{doubt}\n", page.paint(ink, &label));
-    for line in page.lines(&printable(&finding.what), 2) {
+    for line in page.within(2).hanging(&printable(&finding.what)) {
         let _ = writeln!(out, "  {line}");
     }
     for proof in &finding.proof {
@@ -97,7 +97,7 @@ fn one(finding: &Finding, page: Page) -> String {
 
 fn not_seen(unread: &Unread, page: Page) -> String {
     let mut out = format!("{}\n", page.paint(Ink::Doubtful, "NOT SEEN"));
-    for line in page.lines(&printable(&unread.what), 2) {
+    for line in page.within(2).hanging(&printable(&unread.what)) {
         let _ = writeln!(out, "  {line}");
     }
     if !unread.help.is_empty() {

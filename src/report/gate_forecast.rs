@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// What is said below every forecast.
 const GUESS: &str = "this is a guess: nobody knows who comes until then; run pgguard gate again at that time, and deploy by its answer";
 
-/// `at 03:25 +01:00 (in 10 min): would be clear by the estimates`
+/// `AT 03:25 +01:00 (in 10 min)`, and what is expected.
 pub(super) fn headline(view: &GateView, forecast: &Forecast) -> (String, &'static str) {
     let at = clock(&view.zone, forecast.at, view.taken_at);
     let away = span(forecast.at - view.taken_at);
@@ -19,15 +19,22 @@ pub(super) fn headline(view: &GateView, forecast: &Forecast) -> (String, &'stati
 
 /// Why, a line each, and that it is a guess.
 pub(super) fn reasons(view: &GateView, forecast: &Forecast) -> Vec<String> {
-    let nobody = || match forecast.because.is_empty() {
-        true => {
-            Some("nothing is in the way now, and no backup is known to come until then".to_owned())
-        }
-        false => None,
-    };
-    let because = forecast.because.iter().map(|e| reason(view, e));
-    because.chain(nobody()).chain([GUESS.to_owned()]).collect()
+    let because = &forecast.because;
+    let first = because.iter().take(MOST).map(|e| reason(view, e));
+    let mut reasons: Vec<String> = first.collect();
+    match because.len() {
+        0 => reasons.push(
+            "nothing is in the way now, and no backup is known to come until then".to_owned(),
+        ),
+        n if n > MOST => reasons.push(format!("and {} more: --format json has them all", n - MOST)),
+        _ => {}
+    }
+    reasons.push(GUESS.to_owned());
+    reasons
 }
+
+/// Reasons that a person reads in full.
+const MOST: usize = 5;
 
 /// `backup (pid 5): over at about 03:21, between 03:18 and 03:25 (3 past runs)`
 fn reason(view: &GateView, expected: &Expectation) -> String {

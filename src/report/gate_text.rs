@@ -7,7 +7,11 @@ use super::page::{Ink, Page};
 use crate::model::Answer;
 use crate::safe::printable;
 use crate::words::cut;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+/// How many tables a person reads by name.
+const MOST_TABLES: usize = 30;
 
 /// How many findings a person reads in full.
 const MOST_FINDINGS: usize = 24;
@@ -30,6 +34,7 @@ pub fn gate_text(view: &GateView, page: Page) -> String {
         );
     }
     out += &what_to_do(view, &found, page);
+    out += &free(view, page);
     out += &closing(view, page);
     for finding in found.iter().filter(|f| f.level == Level::Note) {
         let place = match finding.place.as_ref().map(Place::shown) {
@@ -100,7 +105,7 @@ fn headline(page: Page, word: &str, ink: Ink, parts: &[String], title: &str) -> 
     let mut out = String::new();
     let room = page.width.saturating_sub(word.chars().count());
     let _ = writeln!(out, "{}{}", page.paint(ink, word), cut(&first, room));
-    for line in page.lines(title, 2) {
+    for line in page.within(2).hanging(title) {
         let _ = writeln!(out, "  {line}");
     }
     out
@@ -134,6 +139,34 @@ fn what_to_do(view: &GateView, found: &[Finding], page: Page) -> String {
         }
     }
     out
+}
+
+/// Where no migration was named: which tables one may change now.
+fn free(view: &GateView, page: Page) -> String {
+    let [verdict] = view.verdict.statements.as_slice() else {
+        return String::new();
+    };
+    let mut statements = view.footprint.statements.iter();
+    let is_any_change = statements.all(|s| s.file.is_empty() && s.line == 0);
+    let waits = verdict.waits.iter().filter(|wait| wait.counts);
+    let taken: BTreeSet<String> = waits
+        .filter_map(|wait| wait.name.as_ref())
+        .map(|name| printable(&name.to_string()))
+        .collect();
+    if !is_any_change || taken.is_empty() {
+        return String::new();
+    }
+    let mut names: Vec<&str> = taken.iter().map(String::as_str).take(MOST_TABLES).collect();
+    let rest = taken.len().saturating_sub(MOST_TABLES);
+    let more = format!("{rest} more (--format json has them all)");
+    if rest > 0 {
+        names.push(&more);
+    }
+    let text = match taken.len() {
+        1 => format!("every table but {}", names[0]),
+        n => format!("every table but these {n}: {}", names.join(", ")),
+    };
+    page.labelled("free", &text)
 }
 
 /// CLEAR in a line; otherwise how many statements of each sort, where there are several.

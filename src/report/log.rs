@@ -4,8 +4,8 @@
 use super::page::{Ink, Page};
 use crate::model::{BackupRun, MigrationRun, RunLock, RunWait};
 use crate::safe::printable;
-use crate::words::{brief, clock, many, span};
-use chrono::{DateTime, Local, SecondsFormat, TimeDelta, Utc};
+use crate::words::{Zone, brief, clock, many, span};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -133,7 +133,11 @@ fn one(event: &Event, now: DateTime<Utc>, page: Page) -> String {
         "" => String::new(),
         who => format!(", asked by {who}"),
     };
-    let head = format!("{}  {:<6}", clock(&Local, event.at, now), event.kind);
+    let head = format!(
+        "{}  {:<6}",
+        clock(&Zone::local(), event.at, now),
+        event.kind
+    );
     let mut out = format!("{}{}\n", page.paint(Ink::Strong, &head), printable(&of));
     let text = format!("{}: {}{by}", event.what, event.result);
     for line in std::iter::once(&text).chain(&event.details) {

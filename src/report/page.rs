@@ -65,6 +65,17 @@ impl Page {
         Self { height, ..self }
     }
 
+    /// What is left of the page after an indent.
+    #[must_use]
+    pub const fn within(self, indent: usize) -> Self {
+        let width = match self.width {
+            0 => 0,
+            width if width > indent => width - indent,
+            _ => 1,
+        };
+        Self { width, ..self }
+    }
+
     /// A text on one line that fits after `indent` columns, cut with `…` where it must be.
     #[must_use]
     pub fn cut(self, text: &str, indent: usize) -> String {
@@ -95,26 +106,43 @@ impl Page {
         }
     }
 
-    /// Breaks a text into lines that fit after `indent` columns. A command stays whole, to be copied.
+    /// Breaks a text into lines that fit after `indent` columns. A command stays whole, to be copied; another word that
+    /// is longer than a line is broken too: the terminal would begin a line of its own with the rest of it.
     #[must_use]
     pub fn lines(self, text: &str, indent: usize) -> Vec<String> {
         let room = match self.width {
             0 => usize::MAX,
             width => width.saturating_sub(indent).max(20),
         };
-        let mut lines = vec![String::new()];
-        for word in units(text) {
-            let length = |s: &str| s.chars().count();
-            let line = lines.last().map_or(0, |l| length(l));
-            if line > 0 && line + 1 + length(word) > room {
-                lines.push(String::new());
-            }
-            if let Some(last) = lines.last_mut() {
-                if !last.is_empty() {
-                    last.push(' ');
+        let (mut lines, mut used) = (vec![String::new()], 0);
+        for unit in units(text) {
+            for (nth, piece) in pieces(unit, room).into_iter().enumerate() {
+                let length = columns(piece);
+                let fits = used == 0 || nth == 0 && used + 1 + length <= room;
+                match lines.last_mut().filter(|_| fits) {
+                    Some(line) => {
+                        let gap = if line.is_empty() { "" } else { " " };
+                        line.push_str(gap);
+                        line.push_str(piece);
+                        used += gap.len() + length;
+                    }
+                    None => {
+                        lines.push(piece.to_owned());
+                        used = length;
+                    }
                 }
-                last.push_str(word);
             }
+        }
+        lines
+    }
+
+    /// Breaks a text into lines of which all but the first hang by two columns: no name in it begins a line that
+    /// reads like one of ours.
+    #[must_use]
+    pub fn hanging(self, text: &str) -> Vec<String> {
+        let mut lines = self.lines(text, 2);
+        for line in lines.iter_mut().skip(1) {
+            line.insert_str(0, "  ");
         }
         lines
     }
@@ -194,6 +222,24 @@ fn units(text: &str) -> Vec<&str> {
     }
 }
 
+/// A word in pieces that fit into a line; a command of ours is never broken.
+fn pieces(word: &str, room: usize) -> Vec<&str> {
+    if word.starts_with("pgguard ") || columns(word) <= room {
+        return vec![word];
+    }
+    let (mut found, mut begin, mut used) = (Vec::new(), 0, 0);
+    for (at, c) in word.char_indices() {
+        let width = columns(c.encode_utf8(&mut [0; 4]));
+        if used + width > room {
+            found.push(&word[begin..at]);
+            (begin, used) = (at, 0);
+        }
+        used += width;
+    }
+    found.push(&word[begin..]);
+    found
+}
+
 /// How long a pid is that a text begins with: `(pid 5)`.
 fn pid(text: &str) -> Option<usize> {
     let digits = text.strip_prefix("(pid ")?;
@@ -208,8 +254,27 @@ fn command(text: &str) -> Option<usize> {
     if text.starts_with("pgguard gate ") {
         return text.find(MIGRATES).map(|at| at + MIGRATES.len());
     }
-    let pid = text.strip_prefix("pgguard kill ")?;
-    Some(text.len() - pid.len() + pid.find(' ').unwrap_or(pid.len()))
+    let whom = text.strip_prefix("pgguard kill ")?;
+    let whom = whom.strip_prefix("--prepared ").unwrap_or(whom);
+    Some(text.len() - whom.len() + shell_word(whom))
+}
+
+/// How long the word of a shell is that a text begins with, its quotes included.
+fn shell_word(text: &str) -> usize {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut ends = text.char_indices().filter(|(_, c)| match c {
+        _ if std::mem::take(&mut escaped) => false,
+        '\'' => {
+            quoted = !quoted;
+            false
+        }
+        '\\' if !quoted => {
+            escaped = true;
+            false
+        }
+        c => *c == ' ' && !quoted,
+    });
+    ends.next().map_or(text.len(), |(at, _)| at)
 }
 
 /// How many columns of a terminal a text takes: letters of East Asian scripts take two.
@@ -241,6 +306,32 @@ mod tests {
                 .cut("as long as it is, however long it may be", 2)
                 .len(),
             40
+        );
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_page_whatever_the_words() {
+        let page = Page::of_width(30);
+        let long = "x".repeat(95);
+        for text in [
+            format!("held by {long} and {long}"),
+            "名前".repeat(40),
+            format!("a {} b", "名前".repeat(12)),
+            "e\u{301}".repeat(70),
+        ] {
+            let lines = page.lines(&text, 4);
+            assert!(
+                lines.iter().all(|line| columns(line) <= 26),
+                "{text}: {lines:?}"
+            );
+            let letters = |text: &str| text.replace(' ', "");
+            assert_eq!(letters(&lines.concat()), letters(&text));
+        }
+        let command = format!("pgguard kill --prepared 'it'\\''s {long}'");
+        assert_eq!(page.lines(&format!("{command} ends it"), 4)[0], command);
+        assert_eq!(
+            page.hanging("behind an application named OUTAGE of all"),
+            ["behind an application named", "  OUTAGE of all"]
         );
     }
 

@@ -293,7 +293,7 @@ fn counts(left_out: &[(Role, Vec<&Line<'_>>)], page: Page) -> String {
         .map(|(role, lines)| count(*role, lines))
         .collect();
     parts.push("(--all lists them)".into());
-    page.lines(&parts.join(" · "), 0)
+    page.hanging(&parts.join(" · "))
         .iter()
         .map(|line| format!("{}\n", page.paint(Ink::Faint, line)))
         .collect()

@@ -74,7 +74,7 @@ fn heading(report: &StatusReport<'_>, page: Page) -> String {
         .iter()
         .map(|one| {
             let line = printable(&one.in_words());
-            page.lines(&line, 0).join("\n") + "\n"
+            page.hanging(&line).join("\n") + "\n"
         })
         .collect();
     format!(

@@ -1,6 +1,7 @@
 //! The maintenance page that a web server shows while a file is there.
 
-use chrono::{DateTime, Local, Utc};
+use crate::words::Zone;
+use chrono::{DateTime, Utc};
 
 /// The page where no template is named.
 const PAGE: &str = include_str!("page.html");
@@ -22,7 +23,7 @@ pub struct Words {
 pub fn render(template: Option<&str>, words: &Words) -> String {
     let until = words
         .until
-        .with_timezone(&Local)
+        .with_timezone(&Zone::local())
         .format("%H:%M %:z")
         .to_string();
     let value = |name: &str| match name {
@@ -104,7 +105,7 @@ mod tests {
         };
         let until = words
             .until
-            .with_timezone(&Local)
+            .with_timezone(&Zone::local())
             .format("%H:%M %:z")
             .to_string();
         for (template, page) in [

@@ -7,7 +7,8 @@ use crate::model::{
 use crate::sessions::Index;
 use crate::sessions::query_text::{Kind, kind, plain};
 use crate::tools::{self, Tool};
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use crate::words::Zone;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 
 /// A run on another machine that was not seen for this long is over, or cut off.
@@ -243,7 +244,7 @@ impl Seen<'_> {
     }
 
     fn clock(&self, at: DateTime<Utc>) -> String {
-        crate::words::clock(&Local, at, self.look.taken_at)
+        crate::words::clock(&Zone::local(), at, self.look.taken_at)
     }
 }
 

@@ -5,9 +5,12 @@
 //! stands: however the list changes between a look and a key, the key means the session that was read,
 //! and that row stays on its line. When that session has ended, the cursor is on nobody until it is moved.
 
+mod ink;
+mod list;
 mod look;
 mod rows;
 mod screen;
+mod session;
 #[cfg(test)]
 mod tests;
 mod view;

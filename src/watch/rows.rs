@@ -89,7 +89,9 @@ pub struct Row {
     pub lasts: String,
     /// Age of its transaction.
     pub in_transaction: String,
-    /// User, application, database where it is another one.
+    /// The role that it is connected as.
+    pub user: String,
+    /// Application, and the database where it is another one; with the user where users differ.
     pub who: String,
     /// How many wait behind it; empty for nobody.
     pub blocks: String,
@@ -103,9 +105,23 @@ pub struct Row {
 #[must_use]
 pub fn rows(look: &Look, shown: &Shown, view: View, sort: Sort) -> Vec<Row> {
     let report = look.report(shown);
-    match view {
+    let mut rows = match view {
         View::Sessions => sessions(&report, sort),
         View::Waits => waits(&report),
+    };
+    name_users(&mut rows);
+    rows
+}
+
+/// The user is named where rows differ in it, and where nothing else says who it is.
+fn name_users(rows: &mut [Row]) {
+    let mut users = rows.iter().map(|row| &row.user).filter(|u| !u.is_empty());
+    let first = users.next().cloned();
+    let differ = users.any(|user| Some(user) != first.as_ref());
+    for row in rows {
+        if differ || row.who.is_empty() {
+            row.who = format!("{} {}", row.user, row.who).trim().to_owned();
+        }
     }
 }
 
@@ -181,6 +197,7 @@ fn row(report: &StatusReport<'_>, line: &StatusLine<'_>, branch: &str) -> Row {
         role: status_words::role(session),
         lasts: lasts(line.since()),
         in_transaction: lasts(backend.xact_start),
+        user: printable(backend.usename.as_deref().unwrap_or_default()),
         who: who(report, backend),
         blocks: count(behind),
         what: format!("{branch}{}", what(report, line)),
@@ -207,7 +224,6 @@ fn who(report: &StatusReport<'_>, backend: &Backend) -> String {
         .filter(|name| *name != report.snapshot.server.datname)
         .map(|name| format!("@{name}"));
     let parts = [
-        backend.usename.clone().unwrap_or_default(),
         backend.application_name.clone(),
         database.unwrap_or_default(),
     ];
@@ -262,7 +278,8 @@ fn prepared(report: &StatusReport<'_>, gid: &str) -> Row {
         role: "prepared".into(),
         lasts: age.clone(),
         in_transaction: age,
-        who: xact.map_or_else(String::new, |xact| printable(&xact.owner)),
+        user: xact.map_or_else(String::new, |xact| printable(&xact.owner)),
+        who: String::new(),
         blocks: count(
             report
                 .waits
@@ -281,6 +298,7 @@ fn gone(pid: i32, branch: &str) -> Row {
         role: String::new(),
         lasts: String::new(),
         in_transaction: String::new(),
+        user: String::new(),
         who: String::new(),
         blocks: String::new(),
         what: format!("{branch}has just left"),

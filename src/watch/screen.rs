@@ -294,10 +294,10 @@ impl Screen {
     }
 
     /// The dossier of whom the cursor is on, from the look that is on the screen.
-    fn dossier(&self) -> Result<Dossier, String> {
+    pub(super) fn dossier(&self) -> Result<Dossier, String> {
         let look = self.look.as_ref().ok_or("there was no look yet")?;
         match &self.selected {
-            None => Err("nobody is under the cursor: that session has ended; move it".into()),
+            None => Err("no session selected: it has ended; move the cursor".into()),
             Some(Key::Prepared(gid)) => Err(format!(
                 "a prepared transaction has no process: pgguard kill --prepared {}",
                 crate::safe::shell_word(gid)

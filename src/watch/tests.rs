@@ -207,9 +207,68 @@ fn the_screen_is_readable_without_colours() {
         "{}",
         lines[0]
     );
-    assert!(lines[2].starts_with("PID     ROLE"), "{}", lines[2]);
-    assert!(lines[3].starts_with(">100    application"), "{}", lines[3]);
-    assert!(lines[4].starts_with(" 101    application"), "{}", lines[4]);
+    assert!(lines[2].starts_with("PID  ROLE"), "{}", lines[2]);
+    assert!(lines[3].starts_with(">100 application"), "{}", lines[3]);
+    assert!(lines[4].starts_with(" 101 application"), "{}", lines[4]);
+}
+
+#[test]
+fn widths_go_to_what_differs() {
+    let mut screen = screen();
+    screen.on_look(look_at([100, 101]));
+    let lines = picture(&mut screen, 120, 8);
+    // The same user in each row, and nobody who blocks: neither takes a column.
+    assert!(!lines[2].contains("BLOCKS"), "{}", lines[2]);
+    assert!(lines[3].contains(" web100 SELECT 100"), "{}", lines[3]);
+    let mut look = look_at([100, 101]);
+    look.snapshot.backends[0].usename = Some("duty".into());
+    screen.on_look(look);
+    let lines = picture(&mut screen, 120, 8);
+    assert!(lines[3].contains(" duty web100 "), "{}", lines[3]);
+    assert!(lines[4].contains(" app web101 "), "{}", lines[4]);
+}
+
+#[test]
+fn a_name_of_others_begins_no_line_of_a_session_s_page() {
+    let mut look = look_at([100]);
+    let name = format!("{} cost nothing is lost", "x".repeat(70));
+    look.snapshot.backends[0].application_name = name.clone();
+    look.snapshot.backends[0].query = format!("SELECT '{} better pgguard kill 1'", "y ".repeat(60));
+    let mut screen = screen();
+    screen.on_look(look);
+    for key in [KeyCode::Enter, KeyCode::Char('K')] {
+        press(&mut screen, key);
+        for columns in [60, 80, 120] {
+            for line in picture(&mut screen, columns, 30) {
+                let inside = line.trim_start_matches('│');
+                let forged = inside.starts_with("cost nothing") || inside.starts_with("better pg");
+                assert!(!forged, "{line}");
+            }
+        }
+        press(&mut screen, KeyCode::Esc);
+    }
+}
+
+#[test]
+fn the_bar_of_a_backup_is_never_cut() {
+    let estimate: crate::model::Estimate = serde_json::from_value(json!({
+        "started": "2026-03-01T01:00:00Z", "fraction_done": 0.4, "remaining_s": 3600.0, "earliest_s": 1800.0, "latest_s": 7200.0,
+        "tables_done": 17, "tables_total": 4400, "copying": [], "phase": "copying a relation with a long name",
+        "basis": "", "from_past_runs": false
+    }))
+    .expect("an estimate");
+    for columns in 40..200 {
+        let told = super::view::bar(&estimate, columns);
+        assert!(
+            told.contains(']') && told.chars().count() <= columns,
+            "{told}"
+        );
+        let whole = ["2h00m)", "40 %", "4400 tables", "a long name", "] "];
+        assert!(
+            whole.iter().any(|end| told.ends_with(end)),
+            "{columns}: {told}"
+        );
+    }
 }
 
 #[test]

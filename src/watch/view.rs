@@ -1,22 +1,24 @@
 //! The picture: a pure function of what the screen knows.
 
-use super::rows::{Mark, Row, View};
+use super::ink::{bold, faint, ink};
+use super::list::list;
+use super::rows::View;
 use super::screen::{Mode, Screen};
-use crate::kill::Dossier;
+use super::session::{about, ask, in_short};
 use crate::model::{Estimate, Role, age};
-use crate::report::page::Page;
+use crate::report::page::{Page, columns};
 use crate::report::status_words::{ends, progress};
 use crate::safe::printable;
 use crate::words::brief;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::Color;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 /// Draws the screen. It learns how many rows are visible.
 pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
-    let bars = backups(screen);
+    let bars = backups(screen, usize::from(frame.area().width));
     let bar_lines = u16::try_from(bars.len().min(3)).unwrap_or(0);
     let outage = outage(screen, frame.area().width);
     let outage_lines = u16::try_from(outage.len()).unwrap_or(0);
@@ -34,6 +36,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     frame.render_widget(Paragraph::new(outage), worst);
     frame.render_widget(Paragraph::new(bars), backups);
     list(frame, screen, names, rows);
+    below(frame, screen, rows);
     frame.render_widget(
         Paragraph::new(footing(screen, usize::from(foot.width))),
         foot,
@@ -42,24 +45,14 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     match &screen.mode {
         Mode::Rows | Mode::Filter(_) => {}
         Mode::Help => overlay(frame, " Keys ", help()),
-        Mode::Detail(dossier) => overlay(frame, " Session · Esc back · K end it ", about(dossier)),
-        Mode::Kill(dossier, typed) => overlay(frame, " End this session? ", ask(dossier, typed)),
-    }
-}
-
-const fn bold() -> Style {
-    Style::new().add_modifier(Modifier::BOLD)
-}
-
-const fn faint() -> Style {
-    Style::new().add_modifier(Modifier::DIM)
-}
-
-fn ink(screen: &Screen, color: Color) -> Style {
-    if screen.color {
-        bold().fg(color)
-    } else {
-        bold()
+        Mode::Detail(dossier) => {
+            let lines = about(dossier, frame.area().width.saturating_sub(2));
+            overlay(frame, " Session · Esc back · K end it ", lines);
+        }
+        Mode::Kill(dossier, typed) => {
+            let lines = ask(dossier, typed, frame.area().width.saturating_sub(2));
+            overlay(frame, " End this session? ", lines);
+        }
     }
 }
 
@@ -72,13 +65,13 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     let waiting = look.waits.waiters().count();
     let longest = look.waits.waiters().filter_map(|waiter| waiter.since).min();
     let state = match (waiting, longest) {
-        (0, _) => Span::styled("nobody waits", ink(screen, Color::Green)),
+        (0, _) => Span::styled("nobody waits", ink(screen.color, Color::Green)),
         (_, Some(since)) => {
             let age = brief(age(since, look.snapshot.taken_at));
             let text = format!("{waiting} waiting, the longest {age}");
-            Span::styled(text, ink(screen, Color::Red))
+            Span::styled(text, ink(screen.color, Color::Red))
         }
-        (_, None) => Span::styled(format!("{waiting} waiting"), ink(screen, Color::Red)),
+        (_, None) => Span::styled(format!("{waiting} waiting"), ink(screen.color, Color::Red)),
     };
     let mut first = vec![
         Span::styled(printable(&server.datname), bold()),
@@ -93,7 +86,7 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
     if let Some(findings) = look.report(&screen.shown).findings_in_words() {
         first.push(Span::styled(
             format!("  {findings}"),
-            ink(screen, Color::Yellow),
+            ink(screen.color, Color::Yellow),
         ));
     }
     if look.running > 0 {
@@ -101,20 +94,20 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
             1 => "  a migration is running".to_owned(),
             count => format!("  {count} migrations are running"),
         };
-        first.push(Span::styled(text, ink(screen, Color::Yellow)));
+        first.push(Span::styled(text, ink(screen.color, Color::Yellow)));
     }
     if let Some(past) = &screen.past {
-        let text = Line::styled(printable(past), ink(screen, Color::Yellow));
+        let text = Line::styled(printable(past), ink(screen.color, Color::Yellow));
         return vec![Line::from(first), text];
     }
     if screen.paused {
-        first.push(Span::styled("  PAUSED", ink(screen, Color::Yellow)));
+        first.push(Span::styled("  PAUSED", ink(screen.color, Color::Yellow)));
     }
     let second = screen.lost.as_ref().map_or_else(
         || filters(screen, look.snapshot.masked_rows()),
         |why| {
             let text = format!("NO CONNECTION, trying again: {}", printable(why));
-            Line::styled(text, ink(screen, Color::Red))
+            Line::styled(text, ink(screen.color, Color::Red))
         },
     );
     vec![Line::from(first), second]
@@ -131,17 +124,38 @@ fn outage(screen: &Screen, width: u16) -> Vec<Line<'static>> {
     };
     let page = Page::of_width(usize::from(width));
     let mut lines: Vec<Line> = page
-        .lines(headline, 0)
+        .hanging(headline)
         .into_iter()
-        .map(|text| Line::styled(text, ink(screen, Color::Red)))
+        .map(|text| Line::styled(text, ink(screen.color, Color::Red)))
         .collect();
     for (nth, step) in advice.iter().take(MOST_STEPS).enumerate() {
         let text = format!("{}  {}", if nth == 0 { "do" } else { "or" }, step.text);
-        lines.extend(page.lines(&text, 0).into_iter().map(Line::raw));
+        lines.extend(page.hanging(&text).into_iter().map(Line::raw));
         let commands = step.commands.iter();
         lines.extend(commands.map(|command| Line::styled(format!("    {command}"), bold())));
     }
     lines
+}
+
+/// Fewer lines than this below the rows stay empty.
+const LEAST_BELOW: usize = 6;
+
+/// While somebody waits, the lines below the rows say what matters of the session under the cursor.
+fn below(frame: &mut Frame<'_>, screen: &Screen, rows: Rect) {
+    let spare = screen.height.saturating_sub(screen.rows.len());
+    let dossier = screen.dossier().ok().filter(|_| {
+        screen.view == View::Waits && screen.mode == Mode::Rows && spare >= LEAST_BELOW
+    });
+    let (Some(dossier), Ok(used)) = (dossier, u16::try_from(screen.rows.len() + 1)) else {
+        return;
+    };
+    let area = Rect {
+        y: rows.y + used,
+        height: rows.height.saturating_sub(used),
+        ..rows
+    };
+    let lines = in_short(&dossier, area.width, usize::from(area.height));
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 /// What is shown, and in which order.
@@ -183,7 +197,7 @@ fn filters(screen: &Screen, hidden: usize) -> Line<'static> {
 }
 
 /// A bar and the end of every running backup, always in view.
-fn backups(screen: &Screen) -> Vec<Line<'static>> {
+fn backups(screen: &Screen, width: usize) -> Vec<Line<'static>> {
     let Some(look) = &screen.look else {
         return Vec::new();
     };
@@ -191,126 +205,38 @@ fn backups(screen: &Screen) -> Vec<Line<'static>> {
         .in_role(Role::Backup)
         .map(|session| {
             let tool = session.backup.as_ref().map_or("backup", |b| b.tool.word());
-            let said = look
-                .estimates
-                .get(&session.pid)
-                .map_or_else(String::new, bar);
-            Line::from(vec![
-                Span::styled(format!("{tool} {} ", session.pid), bold()),
-                Span::raw(said),
-            ])
+            let name = format!("{tool} {} ", session.pid);
+            let room = width.saturating_sub(name.chars().count());
+            let said = look.estimates.get(&session.pid);
+            let said = said.map_or_else(String::new, |estimate| bar(estimate, room));
+            Line::from(vec![Span::styled(name, bold()), Span::raw(said)])
         })
         .collect()
 }
 
-const BAR: usize = 20;
-
-fn bar(estimate: &Estimate) -> String {
+/// The bar, and of what is known as much as fits, what matters most first.
+pub(super) fn bar(estimate: &Estimate, room: usize) -> String {
+    let cells = if room < 80 { 10 } else { 20 };
     let full = estimate.fraction_done.map_or(0, |done| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
-            reason = "between 0 and BAR"
+            reason = "between 0 and the number of cells"
         )]
-        let full = (done.clamp(0.0, 1.0) * BAR as f64).round() as usize;
+        let full = (done.clamp(0.0, 1.0) * cells as f64).round() as usize;
         full
     });
-    let end = ends(estimate).map_or_else(String::new, |end| format!("{end}, "));
-    format!(
-        "[{}{}] {end}{}",
-        "#".repeat(full),
-        "-".repeat(BAR - full),
-        progress(estimate)
-    )
-}
-
-/// Name and width of the columns; the last takes the rest.
-const COLUMNS: [(&str, usize); 7] = [
-    ("PID", 8),
-    ("ROLE", 20),
-    ("FOR", 7),
-    ("IN TX", 7),
-    ("BLOCKS", 7),
-    ("WHO", 24),
-    ("WHAT", 0),
-];
-
-/// Below this width the widest columns shrink.
-const NARROW: u16 = 110;
-
-fn widths(area: Rect) -> [usize; 7] {
-    let narrow = area.width < NARROW;
-    COLUMNS.map(|(name, width)| match name {
-        "ROLE" if narrow => 12,
-        "WHO" if narrow => 12,
-        "IN TX" if narrow => 0,
-        _ => width,
-    })
-}
-
-fn list(frame: &mut Frame<'_>, screen: &Screen, names: Rect, area: Rect) {
-    let widths = widths(area);
-    let titles = COLUMNS.map(|(name, _)| name.to_owned());
-    frame.render_widget(
-        Paragraph::new(Line::styled(columns(&titles, &widths), faint())),
-        names,
-    );
-    let visible = screen
-        .rows
+    let bar = format!("[{}{}] ", "#".repeat(full), "-".repeat(cells - full));
+    let progress = progress(estimate);
+    let end = ends(estimate);
+    let parts: Vec<&str> = end
         .iter()
-        .enumerate()
-        .skip(screen.top)
-        .take(usize::from(area.height));
-    let lines: Vec<Line<'static>> = visible
-        .map(|(nth, row)| {
-            let under_cursor = nth == screen.cursor && screen.selected.is_some();
-            line(screen, row, &widths, under_cursor)
-        })
+        .map(String::as_str)
+        .chain(progress.split(", "))
         .collect();
-    frame.render_widget(Paragraph::new(lines), area);
-}
-
-fn line(screen: &Screen, row: &Row, widths: &[usize; 7], under_cursor: bool) -> Line<'static> {
-    let cells = [
-        // A dumb eye sees the cursor too.
-        format!("{}{}", if under_cursor { ">" } else { " " }, row.pid),
-        // Where it does not fit, the role without what is in its parentheses.
-        match row.role.split_once(" (") {
-            Some((role, _)) if row.role.len() >= widths[1] => role.to_owned(),
-            _ => row.role.clone(),
-        },
-        row.lasts.clone(),
-        row.in_transaction.clone(),
-        row.blocks.clone(),
-        row.who.clone(),
-        row.what.clone(),
-    ];
-    let style = match row.mark {
-        Mark::Plain => Style::new(),
-        Mark::Waits => ink(screen, Color::Red),
-        Mark::Blocks => ink(screen, Color::Yellow),
-    };
-    let style = if under_cursor {
-        style.add_modifier(Modifier::REVERSED)
-    } else {
-        style
-    };
-    Line::styled(columns(&cells, widths), style)
-}
-
-/// Cells side by side, each cut to its width.
-fn columns(cells: &[String; 7], widths: &[usize; 7]) -> String {
-    let mut out = String::new();
-    for (nth, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-        if nth + 1 == cells.len() {
-            out.push_str(cell);
-        } else if width > 0 {
-            let cut: String = cell.chars().take(width - 1).collect();
-            out.push_str(&format!("{cut:<width$}"));
-        }
-    }
-    out
+    let known = whole_ones(&parts, ", ", room.saturating_sub(bar.chars().count()));
+    bar + &known
 }
 
 fn footing(screen: &Screen, width: usize) -> Line<'static> {
@@ -329,7 +255,7 @@ fn footing(screen: &Screen, width: usize) -> Line<'static> {
             bold(),
         );
     }
-    Line::styled(whole_ones(&FOOT, width), faint())
+    Line::styled(whole_ones(&FOOT, "  ", width), faint())
 }
 
 /// The keys at the foot of the screen, those that matter most first: as many as fit.
@@ -348,16 +274,16 @@ const FOOT: [&str; 12] = [
     "space pause",
 ];
 
-/// The first words that fit into a line, none of them cut.
-fn whole_ones(words: &[&str], width: usize) -> String {
+/// The first parts that fit into a line, none of them cut.
+fn whole_ones(parts: &[&str], between: &str, width: usize) -> String {
     let mut line = String::new();
-    for word in words {
-        let gap = if line.is_empty() { "" } else { "  " };
-        if line.chars().count() + gap.len() + word.chars().count() > width {
+    for part in parts {
+        let gap = if line.is_empty() { "" } else { between };
+        if columns(&line) + gap.len() + columns(part) > width {
             break;
         }
         line.push_str(gap);
-        line.push_str(word);
+        line.push_str(part);
     }
     line
 }
@@ -400,40 +326,6 @@ fn help() -> Vec<Line<'static>> {
             ])
         })
         .collect()
-}
-
-fn about(dossier: &Dossier) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::styled(printable(&dossier.who), bold()), Line::raw("")];
-    lines.extend(dossier.facts.iter().map(|(label, text)| fact(label, text)));
-    lines.extend(dossier.costs.iter().map(|text| fact("cost", text)));
-    lines.extend(dossier.better.iter().map(|text| fact("better", text)));
-    lines.push(fact("identity", &dossier.identity.to_string()));
-    lines
-}
-
-fn fact(label: &str, text: &str) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(format!("{label:<10}"), faint()),
-        Span::raw(printable(text)),
-    ])
-}
-
-fn ask(dossier: &Dossier, typed: &str) -> Vec<Line<'static>> {
-    let deed = dossier
-        .steps
-        .iter()
-        .map(|step| step.deed())
-        .collect::<Vec<_>>()
-        .join(", and if that does nothing ");
-    let question = dossier
-        .confirmation
-        .question(&format!("pid {}: {deed}", dossier.identity.pid));
-    let mut lines = vec![
-        Line::styled(format!("{question}{}█", printable(typed)), bold()),
-        Line::raw(""),
-    ];
-    lines.extend(about(dossier));
-    lines
 }
 
 fn overlay(frame: &mut Frame<'_>, title: &'static str, lines: Vec<Line<'static>>) {

@@ -11,6 +11,7 @@ pub mod sql;
 pub mod target;
 pub mod time;
 pub mod when;
+pub mod zone;
 
 pub use backup::{cost_of_kill, ends, wait_or_kill};
 pub use duration::{duration, not_too_long};
@@ -21,3 +22,4 @@ pub use sql::literal;
 pub use target::target;
 pub use time::{brief, clock, dated, edges, hour, rough, second, seconds, setting, span};
 pub use when::{coming, when};
+pub use zone::Zone;

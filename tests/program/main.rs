@@ -21,6 +21,7 @@ mod past;
 mod planted;
 mod psql;
 mod public_judges;
+mod questions;
 mod roles;
 mod schemas;
 mod snapshot;

@@ -6,14 +6,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A terminal of 120 columns and 30 lines with pgguard in it.
-struct Terminal {
+pub struct Terminal {
     socket: String,
     last: RefCell<String>,
 }
 
 impl Terminal {
     /// `None` where there is no tmux.
-    fn watch(shop: &Database, arguments: &[&str]) -> Option<Self> {
+    pub fn watch(shop: &Database, arguments: &[&str]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let socket = format!("pgguard-test-{}-{number}", std::process::id());
@@ -62,16 +62,16 @@ impl Terminal {
         text
     }
 
-    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+    pub fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         until(&format!("{what} is on the screen"), || is_so(&self.text()));
         self.last.borrow().clone()
     }
 
-    fn until_shows(&self, part: &str) -> String {
+    pub fn until_shows(&self, part: &str) -> String {
         self.until(part, |text| text.contains(part))
     }
 
-    fn keys(&self, keys: &[&str]) {
+    pub fn keys(&self, keys: &[&str]) {
         for key in keys {
             self.tmux(&["send-keys", key]).expect("a key");
         }
@@ -90,7 +90,7 @@ impl Terminal {
     }
 
     /// Moves down until the cursor is on this pid.
-    fn choose(&self, pid: i32) {
+    pub fn choose(&self, pid: i32) {
         self.keys(&["Home"]);
         for _ in 0..40 {
             let mut line = None;

@@ -5,6 +5,7 @@ mod watchdog;
 
 use super::block_on::block_on;
 use super::line;
+use super::screen;
 use crate::check::{Answer, Figure, Judgement, Needs, Range, Sight, State, Thresholds, mode};
 use crate::cli::{ConnectArgs, HistoryArgs};
 use crate::config::{self, Config};
@@ -21,7 +22,7 @@ use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result, report};
 use arguments::{Arguments, Form, Said};
-use chrono::{Local, TimeDelta};
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -230,7 +231,7 @@ fn lead_with_the_worst(
         ..Shown::default()
     };
     let told = StatusReport::new(&look.snapshot, sessions, graph, &look.estimates, &shown)
-        .in_zone(*look.snapshot.taken_at.with_timezone(&Local).offset())
+        .in_zone(screen::zone(look.snapshot.taken_at))
         .alone();
     let Some((headline, advice)) = report::status_words::in_short(&told) else {
         return;

@@ -13,8 +13,9 @@ use crate::look::past::Past;
 use crate::look::{self, About};
 use crate::model::{Answer, Footprint};
 use crate::report::{self, Shown};
+use crate::words::Zone;
 use crate::{Error, Result};
-use chrono::{Local, Utc};
+use chrono::Utc;
 use futures_util::future::join_all;
 use over_all::{judge_standbys, outlook, over_all};
 use std::path::PathBuf;
@@ -116,7 +117,7 @@ fn check_at(args: &GateArgs) -> Result<()> {
     match args.record.replay {
         // Its clock is that of the recording.
         Some(_) => Ok(()),
-        None => crate::words::coming(text, Utc::now(), &Local)
+        None => crate::words::coming(text, Utc::now(), &Zone::local())
             .map(drop)
             .map_err(Error::Usage),
     }
@@ -230,7 +231,8 @@ async fn until_done(
                     format!(
                         "not within {}: clear at {} at the earliest",
                         crate::words::span(terms.at_most),
-                        at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z")
+                        at.with_timezone(&Zone::local())
+                            .format("%Y-%m-%d %H:%M %:z")
                     )
                 });
                 return Some(Done { answer, late });

@@ -12,8 +12,9 @@ use crate::model::{Answer, Doubt, Footprint, Forecast, Role, Snapshot, Verdict};
 use crate::recording::Recording;
 use crate::report;
 use crate::watch::Look;
+use crate::words::Zone;
 use crate::{Error, Result};
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
 /// What is asked of every server.
@@ -171,7 +172,7 @@ impl Question {
     /// The later time that is asked about.
     fn at(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         let text = self.args.at.as_deref();
-        let at = text.map(|text| crate::words::coming(text, now, &Local));
+        let at = text.map(|text| crate::words::coming(text, now, &Zone::local()));
         at.transpose().map_err(Error::Usage)
     }
 

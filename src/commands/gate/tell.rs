@@ -7,8 +7,9 @@ use crate::commands::screen;
 use crate::door::{self, Form};
 use crate::model::{Answer, Outlook, Wait};
 use crate::report::{self, GateView, Shown, StatusReport};
+use crate::words::Zone;
 use crate::{Error, Result};
-use chrono::{Local, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 
 /// Prints the report in the form asked for.
 pub(super) fn tell(args: &GateArgs, subjects: &[Subject], color: Color) -> Result<()> {
@@ -138,7 +139,10 @@ pub(super) fn in_the_way(wait: &Wait) -> String {
     };
     let until = wait.clears.as_ref().and_then(|c| c.expected);
     let until = until.map_or_else(String::new, |t| {
-        format!(", clears ~{}", t.with_timezone(&Local).format("%H:%M"))
+        format!(
+            ", clears ~{}",
+            t.with_timezone(&Zone::local()).format("%H:%M")
+        )
     });
     format!("{who} is in the way{until}")
 }

@@ -28,7 +28,6 @@ use crate::{config, look};
 use consent::Consent;
 use end::{End, end, look_at};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// Gone.
 const DONE: u8 = 0;
@@ -266,7 +265,10 @@ impl Kill {
     }
 
     fn headline(&self, who: &str) -> String {
-        format!("{}\n", self.page.paint(Ink::Strong, &printable(who)))
+        let lines = self.page.hanging(&printable(who)).into_iter();
+        lines
+            .map(|line| format!("{}\n", self.page.paint(Ink::Strong, &line)))
+            .collect()
     }
 
     fn tell(&self, dossier: &Dossier, ended: &End) -> Result<u8> {
@@ -278,12 +280,8 @@ impl Kill {
     }
 
     fn say(&self, text: &str) -> Result<()> {
-        let mut out = String::new();
-        // Later lines hang: a name in the text must not begin a line that reads like one of ours.
-        for (nth, line) in self.page.lines(&printable(text), 2).iter().enumerate() {
-            let indent = if nth == 0 { "" } else { "  " };
-            let _ = writeln!(out, "{indent}{line}");
-        }
+        let lines = self.page.hanging(&printable(text));
+        let out = lines.join("\n") + "\n";
         door::print(Form::Lines, &out)
     }
 

@@ -6,7 +6,8 @@ use super::page::REASON;
 use super::supervisor::Supervisor;
 use crate::commands::stop::Stop;
 use crate::safe::masked;
-use chrono::{Local, SecondsFormat, Utc};
+use crate::words::Zone;
+use chrono::{SecondsFormat, Utc};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::time::Duration;
@@ -67,7 +68,10 @@ impl Supervisor {
         let seconds = (until - Utc::now()).num_seconds().max(1);
         let reason = self.args.reason.clone().unwrap_or_else(|| REASON.into());
         let exact = until.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let clock = until.with_timezone(&Local).format("%H:%M %:z").to_string();
+        let clock = until
+            .with_timezone(&Zone::local())
+            .format("%H:%M %:z")
+            .to_string();
         [
             ("PGGUARD_RUN", self.state.run.clone()),
             ("PGGUARD_REASON", reason.clone()),

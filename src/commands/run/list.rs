@@ -7,8 +7,8 @@ use crate::config;
 use crate::door::{self, Form};
 use crate::history::{History, WhichRuns};
 use crate::model::MigrationRun;
-use crate::words::{clock, span};
-use chrono::{Local, Utc};
+use crate::words::{Zone, clock, span};
+use chrono::Utc;
 use std::fmt::Write as _;
 
 /// Shows the runs, the newest first.
@@ -57,7 +57,7 @@ fn text(runs: &[MigrationRun]) -> String {
             out,
             "{}  {}, {} on {}, {}, {}",
             run.run,
-            clock(&Local, run.started, Utc::now()),
+            clock(&Zone::local(), run.started, Utc::now()),
             span(until - run.started),
             run.host,
             run.database,
