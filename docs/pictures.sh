@@ -57,11 +57,36 @@ printf '%s\n' 'SET lock_timeout = '"'5s'"';' 'ALTER TABLE orders ADD COLUMN tota
 # A few looks, so that something is known of the dump's pace.
 for _ in 1 2 3; do "$pgguard" status --history "$folder/history.sqlite" >/dev/null; sleep 1; done
 picture gate 96 16 '^  do' "printf '\$ pgguard gate 0057_add_order_total.sql\n'; pgguard gate 0057_add_order_total.sql"
-PGAPPNAME=deploy psql -q -c 'ALTER TABLE orders ADD COLUMN total numeric(10, 2)' &
-sleep 1
-for _ in 1 2 3; do PGAPPNAME=shop psql -q -o /dev/null -c 'SELECT status FROM orders WHERE id = 1' & done
-sleep 1
-picture status 104 26 'monitoring' "printf '\$ pgguard status\n'; pgguard status"
-picture watch 110 14 'quit\|help' 'pgguard status --watch'
+# A real Rails where there is one.
+migrate() {
+  if ruby -e 'require "pg"; require "active_record"' 2>/dev/null; then
+    local app=$folder/app rails=$here/../tests/projects/rails
+    mkdir "$app"
+    cp -r "$rails/Rakefile" "$rails/bin" "$rails/config" "$rails/steps/all/db" "$app"
+    sed -i "s#{host}#$PGHOST#; s#{port}#$PGPORT#; s#{user}#$PGUSER#; s#{password}#x#; s#{database}#$PGDATABASE#" \
+      "$app/config/database.yml"
+    (cd "$app" && RAILS_ENV=production exec ruby bin/rails db:migrate >"$folder/rails.log" 2>&1)
+  else
+    PGAPPNAME=deploy psql -q -c 'ALTER TABLE orders ADD COLUMN total numeric(10, 2)'
+  fi
+}
+
+# Until so many sessions wait for a lock.
+until_waiting() {
+  for _ in $(seq 300); do
+    [ "$(psql -XAtc "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")" -ge "$1" ] && return
+    sleep 0.2
+  done
+  fail "there were never $1 sessions that wait"
+}
+
+migrate || true &
+until_waiting 1
+for id in $(seq 40); do
+  PGAPPNAME=puma psql -q -o /dev/null -c "SELECT status FROM orders WHERE id = $id" &
+done
+until_waiting 41
+picture status 104 22 'monitoring' "printf '\$ pgguard status\n'; pgguard status"
+picture watch 110 26 'OUTAGE' 'pgguard status --watch'
 terminal send-keys -t demo Enter
 wait

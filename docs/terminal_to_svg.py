@@ -17,7 +17,9 @@ def runs(line, style):
             if piece:
                 yield piece, dict(style)
             continue
-        for code in (int(c or 0) for c in codes[1].split(";")):
+        # tmux says the first eight colours in two ways.
+        plain = re.sub(r"38;5;([0-7])\b", r"3\1", codes[1])
+        for code in (int(c or 0) for c in plain.split(";")):
             if code == 0:
                 style.clear()
             elif code in COLORS:

@@ -269,7 +269,7 @@ pub struct JudgeArgs {
 /// `pgguard gate`
 #[derive(Debug, Args)]
 pub struct GateArgs {
-    /// Files, folders or -; with none: ACCESS EXCLUSIVE on every table.
+    /// Files, folders or -; none: ACCESS EXCLUSIVE on every table.
     #[arg(value_name = "MIGRATION")]
     pub migrations: Vec<PathBuf>,
     /// How to read them.

@@ -1,7 +1,7 @@
 //! The rows of the screen: each column is as wide as what differs in it, and the last takes the rest.
 
 use super::ink::{faint, ink};
-use super::rows::{Mark, Row};
+use super::rows::{Mark, Row, View};
 use super::screen::Screen;
 use crate::report::page::columns;
 use ratatui::Frame;
@@ -33,11 +33,11 @@ type Widths = [usize; COLUMNS.len()];
 pub fn list(frame: &mut Frame<'_>, screen: &Screen, names: Rect, area: Rect) {
     let narrow = area.width < NARROW;
     let widths = widths(&screen.rows, narrow);
-    let titles = COLUMNS.map(|(name, ..)| name.to_owned());
-    frame.render_widget(
-        Paragraph::new(Line::styled(side_by_side(&titles, &widths), faint())),
-        names,
-    );
+    let titles = match screen.rows.is_empty() {
+        true => nobody(screen).to_owned(),
+        false => side_by_side(&COLUMNS.map(|(name, ..)| name.to_owned()), &widths),
+    };
+    frame.render_widget(Paragraph::new(Line::styled(titles, faint())), names);
     let visible = screen
         .rows
         .iter()
@@ -57,6 +57,16 @@ pub fn list(frame: &mut Frame<'_>, screen: &Screen, names: Rect, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// What stands in place of the rows where there are none.
+fn nobody(screen: &Screen) -> &'static str {
+    match (&screen.look, screen.view) {
+        (None, _) => "",
+        (Some(_), View::Waits) => "nobody waits",
+        (Some(_), View::Sessions) if screen.shown.all => "no session",
+        (Some(_), View::Sessions) => "nobody is at work; a shows idle sessions too",
+    }
+}
+
 /// As wide as the longest cell of any row, so that nothing moves when the rows are walked through; a column that is
 /// empty in every row is not there.
 fn widths(rows: &[Row], narrow: bool) -> Widths {
@@ -70,7 +80,7 @@ fn widths(rows: &[Row], narrow: bool) -> Widths {
     for (nth, (title, wide, small)) in COLUMNS.iter().enumerate() {
         let most = if narrow { *small } else { *wide };
         widths[nth] = match longest[nth] {
-            0 if nth > 0 && !rows.is_empty() => 0,
+            0 if nth > 0 => 0,
             longest => (longest.max(title.len()) + 1).min(most),
         };
     }

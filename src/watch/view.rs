@@ -32,7 +32,10 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     ])
     .areas(frame.area());
     screen.height = usize::from(rows.height);
-    frame.render_widget(Paragraph::new(heading(screen)), head);
+    frame.render_widget(
+        Paragraph::new(heading(screen, usize::from(frame.area().width))),
+        head,
+    );
     frame.render_widget(Paragraph::new(outage), worst);
     frame.render_widget(Paragraph::new(bars), backups);
     list(frame, screen, names, rows);
@@ -56,7 +59,8 @@ pub fn draw(frame: &mut Frame<'_>, screen: &mut Screen) {
     }
 }
 
-fn heading(screen: &Screen) -> Vec<Line<'static>> {
+/// Who was looked at, and what matters; what does not fit is left out whole.
+fn heading(screen: &Screen, width: usize) -> Vec<Line<'static>> {
     let Some(look) = &screen.look else {
         let state = screen.lost.clone().unwrap_or_else(|| "connecting …".into());
         return vec![Line::raw(printable(&state))];
@@ -83,25 +87,29 @@ fn heading(screen: &Screen) -> Vec<Line<'static>> {
         )),
         state,
     ];
-    if let Some(findings) = look.report(&screen.shown).findings_in_words() {
-        first.push(Span::styled(
-            format!("  {findings}"),
-            ink(screen.color, Color::Yellow),
-        ));
+    let mut more: Vec<String> = Vec::new();
+    if screen.paused {
+        more.push("PAUSED".into());
     }
-    if look.running > 0 {
-        let text = match look.running {
-            1 => "  a migration is running".to_owned(),
-            count => format!("  {count} migrations are running"),
-        };
-        first.push(Span::styled(text, ink(screen.color, Color::Yellow)));
+    more.extend(look.report(&screen.shown).findings_in_words());
+    match look.running {
+        0 => {}
+        1 => more.push("a migration is running".into()),
+        count => more.push(format!("{count} migrations are running")),
+    }
+    let mut used: usize = first.iter().map(Span::width).sum();
+    for text in more {
+        used += 2 + columns(&text);
+        if used <= width {
+            first.push(Span::styled(
+                format!("  {text}"),
+                ink(screen.color, Color::Yellow),
+            ));
+        }
     }
     if let Some(past) = &screen.past {
         let text = Line::styled(printable(past), ink(screen.color, Color::Yellow));
         return vec![Line::from(first), text];
-    }
-    if screen.paused {
-        first.push(Span::styled("  PAUSED", ink(screen.color, Color::Yellow)));
     }
     let second = screen.lost.as_ref().map_or_else(
         || filters(screen, look.snapshot.masked_rows()),

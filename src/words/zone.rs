@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn clocks_of_nine_zones_are_those_of_the_system() {
+        // A system without zone data, or whose `date` has no -d, tells nothing.
         if by_date("Europe/Berlin", Utc::now()).is_none() {
-            println!("skipped: `date` has no -d");
             return;
         }
         for name in [

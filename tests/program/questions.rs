@@ -152,7 +152,12 @@ impl Scene {
                 assert!(!told.stdout.contains("untouched"), "{context}");
             }
             "Who queues behind me?" => says("public.orders"),
-            "Is it safe in ten minutes?" => assert_eq!(told.status, 1, "{context}"),
+            // By the dump's estimate it is not known, or not clear; and a guess is never a green light.
+            "Is it safe in ten minutes?" => {
+                assert_ne!(told.status, 0, "{context}");
+                assert!(told.stdout.starts_with("AT "), "{context}");
+                says(&dump);
+            }
             "What did the killed run leave?" => says("parts_name"),
             "Is the app on the old schema?" => says("web.1"),
             other => panic!("`{other}` has no test"),

@@ -112,7 +112,7 @@ pub const PAGES: &[Page] = &[
         status: &[
             ("0", "clear"),
             ("1", "would block"),
-            ("2", "cannot tell; never 0 on doubt, nor with --at"),
+            ("2", "cannot tell; never 0 on doubt"),
             (
                 "130, 143, 141",
                 "stopped by Ctrl-C, by SIGTERM, or because nobody reads it",
