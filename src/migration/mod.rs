@@ -5,6 +5,7 @@ pub mod command;
 pub mod depth;
 pub mod footprint;
 pub mod left_behind;
+pub mod parts;
 pub mod plpgsql;
 mod psql;
 pub mod rehearsed;

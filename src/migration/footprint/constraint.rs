@@ -4,7 +4,7 @@ use super::act::{Act, Step, refuse};
 use super::altering::Altering;
 use super::index::key;
 use super::stored;
-use super::{altering, drop, expression, foreign_key, names};
+use super::{altering, drop, expression, foreign_key, names, tree};
 use crate::model::{Constraint, Oid, RelationKind, class};
 use pg_query::protobuf;
 use pg_query::protobuf::{AlterTableCmd, ConstrType};
@@ -144,7 +144,7 @@ fn add_check(
         let columns: Vec<i16> = constraint
             .raw_expr
             .as_deref()
-            .map(expression::columns)
+            .map(tree::columns)
             .unwrap_or_default()
             .iter()
             .filter_map(|name| act.world.column(table, name).map(|c| c.number))
@@ -154,7 +154,7 @@ fn add_check(
         } else {
             constraint.conname.clone()
         };
-        if let Some(expression) = &constraint.raw_expr {
+        if let Some(expression) = constraint.raw_expr.as_deref() {
             stored::note(act, (class::CONSTRAINT, oid, 0), expression);
         }
         let validated = !constraint.skip_validation;

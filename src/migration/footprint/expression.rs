@@ -5,10 +5,11 @@ use super::query::plan;
 use super::routine;
 use super::stored;
 use super::{code, names, storage, tree};
+use crate::migration::parts;
 use crate::model::class;
 use crate::model::{AdvisoryRequest, LockMode, Oid, WaitPhase};
-use pg_query::protobuf::Node;
-use serde_json::Value;
+use pg_query::protobuf::{AExpr, AIndirection, FuncCall, Node};
+use pg_query::{NodeEnum, NodeRef};
 
 /// An expression of a default, a check, an index that is worked out for the rows of a table: its
 /// functions run, sequences give numbers only if there are rows.
@@ -20,14 +21,13 @@ pub fn check(act: &mut Act, table: Oid, expression: &Node) {
     // Never counted: it may have rows.
     let may_have_rows = act.world.relation(table).is_some_and(|r| r.rows < 0.0)
         && act.world.created_in(table).is_none();
-    if let Ok(tree) = serde_json::to_value(expression)
-        && (has_rows || may_have_rows || !names_sequence(&tree))
-    {
+    let names_sequence = names_sequence(expression);
+    if has_rows || may_have_rows || !names_sequence {
         let outer = act.possible;
-        act.possible |= !has_rows && names_sequence(&tree);
-        functions(act, &tree);
+        act.possible |= !has_rows && names_sequence;
+        functions(act, expression);
         act.possible = outer;
-        fields(act, &tree, &|act, column| {
+        fields(act, expression, &|act, column| {
             act.world.column(table, column).map_or(0, |c| c.type_oid)
         });
     }
@@ -35,54 +35,38 @@ pub fn check(act: &mut Act, table: Oid, expression: &Node) {
 
 /// A stored expression that takes a field of a composite value depends on the type's relation
 /// (`find_expr_references_walker`, dependency.c). `type_of`: the type of a column that is named.
-pub fn fields(act: &mut Act, tree: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
-    match tree {
-        Value::Array(items) => items.iter().for_each(|i| fields(act, i, type_of)),
-        Value::Object(object) => {
-            for (key, field) in object {
-                match key.as_str() {
-                    "AIndirection" => field_of(act, field, type_of),
-                    "ResTarget" => field_set(act, field, type_of),
-                    _ => {}
-                }
-                fields(act, field, type_of);
+pub fn fields<'a>(
+    act: &mut Act,
+    tree: impl Into<parts::Tree<'a>>,
+    type_of: &dyn Fn(&Act, &str) -> Oid,
+) {
+    for node in parts::all(tree) {
+        let column = match node {
+            NodeRef::AIndirection(part) if has_field(&part.indirection) => column_under(part),
+            NodeRef::ResTarget(target) if has_field(&target.indirection) => {
+                Some(target.name.clone())
             }
+            _ => None,
+        };
+        if let Some(column) = column {
+            let oid = type_of(act, &column);
+            depends_on_fields(act, oid);
         }
-        _ => {}
     }
 }
 
-/// `(column).field` and `(column[1]).field`.
-fn field_of(act: &mut Act, indirection: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
-    let mut inner = indirection.get("arg");
-    while let Some(deeper) = inner.and_then(|a| tree::find_key(a, "AIndirection")) {
-        inner = deeper.get("arg");
-    }
-    let Some(column) = inner
-        .and_then(|a| tree::find_key(a, "ColumnRef"))
-        .and_then(|c| tree::texts(c.get("fields")?).pop())
-    else {
-        return;
-    };
-    if has_field(indirection) {
-        let oid = type_of(act, &column);
-        depends_on_fields(act, oid);
+/// The column in `(column).field` and `(column[1]).field`.
+fn column_under(part: &AIndirection) -> Option<String> {
+    match part.arg.as_ref()?.node.as_ref()? {
+        NodeEnum::AIndirection(deeper) => column_under(deeper),
+        NodeEnum::ColumnRef(column) => names::list(&column.fields).pop(),
+        _ => None,
     }
 }
 
-/// `SET column.field = …`, `INSERT INTO t (column.field)`
-fn field_set(act: &mut Act, target: &Value, type_of: &dyn Fn(&Act, &str) -> Oid) {
-    if let Some(column) = target.get("name").and_then(Value::as_str)
-        && has_field(target)
-    {
-        let oid = type_of(act, column);
-        depends_on_fields(act, oid);
-    }
-}
-
-fn has_field(tree: &Value) -> bool {
-    tree.get("indirection")
-        .is_some_and(|i| !tree::texts(i).is_empty())
+/// Whether what follows a column takes a field of it: `.field`, not `[1]`.
+fn has_field(indirection: &[Node]) -> bool {
+    !names::list(indirection).is_empty()
 }
 
 /// The composite type in a type.
@@ -96,121 +80,67 @@ fn depends_on_fields(act: &mut Act, mut oid: Oid) {
     }
 }
 
-fn names_sequence(tree: &Value) -> bool {
-    any_call(tree, &|name| {
+fn names_sequence(expression: &Node) -> bool {
+    tree::any_call(expression, |name| {
         name.last()
             .is_some_and(|n| matches!(n.as_str(), "nextval" | "setval" | "currval"))
     })
 }
 
-/// Every function that a tree calls.
-fn functions(act: &mut Act, tree: &Value) {
-    match tree {
-        Value::Array(items) => items.iter().for_each(|i| functions(act, i)),
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                match key.as_str() {
-                    "FuncCall" => call(act, field),
-                    "AExpr" => operator(act, field),
-                    _ => {}
-                }
-                functions(act, field);
-            }
+/// Every function that an expression calls.
+fn functions(act: &mut Act, expression: &Node) {
+    for node in parts::all(expression) {
+        match node {
+            NodeRef::FuncCall(one) => call(act, one),
+            NodeRef::AExpr(one) => operator(act, one),
+            _ => {}
         }
-        _ => {}
     }
 }
 
 /// What an expression that is stored comes to depend on, besides columns of the tables at hand: the
 /// sequences that it names, and the composite types of which it takes a field
 /// (`find_expr_references_walker`, dependency.c). Says the sequences.
-pub fn depends_on(act: &mut Act, tree: &Value, reason: &str) -> Vec<Oid> {
-    let sequences = sequences_of(act, tree);
+pub fn depends_on<'a>(act: &mut Act, tree: impl Into<parts::Tree<'a>>, reason: &str) -> Vec<Oid> {
+    let nodes: Vec<NodeRef> = parts::all(tree).collect();
+    let sequences: Vec<Oid> = nodes.iter().filter_map(|n| sequence_of(act, n)).collect();
     for &sequence in &sequences {
         act.depends_on(sequence, reason);
     }
-    for relation in rows_of_functions(act, tree) {
+    let rows: Vec<Oid> = nodes.iter().flat_map(|n| row_types(act, n)).collect();
+    for relation in rows {
         act.depends_on(relation, "rows of its type come from a function");
     }
     sequences
 }
 
 /// The relations of the row types that functions in FROM give.
-fn rows_of_functions(act: &Act, tree: &Value) -> Vec<Oid> {
-    match tree {
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|i| rows_of_functions(act, i))
-            .collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .flat_map(|(key, field)| {
-                let mut found = rows_of_functions(act, field);
-                if key == "RangeFunction" {
-                    found.extend(row_types_called(act, field));
-                }
-                found
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn row_types_called(act: &Act, tree: &Value) -> Vec<Oid> {
-    match tree {
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|i| row_types_called(act, i))
-            .collect(),
-        Value::Object(fields) => match fields.get("FuncCall") {
-            Some(call) => {
-                let name = call.get("funcname").map(tree::texts).unwrap_or_default();
-                let routines = act.world.find_routines(&name);
-                let types = routines
-                    .iter()
-                    .filter_map(|r| act.world.types.get(&r.returns));
-                types.map(|t| t.relation).filter(|r| *r != 0).collect()
-            }
-            None => fields
-                .values()
-                .flat_map(|f| row_types_called(act, f))
-                .collect(),
-        },
-        _ => Vec::new(),
-    }
-}
-
-/// The columns that an expression names.
-#[must_use]
-pub fn columns(expression: &Node) -> Vec<String> {
+fn row_types(act: &Act, node: &NodeRef) -> Vec<Oid> {
+    let NodeRef::RangeFunction(_) = node else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
-    if let Ok(tree) = serde_json::to_value(expression) {
-        collect_columns(&tree, &mut found);
+    for call in tree::calls(*node) {
+        let name = names::list(&call.funcname);
+        let routines = act.world.find_routines(&name);
+        let types = routines
+            .iter()
+            .filter_map(|r| act.world.types.get(&r.returns));
+        found.extend(types.map(|t| t.relation).filter(|r| *r != 0));
     }
     found
 }
 
-fn collect_columns(tree: &Value, found: &mut Vec<String>) {
-    match tree {
-        Value::Array(items) => items.iter().for_each(|i| collect_columns(i, found)),
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                if key == "ColumnRef" {
-                    if let Some(name) = field
-                        .get("fields")
-                        .map(tree::texts)
-                        .and_then(|t| t.last().cloned())
-                        && !found.contains(&name)
-                    {
-                        found.push(name);
-                    }
-                } else {
-                    collect_columns(field, found);
-                }
-            }
-        }
-        _ => {}
+/// The sequence that a call of `nextval('…')` names.
+fn sequence_of(act: &Act, node: &NodeRef) -> Option<Oid> {
+    let NodeRef::FuncCall(call) = node else {
+        return None;
+    };
+    if names::list(&call.funcname).pop()? != "nextval" {
+        return None;
     }
+    let text = tree::constant(call.args.first()?)?;
+    act.world.find(&names::range_var(&names::split(&text)))
 }
 
 /// Built-in functions that are volatile (`pg_proc.provolatile = 'v'`) and stand in defaults.
@@ -243,45 +173,23 @@ const VOLATILE: &[&str] = &[
 /// Whether an expression gives another value for every row (`contain_volatile_functions`).
 #[must_use]
 pub fn is_volatile(act: &Act, expression: &Node) -> bool {
-    serde_json::to_value(expression).is_ok_and(|tree| {
-        any_call(&tree, &|name| {
-            let found = act.world.find_routines(name);
-            match name.last() {
-                Some(last) if found.is_empty() => VOLATILE.contains(&last.as_str()),
-                _ => found.iter().any(|r| r.volatility == 'v'),
-            }
-        })
+    tree::any_call(expression, |name| {
+        let found = act.world.find_routines(name);
+        match name.last() {
+            Some(last) if found.is_empty() => VOLATILE.contains(&last.as_str()),
+            _ => found.iter().any(|r| r.volatility == 'v'),
+        }
     })
 }
 
-/// Whether any function call answers to a claim about its name.
-fn any_call(tree: &Value, claim: &dyn Fn(&[String]) -> bool) -> bool {
-    match tree {
-        Value::Array(items) => items.iter().any(|i| any_call(i, claim)),
-        Value::Object(fields) => fields.iter().any(|(key, field)| {
-            (key == "FuncCall"
-                && field
-                    .get("funcname")
-                    .is_some_and(|n| claim(&tree::texts(n))))
-                || any_call(field, claim)
-        }),
-        _ => false,
-    }
-}
-
 /// One call, without the calls in its arguments.
-pub fn call(act: &mut Act, call: &Value) {
-    let name = call.get("funcname").map(tree::texts).unwrap_or_default();
+pub fn call(act: &mut Act, call: &FuncCall) {
+    let name = names::list(&call.funcname);
     let Some(last) = name.last().cloned() else {
         return;
     };
     let is_builtin_name = name.len() == 1 || name[name.len() - 2] == "pg_catalog";
-    let arguments: Vec<&Value> = call
-        .get("args")
-        .and_then(Value::as_array)
-        .map(|a| a.iter().collect())
-        .unwrap_or_default();
-    if is_builtin_name && builtin(act, &last, &arguments) {
+    if is_builtin_name && builtin(act, &last, &call.args) {
         return;
     }
     let found: Vec<_> = act
@@ -309,18 +217,17 @@ pub fn call(act: &mut Act, call: &Value) {
 }
 
 /// The functions behind a user's operator.
-pub fn operator(act: &mut Act, expression: &Value) {
-    let name = expression.get("name").map(tree::texts).unwrap_or_default();
-    for operator in stored::operators(act, &name) {
+pub fn operator(act: &mut Act, expression: &AExpr) {
+    for operator in stored::operators(act, &names::list(&expression.name)) {
         stored::run(act, (class::OPERATOR, operator, 0));
     }
 }
 
 /// Built-in functions whose arguments tell their locks.
-fn builtin(act: &mut Act, name: &str, arguments: &[&Value]) -> bool {
+fn builtin(act: &mut Act, name: &str, arguments: &[Node]) -> bool {
     match name {
         "nextval" | "setval" | "currval" | "pg_sequence_last_value" => {
-            sequence(act, name, arguments.first().copied());
+            sequence(act, name, arguments.first());
             true
         }
         "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size" => {
@@ -394,7 +301,7 @@ fn show_view(act: &mut Act, view: Oid) {
 
 /// `nextval('s')` and its kin keep ROW EXCLUSIVE to the end of the transaction
 /// (`lock_and_open_sequence`, sequence.c).
-fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
+fn sequence(act: &mut Act, function: &str, argument: Option<&Node>) {
     match argument.and_then(|a| relation_argument(act, a)) {
         Some(oid) => act.lock(
             oid,
@@ -408,19 +315,19 @@ fn sequence(act: &mut Act, function: &str, argument: Option<&Value>) {
 }
 
 /// The relation that an argument names: `'s'`, `'s'::regclass`, `pg_get_serial_sequence('t', 'c')`.
-fn relation_argument(act: &mut Act, argument: &Value) -> Option<Oid> {
+fn relation_argument(act: &mut Act, argument: &Node) -> Option<Oid> {
     if let Some(text) = tree::constant(argument) {
         let range = names::range_var(&names::split(&text));
         return act.find(&range);
     }
-    let call = tree::find_key(argument, "FuncCall")?;
-    let name = call.get("funcname").map(tree::texts)?;
-    if name.last().map(String::as_str) != Some("pg_get_serial_sequence") {
+    let NodeEnum::FuncCall(call) = argument.node.as_ref()? else {
+        return None;
+    };
+    if names::list(&call.funcname).pop()? != "pg_get_serial_sequence" {
         return None;
     }
-    let arguments = call.get("args")?.as_array()?;
-    let table = tree::constant(arguments.first()?)?;
-    let column = tree::constant(arguments.get(1)?)?;
+    let table = tree::constant(call.args.first()?)?;
+    let column = tree::constant(call.args.get(1)?)?;
     let table = act.find(&names::range_var(&names::split(&table)))?;
     let number = i32::from(act.world.column(table, &column)?.number);
     act.world
@@ -433,11 +340,11 @@ fn relation_argument(act: &mut Act, argument: &Value) -> Option<Oid> {
 }
 
 /// `pg_advisory_lock(…)` and its kin.
-fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
+fn advisory(act: &mut Act, name: &str, arguments: &[Node]) {
     if name.contains("unlock") {
         return;
     }
-    let keys: Vec<Option<i64>> = arguments.iter().map(|a| tree::integer(a)).collect();
+    let keys: Vec<Option<i64>> = arguments.iter().map(tree::integer).collect();
     let (classid, objid, objsubid) = match keys.as_slice() {
         [Some(key)] => {
             let bits = key.cast_unsigned();
@@ -459,34 +366,4 @@ fn advisory(act: &mut Act, name: &str, arguments: &[&Value]) {
         shared: name.contains("shared"),
         nowait: name.contains("try"),
     });
-}
-
-/// The sequences that `nextval('…')` in an expression names.
-fn sequences_of(act: &Act, tree: &Value) -> Vec<Oid> {
-    let mut found = Vec::new();
-    collect_sequences(act, tree, &mut found);
-    found
-}
-
-fn collect_sequences(act: &Act, tree: &Value, found: &mut Vec<Oid>) {
-    match tree {
-        Value::Array(items) => items.iter().for_each(|i| collect_sequences(act, i, found)),
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                if key == "FuncCall"
-                    && let Some(name) = field.get("funcname").map(tree::texts)
-                    && name.last().is_some_and(|n| n == "nextval")
-                    && let Some(text) = field
-                        .get("args")
-                        .and_then(|a| a.get(0))
-                        .and_then(tree::constant)
-                    && let Some(oid) = act.world.find(&names::range_var(&names::split(&text)))
-                {
-                    found.push(oid);
-                }
-                collect_sequences(act, field, found);
-            }
-        }
-        _ => {}
-    }
 }

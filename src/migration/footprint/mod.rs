@@ -94,6 +94,7 @@ mod world;
 pub use names::object_name;
 pub use reach::{Reach, reach};
 pub use role::left_by as role_left_by;
+pub use tree::columns;
 
 use crate::migration::rehearsed;
 use crate::migration::script::{Body, Connect, SourceStatement};

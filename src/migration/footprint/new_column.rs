@@ -139,10 +139,8 @@ pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&N
         (class::RELATION, table, i32::from(column)),
         'a',
     );
-    if let Some(expression) = expression
-        && let Ok(tree) = serde_json::to_value(expression)
-    {
-        for sequence in expression::depends_on(act, &tree, "a default comes to use it") {
+    if let Some(expression) = expression {
+        for sequence in expression::depends_on(act, expression, "a default comes to use it") {
             act.world.depend(
                 (class::DEFAULT, oid, 0),
                 (class::RELATION, sequence, 0),

@@ -5,12 +5,12 @@
 //! meant, which lock it gets) is decided later, on the catalog.
 
 use super::names;
+use crate::migration::parts::{self, Part};
 use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Routine};
-use pg_query::NodeEnum;
 use pg_query::protobuf::{DropBehavior, ObjectType};
-use serde_json::Value;
+use pg_query::{NodeEnum, NodeRef};
 use std::collections::BTreeSet;
 
 /// What to look up in the catalog before a migration's footprint is known.
@@ -77,16 +77,14 @@ impl Reach {
     }
 
     fn add_names(&mut self, node: &NodeEnum) {
-        if let Ok(tree) = serde_json::to_value(node) {
-            let is_dml = matches!(
-                node,
-                NodeEnum::InsertStmt(_)
-                    | NodeEnum::UpdateStmt(_)
-                    | NodeEnum::SelectStmt(_)
-                    | NodeEnum::MergeStmt(_)
-            );
-            self.walk(&tree, !is_dml);
-        }
+        let is_dml = matches!(
+            node,
+            NodeEnum::InsertStmt(_)
+                | NodeEnum::UpdateStmt(_)
+                | NodeEnum::SelectStmt(_)
+                | NodeEnum::MergeStmt(_)
+        );
+        self.walk(node.to_ref(), !is_dml);
         // Bodies that Postgres will read, or that we will.
         for body in super::routine::bodies(node) {
             self.add_words(&body);
@@ -95,20 +93,17 @@ impl Reach {
 
     /// Every string of a tree that can be an identifier. Constants count (`constants`) only where a
     /// function or a cast may take them for a relation, not as the values of rows.
-    fn walk(&mut self, tree: &Value, constants: bool) {
-        match tree {
-            Value::String(text) => self.add_text(text),
-            Value::Array(items) => items.iter().for_each(|item| self.walk(item, constants)),
-            Value::Object(fields) => {
-                for (key, field) in fields {
-                    match key.as_str() {
-                        "AConst" if !constants => {}
-                        "FuncCall" | "TypeCast" => self.walk(field, true),
-                        _ => self.walk(field, constants),
-                    }
-                }
+    fn walk(&mut self, node: NodeRef, constants: bool) {
+        let constants = match node {
+            NodeRef::AConst(_) if !constants => return,
+            NodeRef::FuncCall(_) | NodeRef::TypeCast(_) => true,
+            _ => constants,
+        };
+        for part in parts::of(node) {
+            match part {
+                Part::Node(node) => self.walk(node, constants),
+                Part::Text(text) => self.add_text(text),
             }
-            _ => {}
         }
     }
 

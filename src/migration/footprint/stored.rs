@@ -4,9 +4,10 @@
 use super::act::Act;
 use super::world::Object;
 use super::{code, listed, names, tree};
+use crate::migration::parts;
 use crate::model::{Oid, class};
-use pg_query::protobuf::Node;
-use serde_json::Value;
+use pg_query::NodeRef;
+use pg_query::protobuf::FuncCall;
 
 /// The functions that a stored object calls.
 #[must_use]
@@ -92,25 +93,20 @@ pub fn statistics(act: &mut Act, table: Oid) {
     }
 }
 
-/// Remembers the functions and operators that a new object's expression names.
-pub fn note(act: &mut Act, object: Object, expression: &Node) {
-    if let Ok(tree) = serde_json::to_value(expression) {
-        note_tree(act, object, &tree);
-    }
-}
-
-/// The same for a whole query.
-pub fn note_tree(act: &mut Act, object: Object, expression: &Value) {
-    for name in called(expression) {
-        note_called(act, object, &name);
-    }
-    for (class, name) in configured(expression) {
-        let named: Vec<Oid> = listed::find(act, class, &name)
-            .iter()
-            .map(|o| o.oid)
-            .collect();
-        for oid in named {
-            act.world.depend(object, (class, oid, 0), 'n');
+/// Remembers the functions, operators and such that a new object's expression or query names.
+pub fn note<'a>(act: &mut Act, object: Object, expression: impl Into<parts::Tree<'a>>) {
+    for node in parts::all(expression) {
+        if let Some(name) = called(node) {
+            note_called(act, object, &name);
+        }
+        for (class, name) in configured(node) {
+            let named: Vec<Oid> = listed::find(act, class, &name)
+                .iter()
+                .map(|o| o.oid)
+                .collect();
+            for oid in named {
+                act.world.depend(object, (class, oid, 0), 'n');
+            }
         }
     }
 }
@@ -128,39 +124,31 @@ pub fn note_called(act: &mut Act, object: Object, name: &[String]) {
     }
 }
 
-/// The collations, operator classes and text search configurations in a tree.
-fn configured(tree: &Value) -> Vec<(Oid, Vec<String>)> {
-    match tree {
-        Value::Array(items) => items.iter().flat_map(configured).collect(),
-        Value::Object(fields) => {
-            let mut found: Vec<_> = fields.values().flat_map(configured).collect();
-            for (kind, key, class) in [
-                ("CollateClause", "collname", class::COLLATION),
-                ("IndexElem", "collation", class::COLLATION),
-                ("IndexElem", "opclass", class::OPCLASS),
-            ] {
-                let own = fields.get(kind).and_then(|f| f.get(key)).map(tree::texts);
-                found.extend(
-                    own.filter(|name| !name.is_empty())
-                        .map(|name| (class, name)),
-                );
-            }
-            let call = fields.get("FuncCall");
-            found.extend(
-                call.and_then(configuration)
-                    .map(|name| (class::TS_CONFIGURATION, name)),
-            );
-            found
+/// The collations, operator classes and text search configurations that a node names.
+fn configured(node: NodeRef) -> Vec<(Oid, Vec<String>)> {
+    let named = match node {
+        NodeRef::CollateClause(clause) => vec![(class::COLLATION, names::list(&clause.collname))],
+        NodeRef::IndexElem(element) => vec![
+            (class::COLLATION, names::list(&element.collation)),
+            (class::OPCLASS, names::list(&element.opclass)),
+        ],
+        NodeRef::FuncCall(call) => {
+            let name = configuration(call).unwrap_or_default();
+            vec![(class::TS_CONFIGURATION, name)]
         }
         _ => Vec::new(),
-    }
+    };
+    named
+        .into_iter()
+        .filter(|(_, name)| !name.is_empty())
+        .collect()
 }
 
 /// The configuration that `to_tsvector('…', …)` and its kin name.
-fn configuration(call: &Value) -> Option<Vec<String>> {
-    let name = tree::texts(call.get("funcname")?).pop()?;
+fn configuration(call: &FuncCall) -> Option<Vec<String>> {
+    let name = names::list(&call.funcname).pop()?;
     let takes_one = name.contains("tsvector") || name.contains("tsquery") || name == "ts_headline";
-    let first = call.get("args")?.get(0).filter(|_| takes_one)?;
+    let first = call.args.first().filter(|_| takes_one)?;
     Some(names::split(&tree::constant(first)?))
 }
 
@@ -172,18 +160,11 @@ pub fn operators(act: &Act, name: &[String]) -> Vec<Oid> {
     named.map(|o| o.oid).collect()
 }
 
-/// The names of the functions and operators in a tree.
-fn called(tree: &Value) -> Vec<Vec<String>> {
-    match tree {
-        Value::Array(items) => items.iter().flat_map(called).collect(),
-        Value::Object(fields) => {
-            let mut found: Vec<Vec<String>> = fields.values().flat_map(called).collect();
-            for (kind, name) in [("FuncCall", "funcname"), ("AExpr", "name")] {
-                let own = fields.get(kind).and_then(|f| f.get(name));
-                found.extend(own.map(tree::texts));
-            }
-            found
-        }
-        _ => Vec::new(),
+/// The name of the function or operator that a node calls.
+fn called(node: NodeRef) -> Option<Vec<String>> {
+    match node {
+        NodeRef::FuncCall(call) => Some(names::list(&call.funcname)),
+        NodeRef::AExpr(operation) => Some(names::list(&operation.name)),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! A row a kind of statement: the form that keeps others out less.
 
-use crate::migration::footprint::object_name;
+use crate::migration::footprint::{columns, object_name};
 use crate::model::{SaferForm, quoted};
 use crate::words::literal;
 use pg_query::NodeEnum as N;
@@ -10,7 +10,6 @@ use pg_query::protobuf::{
     NullTest, NullTestType, ObjectType, PartitionCmd, RangeVar, RefreshMatViewStmt,
     ReindexObjectType, ReindexStmt, SortByDir, SortByNulls, String as Name,
 };
-use serde_json::Value;
 
 /// Another form of a statement, not judged yet; `None`: none is known.
 #[must_use]
@@ -392,31 +391,10 @@ fn constraint_name(table: &RangeVar, constraint: &Constraint) -> String {
 
 /// The column of a check that is about one column only.
 fn only_column(constraint: &Constraint) -> String {
-    let tree = serde_json::to_value(&constraint.raw_expr).unwrap_or_default();
-    let mut columns = Vec::new();
-    collect_columns(&tree, &mut columns);
-    columns.sort();
-    columns.dedup();
-    match columns.as_slice() {
-        [one] => one.clone(),
+    let expression = constraint.raw_expr.as_deref();
+    match expression.map(columns).as_deref() {
+        Some([one]) => one.clone(),
         _ => String::new(),
-    }
-}
-
-fn collect_columns(tree: &Value, columns: &mut Vec<String>) {
-    match tree {
-        Value::Object(fields) => {
-            if let Some(Value::Array(names)) = fields.get("ColumnRef").and_then(|c| c.get("fields"))
-            {
-                let last = names.last().and_then(|n| n.pointer("/node/String/sval"));
-                columns.extend(last.and_then(Value::as_str).map(str::to_owned));
-            }
-            fields
-                .values()
-                .for_each(|field| collect_columns(field, columns));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_columns(item, columns)),
-        _ => {}
     }
 }
 

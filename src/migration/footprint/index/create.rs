@@ -7,6 +7,7 @@ use crate::migration::footprint::output;
 use crate::migration::footprint::stored;
 use crate::migration::footprint::types;
 use crate::migration::footprint::{altering, expression, names};
+use crate::migration::parts;
 use crate::model::class;
 use crate::model::{IndexKey, LockMode, Oid, RelationKind};
 use pg_query::NodeEnum;
@@ -110,7 +111,7 @@ fn shape_of(act: &Act, table: Oid, statement: &IndexStmt) -> Step<part::Shape> {
         };
         if element.name.is_empty() {
             shape.columns.push(0);
-            expressions.push(serde_json::to_string(&element.expr).unwrap_or_default());
+            expressions.push(written(element.expr.as_deref()));
         } else {
             shape
                 .columns
@@ -128,9 +129,15 @@ fn shape_of(act: &Act, table: Oid, statement: &IndexStmt) -> Step<part::Shape> {
     shape.expressions = (!expressions.is_empty()).then(|| expressions.join(","));
     shape.predicate = statement
         .where_clause
-        .as_ref()
-        .and_then(|w| serde_json::to_string(w).ok());
+        .as_deref()
+        .map(|condition| written(Some(condition)));
     Ok(shape)
+}
+
+/// An expression, by the words in it: what the server would write is not known.
+fn written(expression: Option<&Node>) -> String {
+    let words: Vec<&str> = expression.into_iter().flat_map(parts::texts).collect();
+    words.join(" ")
 }
 
 /// What a key column of the statement says of its operator class and collation.

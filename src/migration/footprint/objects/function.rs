@@ -29,16 +29,13 @@ pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
     }
     for parameter in &statement.parameters {
         if let Some(NodeEnum::FunctionParameter(p)) = &parameter.node
-            && let Some(default) = &p.defexpr
-            && let Ok(tree) = serde_json::to_value(default)
+            && let Some(default) = p.defexpr.as_deref()
         {
-            expression::depends_on(act, &tree, "an argument's default comes to use it");
+            expression::depends_on(act, default, "an argument's default comes to use it");
         }
     }
-    if let Some(body) = &statement.sql_body
-        && let Ok(tree) = serde_json::to_value(body)
-    {
-        expression::depends_on(act, &tree, "the function comes to use it");
+    if let Some(body) = statement.sql_body.as_deref() {
+        expression::depends_on(act, body, "the function comes to use it");
     }
     put_routine(act, statement, &parts, &language, body);
     Ok(())

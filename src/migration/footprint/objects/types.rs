@@ -131,10 +131,8 @@ pub fn domain(act: &mut Act, statement: &protobuf::CreateDomainStmt) {
 
 /// What a domain's default needs, the columns with it need too.
 fn domain_default(act: &mut Act, domain: Oid, expression: &Node) {
-    let Ok(tree) = serde_json::to_value(expression) else {
-        return;
-    };
-    for sequence in expression::depends_on(act, &tree, "the domain's default comes to use it") {
+    for sequence in expression::depends_on(act, expression, "the domain's default comes to use it")
+    {
         act.world.depend(
             (class::TYPE, domain, 0),
             (class::RELATION, sequence, 0),
@@ -145,11 +143,9 @@ fn domain_default(act: &mut Act, domain: Oid, expression: &Node) {
 
 /// Fields of VALUE in a domain's CHECK.
 fn value_fields(act: &mut Act, expression: &Node, domain: Oid) {
-    if let Ok(tree) = serde_json::to_value(expression) {
-        expression::fields(act, &tree, &|_, name| {
-            if name == "value" { domain } else { 0 }
-        });
-    }
+    expression::fields(act, expression, &|_, name| {
+        if name == "value" { domain } else { 0 }
+    });
 }
 
 /// `ALTER DOMAIN` (`AlterDomainAddConstraint`, `AlterDomainNotNull`, `AlterDomainValidateConstraint`):

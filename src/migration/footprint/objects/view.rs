@@ -4,10 +4,11 @@ use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::query::walk;
 use crate::migration::footprint::query::walk::Stage;
 use crate::migration::footprint::stored;
-use crate::migration::footprint::{expression, names, new_column, output, storage, tree};
+use crate::migration::footprint::{expression, names, new_column, output, storage};
+use crate::migration::parts;
 use crate::model::{LockMode, Oid, RangeEntry, RelationKind, Rule, class};
-use pg_query::NodeEnum;
 use pg_query::protobuf::{CmdType, Node, RuleStmt, ViewStmt};
+use pg_query::{NodeEnum, NodeRef};
 
 use LockMode::AccessExclusive;
 
@@ -52,10 +53,7 @@ fn keeps_columns(act: &Act, view: Oid, aliases: &[Node], query: Option<&NodeEnum
     let Some(NodeEnum::SelectStmt(select)) = query else {
         return Ok(());
     };
-    let has_star = |node: &Node| {
-        let tree = serde_json::to_string(node).unwrap_or_default();
-        tree.contains("AStar")
-    };
+    let has_star = |node: &Node| parts::all(node).any(|n| matches!(n, NodeRef::AStar(_)));
     if select.target_list.is_empty() || select.target_list.iter().any(has_star) {
         return Ok(());
     }
@@ -71,15 +69,13 @@ fn keeps_columns(act: &Act, view: Oid, aliases: &[Node], query: Option<&NodeEnum
 
 /// Remembers what a view reads.
 pub fn put_view_rule(act: &mut Act, oid: Oid, query: &NodeEnum) {
-    let tree = serde_json::to_value(query).unwrap_or_default();
-    let mut range = Vec::new();
-    collect_range(act, &tree, &mut range);
+    let range = range_of(act, query);
     let rule = act.world.new_oid();
-    for sequence in expression::depends_on(act, &tree, "the query comes to use it") {
+    for sequence in expression::depends_on(act, query, "the query comes to use it") {
         act.world
             .depend((class::RULE, rule, 0), (class::RELATION, sequence, 0), 'n');
     }
-    stored::note_tree(act, (class::RULE, rule, 0), &tree);
+    stored::note(act, (class::RULE, rule, 0), query);
     for entry in &range {
         act.world.depend(
             (class::RULE, rule, 0),
@@ -100,35 +96,17 @@ pub fn put_view_rule(act: &mut Act, oid: Oid, query: &NodeEnum) {
     });
 }
 
-fn collect_range(act: &Act, tree: &serde_json::Value, range: &mut Vec<RangeEntry>) {
-    match tree {
-        serde_json::Value::Array(items) => items.iter().for_each(|i| collect_range(act, i, range)),
-        serde_json::Value::Object(fields) => {
-            for (key, field) in fields {
-                if key == "RangeVar" {
-                    let text = |k: &str| {
-                        field
-                            .get(k)
-                            .and_then(serde_json::Value::as_str)
-                            .unwrap_or_default()
-                    };
-                    if let Some(relation) = act.world.find_name(text("schemaname"), text("relname"))
-                    {
-                        range.push(RangeEntry {
-                            relation,
-                            with_children: field
-                                .get("inh")
-                                .and_then(serde_json::Value::as_bool)
-                                .unwrap_or(true),
-                            mode: 1,
-                        });
-                    }
-                }
-                collect_range(act, field, range);
-            }
-        }
-        _ => {}
-    }
+/// The relations that a tree names.
+fn range_of<'a>(act: &Act, tree: impl Into<parts::Tree<'a>>) -> Vec<RangeEntry> {
+    let named = parts::all(tree).filter_map(|node| match node {
+        NodeRef::RangeVar(range) => Some(RangeEntry {
+            relation: act.world.find_name(&range.schemaname, &range.relname)?,
+            with_children: range.inh,
+            mode: 1,
+        }),
+        _ => None,
+    });
+    named.collect()
 }
 
 /// Gives a new view or table the columns that its query is seen to have.
@@ -160,10 +138,8 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     }
     for action in &statement.actions {
         rule_action(act, action)?;
-        if let Ok(tree) = serde_json::to_value(action) {
-            expression::depends_on(act, &tree, "the rule comes to use it");
-            expression::fields(act, &tree, &|act, column| type_in(act, &tree, column));
-        }
+        expression::depends_on(act, action, "the rule comes to use it");
+        expression::fields(act, action, &|act, column| type_in(act, action, column));
     }
     if let Some(clause) = statement
         .where_clause
@@ -212,18 +188,10 @@ fn becomes_a_view(act: &mut Act, oid: Oid) -> Step {
 }
 
 /// The type of a column of any relation that a tree names; 0: no such column.
-fn type_in(act: &Act, tree: &serde_json::Value, column: &str) -> Oid {
-    let mut range = Vec::new();
-    collect_range(act, tree, &mut range);
-    let target = tree::targets(tree);
-    let targets = target
+fn type_in(act: &Act, tree: &Node, column: &str) -> Oid {
+    range_of(act, tree)
         .iter()
-        .filter_map(|name| act.world.find_name("", name));
-    range
-        .iter()
-        .map(|entry| entry.relation)
-        .chain(targets)
-        .find_map(|relation| act.world.column(relation, column))
+        .find_map(|entry| act.world.column(entry.relation, column))
         .map_or(0, |c| c.type_oid)
 }
 

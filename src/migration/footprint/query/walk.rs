@@ -9,10 +9,13 @@ use crate::migration::footprint::act::{Act, Step};
 use crate::migration::footprint::query::execute::{self, Deed, Insert};
 use crate::migration::footprint::query::plan;
 use crate::migration::footprint::{expression, names, tree};
+use crate::migration::parts;
 use crate::model::{LockMode, Oid};
-use pg_query::NodeEnum;
-use pg_query::protobuf::{CmdType, CopyStmt, OverridingKind};
-use serde_json::Value;
+use pg_query::protobuf::{
+    CmdType, CopyStmt, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictAction,
+    OverridingKind, RangeSubselect, RangeVar, ReturningClause, SelectStmt, UpdateStmt, WithClause,
+};
+use pg_query::{NodeEnum, NodeRef};
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
 
@@ -57,6 +60,16 @@ struct Scope {
     compared: Vec<String>,
 }
 
+impl Scope {
+    /// What FOR UPDATE of the query around it does not reach into.
+    fn unlocked(&self) -> Self {
+        Self {
+            locked: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// A walk over one query.
 struct Walk<'w, 'a> {
     act: &'w mut Act<'a>,
@@ -68,124 +81,110 @@ struct Walk<'w, 'a> {
 }
 
 impl Walk<'_, '_> {
-    fn visit(&mut self, tree: &Value, scope: &Scope) -> Step {
-        match tree {
-            Value::Array(items) => items.iter().try_for_each(|i| self.visit(i, scope)),
-            Value::Object(fields) => {
-                if fields.contains_key("from_clause") && fields.contains_key("locking_clause") {
-                    return self.select(tree, scope);
+    fn visit(&mut self, node: NodeRef, scope: &Scope) -> Step {
+        match node {
+            NodeRef::RangeVar(range) => self.table(range, scope),
+            NodeRef::SelectStmt(select) => self.select(select, scope),
+            NodeRef::InsertStmt(insert) => self.insert(insert, scope),
+            NodeRef::UpdateStmt(update) => self.update(update, scope),
+            NodeRef::DeleteStmt(delete) => self.delete(delete, scope),
+            NodeRef::MergeStmt(merge) => self.merge(merge, scope),
+            NodeRef::RangeSubselect(query) => self.subselect(query, scope),
+            NodeRef::SubLink(_) => self.below(node, &scope.unlocked()),
+            NodeRef::LockingClause(_) | NodeRef::IntoClause(_) => Ok(()),
+            NodeRef::AExpr(operation) => {
+                if self.stage >= Stage::Executed {
+                    expression::operator(self.act, operation);
                 }
-                for (key, field) in fields {
-                    self.visit_key(key, field, scope)?;
-                }
-                Ok(())
+                self.below(node, scope)
             }
-            _ => Ok(()),
+            NodeRef::FuncCall(call) => {
+                if self.stage >= Stage::Executed {
+                    expression::call(self.act, call);
+                }
+                self.below(node, scope)
+            }
+            _ => self.below(node, scope),
         }
     }
 
-    fn visit_key(&mut self, key: &str, field: &Value, scope: &Scope) -> Step {
-        match key {
-            "RangeVar" => self.table(field, scope),
-            "SelectStmt" => self.select(field, scope),
-            "InsertStmt" => self.insert(field, scope),
-            "UpdateStmt" => self.change(field, scope, Deed::Update),
-            "DeleteStmt" => self.change(field, scope, Deed::Delete),
-            "MergeStmt" => self.merge(field, scope),
-            "RangeSubselect" => self.subselect(field, scope),
-            "SubLink" => self.visit(
-                field,
-                &Scope {
-                    locked: None,
-                    ..scope.clone()
-                },
-            ),
-            "AExpr" => {
-                if self.stage >= Stage::Executed {
-                    expression::operator(self.act, field);
-                }
-                self.visit(field, scope)
-            }
-            "LockingClause" | "IntoClause" | "into_clause" => Ok(()),
-            "FuncCall" => {
-                if self.stage >= Stage::Executed {
-                    expression::call(self.act, field);
-                }
-                self.visit(field, scope)
-            }
-            "RangeTableSample" => self.visit(field, scope),
-            _ => self.visit(field, scope),
-        }
+    /// Everything below a node.
+    fn below(&mut self, node: NodeRef, scope: &Scope) -> Step {
+        parts::nodes(node).try_for_each(|part| self.visit(part, scope))
     }
 
-    fn select(&mut self, select: &Value, scope: &Scope) -> Step {
+    /// Clauses: a list of nodes, or one that may be there.
+    fn each<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>, scope: &Scope) -> Step {
+        let mut nodes = nodes.into_iter().filter_map(|node| node.node.as_ref());
+        nodes.try_for_each(|node| self.visit(node.to_ref(), scope))
+    }
+
+    fn returning(&mut self, clause: Option<&ReturningClause>, scope: &Scope) -> Step {
+        clause.map_or(Ok(()), |c| self.below(NodeRef::ReturningClause(c), scope))
+    }
+
+    fn select(&mut self, select: &SelectStmt, scope: &Scope) -> Step {
         let mut inner = scope.clone();
-        self.with(select.get("with_clause"), &mut inner)?;
-        let locked = tree::locked_names(select.get("locking_clause"));
-        let from_scope = Scope {
+        self.with(select.with_clause.as_ref(), &mut inner)?;
+        let locked = tree::locked_names(&select.locking_clause);
+        let from = Scope {
             locked: match (&scope.locked, locked) {
                 (Some(all), _) if all.is_empty() => Some(Vec::new()),
                 (_, Some(names)) => Some(names),
                 (outer, None) => outer.clone(),
             },
-            skips_rows: tree::skips_rows(select.get("locking_clause")),
-            compared: tree::compared(select.get("where_clause")),
+            skips_rows: tree::skips_rows(&select.locking_clause),
+            compared: tree::compared(select.where_clause.as_deref()),
             ..inner.clone()
         };
-        let plain = Scope {
-            locked: None,
-            ..inner.clone()
-        };
-        for (key, field) in select.as_object().into_iter().flatten() {
-            match key.as_str() {
-                "from_clause" => self.visit(field, &from_scope)?,
-                "larg" | "rarg" => self.visit(field, &inner)?,
-                "with_clause" | "locking_clause" | "into_clause" => {}
-                _ => self.visit(field, &plain)?,
-            }
+        for side in [&select.larg, &select.rarg].into_iter().flatten() {
+            self.select(side, &inner)?;
         }
-        Ok(())
+        self.each(&select.from_clause, &from)?;
+        let lists = [
+            &select.target_list,
+            &select.distinct_clause,
+            &select.group_clause,
+            &select.window_clause,
+            &select.values_lists,
+            &select.sort_clause,
+        ];
+        let single = [
+            &select.where_clause,
+            &select.having_clause,
+            &select.limit_offset,
+            &select.limit_count,
+        ];
+        let plain = inner.unlocked();
+        self.each(lists.into_iter().flatten(), &plain)?;
+        self.each(single.into_iter().filter_map(Option::as_deref), &plain)
     }
 
     /// Common table expressions: each sees those before it (all of them, if recursive).
-    fn with(&mut self, clause: Option<&Value>, scope: &mut Scope) -> Step {
-        let Some(clause) = clause.filter(|c| !c.is_null()) else {
+    fn with(&mut self, clause: Option<&WithClause>, scope: &mut Scope) -> Step {
+        let Some(clause) = clause else {
             return Ok(());
         };
-        let recursive = clause
-            .get("recursive")
-            .and_then(Value::as_bool)
-            .unwrap_or(false);
-        let expressions: Vec<&Value> = tree::items(clause.get("ctes"))
-            .filter_map(|c| tree::find_key(c, "CommonTableExpr"))
-            .collect();
-        let name = |c: &Value| {
-            c.get("ctename")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        if recursive {
-            scope.tables.extend(expressions.iter().map(|c| name(c)));
+        let expressions = clause.ctes.iter().filter_map(|c| match &c.node {
+            Some(NodeEnum::CommonTableExpr(expression)) => Some(expression),
+            _ => None,
+        });
+        if clause.recursive {
+            let names = expressions.clone().map(|c| c.ctename.clone());
+            scope.tables.extend(names);
         }
         for expression in expressions {
-            let own = Scope {
-                locked: None,
-                ..scope.clone()
-            };
-            if let Some(query) = expression.get("ctequery") {
-                self.visit(query, &own)?;
-            }
-            scope.tables.push(name(expression));
+            self.each(expression.ctequery.as_deref(), &scope.unlocked())?;
+            scope.tables.push(expression.ctename.clone());
         }
         Ok(())
     }
 
     /// A query in FROM: FOR UPDATE of the outer one reaches into it.
-    fn subselect(&mut self, field: &Value, scope: &Scope) -> Step {
-        let alias = tree::alias_of(field);
+    fn subselect(&mut self, field: &RangeSubselect, scope: &Scope) -> Step {
+        let alias = field.alias.as_ref().map(|alias| &alias.aliasname);
         let locked = match &scope.locked {
-            Some(names) if names.is_empty() || alias.is_some_and(|a| names.contains(&a)) => {
+            Some(names) if names.is_empty() || alias.is_some_and(|a| names.contains(a)) => {
                 Some(Vec::new())
             }
             _ => None,
@@ -194,23 +193,22 @@ impl Walk<'_, '_> {
             locked,
             ..scope.clone()
         };
-        match field.get("subquery") {
-            Some(query) => self.visit(query, &inner),
-            None => Ok(()),
-        }
+        self.each(field.subquery.as_deref(), &inner)
     }
 
-    fn table(&mut self, field: &Value, scope: &Scope) -> Step {
-        let range = tree::range_of(field);
+    fn table(&mut self, range: &RangeVar, scope: &Scope) -> Step {
         if range.schemaname.is_empty() && scope.tables.contains(&range.relname) {
             return Ok(());
         }
-        let oid = self.act.resolve(&range)?;
-        let alias = tree::alias_of(field).unwrap_or_else(|| range.relname.clone());
+        let oid = self.act.resolve(range)?;
+        let alias = range
+            .alias
+            .as_ref()
+            .map_or(&range.relname, |a| &a.aliasname);
         let is_locked = scope
             .locked
             .as_ref()
-            .is_some_and(|names| names.is_empty() || names.contains(&alias));
+            .is_some_and(|names| names.is_empty() || names.contains(alias));
         let mode = if is_locked { RowShare } else { AccessShare };
         self.act.lock(
             oid,
@@ -249,116 +247,101 @@ impl Walk<'_, '_> {
         })
     }
 
-    fn target(&mut self, statement: &Value, deed: Deed) -> Step<Option<Oid>> {
-        let Some(relation) = statement.get("relation").filter(|r| !r.is_null()) else {
+    /// The table that a statement writes to, with the columns that it sets and the condition that rows meet.
+    fn target(
+        &mut self,
+        relation: Option<&RangeVar>,
+        deed: Deed,
+        columns: Vec<String>,
+        condition: Option<&Node>,
+    ) -> Step<Option<Oid>> {
+        let Some(range) = relation else {
             return Ok(None);
         };
-        let range = tree::range_of(relation);
-        let oid = self.act.resolve(&range)?;
+        let oid = self.act.resolve(range)?;
         self.act.lock(oid, RowExclusive, "is written to");
         self.uses.push(Use {
             oid,
             mode: RowExclusive,
             with_children: range.inh,
             deed,
-            columns: tree::columns_set(statement),
+            columns,
             skips_rows: false,
-            is_pruned: self.is_pruned(oid, &tree::compared(statement.get("where_clause"))),
+            is_pruned: self.is_pruned(oid, &tree::compared(condition)),
         });
         Ok(Some(oid))
     }
 
-    fn insert(&mut self, statement: &Value, scope: &Scope) -> Step {
+    fn insert(&mut self, statement: &InsertStmt, scope: &Scope) -> Step {
         let mut inner = scope.clone();
-        self.with(statement.get("with_clause"), &mut inner)?;
-        let Some(table) = self.target(statement, Deed::Insert)? else {
+        self.with(statement.with_clause.as_ref(), &mut inner)?;
+        let relation = statement.relation.as_ref();
+        let Some(table) = self.target(relation, Deed::Insert, Vec::new(), None)? else {
             return Ok(());
         };
-        let columns = statement
-            .get("cols")
-            .map(tree::texts_of_targets)
-            .filter(|c| !c.is_empty());
-        let columns = columns.or_else(|| self.leading_columns(table, statement));
-        let columns = columns.map(|c| tree::without_defaults(statement, c));
-        let columns = columns.map(|c| self.without_overridden(table, statement, c));
+        let query = statement.select_stmt.as_deref();
         self.inserts.push(Insert {
             table,
-            columns,
-            has_rows: tree::has_rows(statement),
+            columns: self.columns_given(table, statement),
+            has_rows: query.is_none() || !tree::values(query).is_empty(),
             is_new_row: true,
         });
-        if let Some(conflict) = statement.get("on_conflict_clause").filter(|c| !c.is_null()) {
-            if conflict.get("infer").is_some_and(|i| !i.is_null()) {
+        if let Some(conflict) = &statement.on_conflict_clause {
+            if conflict.infer.is_some() {
                 self.arbiters.push(table);
             }
-            // ONCONFLICT_UPDATE
-            if conflict.get("action").and_then(Value::as_i64) == Some(3) {
+            if conflict.action() == OnConflictAction::OnconflictUpdate {
                 self.uses.push(Use {
                     oid: table,
                     mode: RowExclusive,
                     with_children: false,
                     deed: Deed::Update,
-                    columns: tree::columns_set(conflict),
+                    columns: tree::columns_set(&conflict.target_list),
                     skips_rows: false,
                     is_pruned: false,
                 });
             }
-            self.visit(conflict, &inner)?;
+            self.below(NodeRef::OnConflictClause(conflict), &inner)?;
         }
-        for key in ["select_stmt", "returning_clause"] {
-            if let Some(part) = statement.get(key) {
-                self.visit(part, &inner)?;
-            }
-        }
-        Ok(())
+        self.each(query, &inner)?;
+        self.returning(statement.returning_clause.as_ref(), &inner)
     }
 
-    /// The columns that rows without a column list fill: as many as they have values, from the first.
-    fn leading_columns(&self, table: Oid, statement: &Value) -> Option<Vec<String>> {
-        let select = tree::find_key(statement.get("select_stmt")?, "SelectStmt")?;
-        let lists = select.get("values_lists")?.as_array()?;
-        let width = match lists.first() {
-            Some(list) => tree::find_key(list, "List")?
-                .get("items")?
-                .as_array()?
-                .len(),
-            None => return None,
+    /// The columns that an INSERT gives values to; `None`: nothing is known of them.
+    fn columns_given(&self, table: Oid, statement: &InsertStmt) -> Option<Vec<String>> {
+        let rows = tree::values(statement.select_stmt.as_deref());
+        let mut columns = match tree::columns_set(&statement.cols) {
+            named if named.is_empty() => self.leading_columns(table, rows.first()?.len())?,
+            named => named,
         };
-        let relation = self.act.world.relation(table)?;
-        Some(
-            relation
-                .columns
+        let is_given = |at: usize| {
+            !rows
                 .iter()
-                .take(width)
-                .map(|c| c.name.clone())
-                .collect(),
-        )
-    }
-
-    /// The columns whose value in the statement counts: not those of identity columns under
-    /// `OVERRIDING USER VALUE` (`rewriteTargetListIU`).
-    fn without_overridden(
-        &self,
-        table: Oid,
-        statement: &Value,
-        mut columns: Vec<String>,
-    ) -> Vec<String> {
-        let overriding = statement.get("override").and_then(Value::as_i64);
-        if overriding == Some(OverridingKind::OverridingUserValue as i64) {
+                .any(|row| row.get(at).is_some_and(tree::is_default))
+        };
+        let mut at = 0..;
+        columns.retain(|_| at.next().is_none_or(is_given));
+        // OVERRIDING USER VALUE: identity columns take their own (rewriteTargetListIU).
+        if statement.r#override() == OverridingKind::OverridingUserValue {
             columns.retain(|name| {
                 let column = self.act.world.column(table, name);
                 column.is_none_or(|c| c.identity.is_empty())
             });
         }
-        columns
+        Some(columns)
+    }
+
+    /// The columns that values without a column list fill: as many as they are, from the first.
+    fn leading_columns(&self, table: Oid, width: usize) -> Option<Vec<String>> {
+        let columns = &self.act.world.relation(table)?.columns;
+        Some(columns.iter().take(width).map(|c| c.name.clone()).collect())
     }
 
     /// `SET … = DEFAULT` takes defaults as a row without these columns does.
-    fn set_to_defaults(&mut self, table: Oid, statement: &Value) {
-        let reset: Vec<&str> = tree::items(statement.get("target_list"))
-            .filter_map(|item| tree::find_key(item, "ResTarget"))
-            .filter(|target| target.get("val").is_some_and(tree::is_default))
-            .filter_map(|target| target.get("name")?.as_str())
+    fn set_to_defaults(&mut self, table: Oid, targets: &[Node]) {
+        let reset: Vec<&str> = tree::targets(targets)
+            .filter(|target| target.val.as_deref().is_some_and(tree::is_default))
+            .map(|target| target.name.as_str())
             .collect();
         let Some(relation) = self.act.world.relation(table).filter(|_| !reset.is_empty()) else {
             return;
@@ -373,61 +356,79 @@ impl Walk<'_, '_> {
         });
     }
 
-    fn change(&mut self, statement: &Value, scope: &Scope, deed: Deed) -> Step {
+    fn update(&mut self, statement: &UpdateStmt, scope: &Scope) -> Step {
         let mut inner = scope.clone();
-        self.with(statement.get("with_clause"), &mut inner)?;
-        if let Some(table) = self.target(statement, deed)? {
-            self.set_to_defaults(table, statement);
+        self.with(statement.with_clause.as_ref(), &mut inner)?;
+        let condition = statement.where_clause.as_deref();
+        let columns = tree::columns_set(&statement.target_list);
+        let relation = statement.relation.as_ref();
+        if let Some(table) = self.target(relation, Deed::Update, columns, condition)? {
+            self.set_to_defaults(table, &statement.target_list);
         }
-        for (key, field) in statement.as_object().into_iter().flatten() {
-            if !matches!(key.as_str(), "relation" | "with_clause") {
-                self.visit(field, &inner)?;
-            }
-        }
-        Ok(())
+        self.each(&statement.from_clause, &inner)?;
+        self.each(&statement.target_list, &inner)?;
+        self.each(condition, &inner)?;
+        self.returning(statement.returning_clause.as_ref(), &inner)
+    }
+
+    fn delete(&mut self, statement: &DeleteStmt, scope: &Scope) -> Step {
+        let mut inner = scope.clone();
+        self.with(statement.with_clause.as_ref(), &mut inner)?;
+        let condition = statement.where_clause.as_deref();
+        let relation = statement.relation.as_ref();
+        self.target(relation, Deed::Delete, Vec::new(), condition)?;
+        self.each(&statement.using_clause, &inner)?;
+        self.each(condition, &inner)?;
+        self.returning(statement.returning_clause.as_ref(), &inner)
     }
 
     /// MERGE: each WHEN is an INSERT, an UPDATE or a DELETE of its own (`ExecInitMerge`).
-    fn merge(&mut self, statement: &Value, scope: &Scope) -> Step {
+    fn merge(&mut self, statement: &MergeStmt, scope: &Scope) -> Step {
         let mut inner = scope.clone();
-        self.with(statement.get("with_clause"), &mut inner)?;
-        if let Some(table) = self.target(statement, Deed::Read)? {
-            let mut actions: Vec<&Value> = tree::items(statement.get("merge_when_clauses"))
-                .filter_map(|clause| tree::find_key(clause, "MergeWhenClause"))
-                .collect();
-            actions.sort_by_key(|a| a.get("command_type").and_then(Value::as_i64));
+        self.with(statement.with_clause.as_ref(), &mut inner)?;
+        let clauses = statement.merge_when_clauses.iter();
+        let mut actions: Vec<&MergeWhenClause> = clauses
+            .filter_map(|clause| match &clause.node {
+                Some(NodeEnum::MergeWhenClause(action)) => Some(action.as_ref()),
+                _ => None,
+            })
+            .collect();
+        let set = actions
+            .iter()
+            .flat_map(|a| tree::columns_set(&a.target_list));
+        let columns = set.collect();
+        let relation = statement.relation.as_ref();
+        if let Some(table) = self.target(relation, Deed::Read, columns, None)? {
+            actions.sort_by_key(|action| action.command_type);
             for action in actions {
                 self.merge_action(table, action);
             }
         }
-        for (key, field) in statement.as_object().into_iter().flatten() {
-            if !matches!(key.as_str(), "relation" | "with_clause") {
-                self.visit(field, &inner)?;
-            }
-        }
-        Ok(())
+        self.each(statement.source_relation.as_deref(), &inner)?;
+        self.each(statement.join_condition.as_deref(), &inner)?;
+        self.each(&statement.merge_when_clauses, &inner)?;
+        self.returning(statement.returning_clause.as_ref(), &inner)
     }
 
-    fn merge_action(&mut self, table: Oid, action: &Value) {
-        let kind = action.get("command_type").and_then(Value::as_i64);
-        let is = |wanted: CmdType| kind == Some(wanted as i64);
-        let columns = tree::columns_set(action);
-        let deed = if is(CmdType::CmdInsert) {
-            let given = (!columns.is_empty()).then(|| columns.clone());
-            self.inserts.push(Insert {
-                table,
-                columns: given.or_else(|| self.first_columns(table, action)),
-                has_rows: false,
-                is_new_row: true,
-            });
-            Deed::Insert
-        } else if is(CmdType::CmdUpdate) {
-            self.set_to_defaults(table, action);
-            Deed::Update
-        } else if is(CmdType::CmdDelete) {
-            Deed::Delete
-        } else {
-            return;
+    fn merge_action(&mut self, table: Oid, action: &MergeWhenClause) {
+        let columns = tree::columns_set(&action.target_list);
+        let deed = match action.command_type() {
+            CmdType::CmdInsert => {
+                let given = (!columns.is_empty()).then(|| columns.clone());
+                self.inserts.push(Insert {
+                    table,
+                    columns: given.or_else(|| self.leading_columns(table, action.values.len())),
+                    has_rows: false,
+                    is_new_row: true,
+                });
+                Deed::Insert
+            }
+            CmdType::CmdUpdate => {
+                self.set_to_defaults(table, &action.target_list);
+                Deed::Update
+            }
+            CmdType::CmdDelete => Deed::Delete,
+            _ => return,
         };
         self.uses.push(Use {
             oid: table,
@@ -438,13 +439,6 @@ impl Walk<'_, '_> {
             skips_rows: false,
             is_pruned: false,
         });
-    }
-
-    /// The columns that the values of a MERGE's INSERT without a column list fill.
-    fn first_columns(&self, table: Oid, action: &Value) -> Option<Vec<String>> {
-        let width = action.get("values")?.as_array()?.len();
-        let columns = &self.act.world.relation(table)?.columns;
-        Some(columns.iter().take(width).map(|c| c.name.clone()).collect())
     }
 
     /// The later stages for everything that was named.
@@ -504,12 +498,6 @@ impl Walk<'_, '_> {
 
 /// A query, as far as `stage`.
 pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
-    let tree = serde_json::to_value(node).unwrap_or(Value::Null);
-    run_tree(act, &tree, stage)
-}
-
-/// A query as a tree.
-fn run_tree(act: &mut Act, tree: &Value, stage: Stage) -> Step {
     let mut walk = Walk {
         act,
         uses: Vec::new(),
@@ -517,7 +505,7 @@ fn run_tree(act: &mut Act, tree: &Value, stage: Stage) -> Step {
         arbiters: Vec::new(),
         inserts: Vec::new(),
     };
-    walk.visit(tree, &Scope::default())?;
+    walk.visit(node.to_ref(), &Scope::default())?;
     walk.follow();
     Ok(())
 }
@@ -565,7 +553,6 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
 
 /// An action of a rule: parse analysis, where OLD and NEW stand for the rule's own table.
 pub fn run_rule_action(act: &mut Act, node: &NodeEnum) -> Step {
-    let tree = serde_json::to_value(node).unwrap_or(Value::Null);
     let mut walk = Walk {
         act,
         uses: Vec::new(),
@@ -577,5 +564,5 @@ pub fn run_rule_action(act: &mut Act, node: &NodeEnum) -> Step {
         tables: vec!["old".to_owned(), "new".to_owned()],
         ..Scope::default()
     };
-    walk.visit(&serde_json::json!({ "node": tree }), &scope)
+    walk.visit(node.to_ref(), &scope)
 }
