@@ -15,6 +15,7 @@ mod fresh;
 mod holds;
 mod incidents;
 mod one_question;
+mod pages;
 mod pooler;
 mod random;
 mod random_statements;

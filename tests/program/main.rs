@@ -24,6 +24,7 @@ mod public_judges;
 mod questions;
 mod roles;
 mod schemas;
+mod site;
 mod snapshot;
 mod throwaway;
 mod waits;
