@@ -11,7 +11,7 @@ try_packages() {
     chmod 755 "$room"
     start_scene
     local failed='' form
-    for form in static tarball wheel npm deb rpm image; do
+    for form in static tarball wheel npm deb debian rpm image hooks; do
         say "try: $form"
         if ("try_$form"); then say "try: $form: ok"; else failed="$failed $form"; fi
     done
@@ -120,6 +120,44 @@ try_deb() {
     as_some_root dpkg --root="$room/deb" --install "$output"/*.deb >/dev/null || return 1
     [ -f "$room/deb/usr/share/man/man1/pgguard-gate.1.gz" ] || return 1
     judge "$room/migrations" "$room/deb/usr/bin/pgguard"
+}
+
+# A bare Debian, made by debootstrap: what a fresh machine has, and nothing else.
+try_debian() {
+    local root=$room/debian codename mirror
+    if ! is_root || ! have apt-get; then
+        say "skipped: debootstrap needs root and Debian"
+        return
+    fi
+    have debootstrap || apt_install debootstrap || return 1
+    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" | head -n 1)
+    debootstrap --variant=minbase "$codename" "$root" "$mirror" >"$room/debootstrap.log" 2>&1 || {
+        tail -n 5 "$room/debootstrap.log" >&2
+        return 1
+    }
+    cp "$output"/*.deb "$root/tmp/" && mkdir "$root/migrations" && cp "$room"/migrations/* "$root/migrations/"
+    chroot "$root" sh -c 'dpkg --install /tmp/*.deb' >/dev/null || return 1
+    judge /migrations chroot "$root" pgguard
+}
+
+# The hooks as pre-commit installs them: this repository at its last commit, and the wheel that was just made.
+try_hooks() {
+    local place=$room/pre-commit repository=$room/repository
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$place" pre-commit==4.7.0 || return 1
+    git init -q "$repository" && cp "$room"/migrations/1.sql "$repository/"
+    printf 'repos:\n  - repo: %s\n    rev: %s\n    hooks: [{id: pgguard-explain}, {id: pgguard-gate, stages: [manual]}]\n' \
+        "$PWD" "$(git rev-parse HEAD)" >"$repository/.pre-commit-config.yaml"
+    git -C "$repository" add -A
+    pre_commit() {
+        (cd "$repository" && PRE_COMMIT_HOME=$room/hooks PIP_FIND_LINKS=$output PYTHONPATH=$place python3 -m pre_commit run --all-files --verbose "$@")
+    }
+    hooked() {
+        if [ "$1" = --version ]; then echo pgguard; else pre_commit --hook-stage manual pgguard-gate; fi
+    }
+    pre_commit pgguard-explain >"$room/explained" || { cat "$room/explained" >&2 && return 1; }
+    grep -q 'ACCESS EXCLUSIVE on public.orders' "$room/explained" || return 1
+    judge "$room/migrations" hooked
 }
 
 try_rpm() {

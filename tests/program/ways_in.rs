@@ -216,3 +216,97 @@ fn every_crate_may_be_carried() {
         assert!(may, "{}: {licence}", package["name"]);
     }
 }
+
+fn copied(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).expect("a folder");
+        for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+            copied(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).expect("copied");
+    }
+}
+
+/// A release is tried in a repository of its own.
+#[test]
+fn a_release_changes_its_number_everywhere_and_pushes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = folder.path();
+    for name in [
+        "dev",
+        "Cargo.toml",
+        "Cargo.lock",
+        "pyproject.toml",
+        "action.yml",
+        "CHANGELOG.md",
+        "templates",
+        "packaging",
+        "docs",
+    ] {
+        copied(&project().join(name), &there.join(name));
+    }
+    let run = |words: &[&str]| {
+        let output = Command::new(words[0])
+            .args(&words[1..])
+            .current_dir(there)
+            .envs([
+                ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                ("GIT_CONFIG_SYSTEM", "/dev/null"),
+            ])
+            .envs(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), "releaser")))
+            .envs(
+                ["AUTHOR", "COMMITTER"]
+                    .map(|who| (format!("GIT_{who}_EMAIL"), "releaser@example.org")),
+            )
+            .output();
+        let Ok(output) = output else {
+            return None;
+        };
+        let said = [output.stdout, output.stderr].concat();
+        Some((
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        ))
+    };
+    if run(&["git", "init", "-q"]).is_none() {
+        println!("skipped: there is no git");
+        return;
+    }
+    let refused = |version: &str, because: &str| {
+        let (is_done, said) = run(&["./dev", "release", version]).expect("it runs");
+        assert!(!is_done && said.contains(because), "{version}: {said}");
+    };
+    refused("99.0.0", "not committed");
+    run(&["git", "add", "-A"]);
+    run(&["git", "commit", "-qm", "All"]);
+    refused(env!("CARGO_PKG_VERSION"), "is no later than");
+    refused("0.0.9", "is no later than");
+    refused("v2", "three parts");
+
+    let (is_done, said) = run(&["./dev", "release", "99.0.0"]).expect("it runs");
+    assert!(is_done, "{said}");
+    let (_, left) = run(&[
+        "git",
+        "grep",
+        "-nF",
+        env!("CARGO_PKG_VERSION"),
+        "--",
+        "*.toml",
+        "*.yml",
+        "docs/pipelines.md",
+    ])
+    .expect("git");
+    let left: Vec<&str> = left
+        .lines()
+        .filter(|line| line.contains("pgguard"))
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+    let (_, tags) = run(&["git", "tag"]).expect("git");
+    assert_eq!(tags.trim(), "v99.0.0");
+    let log = std::fs::read_to_string(there.join("CHANGELOG.md")).expect("a changelog");
+    assert!(log.contains("## [Unreleased]\n\n## [99.0.0] - "), "{log}");
+    let lock = std::fs::read_to_string(there.join("Cargo.lock")).expect("a lock file");
+    assert!(lock.contains("name = \"pgguard\"\nversion = \"99.0.0\""));
+    refused("99.0.1", "nothing below [Unreleased]");
+}
