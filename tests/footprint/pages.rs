@@ -76,7 +76,10 @@ async fn pages(major: u32) -> BTreeMap<String, String> {
         own.close().await.expect("the session ends");
         let held = held.unwrap_or_else(|why| panic!("{sql}: {why}"));
         let rows = rows(&held, &said);
-        let path = format!("locks/{}.md", title.to_lowercase().replace(' ', "-"));
+        let path = format!(
+            "locks/{}.md",
+            title.to_lowercase().replace(',', "").replace(' ', "-")
+        );
         for (at, row) in rows.iter().enumerate() {
             let name = if at == 0 {
                 format!("[{title}]({path})")
