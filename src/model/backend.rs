@@ -187,7 +187,7 @@ impl Backend {
         }
     }
 
-    /// Whether it serves a client (also true for masked rows of a database, which are clients' or workers').
+    /// Whether it serves a client. The type of a masked row is hidden: it is none.
     #[must_use]
     pub fn is_client(&self) -> bool {
         self.backend_type.as_deref() == Some("client backend")

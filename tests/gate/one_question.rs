@@ -272,6 +272,18 @@ fn a_database_with_sessions_is_not_dropped_renamed_or_copied() {
             said.text()
         );
     }
+    // A role that may not see what others do sees that they are there.
+    yard.sql("CREATE ROLE plain LOGIN CREATEDB");
+    let url = yard.url_as("plain");
+    for sql in [
+        format!("DROP DATABASE {name}"),
+        format!("CREATE DATABASE barn2 TEMPLATE {name}"),
+    ] {
+        let said = common::pgguard_with_input(["gate", "--no-history", "-d", &url, "-"], &sql);
+        assert_eq!(said.status, 1, "{sql}: {said}");
+        let pid = format!("pid {}", idle.pid());
+        assert!(said.stdout.contains(&pid), "{sql}: {said}");
+    }
     for sql in [
         format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
         format!("ALTER DATABASE {name} CONNECTION LIMIT 5"),

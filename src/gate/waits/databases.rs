@@ -64,8 +64,9 @@ fn connected<'a>(snapshot: &'a Snapshot, need: &Need) -> impl Iterator<Item = &'
         .backends
         .iter()
         .filter(move |b| b.datname.as_deref().is_some_and(is_it))
-        // An autovacuum worker is ended by the server.
-        .filter(|b| b.is_client() && b.pid != snapshot.server.own_pid)
+        // An autovacuum worker is ended by the server; it has no user, also where the rest of its row is hidden.
+        .filter(|b| b.is_client() || (b.masked && b.usename.is_some()))
+        .filter(|b| b.pid != snapshot.server.own_pid)
 }
 
 fn need(statement: &Statement) -> Option<Need> {
