@@ -136,7 +136,9 @@ fn a_server_that_restarts_in_the_middle_is_asked_for_the_end_all_the_same() {
     for major in common::majors() {
         // Between two statements, and under one that waits.
         for waits in [false, true] {
-            let server = common::own_server(&Options::major(major));
+            // What was committed has to outlive the crash.
+            let options = Options::major(major).setting("synchronous_commit", "on");
+            let server = common::own_server(&options);
             let shop = Database::empty(server);
             let stage = Stage::new();
             shop.sql("CREATE TABLE orders (id int)");
