@@ -349,7 +349,9 @@ impl Past {
                     .await;
             }
         }
-        if !is_known && !recorded.is_selected {
+        // Which tables a dump of some has dumped, nobody saw: it is no backup, but it may have failed.
+        let counts = !recorded.is_selected || recorded.outcome == RunOutcome::Aborted;
+        if !is_known && counts {
             let run = recorded.without_a_look(seen);
             self.ask(async |history| history.save(&run).await).await;
         }

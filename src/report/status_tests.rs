@@ -73,7 +73,7 @@ fn estimate() -> BTreeMap<Pid, Estimate> {
     let scene = Scene::new();
     let estimate = Estimate {
         phase: "copying".into(),
-        started: scene.0.taken_at,
+        started: scene.0.taken_at - TimeDelta::minutes(26),
         fraction_done: Some(0.7),
         tables_done: 31,
         tables_total: 44,

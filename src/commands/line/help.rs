@@ -192,6 +192,7 @@ mod tests {
                     "also",
                     "also_port",
                     "command_timeout",
+                    "network",
                     "unconfined",
                 ],
             ),
