@@ -13,13 +13,13 @@ use oracle::{
     Outcome, brief, connect, cut, judge, locked_oids, named, predicted, relations, run, runtime,
 };
 use pg_query::NodeEnum;
-use pgguard::migration::footprint;
-use pgguard::migration::split::reads_stdin;
-use pgguard::migration::statement::{Body, SourceStatement};
 use pgguard::model::Statement;
-use pgguard::postgres::catalog;
-use pgguard::postgres::connect::limits_that_keep_the_path;
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::migration::footprint;
+use pgguard::test_support::migration::split::reads_stdin;
+use pgguard::test_support::migration::statement::{Body, SourceStatement};
+use pgguard::test_support::postgres::catalog;
+use pgguard::test_support::postgres::connect::limits_that_keep_the_path;
+use pgguard::test_support::throwaway::{Options, Server};
 use sqlx::postgres::PgConnection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

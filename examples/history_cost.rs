@@ -6,13 +6,13 @@
 //! two are whole commands, which need `cargo build --release` before.
 
 use chrono::{TimeDelta, Utc};
-use pgguard::backup::{Similar, Watcher, key_of};
-use pgguard::history::{History, Place, Watch};
 use pgguard::model::{BackupRun, RunOutcome, TableRun};
-use pgguard::postgres::connect::{Connection, Flags, Target};
-use pgguard::postgres::{snapshot, tables};
-use pgguard::sessions::understand;
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::backup::{Similar, Watcher, key_of};
+use pgguard::test_support::history::{History, Place, Watch};
+use pgguard::test_support::postgres::connect::{Connection, Flags, Target};
+use pgguard::test_support::postgres::{snapshot, tables};
+use pgguard::test_support::sessions::understand;
+use pgguard::test_support::throwaway::{Options, Server};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};

@@ -5,12 +5,12 @@
 //! `./dev hold [MAJOR…]`: on these versions [default: all that are installed]. `TABLES=30` tables a server,
 //! `SEED=1`, `RAW=1` prints each trial as JSON.
 
-use pgguard::hold::{self, Pace};
-use pgguard::migration::footprint;
-use pgguard::migration::statement::{Script, TransactionHabit, statements};
 use pgguard::model::{Footprint, HoldTime, WorkSeen};
-use pgguard::postgres::connect::limits_that_keep_the_path;
-use pgguard::throwaway::{Binaries, Options, Server};
+use pgguard::test_support::hold::{self, Pace};
+use pgguard::test_support::migration::footprint;
+use pgguard::test_support::migration::statement::{Script, TransactionHabit, statements};
+use pgguard::test_support::postgres::connect::limits_that_keep_the_path;
+use pgguard::test_support::throwaway::{Binaries, Options, Server};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::collections::BTreeMap;
@@ -289,7 +289,7 @@ async fn footprint_of(session: &mut PgConnection, sql: &str) -> Footprint {
     let statements = statements(&[script]);
     let reach = footprint::reach(&statements);
     let limits = limits_that_keep_the_path(Duration::from_secs(60));
-    let catalog = pgguard::postgres::catalog::load(session, &reach, &limits)
+    let catalog = pgguard::test_support::postgres::catalog::load(session, &reach, &limits)
         .await
         .expect("a catalog");
     footprint::of(&statements, catalog, 0)

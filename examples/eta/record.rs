@@ -4,7 +4,7 @@
 use crate::chance::Chance;
 use crate::schema::{self, Table};
 use crate::throttle::{self, Course, Rate};
-use pgguard::throwaway::{Binaries, Options, Server};
+use pgguard::test_support::throwaway::{Binaries, Options, Server};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

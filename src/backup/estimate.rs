@@ -10,7 +10,7 @@ use super::physical;
 use super::rows;
 use super::view::View;
 use super::watcher::{Stage, Watcher};
-use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid, Session, Snapshot};
+use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
@@ -28,29 +28,6 @@ const NOTHING_KNOWN: f64 = 1.2;
 struct Guess {
     log: f64,
     variance: f64,
-}
-
-/// What an estimate is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// The look.
-    pub snapshot: &'a Snapshot,
-    /// The backup's session in it.
-    pub session: &'a Session,
-    /// What the catalogs tell of its tables.
-    pub facts: &'a DatabaseFacts,
-    /// Past runs, in any order; those that match are picked.
-    pub past: &'a [BackupRun],
-    /// What earlier looks saw of this very run.
-    pub watched: Option<&'a Watcher>,
-}
-
-/// When it ends; `None`: the session is no backup.
-#[must_use]
-pub fn estimate(question: &Question) -> Option<Estimate> {
-    let mut watcher = question.watched.cloned().unwrap_or_default();
-    watcher.look(question.snapshot, question.session, question.facts);
-    watcher.estimate(question.facts, question.past)
 }
 
 impl Watcher {

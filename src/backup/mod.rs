@@ -40,10 +40,8 @@ mod wrappers;
 
 pub use command::{started_by, started_by_arguments, started_by_sql};
 pub use copy_text::table_of;
-pub use estimate::{Question, estimate};
 pub use matching::{MOST_RUNS, Similar, key_of};
 pub use programs::{Kind, has_option, is_backup_program, is_started_by, kind_of, program_name};
 pub use run::End;
 pub use seen::{Flight, TableSeen};
-pub use still::Mark;
-pub use watcher::{Stage, Watcher};
+pub use watcher::Watcher;

@@ -15,7 +15,9 @@ mod sight;
 mod state;
 mod transactions;
 
-pub use modes::{CONNECTION, MODES, Mode, Needs, mode};
-pub use range::{NoRange, Range};
+pub use modes::{CONNECTION, MODES, Needs, mode};
+pub use range::Range;
 pub use sight::{Judgement, Sight};
-pub use state::{Answer, Figure, State, Thresholds, Unit};
+#[cfg(test)]
+pub use state::Unit;
+pub use state::{Answer, Figure, State, Thresholds};

@@ -7,8 +7,6 @@ use super::{backups, leftovers, locks, migrations, transactions};
 /// What a mode needs besides one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// A connection, no look.
-    Connection,
     /// A look.
     Look,
     /// A look; while users hang, what frees them is said first.
@@ -34,7 +32,6 @@ pub struct Mode {
     pub warning: &'static str,
     /// `-c` where none of both is given; empty: none.
     pub critical: &'static str,
-    /// The answer.
     pub answer: fn(&Sight<'_>) -> Answer,
 }
 

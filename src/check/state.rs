@@ -135,7 +135,6 @@ impl Figure {
 /// A check's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The state.
     pub state: State,
     /// One sentence that names the culprit.
     pub text: String,

@@ -233,7 +233,7 @@ impl Watch {
                 self.screen.message =
                     Some("nobody looked before that: the last hour is kept".into());
             }
-            None => self.screen.to_now(),
+            None => self.screen.go_to_now(),
         }
     }
 
@@ -244,7 +244,7 @@ impl Watch {
         }
         let folder = status_at::folder(&self.args.history).ok()?;
         let server = &shown.snapshot.server;
-        let looks = Looks::of(&folder, &server.history_key()).from_database(&server.datname);
+        let looks = Looks::of(&folder, &server.history_key()).of_database(&server.datname);
         let from = shown.snapshot.taken_at;
         let at = match back {
             true => looks.before(from - TimeDelta::milliseconds(1)),

@@ -22,7 +22,7 @@ mod tools;
 mod zombies;
 
 pub use case::Case;
-pub use finding::{Finding, Harm, Kind, Place, Remedy};
+pub use finding::{Finding, Harm, Place};
 pub use half::{Pending, half_applied};
 
 use crate::model::{Unread, quoted};

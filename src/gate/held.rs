@@ -8,7 +8,6 @@ use crate::model::{LockMode, LockRequest, Oid, RelationName, Statement};
 pub struct HeldLock {
     /// On which relation.
     pub oid: Oid,
-    /// Its name.
     pub name: RelationName,
     /// In which mode.
     pub mode: LockMode,

@@ -59,12 +59,6 @@ impl Waiting {
         (self.deadline - now).max(TimeDelta::zero())
     }
 
-    /// How often it was clear in a row.
-    #[must_use]
-    pub const fn clear_in_a_row(&self) -> u32 {
-        self.clear_in_a_row
-    }
-
     /// What to do after a look that ended with `verdict` at `now`.
     #[must_use]
     pub fn after_look(&mut self, verdict: &Verdict, now: DateTime<Utc>) -> Next {

@@ -22,7 +22,7 @@ mod tables;
 mod watched;
 mod watches;
 
-pub use document::{Added, Document};
+pub use document::Document;
 pub use migration_runs::WhichRuns;
 pub use place::{Place, state_folder};
 pub use runs::Filter;

@@ -16,7 +16,7 @@ pub mod slots;
 mod words;
 
 pub use pace::Pace;
-pub use words::{amount, size, work};
+pub use words::size;
 
 use crate::model::{
     Footprint, Hold, HoldTime, Job, JobKind, LockMode, LockRequest, Oid, RelationKind,

@@ -7,9 +7,7 @@ use chrono::{DateTime, Utc};
 pub struct Case<'a> {
     /// Its leading process.
     pub backend: &'a Backend,
-    /// The session.
     pub session: Option<&'a Session>,
-    /// Its role.
     pub role: Role,
     /// The look.
     pub snapshot: &'a Snapshot,

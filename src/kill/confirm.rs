@@ -41,7 +41,6 @@ impl Confirmation {
         })
     }
 
-    /// The question.
     #[must_use]
     pub fn question(&self, deed: &str) -> String {
         match self {

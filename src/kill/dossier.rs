@@ -20,7 +20,6 @@ pub struct Dossier {
     pub identity: BackendIdentity,
     /// When the transaction began that was looked at: another one is another matter.
     pub xact_start: Option<DateTime<Utc>>,
-    /// Its role.
     pub role: Role,
     /// Who it is, in one phrase.
     pub who: String,

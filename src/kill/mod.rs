@@ -19,6 +19,5 @@ mod tests;
 pub use confirm::Confirmation;
 pub use done::{Outcome, Seen};
 pub use dossier::{Dossier, dossier, prepared_dossier};
-pub use member::Member;
-pub use plan::{Step, plan};
-pub use roots::{Root, roots};
+pub use plan::Step;
+pub use roots::roots;

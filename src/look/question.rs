@@ -43,7 +43,6 @@ pub fn policy(args: &JudgeArgs, config: &Config) -> Policy {
 /// What is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// The migration.
     Migration,
     /// Any schema change: no migration was named.
     AnyChange,
@@ -70,7 +69,6 @@ pub struct Judged {
     pub sessions: Sessions,
     /// What was asked about.
     pub footprint: Footprint,
-    /// The verdict.
     pub verdict: Verdict,
     /// How it was judged.
     pub policy: Policy,

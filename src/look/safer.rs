@@ -12,7 +12,6 @@ use crate::model::{Catalog, Footprint, SaferForm, Verdict};
 pub struct Compared {
     /// The footprint of the migration as it is.
     pub footprint: Footprint,
-    /// The forms.
     pub forms: Vec<Option<SaferForm>>,
 }
 

@@ -4,86 +4,10 @@
 //! functions do is only known when it runs. A caller that lists these statements marks the list as incomplete.
 
 use super::depth;
-use super::scan::words;
 use super::split::{Cutter, Reading};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CreateFunctionStmt, DefElem, DoStmt, Node, a_const::Val};
+use pg_query::protobuf::{Node, a_const::Val};
 use serde_json::Value;
-
-/// The statements in the body of a DO, CREATE FUNCTION or CREATE PROCEDURE, in the order they stand there; of a
-/// condition or an assignment that reads a table, a SELECT of it. Empty where nothing can be read: other languages,
-/// a body with errors.
-#[must_use]
-pub fn static_statements(sql: &str) -> Vec<String> {
-    let Some(parsed) = depth::parse(sql) else {
-        return Vec::new();
-    };
-    let node = parsed
-        .protobuf
-        .stmts
-        .into_iter()
-        .next()
-        .and_then(|raw| raw.stmt?.node);
-    match node {
-        Some(NodeEnum::DoStmt(block)) => of_do(&block),
-        Some(NodeEnum::CreateFunctionStmt(routine)) => of_routine(&routine),
-        _ => Vec::new(),
-    }
-}
-
-/// The same for a body by itself, as `pg_proc.prosrc` has it; `arguments` are the names in `proargnames`.
-#[must_use]
-pub fn statements_of_body(language: &str, body: &str, arguments: &[String]) -> Vec<String> {
-    match language.to_ascii_lowercase().as_str() {
-        "sql" => Cutter::new(body, Reading::Server)
-            .map(|piece| piece.text.into_owned())
-            .collect(),
-        "plpgsql" => RETURNS
-            .iter()
-            .find_map(|returns| of_plpgsql(body, arguments, returns))
-            .unwrap_or_default(),
-        _ => Vec::new(),
-    }
-}
-
-fn of_do(block: &DoStmt) -> Vec<String> {
-    let language = option(&block.args, "language")
-        .and_then(text)
-        .unwrap_or("plpgsql");
-    let body = option(&block.args, "as").and_then(text).unwrap_or_default();
-    statements_of_body(language, body, &[])
-}
-
-fn of_routine(routine: &CreateFunctionStmt) -> Vec<String> {
-    let language = option(&routine.options, "language")
-        .and_then(text)
-        .unwrap_or("sql");
-    let body = option(&routine.options, "as").and_then(|node| match node.node.as_ref()? {
-        NodeEnum::List(list) => list.items.first().and_then(text),
-        _ => None,
-    });
-    let arguments: Vec<String> = routine
-        .parameters
-        .iter()
-        .filter_map(|node| match node.node.as_ref()? {
-            NodeEnum::FunctionParameter(parameter) => Some(parameter.name.clone()),
-            _ => None,
-        })
-        .collect();
-    body.map_or_else(Vec::new, |body| {
-        statements_of_body(language, body, &arguments)
-    })
-}
-
-fn option<'a>(options: &'a [Node], name: &str) -> Option<&'a Node> {
-    options.iter().find_map(|node| match node.node.as_ref()? {
-        NodeEnum::DefElem(element) if element.defname == name => {
-            let DefElem { arg, .. } = &**element;
-            arg.as_deref()
-        }
-        _ => None,
-    })
-}
 
 fn text(node: &Node) -> Option<&str> {
     match node.node.as_ref()? {
@@ -312,12 +236,6 @@ const TRIGGER: &str = "new record; old record; tg_name text; tg_when text; tg_le
                        tg_relname text; tg_table_name text; tg_table_schema text; tg_nargs int; tg_argv text[]; tg_event text; tg_tag text;";
 
 /// The body in a header of our own, since the parser knows no types but its own, and no trigger's variables.
-fn of_plpgsql(body: &str, arguments: &[String], returns: &str) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    collect(&tree_of(body, arguments, returns)?, false, &mut found);
-    Some(found)
-}
-
 fn tree_of(body: &str, arguments: &[String], returns: &str) -> Option<Value> {
     let parameters: Vec<String> = arguments
         .iter()
@@ -338,60 +256,6 @@ fn tree_of(body: &str, arguments: &[String], returns: &str) -> Option<Value> {
     std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
         .ok()?
         .ok()
-}
-
-/// Statements whose query is an expression, and its value what they run.
-const DYNAMIC: [&str; 2] = ["PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors"];
-
-/// All expressions of a tree, about in the order they stand in. `is_dynamic`: `query` in here is run as text.
-fn collect(tree: &Value, is_dynamic: bool, found: &mut Vec<String>) {
-    match tree {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, false, found)),
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(name, value)| rank(name, value));
-            for (name, value) in members {
-                let is_text = name == "dynquery" || (is_dynamic && name == "query");
-                let in_a_list = (name == "PLpgSQL_expr").then_some(value);
-                match value.get("PLpgSQL_expr").or(in_a_list) {
-                    Some(expression) => found.extend(statements_of(expression, is_text)),
-                    None => collect(value, DYNAMIC.contains(&name.as_str()), found),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Declarations come first, then a statement's own condition or query, what stands under it, and exceptions.
-fn rank(name: &str, value: &Value) -> u8 {
-    match name {
-        "datums" => 0,
-        "exceptions" => 3,
-        _ => 1 + u8::from(value.is_array()),
-    }
-}
-
-/// What an expression runs as SQL, by its parse mode (`RawParseMode`, parser.h).
-fn statements_of(expression: &Value, is_executed: bool) -> Vec<String> {
-    let Some(query) = expression["query"].as_str() else {
-        return Vec::new();
-    };
-    let reads = |text: &str| words(text).iter().any(|word| word == "select");
-    match expression["parseMode"].as_i64() {
-        Some(0) => vec![query.to_owned()],
-        _ if is_executed => constant(query).map_or_else(Vec::new, |text| {
-            Cutter::new(&text, Reading::Server)
-                .map(|piece| piece.text.into_owned())
-                .collect()
-        }),
-        Some(2) if reads(query) => vec![format!("SELECT {query}")],
-        Some(3..) => match query.split_once('=') {
-            Some((_, value)) if reads(value) => vec![format!("SELECT {}", value.trim())],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 /// The text of an expression that is a constant, or `format` of one without arguments.
@@ -430,47 +294,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_do_block_shows_its_static_sql() {
-        let sql = "DO $$ DECLARE r record; n int := (select count(*) from a); c cursor for select * from cur;
-            BEGIN
-              IF EXISTS (SELECT 1 FROM b) THEN ALTER TABLE c ADD d int; END IF;
-              PERFORM f(x) FROM e;
-              EXECUTE 'DROP TABLE g; DROP TABLE g2';
-              EXECUTE format('ALTER TABLE %I', y);
-              EXECUTE 'ALTER TABLE ' || y USING (SELECT 1 FROM z);
-              n := (select 1 from h);
-              SELECT 1 INTO n FROM i;
-              FOR r IN SELECT * FROM j LOOP UPDATE k SET l = r.l; END LOOP;
-              FOR r IN EXECUTE 'select 1 from dyn' LOOP INSERT INTO m VALUES (1) RETURNING o INTO n; END LOOP;
-            EXCEPTION WHEN others THEN DELETE FROM p;
-            END $$";
-        let found: Vec<String> = static_statements(sql)
-            .iter()
-            .map(|s| s.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                "SELECT (select count(*) from a)",
-                "select * from cur",
-                "SELECT EXISTS (SELECT 1 FROM b)",
-                "ALTER TABLE c ADD d int",
-                "SELECT f(x) FROM e",
-                "DROP TABLE g",
-                "DROP TABLE g2",
-                "SELECT (SELECT 1 FROM z)",
-                "SELECT (select 1 from h)",
-                "SELECT 1 FROM i",
-                "SELECT * FROM j",
-                "UPDATE k SET l = r.l",
-                "select 1 from dyn",
-                "INSERT INTO m VALUES (1) RETURNING o",
-                "DELETE FROM p",
-            ]
-        );
-    }
-
-    #[test]
     fn a_body_is_read_step_by_step() {
         let sql = |text: &str| Step::Sql(text.to_owned());
         let read = |body: &str| steps("plpgsql", body, &[]).expect("it reads");
@@ -506,41 +329,5 @@ mod tests {
         assert!(
             steps("plperl", "x", &[]).is_none() && steps("plpgsql", "no such thing", &[]).is_none()
         );
-    }
-
-    #[test]
-    fn routines_of_every_kind_are_read() {
-        for (sql, expected) in [
-            (
-                "CREATE FUNCTION f() RETURNS SETOF int LANGUAGE plpgsql AS $x$ BEGIN RETURN QUERY SELECT 1 FROM m; END $x$",
-                vec!["SELECT 1 FROM m"],
-            ),
-            (
-                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN INSERT INTO log VALUES (NEW.id); NEW.id := 1; IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $x$",
-                vec!["INSERT INTO log VALUES (NEW.id)"],
-            ),
-            (
-                "CREATE FUNCTION f(a shop.mood, int, OUT b int) LANGUAGE plpgsql AS $x$ BEGIN a := 'x'; b := (SELECT 1 FROM t); END; $x$",
-                vec!["SELECT (SELECT 1 FROM t)"],
-            ),
-            (
-                "CREATE PROCEDURE f() LANGUAGE plpgsql AS 'BEGIN TRUNCATE t; COMMIT; CALL g(); END'",
-                vec!["TRUNCATE t", "CALL g()"],
-            ),
-            (
-                "CREATE FUNCTION f() RETURNS TABLE (a int) LANGUAGE plpgsql AS $x$ BEGIN RETURN QUERY EXECUTE 'SELECT 1 FROM q'; END $x$",
-                vec!["SELECT 1 FROM q"],
-            ),
-            (
-                "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'DELETE FROM a; SELECT 1'",
-                vec!["DELETE FROM a", "SELECT 1"],
-            ),
-            ("DO LANGUAGE plperl 'x'", vec![]),
-            ("DO 'BEGIN no such thing; END'", vec![]),
-            ("SELECT 1", vec![]),
-            ("not sql", vec![]),
-        ] {
-            assert_eq!(static_statements(sql), expected, "{sql}");
-        }
     }
 }

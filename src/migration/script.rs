@@ -144,7 +144,6 @@ pub enum Body {
 /// The arguments of `\connect`; `None`: as before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Connect {
-    /// The database.
     pub database: Option<String>,
     /// Whether it says another user, host or port, or something that is not known.
     pub is_elsewhere: bool,

@@ -5,7 +5,7 @@ use super::depth;
 use super::psql::{self, What};
 use super::rehearsed;
 use super::scan::{has_plain_backslash, is_wide, newlines};
-pub use super::script::{Body, Script, Sender, SourceStatement, TransactionHabit};
+pub use super::script::{Body, Script, SourceStatement, TransactionHabit};
 use super::settings::{STANDARD_STRINGS, Settings};
 use super::split::pieces;
 use super::transactions::Session;

@@ -127,7 +127,7 @@ pub struct Backend {
     pub leader_pid: Option<Pid>,
     /// Database; `None` for processes that serve none (walsenders of physical replication, launchers).
     pub datid: Option<Oid>,
-    /// Its name.
+    /// As `pg_catalog` has it, without quotes.
     pub datname: Option<String>,
     /// Role's name.
     pub usename: Option<String>,

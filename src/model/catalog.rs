@@ -167,12 +167,12 @@ pub struct SessionSettings {
 pub struct NamedObject {
     /// The catalog that lists it, see [`class`].
     pub class: Oid,
-    /// Its oid.
+    /// As the catalog numbers it.
     pub oid: Oid,
     /// Its schema, if its kind has one.
     #[serde(default)]
     pub schema: Option<String>,
-    /// Its name.
+    /// As `pg_catalog` has it, without quotes.
     pub name: String,
 }
 

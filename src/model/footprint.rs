@@ -93,12 +93,12 @@ pub struct LockRequest {
     /// The relation's oid; `None`: an earlier statement of the migration makes it, in whichever transaction, so
     /// that nobody else can have a lock on it yet.
     pub oid: Option<Oid>,
-    /// Its name as the statement finds it.
+    /// Schema and name, as the catalog has them.
     #[serde(flatten)]
     pub name: RelationName,
-    /// Its kind.
+    /// Table, index, sequence…
     pub kind: RelationKind,
-    /// The mode.
+    /// How strong the lock is.
     pub mode: LockMode,
     /// Whether the statement names the relation.
     pub named: bool,
@@ -172,7 +172,7 @@ pub enum WaitPhase {
     Lockers {
         /// The relation; `None` as in [`LockRequest::oid`].
         oid: Option<Oid>,
-        /// Its name.
+        /// Schema and name, as the catalog has them.
         #[serde(flatten)]
         name: RelationName,
         /// Holders that conflict with this mode are waited for.
@@ -189,10 +189,10 @@ pub enum WaitPhase {
     ThenLock {
         /// The relation; `None` as in [`LockRequest::oid`].
         oid: Option<Oid>,
-        /// Its name.
+        /// Schema and name, as the catalog has them.
         #[serde(flatten)]
         name: RelationName,
-        /// The mode.
+        /// How strong the lock is.
         mode: LockMode,
     },
 }
@@ -241,7 +241,7 @@ pub struct ObjectRequest {
     pub classid: Oid,
     /// The object.
     pub objid: Oid,
-    /// The mode.
+    /// How strong the lock is.
     pub mode: LockMode,
     /// What it is, in words: `schema app`.
     pub what: String,

@@ -15,12 +15,12 @@ pub struct Hold {
     pub until: usize,
     /// The relation.
     pub oid: Oid,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     #[serde(flatten)]
     pub name: RelationName,
-    /// Its kind.
+    /// Table, index, sequence…
     pub kind: RelationKind,
-    /// The mode.
+    /// How strong the lock is.
     pub mode: LockMode,
     /// How long, as far as it is known.
     pub time: HoldTime,

@@ -11,7 +11,7 @@ pub struct Job {
     pub kind: JobKind,
     /// The table, as in [`super::LockRequest::oid`].
     pub oid: Option<Oid>,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     #[serde(flatten)]
     pub name: RelationName,
     /// The index that is built; `None`: another kind of work, or an index that the migration makes.
@@ -45,7 +45,7 @@ pub struct Job {
 /// What work of a kind was thought to take, and what it took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkSeen {
-    /// The kind.
+    /// What kind of work it is.
     pub kind: JobKind,
     /// The access method of an index that was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,7 +75,7 @@ impl Leftovers {
 pub struct UnfinishedIndex {
     /// The index.
     pub oid: Oid,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     pub name: RelationName,
     /// Its table; of a TOAST table's index that TOAST table.
     pub table_oid: Oid,
@@ -98,13 +98,13 @@ pub struct UnfinishedIndex {
 /// A partition whose DETACH … CONCURRENTLY has begun and not ended (`pg_inherits.inhdetachpending`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detaching {
-    /// The partition.
+    /// As the catalog numbers it.
     pub partition_oid: Oid,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     pub partition: RelationName,
     /// The partitioned table.
     pub parent_oid: Oid,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     pub parent: RelationName,
 }
 
@@ -136,9 +136,9 @@ pub struct Disabled {
 /// A constraint that is NOT VALID: new rows are checked, old ones were not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotValid {
-    /// Its name.
+    /// As `pg_catalog` has it, without quotes.
     pub name: String,
-    /// Its table.
+    /// Schema and name, as the catalog has them.
     pub table: RelationName,
     /// `contype`: `c`, `f` or `n`.
     pub kind: char,
@@ -147,7 +147,7 @@ pub struct NotValid {
 /// A replication slot that nobody uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// Its name.
+    /// As `pg_catalog` has it, without quotes.
     pub name: String,
     /// Whether it is a logical one.
     pub is_logical: bool,
@@ -166,7 +166,7 @@ pub struct ToolRow {
     pub tool: String,
     /// Which of the tool's traces it is: its place in the tool's row.
     pub trace: usize,
-    /// The table.
+    /// Schema and name, as the catalog has them.
     pub table: RelationName,
     /// Which migration, or which lock: as the row says it.
     pub id: String,
@@ -181,7 +181,7 @@ pub struct ToolObject {
     pub tool: Maker,
     /// The table that it works on.
     pub table_oid: Oid,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     pub table: RelationName,
     /// What it is: `trigger`, `column`, `log`, `copy`, `index`, `constraint`.
     pub what: String,

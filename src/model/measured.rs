@@ -33,7 +33,7 @@ pub struct MeasuredLock {
     pub name: RelationName,
     /// Whether it is that table's TOAST table.
     pub is_toast: bool,
-    /// The mode.
+    /// How strong the lock is.
     pub mode: LockMode,
     /// What the statement did with the relation.
     pub work: LockWork,
@@ -127,7 +127,7 @@ pub struct LockOn {
     /// The relation.
     #[serde(flatten)]
     pub name: RelationName,
-    /// The mode.
+    /// How strong the lock is.
     pub mode: LockMode,
 }
 

@@ -170,7 +170,7 @@ pub struct RunWait {
     pub mode: LockMode,
     /// Who was in the way; `None`: a prepared transaction.
     pub pid: Option<Pid>,
-    /// Its role.
+    /// What kind of session it is.
     pub role: Role,
     /// Who that is, in words.
     pub who: String,

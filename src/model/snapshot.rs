@@ -63,7 +63,7 @@ pub struct Server {
     pub own_pid: Pid,
     /// Oid of the connected database.
     pub datid: Oid,
-    /// Its name.
+    /// As `pg_catalog` has it, without quotes.
     pub datname: String,
     /// The role that looked.
     pub user: String,

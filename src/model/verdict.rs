@@ -183,12 +183,12 @@ pub enum WaitKind {
 pub struct Wait {
     /// The relation; none for a snapshot wait and advisory locks.
     pub oid: Option<Oid>,
-    /// Its name.
+    /// Schema and name, as the catalog has them.
     pub name: Option<RelationName>,
     /// What it is on that is no relation: `schema app`, `advisory lock 7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// The mode asked for.
+    /// How strong the lock is.
     pub mode: Option<LockMode>,
     /// Kind of wait.
     pub kind: WaitKind,
@@ -227,7 +227,7 @@ pub struct Blocker {
     pub pid: Option<Pid>,
     /// The name of a prepared transaction.
     pub gid: Option<String>,
-    /// The role it plays.
+    /// What kind of session it is.
     pub role: Role,
     /// As it calls itself.
     pub application_name: String,

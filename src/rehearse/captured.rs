@@ -3,7 +3,6 @@
 /// It.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
-    /// The database.
     pub database: String,
     /// The script, with its header.
     pub text: String,

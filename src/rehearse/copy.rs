@@ -12,10 +12,8 @@ use std::path::PathBuf;
 /// The superuser of the copy: no role of production is one there.
 pub(super) const SUPERUSER: &str = "pgguard_rehearsal";
 
-/// The copy.
 #[derive(Debug)]
 pub struct Copy {
-    /// Its server.
     pub server: Server,
 }
 

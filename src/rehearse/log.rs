@@ -6,9 +6,7 @@
 pub struct Entry {
     /// The role.
     pub user: String,
-    /// The database.
     pub database: String,
-    /// The session.
     pub session: String,
     /// The virtual transaction: statements with the same one share a transaction.
     pub transaction: String,

@@ -21,11 +21,8 @@ mod stage;
 mod told;
 
 pub use captured::Captured;
-pub use copy::Copy;
-pub use log::{Entry, entries};
 pub use measure::measure;
-pub use run::{Ran, run};
-pub use script::written;
+pub use run::run;
 pub use told::{Failure, Rehearsal, rehearse};
 
 use crate::postgres::connect::Target;

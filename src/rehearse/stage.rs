@@ -14,7 +14,6 @@ pub struct Stage {
     pub port: u16,
     /// The copy's superuser.
     pub superuser: String,
-    /// The database.
     pub database: String,
     /// The role of each session, in their order; later sessions have the last one.
     pub roles: Vec<String>,

@@ -29,8 +29,8 @@ pub struct Failure {
 /// What came of it.
 #[derive(Debug)]
 pub struct Rehearsal {
-    /// The copy; it goes when this is dropped.
-    pub copy: Copy,
+    /// The copy goes when this is dropped.
+    pub _copy: Copy,
     /// What was sent to each database, production's own first.
     pub captured: Vec<Captured>,
     /// Why the command failed.
@@ -86,7 +86,7 @@ pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
         captured,
         failure,
         notes,
-        copy,
+        _copy: copy,
     })
 }
 

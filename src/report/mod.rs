@@ -55,6 +55,6 @@ pub use nagios::{cleaned, nagios};
 pub use openmetrics::{openmetrics, openmetrics_down};
 pub use status::{Line as StatusLine, Shown, StatusReport};
 pub use status_html::status_html;
-pub use status_json::{status_json, status_value};
+pub use status_json::status_json;
 pub use status_markdown::status_markdown;
 pub use waits::{WaitsReport, waits_json, waits_text};

@@ -87,7 +87,6 @@ impl Shown {
 /// A session with its leading backend.
 #[derive(Clone, Copy)]
 pub struct Line<'a> {
-    /// The session.
     pub session: &'a Session,
     /// Its leader.
     pub backend: &'a Backend,

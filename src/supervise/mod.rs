@@ -23,7 +23,7 @@ pub mod running;
 pub mod sight;
 pub mod tag;
 
-pub use outcome::{Outcome, outcome};
+pub use outcome::outcome;
 pub use own::{Own, Socket};
 pub use pace::Pace;
 pub use record::Record;

@@ -118,12 +118,6 @@ impl Own {
     pub fn all(&self) -> impl Iterator<Item = (BackendIdentity, KnownBy)> {
         self.known.iter().map(|(identity, by)| (*identity, *by))
     }
-
-    /// Whether none was ever seen.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
 }
 
 /// Whether a pooler is in between: the look says so, or the session is older than the command.

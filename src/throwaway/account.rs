@@ -41,7 +41,6 @@ impl Account {
             })
     }
 
-    /// Its number.
     pub fn number(self) -> u32 {
         self.0.map_or_else(geteuid, |(uid, _)| uid).as_raw()
     }

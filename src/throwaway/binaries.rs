@@ -122,8 +122,8 @@ impl Binaries {
         })
     }
 
-    /// The folder.
     #[must_use]
+    /// Where the programs are.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

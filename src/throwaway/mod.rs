@@ -23,6 +23,6 @@ mod folder;
 mod server;
 mod template;
 
-pub use binaries::{Binaries, NOT_FOUND_HELP};
+pub use binaries::Binaries;
 pub use folder::Scratch;
 pub use server::{Options, Server};

@@ -23,7 +23,6 @@ pub(super) struct Line {
     pub program: &'static str,
     /// Words that have to be there besides, without a flag's dashes: the name alone is too common.
     pub with: &'static [&'static str],
-    /// The tool.
     pub tool: &'static str,
     /// Whether every word is a task of its own.
     pub tasks: bool,

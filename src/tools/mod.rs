@@ -33,8 +33,7 @@ mod traces;
 
 pub use command::{errand_of, of_command};
 pub use errands::Errand;
-pub use folder::Folder;
-pub use key::{Key, bigint_key, crc32, key_in, key_of};
+pub use key::{bigint_key, crc32, key_in, key_of};
 pub use likeness::Likeness;
 pub use sending::{Reading, TransactionHabit};
 pub use table::TOOLS;

@@ -16,6 +16,5 @@ mod tests;
 mod view;
 
 pub use look::Look;
-pub use rows::{Key, Row, Sort, View};
-pub use screen::{Mode, Screen, Wish};
+pub use screen::{Screen, Wish};
 pub use view::draw;

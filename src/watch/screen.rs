@@ -125,7 +125,7 @@ impl Screen {
     }
 
     /// Goes back to now.
-    pub fn to_now(&mut self) {
+    pub fn go_to_now(&mut self) {
         self.past = None;
         if let Some(look) = self.now.take() {
             self.show(look);
@@ -245,7 +245,7 @@ impl Screen {
             }
             KeyCode::Left => return Wish::Earlier,
             KeyCode::Right => return Wish::Later,
-            KeyCode::Esc if self.past.is_some() => self.to_now(),
+            KeyCode::Esc if self.past.is_some() => self.go_to_now(),
             KeyCode::Char('a') => {
                 self.shown.all = !self.shown.all;
                 self.rearrange();

@@ -1,6 +1,8 @@
 //! The screen on looks made by hand: what is drawn, and whom a key means.
 
-use super::{Key, Look, Mode, Screen, View, Wish, draw};
+use super::rows::{Key, View};
+use super::screen::Mode;
+use super::{Look, Screen, Wish, draw};
 use crate::model::Snapshot;
 use crate::report::Shown;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

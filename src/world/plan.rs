@@ -47,7 +47,6 @@ pub const SESSIONS: &str = "sessions";
 pub struct Begun {
     /// The role.
     pub user: String,
-    /// The database.
     pub database: String,
     /// Everything else that its start-up message says.
     pub settings: Vec<(String, String)>,

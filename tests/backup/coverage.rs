@@ -2,7 +2,7 @@
 
 use crate::common::{self, Database, Dump, Outcome, pgguard, until};
 use crate::past_runs::{Place, database, database_on, status, until_gone, watched_dump};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::throwaway::{Options, Server};
 use std::process::Stdio;
 
 fn missing(database: &Database, place: &Place) -> Outcome {

@@ -23,7 +23,7 @@ fn every_look_at_a_recorded_dump_shows_one_backup() {
             .split_last()
             .map_or(&[][..], |(_, before)| before)
         {
-            let sessions = pgguard::sessions::understand(look);
+            let sessions = pgguard::test_support::sessions::understand(look);
             let backups = sessions.in_role(Role::Backup).count();
             assert_eq!(backups, 1, "{} at {}", trace.name, look.taken_at);
         }

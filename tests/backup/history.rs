@@ -2,9 +2,9 @@
 
 use crate::common::{self, Database};
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::backup::{TableSeen, Watcher};
-use pgguard::history::{Document, Filter, History, SignalNote, Watch};
 use pgguard::model::{BackendIdentity, BackupRun, RelationName, RunKey, RunOutcome, TableRun};
+use pgguard::test_support::backup::{TableSeen, Watcher};
+use pgguard::test_support::history::{Document, Filter, History, SignalNote, Watch};
 use std::path::Path;
 use std::sync::Arc;
 

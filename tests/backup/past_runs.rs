@@ -1,10 +1,10 @@
 //! What looks at running dumps leave behind, and what past runs tell the looks after them.
 
 use crate::common::{self, Database, Dump, Outcome, pgguard, until};
-use pgguard::commands::block_on;
-use pgguard::history::{Filter, History};
 use pgguard::model::{BackupRun, RunOutcome};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::commands::block_on;
+use pgguard::test_support::history::{Filter, History};
+use pgguard::test_support::throwaway::{Options, Server};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -44,7 +44,7 @@ pub fn database() -> Database {
     database_on(common::server())
 }
 
-pub fn database_on(server: &'static pgguard::throwaway::Server) -> Database {
+pub fn database_on(server: &'static pgguard::test_support::throwaway::Server) -> Database {
     let database = Database::empty(server);
     let fill = "SELECT n, repeat(md5(n::text), 32) FROM generate_series(1,";
     for (table, rows) in [("a", 4000), ("b", 4000), ("c", 4000), ("z", 120)] {

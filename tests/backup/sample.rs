@@ -2,8 +2,8 @@
 
 use crate::common::{self, Database, Dump, Outcome, pgguard, until};
 use pgguard::model::TableSample;
-use pgguard::recording::Recording;
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::recording::Recording;
+use pgguard::test_support::throwaway::{Options, Server};
 use std::collections::BTreeMap;
 
 /// A dump stalls in the second table; what comes after it is far wider as text than on disk, and statistics

@@ -1,7 +1,7 @@
 //! A database that only one test knows.
 
 use super::Session;
-use pgguard::throwaway::Server;
+use pgguard::test_support::throwaway::Server;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -34,7 +34,7 @@ pub use project::{Address, LaidOut, PROJECTS, Project, project, projects};
 pub use session::Session;
 pub use standby::Standby;
 
-use pgguard::throwaway::{Binaries, Options, Server};
+use pgguard::test_support::throwaway::{Binaries, Options, Server};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! A pooler between a client and a throw-away server.
 
 use super::until;
-use pgguard::throwaway::Server;
+use pgguard::test_support::throwaway::Server;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;

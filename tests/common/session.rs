@@ -1,7 +1,7 @@
 //! One connection, driven statement by statement, which may also be left waiting.
 
 use super::until;
-use pgguard::throwaway::Server;
+use pgguard::test_support::throwaway::Server;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Column, ConnectOptions, Connection, Row, ValueRef};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -4,7 +4,7 @@ use crate::common::{self, Database, until};
 use crate::{Told, later};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 use std::process::{Command, Stdio};
 
 const SENT: &str = "SELECT coalesce(max(backup_streamed), 0) FROM pg_stat_progress_basebackup";

@@ -193,8 +193,8 @@ fn what_is_disabled_is_found_and_what_is_not_valid_is_a_note() {
 #[test]
 fn a_prepared_transaction_is_left_behind_after_a_minute() {
     for major in crate::common::majors() {
-        let options =
-            pgguard::throwaway::Options::major(major).setting("max_prepared_transactions", "5");
+        let options = pgguard::test_support::throwaway::Options::major(major)
+            .setting("max_prepared_transactions", "5");
         let database = Database::empty(crate::common::own_server(&options));
         database.sql("CREATE TABLE t (a int)");
         let mut preparing = database.session();
@@ -225,7 +225,8 @@ fn a_prepared_transaction_is_left_behind_after_a_minute() {
 #[test]
 fn a_slot_that_nobody_uses_is_found_by_a_backups_name_and_is_a_note_otherwise() {
     for major in crate::common::majors() {
-        let server = crate::common::own_server(&pgguard::throwaway::Options::major(major));
+        let server =
+            crate::common::own_server(&pgguard::test_support::throwaway::Options::major(major));
         let database = Database::empty(server);
         let make = |name: &str| {
             database.sql(&format!(

@@ -2,7 +2,7 @@
 
 use crate::Told;
 use crate::common::{self, Database};
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 
 #[test]
 fn sessions_that_began_before_the_change_are_named_by_application_and_host() {

@@ -5,8 +5,8 @@
 
 use crate::common::{self, Database, Session, until};
 use crate::oracle::{cut, relations, runtime};
-use pgguard::migration::footprint;
 use pgguard::model::{LockMode, Oid, Statement, WaitPhase};
+use pgguard::test_support::migration::footprint;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -202,10 +202,12 @@ async fn predicted(database: &Database, sql: &str) -> (Statement, BTreeMap<Oid, 
         .expect("connects");
     let statement = cut(sql).remove(0);
     let reach = footprint::reach(std::slice::from_ref(&statement));
-    let catalog = pgguard::postgres::catalog::load(
+    let catalog = pgguard::test_support::postgres::catalog::load(
         &mut connection,
         &reach,
-        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+        &pgguard::test_support::postgres::connect::limits_that_keep_the_path(
+            std::time::Duration::from_secs(60),
+        ),
     )
     .await
     .expect("the catalog loads");

@@ -1,8 +1,8 @@
 //! The settings in force while a migration runs, with the server as judge.
 
 use crate::common;
-use pgguard::migration::settings::{identifiers, milliseconds};
-use pgguard::migration::statement::{Script, settings_before_the_last, statements};
+use pgguard::test_support::migration::settings::{identifiers, milliseconds};
+use pgguard::test_support::migration::statement::{Script, settings_before_the_last, statements};
 use proptest::prelude::*;
 
 const SETTING: &str = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'";

@@ -6,9 +6,9 @@
 //! looked for on the path (Debian has both). A tool that is not there is skipped, and the test says so.
 
 use crate::common::{self, Database};
-use pgguard::migration::source::{ReadOptions, Source, sources};
-use pgguard::postgres::applied::only_pending;
-use pgguard::tools::Tool;
+use pgguard::test_support::migration::source::{ReadOptions, Source, sources};
+use pgguard::test_support::postgres::applied::only_pending;
+use pgguard::test_support::tools::Tool;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,9 @@ fn pending_in(database: &Database, url: &str, folder: &Path, tool: Option<&str>)
             &mut connection,
             read,
             &options,
-            &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(
-                60,
-            )),
+            &pgguard::test_support::postgres::connect::limits_that_keep_the_path(
+                std::time::Duration::from_secs(60),
+            ),
         )
         .await
         .unwrap()

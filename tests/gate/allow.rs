@@ -2,7 +2,7 @@
 //! small, a newer server; and what lets each through by name.
 
 use crate::common::{self, Database, Outcome, pgguard, pgguard_command, pgguard_with_input};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::throwaway::{Options, Server};
 
 const SETUP: &str = "
     CREATE TABLE orders (id int PRIMARY KEY, v int, total int GENERATED ALWAYS AS (v * 2) STORED);

@@ -4,7 +4,7 @@
 use crate::common::{self, Database, own_server};
 use crate::trial::{Did, Said, at_once, cancel, gate, observer, run};
 use pgguard::model::Answer;
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::throwaway::{Options, Server};
 
 const SETUP: &str = "
     DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_web') THEN

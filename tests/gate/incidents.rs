@@ -4,10 +4,10 @@
 use crate::common::{self, Database, Dump, Session, shop, until};
 use crate::trial::{Said, agree, at_once, cancel, gate, gate_with, judge, waits};
 use chrono::{TimeDelta, Utc};
-use pgguard::gate::{Policy, before_backup};
 use pgguard::model::{Answer, ClearsBy, Estimate, LockMode, Pid, RelationName, Role, WaitKind};
-use pgguard::sessions::understand;
-use pgguard::throwaway::Options;
+use pgguard::test_support::gate::{Policy, before_backup};
+use pgguard::test_support::sessions::understand;
+use pgguard::test_support::throwaway::Options;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn begun(database: &Database, sql: &str) -> Session {
@@ -704,7 +704,7 @@ fn json_tells_the_same_as_the_text() {
     let shop = shop();
     let reader = begun(&shop, "BEGIN; SELECT FROM orders LIMIT 1");
     let said = gate(&shop, "ALTER TABLE orders ADD COLUMN extra int");
-    let json = pgguard::report::gate_json(&pgguard::report::GateView {
+    let json = pgguard::test_support::report::gate_json(&pgguard::test_support::report::GateView {
         footprint: &said.footprint,
         verdict: &said.verdict,
         database: "shop",

@@ -4,7 +4,7 @@
 use crate::common::{self, Database, Dump, Session, pgguard, pgguard_command};
 use crate::trial::{at_once, gate, gate_with, waits};
 use pgguard::model::Answer;
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 use std::path::Path;
 
 fn folder(tool: &str) -> String {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use pgguard::model::*;
-use pgguard::report::page::Page;
-use pgguard::report::{self, GateView};
+use pgguard::test_support::report::page::Page;
+use pgguard::test_support::report::{self, GateView};
 
 fn now() -> DateTime<Utc> {
     "2026-03-03T02:29:12Z".parse().expect("a time")

@@ -3,9 +3,9 @@
 
 use crate::common::{self, Database};
 use crate::trial::{Did, agree, at_once, gate, gate_with, run, waits};
-use pgguard::gate::Policy;
 use pgguard::model::Answer::{self, CannotTell, Clear, WouldBlock};
-use pgguard::throwaway::Options;
+use pgguard::test_support::gate::Policy;
+use pgguard::test_support::throwaway::Options;
 
 const SCHEMA: &str = "
 CREATE TABLE plain (a int);

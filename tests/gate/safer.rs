@@ -77,7 +77,10 @@ const NOT_SAFER: &[&str] = &[
 ];
 
 /// A database that the migration ran on; its schema as pg_dump writes it.
-fn schema_after(server: &'static pgguard::throwaway::Server, script: &Path) -> String {
+fn schema_after(
+    server: &'static pgguard::test_support::throwaway::Server,
+    script: &Path,
+) -> String {
     let database = Database::empty(server);
     database.sql(SCHEMA);
     let url = database.url();

@@ -6,7 +6,7 @@
 use crate::common::{self, Database, Session, pgguard};
 use crate::one_question::agrees;
 use crate::trial::{Did, cancel, run};
-use pgguard::migration::statement::{Script, statements};
+use pgguard::test_support::migration::statement::{Script, statements};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! A primary and its standby: what a migration on the one does to the sessions of the other.
 
 use crate::common::{Standby, pgguard_with_input, until};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::throwaway::{Options, Server};
 use std::process::Stdio;
 
 const DROP_COLUMN: &str = "ALTER TABLE orders DROP COLUMN note;\n";

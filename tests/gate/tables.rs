@@ -3,8 +3,8 @@
 
 use crate::common::{self, Database, Dump, Session};
 use crate::trial::{agree, ask, gate_with, observer};
-use pgguard::gate::{FirstLook, Policy, needs_second_look};
 use pgguard::model::{Answer, WaitKind};
+use pgguard::test_support::gate::{FirstLook, Policy, needs_second_look};
 
 /// A table that takes long to dump, and one of everything beside it.
 const SCHEMA: &str = "
@@ -311,7 +311,7 @@ fn a_concurrent_build_waits_for_anothers_snapshot_only_while_that_one_has_expres
 #[test]
 fn a_prepared_transaction_is_waited_for_and_named() {
     for major in common::majors() {
-        let options = pgguard::throwaway::Options::major(major)
+        let options = pgguard::test_support::throwaway::Options::major(major)
             .setting("autovacuum", "off")
             .setting("max_prepared_transactions", "5");
         let database = Database::empty(common::own_server(&options));

@@ -16,7 +16,10 @@ fn the_lock_of_a_tool_whose_migrations_are_code_is_waited_for() {
     let clear = ask("rails");
     assert_eq!(clear.status, 0, "{clear}");
     let mut holder = database.session();
-    let key = 2_053_462_845 * i64::from(pgguard::tools::crc32(database.name.as_bytes()));
+    let key = 2_053_462_845
+        * i64::from(pgguard::test_support::tools::crc32(
+            database.name.as_bytes(),
+        ));
     holder.exec(&format!("SELECT pg_advisory_lock({key})"));
     let rails = ask("rails");
     assert_eq!(rails.status, 1, "{rails}");

@@ -1,7 +1,7 @@
 //! Waits that the lock table does not show. cases/migrations/23
 
 use crate::common::{self, Database, Outcome, Session, own_server, pgguard_with_input};
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 
 const SLOT: &str = "SELECT pg_create_logical_replication_slot('s', 'pgoutput');";
 const WRITE: &str = "INSERT INTO orders VALUES (1);";

@@ -2,7 +2,7 @@
 
 use crate::common::{self, pgguard, pgguard_command, pgguard_with_input};
 use clap::CommandFactory as _;
-use pgguard::cli::Cli;
+use pgguard::test_support::cli::Cli;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 

@@ -1,8 +1,8 @@
 //! Connecting to real servers, in every way that libpq's users know.
 
 use crate::common::{Database, Pooler, database, until};
-use pgguard::postgres::connect::{Connection, Environment, Flags, Target};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::postgres::connect::{Connection, Environment, Flags, Target};
+use pgguard::test_support::throwaway::{Options, Server};
 use pgguard::{Error, Result};
 use std::fs;
 use std::future::Future;
@@ -639,7 +639,7 @@ fn a_pooler_is_noticed_and_its_sessions_are_left_as_they_were() {
         run(async {
             let mut connection = Connection::open(&target, LONG).await.unwrap();
             assert!(connection.server().pooled, "with {more:?}");
-            let snapshot = pgguard::postgres::snapshot::look(&mut connection)
+            let snapshot = pgguard::test_support::postgres::snapshot::look(&mut connection)
                 .await
                 .unwrap();
             let own = snapshot.backend(snapshot.server.own_pid);

@@ -3,7 +3,7 @@
 
 use crate::common::{self, Outcome, pgguard_command, until};
 use nix::pty::openpty;
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

@@ -295,7 +295,11 @@ fn map() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))
         .expect("lib.rs");
     text.lines()
-        .filter_map(|line| line.strip_prefix("//! | [`"))
+        .filter_map(|line| {
+            line.strip_prefix("//! | ")?
+                .trim_start_matches('[')
+                .strip_prefix('`')
+        })
         .map(|row| {
             let (room, row) = row.split_once('`').expect("the name of a room");
             let may_use = row

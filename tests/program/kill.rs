@@ -437,8 +437,8 @@ fn a_kill_leaves_a_line_that_says_who_whom_why_and_what_became_of_it() {
     );
     assert_eq!(rolled.status, 0, "{rolled}");
 
-    let notes = pgguard::commands::block_on(async {
-        pgguard::history::History::open(file.to_str())
+    let notes = pgguard::test_support::commands::block_on(async {
+        pgguard::test_support::history::History::open(file.to_str())
             .await?
             .signals()
             .await

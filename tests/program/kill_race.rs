@@ -3,8 +3,8 @@
 
 use crate::common;
 use pgguard::model::BackendIdentity;
-use pgguard::postgres::connect::{Connection, Flags, Target};
-use pgguard::postgres::signal::{Sent, Signal, signal};
+use pgguard::test_support::postgres::connect::{Connection, Flags, Target};
+use pgguard::test_support::postgres::signal::{Sent, Signal, signal};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use std::time::Duration;

@@ -3,15 +3,15 @@
 //! The damage is drawn from fixed seeds: a failure says its number, and comes again.
 
 use crate::common::{self, Outcome, pgguard, pgguard_command};
-use pgguard::config;
-use pgguard::gate::{self, Policy};
-use pgguard::history::Document;
-use pgguard::migration::footprint;
-use pgguard::migration::statement::{Script, statements};
-use pgguard::migration::{depth, source};
 use pgguard::model::Catalog;
-use pgguard::recording::Recording;
-use pgguard::sessions::understand;
+use pgguard::test_support::config;
+use pgguard::test_support::gate::{self, Policy};
+use pgguard::test_support::history::Document;
+use pgguard::test_support::migration::footprint;
+use pgguard::test_support::migration::statement::{Script, statements};
+use pgguard::test_support::migration::{depth, source};
+use pgguard::test_support::recording::Recording;
+use pgguard::test_support::sessions::understand;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;

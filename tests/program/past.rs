@@ -1,7 +1,7 @@
 //! The flight recorder: what was seen is told again, and where nobody looked it is said.
 
 use crate::common::{self, Database, Dump, Outcome};
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 //! for a locked catalog without end (cases/safety/05).
 
 use crate::common::{self, Database, pgguard, until};
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

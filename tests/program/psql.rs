@@ -4,8 +4,8 @@
 //! ran, and whose DROP pgguard did not see, is a false green, unless pgguard has a doubt about the script.
 
 use crate::common;
-use pgguard::migration::source::{ReadOptions, read};
-use pgguard::migration::statement::{Body, SourceStatement, statements_in};
+use pgguard::test_support::migration::source::{ReadOptions, read};
+use pgguard::test_support::migration::statement::{Body, SourceStatement, statements_in};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::collections::{BTreeMap, BTreeSet};

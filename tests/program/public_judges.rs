@@ -4,7 +4,7 @@
 //! passes, unless that variable is set.
 
 use crate::common::{self, Dump, pgguard};
-use pgguard::check::Range;
+use pgguard::test_support::check::Range;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

@@ -5,7 +5,7 @@ use crate::common::{
     self, Database, Dump, Outcome, Session, pgguard_command, run_with_input, until,
 };
 use crate::watch::Terminal;
-use pgguard::throwaway::Options;
+use pgguard::test_support::throwaway::Options;
 
 const TABLE: &str = include_str!("../../docs/questions.md");
 

@@ -3,8 +3,8 @@
 use crate::common::{self, Database, Dump, Session, own_server, until};
 use crate::look::Observer;
 use pgguard::model::{BackupTool, Certainty, Pid, Role, Session as Seen, Snapshot};
-use pgguard::sessions::{Sessions, understand};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::sessions::{Sessions, understand};
+use pgguard::test_support::throwaway::{Options, Server};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 

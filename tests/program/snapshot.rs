@@ -6,9 +6,9 @@ use nix::unistd::Pid;
 use pgguard::model::{
     Backend, BackendState, Lock, LockMode, LockTarget, Oid, RelationKind, Snapshot, Work,
 };
-use pgguard::postgres::connect::{Connection, Environment, Flags, Target};
-use pgguard::postgres::{snapshot, tables};
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::postgres::connect::{Connection, Environment, Flags, Target};
+use pgguard::test_support::postgres::{snapshot, tables};
+use pgguard::test_support::throwaway::{Options, Server};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, chown};

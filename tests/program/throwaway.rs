@@ -4,7 +4,7 @@
 use crate::common::{self, Dump, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pgguard::throwaway::{Binaries, Options, Server};
+use pgguard::test_support::throwaway::{Binaries, Options, Server};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 use crate::common::{self, Database, Dump, Session, until};
 use crate::look::Observer;
 use pgguard::model::Pid;
-use pgguard::sessions::Party;
-use pgguard::sessions::{WaitGraph, understand};
-use pgguard::throwaway::Options;
+use pgguard::test_support::sessions::Party;
+use pgguard::test_support::sessions::{WaitGraph, understand};
+use pgguard::test_support::throwaway::Options;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A generator that needs no crate and repeats itself with its seed (Knuth's MMIX constants).
@@ -283,7 +283,7 @@ fn the_workers_of_a_parallel_dump_are_one_blocker() {
 }
 
 /// Everybody in a tree.
-fn list(node: &pgguard::sessions::waits::Node, into: &mut Vec<Party>) {
+fn list(node: &pgguard::test_support::sessions::waits::Node, into: &mut Vec<Party>) {
     into.push(node.party.clone());
     for below in &node.below {
         list(below, into);

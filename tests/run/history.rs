@@ -3,8 +3,8 @@
 use crate::common::{self, Outcome};
 use crate::stage::Stage;
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::history::{History, WhichRuns};
 use pgguard::model::{LockMode, MigrationRun, RelationName, RunFacts, RunLock, RunResult};
+use pgguard::test_support::history::{History, WhichRuns};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     thread_local! {

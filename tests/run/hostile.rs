@@ -109,7 +109,7 @@ fn a_history_that_cannot_be_read_is_a_note_and_stays_as_it_is() {
 }
 
 /// A server of its own, with the shop's table; and how it is started once more.
-fn restarted(server: &pgguard::throwaway::Server) {
+fn restarted(server: &pgguard::test_support::throwaway::Server) {
     let data = server.data_dir().display().to_string();
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&data).expect("a folder"));
     let mut command = Command::new(server.bin("pg_ctl"));
@@ -132,7 +132,7 @@ fn restarted(server: &pgguard::throwaway::Server) {
 
 #[test]
 fn a_server_that_restarts_in_the_middle_is_asked_for_the_end_all_the_same() {
-    use pgguard::throwaway::Options;
+    use pgguard::test_support::throwaway::Options;
     for major in common::majors() {
         // Between two statements, and under one that waits.
         for waits in [false, true] {

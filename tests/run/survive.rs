@@ -143,7 +143,7 @@ fn killed_itself_its_guard_cancels_its_sessions_and_ends_the_command() {
 
 #[test]
 fn a_run_that_loses_its_server_says_that_nothing_is_known() {
-    use pgguard::throwaway::Options;
+    use pgguard::test_support::throwaway::Options;
     let server = common::own_server(&Options::major(
         common::server()
             .version()

@@ -298,7 +298,10 @@ fn a_tool_that_has_its_lock_is_already_running() {
     let mut other = stage.shop.session();
     other.exec(&format!(
         "SELECT pg_advisory_lock({})",
-        2_053_462_845_i64 * i64::from(pgguard::tools::crc32(stage.shop.name.as_bytes()))
+        2_053_462_845_i64
+            * i64::from(pgguard::test_support::tools::crc32(
+                stage.shop.name.as_bytes()
+            ))
     ));
     let command = ["bin/rails", "db:migrate"].map(str::to_owned);
     let ran = stage.run(&["--no-gate"], &command);

@@ -9,13 +9,13 @@
 )]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::backup::{End, Watcher, key_of};
 use pgguard::model::{
     Backend, BackendState, BackupRun, ColumnFacts, DatabaseFacts, Lock, LockMode, LockTarget,
     LockedRelation, Oid, Pid, Progress, RelationKind, RelationName, RunOutcome, Server, Snapshot,
     TableFacts, TableSample, Work,
 };
-use pgguard::sessions::{Sessions, understand};
+use pgguard::test_support::backup::{End, Watcher, key_of};
+use pgguard::test_support::sessions::{Sessions, understand};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

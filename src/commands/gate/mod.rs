@@ -125,7 +125,6 @@ fn check_at(args: &GateArgs) -> Result<()> {
 
 /// What a gate has said, for a command that starts what it was asked about.
 pub(super) struct Settled {
-    /// The answer.
     pub answer: Answer,
     /// The report, as text.
     pub text: String,

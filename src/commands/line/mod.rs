@@ -9,6 +9,6 @@ mod pages;
 mod read;
 
 pub use completions::completions;
-pub use help::{plugin, shown};
+pub use help::plugin;
 pub use man::man;
 pub use read::{Asked, read};

@@ -103,7 +103,6 @@ impl RunFolder {
         })
     }
 
-    /// The log.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
     }

@@ -36,7 +36,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the guard has to know: told before there is anything to guard.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Brief {
-    /// The run.
     pub run: String,
     /// The command's process, which leads its group.
     pub child: Option<i32>,
@@ -51,7 +50,6 @@ pub struct Brief {
     pub user: Option<String>,
     /// Database, or a connection string.
     pub dbname: Option<String>,
-    /// The history.
     pub history: Option<String>,
     /// No history.
     pub no_history: bool,

@@ -11,7 +11,6 @@ use crate::sessions::queue::Queue;
 pub struct Request<'a, 'r> {
     /// The rows of `pg_locks` on it.
     pub rows: &'r [&'a Lock],
-    /// The mode.
     pub mode: LockMode,
     /// On what, in words: `schema app`.
     pub what: String,

@@ -71,7 +71,7 @@ impl Looks {
 
     /// The looks from one database: those from another know other names.
     #[must_use]
-    pub fn from_database(self, database: &str) -> Self {
+    pub fn of_database(self, database: &str) -> Self {
         let files = self.files.into_iter();
         Self::of_files(files.filter(|file| file.database == database).collect())
     }

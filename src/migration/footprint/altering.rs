@@ -142,7 +142,6 @@ pub struct Check {
     pub table: Oid,
     /// The table that is referenced.
     pub referenced: Oid,
-    /// Its name.
     pub name: String,
 }
 

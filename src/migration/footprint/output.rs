@@ -13,7 +13,6 @@ use pg_query::protobuf::{Alias, ColumnRef, Node, ResTarget, SelectStmt, WithClau
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Its name.
     pub name: String,
     /// Its type; 0: not known.
     pub type_oid: Oid,

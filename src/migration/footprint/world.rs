@@ -39,7 +39,6 @@ pub const TEMPORARY: &str = "pg_temp";
 pub struct NewLabel {
     /// The enum.
     pub of: Oid,
-    /// The label.
     pub label: String,
     /// The transaction that adds it.
     pub transaction: usize,
@@ -234,7 +233,6 @@ impl World {
         self.relations.values()
     }
 
-    /// Its kind.
     #[must_use]
     pub fn kind(&self, oid: Oid) -> Option<RelationKind> {
         self.relation(oid).map(|r| r.kind)

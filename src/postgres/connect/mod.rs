@@ -36,11 +36,9 @@ pub use encoding::Encoding;
 pub use endpoint::Endpoint;
 pub use environment::Environment;
 pub use keyword::is_keyword;
-pub use limits::{
-    LOCK_TIMEOUT, OUR_PATH, STATEMENT_TIMEOUT, is_kept_path, limits, limits_that_keep_the_path,
-};
+pub use limits::{LOCK_TIMEOUT, is_kept_path, limits, limits_that_keep_the_path};
 pub use server_options::server_options;
-pub use target::{APPLICATION_NAME, Flags, Target};
+pub use target::{Flags, Target};
 pub use wanted::Wanted;
 
 use crate::model::Server;

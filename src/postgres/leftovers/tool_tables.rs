@@ -16,7 +16,6 @@ pub const LIMITS: &str = "SET LOCAL lock_timeout = 100; SET LOCAL row_security =
 pub struct Table {
     /// Quoted where SQL needs it.
     pub sql: String,
-    /// Its name.
     pub name: RelationName,
     /// Whether the role may read it.
     pub is_readable: bool,

@@ -3,9 +3,9 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
-use pgguard::migration::footprint;
-use pgguard::migration::statement::{Script, SourceStatement, statements};
 use pgguard::model::{LockMode, Oid, Statement};
+use pgguard::test_support::migration::footprint;
+use pgguard::test_support::migration::statement::{Script, SourceStatement, statements};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,10 +64,12 @@ pub fn cut(text: &str) -> Vec<SourceStatement> {
 /// What pgguard predicts for one statement now, as the `looker` sees the catalog.
 pub async fn predicted(looker: &mut PgConnection, statement: &SourceStatement) -> Statement {
     let reach = footprint::reach(std::slice::from_ref(statement));
-    let catalog = pgguard::postgres::catalog::load(
+    let catalog = pgguard::test_support::postgres::catalog::load(
         looker,
         &reach,
-        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+        &pgguard::test_support::postgres::connect::limits_that_keep_the_path(
+            std::time::Duration::from_secs(60),
+        ),
     )
     .await
     .expect("the catalog loads");

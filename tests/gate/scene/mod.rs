@@ -2,14 +2,14 @@
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
-use pgguard::gate::{Policy, decide};
 use pgguard::model::{
     Footprint, LockMode, LockRequest, LockWork, Oid, Pid, RelationKind, RelationName, Statement,
 };
-use pgguard::postgres::connect::Connection;
-use pgguard::postgres::snapshot::look;
-use pgguard::sessions::Sessions;
-use pgguard::throwaway::{Options, Server};
+use pgguard::test_support::gate::{Policy, decide};
+use pgguard::test_support::postgres::connect::Connection;
+use pgguard::test_support::postgres::snapshot::look;
+use pgguard::test_support::sessions::Sessions;
+use pgguard::test_support::throwaway::{Options, Server};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row, raw_sql};
 use std::collections::BTreeSet;

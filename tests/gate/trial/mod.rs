@@ -4,16 +4,16 @@
 
 use super::common::{Database, Session, until};
 use chrono::TimeDelta;
-use pgguard::gate::{Policy, decide};
-use pgguard::migration::footprint::{self, reach};
-use pgguard::migration::statement::{Script, statements};
 use pgguard::model::{
     Answer, Footprint, LockMode, Pid, Snapshot, StatementVerdict, Verdict, Wait, WaitKind,
 };
-use pgguard::postgres::catalog;
-use pgguard::postgres::connect::{Connection, Flags, Target};
-use pgguard::postgres::snapshot::{changed_rows, look};
-use pgguard::sessions::understand;
+use pgguard::test_support::gate::{Policy, decide};
+use pgguard::test_support::migration::footprint::{self, reach};
+use pgguard::test_support::migration::statement::{Script, statements};
+use pgguard::test_support::postgres::catalog;
+use pgguard::test_support::postgres::connect::{Connection, Flags, Target};
+use pgguard::test_support::postgres::snapshot::{changed_rows, look};
+use pgguard::test_support::sessions::understand;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -70,8 +70,8 @@ impl Said {
 
     /// All the texts of the report.
     pub fn text(&self) -> String {
-        pgguard::report::gate_text(
-            &pgguard::report::GateView {
+        pgguard::test_support::report::gate_text(
+            &pgguard::test_support::report::GateView {
                 footprint: &self.footprint,
                 verdict: &self.verdict,
                 database: &self.snapshot.server.datname,
@@ -81,7 +81,7 @@ impl Said {
                 status: None,
                 forecast: None,
             },
-            pgguard::report::page::Page::PLAIN,
+            pgguard::test_support::report::page::Page::PLAIN,
         )
     }
 }
@@ -125,7 +125,9 @@ pub async fn ask(connection: &mut Connection, sql: &str, policy: &Policy) -> Sai
     let catalog = catalog::load(
         session,
         &reach(&statements),
-        &pgguard::postgres::connect::limits_that_keep_the_path(std::time::Duration::from_secs(60)),
+        &pgguard::test_support::postgres::connect::limits_that_keep_the_path(
+            std::time::Duration::from_secs(60),
+        ),
     )
     .await
     .expect("the catalog can be read");

@@ -2,8 +2,8 @@
 
 use crate::common::Database;
 use pgguard::model::Snapshot;
-use pgguard::postgres::connect::{Connection, Flags, Target};
-use pgguard::postgres::snapshot;
+use pgguard::test_support::postgres::connect::{Connection, Flags, Target};
+use pgguard::test_support::postgres::snapshot;
 use std::time::Duration;
 
 /// A connection that looks, and looks again.

@@ -35,7 +35,6 @@ impl Remade {
         })
     }
 
-    /// Its table.
     pub const fn table(&self) -> Oid {
         self.index.table
     }

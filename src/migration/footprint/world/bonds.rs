@@ -41,7 +41,6 @@ impl World {
         bonds.find(|b| b.detach_pending).map(|b| b.child)
     }
 
-    /// Its parents.
     #[must_use]
     pub fn parents(&self, oid: Oid) -> Vec<Oid> {
         self.parents

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Something that belongs to a relation.
 pub trait Belongs {
-    /// Its oid.
     fn oid(&self) -> Oid;
     /// The relation's.
     fn table(&self) -> Oid;
