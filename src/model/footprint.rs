@@ -93,7 +93,7 @@ pub struct LockRequest {
     /// The relation's oid; `None`: an earlier statement of the migration makes it, in whichever transaction, so
     /// that nobody else can have a lock on it yet.
     pub oid: Option<Oid>,
-    /// Schema and name, as the catalog has them.
+    /// Schema and name, as the statement finds them.
     #[serde(flatten)]
     pub name: RelationName,
     /// Table, index, sequence…

@@ -122,8 +122,8 @@ impl Binaries {
         })
     }
 
-    #[must_use]
     /// Where the programs are.
+    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
