@@ -150,6 +150,12 @@ impl<'j, 'a> Judge<'j, 'a> {
         }
     }
 
+    /// A session is in the way for as long as it is connected, whatever its transactions do.
+    pub fn meet_connected(&mut self, owner: Owner<'a>, asked: Asked) {
+        let fails = asked.otherwise == Otherwise::Fails;
+        self.add(owner, asked, WaitKind::Lock, None, fails);
+    }
+
     fn add(
         &mut self,
         owner: Owner<'a>,

@@ -272,6 +272,16 @@ fn a_database_with_sessions_is_not_dropped_renamed_or_copied() {
             said.text()
         );
     }
+    // Transactions that come and go do not take the session away.
+    let mut busy = barn.session();
+    busy.start(
+        "DO $$ BEGIN FOR i IN 1 .. 300 LOOP PERFORM pg_sleep(0.1); COMMIT; END LOOP; END $$",
+    );
+    let said = gate(&yard, &format!("DROP DATABASE {name}"));
+    let pid = format!("pid {}", busy.pid());
+    assert!(said.text().contains(&pid), "{}", said.text());
+    busy.close();
+
     // A role that may not see what others do sees that they are there.
     yard.sql("CREATE ROLE plain LOGIN CREATEDB");
     let url = yard.url_as("plain");

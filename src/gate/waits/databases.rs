@@ -23,8 +23,18 @@ pub fn judge(judge: &mut Judge) {
     let asked = Asked::object(&what, LockMode::AccessExclusive).or(Otherwise::Fails);
     for backend in connected(scene.snapshot, &need) {
         let party = scene.party_of(backend.pid);
-        if Some(party) != scene.asker() {
-            judge.meet(Owner { party, lock: None }, asked, WaitKind::Lock, false);
+        if Some(party) == scene.asker() {
+            continue;
+        }
+        let owner = Owner { party, lock: None };
+        // Who has just come may be gone at the second look. When a session began that this role may not see, is hidden.
+        let has_just_come = backend.backend_start.is_some_and(|began| {
+            crate::model::age(began, scene.snapshot.taken_at) < scene.policy.patience
+        });
+        if has_just_come {
+            judge.meet(owner, asked, WaitKind::Lock, false);
+        } else {
+            judge.meet_connected(owner, asked);
         }
     }
 }
