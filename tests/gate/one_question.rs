@@ -280,6 +280,8 @@ fn a_database_with_sessions_is_not_dropped_renamed_or_copied() {
     let said = gate(&yard, &format!("DROP DATABASE {name}"));
     let pid = format!("pid {}", busy.pid());
     assert!(said.text().contains(&pid), "{}", said.text());
+    yard.sql(&format!("SELECT pg_terminate_backend({})", busy.pid()));
+    assert!(busy.join().is_err());
     busy.close();
 
     // A role that may not see what others do sees that they are there.
