@@ -118,7 +118,7 @@ def look(browser, root, pictures):
     keep("phone")
     browser.open(f"{root}/")
     browser.value("document.querySelector('.md-search__input').focus()")
-    browser.ask("Input.insertText", text="lock_timeout")
+    browser.ask("Input.insertText", text="pg_monitor")
     results = "[...document.querySelectorAll('.md-search-result__link')].map(a => a.getAttribute('href'))"
     seen["found"] = browser.wait(f"(() => {{ const found = {results}; return found.length && found; }})()")
     keep("search")

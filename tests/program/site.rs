@@ -39,7 +39,7 @@ fn the_site_is_read_light_and_dark_and_searched_in_a_browser() {
             .any(|f| f.as_str().is_some_and(|f| f.contains(page)))
     };
     assert!(
-        is_there("/verdicts/clear/") && is_there("/safety/"),
+        is_there("/verdicts/cannot-tell/") && is_there("/connecting/"),
         "{seen:#}"
     );
     assert_eq!(
