@@ -14,10 +14,10 @@ fetch_site_builder() {
     return 1
 }
 
-# Says the folder of the pages.
+# Says the folder of the pages. 2: there is nothing to build it with.
 build_site() {
     local builder=$PGGUARD_CACHE/site-1 work=${CARGO_TARGET_DIR:-$PWD/target}/site
-    [ -d "$builder" ] || fetch_site_builder "$builder" || return 1
+    [ -d "$builder" ] || fetch_site_builder "$builder" || return 2
     rm -rf "$work" && mkdir -p "$work/pages" || return 1
     cp -R docs/. "$work/pages/" && rm -rf "$work/pages/site" "$work"/pages/*.sh "$work"/pages/*.py || return 1
     cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md LICENSE-MIT LICENSE-APACHE "$work/pages/" || return 1
