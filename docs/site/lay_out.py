@@ -10,6 +10,9 @@ SOURCE = "https://github.com/pgguard/pgguard/blob/main/"
 def links(page, text, pages):
     """Links from a page to other pages; what is not in the site, leads to the repository."""
 
+    beside = pathlib.Path("docs") / page.relative_to(pages)
+    origin = beside.parent if beside.is_file() else pathlib.Path()
+
     def replaced(found):
         target, anchor = found[1], found[2] or ""
         if re.match(r"[a-z]+:|#", target):
@@ -20,6 +23,9 @@ def links(page, text, pages):
         if (page.parent / target).is_file() or (pages / target).is_file():
             up = "" if (page.parent / target).is_file() else "../" * len(page.parent.relative_to(pages).parts)
             return f"]({up}{target}{anchor})"
+        # What is nowhere stays as it is: MkDocs says where, and builds nothing.
+        if not (origin / found[1]).exists():
+            return found[0]
         return f"]({SOURCE}{target.replace('../', '')}{anchor})"
 
     return re.sub(r"\]\(([^)#\s]+)(#[^)\s]*)?\)", replaced, text)
