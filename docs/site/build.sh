@@ -23,6 +23,10 @@ build_site() {
     cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md LICENSE-MIT LICENSE-APACHE "$work/pages/" || return 1
     cp README.md "$work/pages/index.md" || return 1
     python3 docs/site/lay_out.py docs/site/mkdocs.yml "$work" || return 1
-    (cd "$work" && NO_MKDOCS_2_WARNING=1 PYTHONPATH=$builder python3 -m mkdocs build --quiet --strict --config-file mkdocs.yml >&2) || return 1
+    # Not --quiet: that hides warnings from --strict.
+    (cd "$work" && NO_MKDOCS_2_WARNING=1 PYTHONPATH=$builder python3 -m mkdocs build --strict --config-file mkdocs.yml) >"$work/log" 2>&1 || {
+        grep -E '^(WARNING|ERROR)' "$work/log" >&2 || cat "$work/log" >&2
+        return 1
+    }
     printf '%s\n' "$work/html"
 }
