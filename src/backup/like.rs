@@ -5,7 +5,7 @@ use super::matching::PastRun;
 use super::rows::Amount;
 use super::view::View;
 
-/// So many times slower or faster, a run is of another kind.
+/// A run that is this many times slower or faster than another is of another kind.
 pub(super) const OTHER_PACE: f64 = 1.5;
 
 /// Less time than this, and less of a past run than this, tells no pace.

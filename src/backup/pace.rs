@@ -111,7 +111,7 @@ fn seen_pace(course: &[(f64, f64)]) -> Option<Pace> {
     })
 }
 
-/// A change of speed lasts that has lasted for so many seconds, of so many looks at least.
+/// A change of speed is believed once it has lasted for this many seconds, and for this many looks.
 const LASTING: f64 = 24.0;
 const LOOKS: usize = 5;
 

@@ -5,7 +5,7 @@ use crate::model::{Clears, Pid, Role, Snapshot, StatementVerdict, Wait};
 use crate::sessions::{Party, Sessions, WaitGraph};
 use std::collections::BTreeSet;
 
-/// Of those that a chain ends at, so many are named.
+/// How many of the sessions that a chain ends at are named.
 const NAMED: usize = 5;
 
 /// Says of every waiter that is ahead for whom it waits in the end, when that one is gone, and what helps.

@@ -52,7 +52,7 @@ const COUNTED_AFTER: Duration = Duration::from_millis(700);
 /// Past runs are asked about where a lock may be held for longer than this, in seconds.
 const WORTH_ASKING: f64 = 1.0;
 
-/// Of so many complete runs is read which tables they dumped.
+/// How many complete runs are read with the tables that they dumped.
 const RUNS_WITH_TABLES: usize = 10;
 
 /// How many past runs may tell how fast a server works.

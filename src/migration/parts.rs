@@ -1,7 +1,7 @@
 //! The parts of each node of the grammar, a row a kind: the one way in which a parse tree is walked.
 //!
-//! Every field that can hold a node or a string stands in its row. A kind of a newer grammar has no row, and that
-//! does not compile; a field that is forgotten is found by the test, which reads the tree as the library prints it.
+//! A row lists every field that can hold a node or a string. A kind without a row does not compile, and the test finds a
+//! field that is missing: it compares with the tree as the library prints it.
 
 use pg_query::protobuf::{self, Node};
 use pg_query::{NodeEnum, NodeRef};

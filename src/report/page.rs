@@ -79,21 +79,10 @@ impl Page {
     /// A text on one line that fits after `indent` columns, cut with `…` where it must be.
     #[must_use]
     pub fn cut(self, text: &str, indent: usize) -> String {
-        let room = self.width.saturating_sub(indent).max(20);
-        if self.width == 0 || columns(text) <= room {
+        if self.width == 0 {
             return text.to_owned();
         }
-        let mut out = String::new();
-        let mut used = 1;
-        for c in text.chars() {
-            used += columns(c.encode_utf8(&mut [0; 4]));
-            if used > room {
-                break;
-            }
-            out.push(c);
-        }
-        out.truncate(out.trim_end().len());
-        out + "…"
+        cut(text, self.width.saturating_sub(indent).max(20))
     }
 
     /// A word in a colour, where there are colours.
@@ -275,6 +264,24 @@ fn shell_word(text: &str) -> usize {
         c => *c == ' ' && !quoted,
     });
     ends.next().map_or(text.len(), |(at, _)| at)
+}
+
+/// A text that fits into `room` columns of a terminal, cut with `…` where it must be.
+#[must_use]
+pub fn cut(text: &str, room: usize) -> String {
+    if columns(text) <= room {
+        return text.to_owned();
+    }
+    let (mut out, mut used) = (String::new(), 1);
+    for c in text.chars() {
+        used += columns(c.encode_utf8(&mut [0; 4]));
+        if used > room {
+            break;
+        }
+        out.push(c);
+    }
+    out.truncate(out.trim_end().len());
+    out + "…"
 }
 
 /// How many columns of a terminal a text takes: letters of East Asian scripts take two.

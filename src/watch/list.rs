@@ -3,7 +3,7 @@
 use super::ink::{faint, ink};
 use super::rows::{Mark, Row, View};
 use super::screen::Screen;
-use crate::report::page::columns;
+use crate::report::page::{columns, cut};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -57,7 +57,7 @@ pub fn list(frame: &mut Frame<'_>, screen: &Screen, names: Rect, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// What stands in place of the rows where there are none.
+/// What is shown where there are no rows.
 fn nobody(screen: &Screen) -> &'static str {
     match (&screen.look, screen.view) {
         (None, _) => "",
@@ -130,27 +130,10 @@ fn side_by_side(cells: &Cells, widths: &Widths) -> String {
     };
     let mut out = String::new();
     for (cell, &width) in others.iter().zip(widths).filter(|(_, width)| **width > 0) {
-        let cut = cut(cell, width - 1);
-        let gap = width - columns(&cut);
-        out.push_str(&cut);
+        let cell = cut(cell, width - 1);
+        let gap = width - columns(&cell);
+        out.push_str(&cell);
         out.push_str(&" ".repeat(gap));
     }
     out + last
-}
-
-/// A cell in so many columns of the terminal.
-fn cut(cell: &str, room: usize) -> String {
-    if columns(cell) <= room {
-        return cell.to_owned();
-    }
-    let (mut out, mut used) = (String::new(), 1);
-    for c in cell.chars() {
-        used += columns(c.encode_utf8(&mut [0; 4]));
-        if used > room {
-            break;
-        }
-        out.push(c);
-    }
-    out.truncate(out.trim_end().len());
-    out + "…"
 }

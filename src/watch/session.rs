@@ -27,7 +27,7 @@ pub fn about(dossier: &Dossier, width: u16) -> Vec<Line<'static>> {
     lines
 }
 
-/// What matters most, in so many lines.
+/// What matters most of a session, in at most `most` lines.
 pub fn in_short(dossier: &Dossier, width: u16, most: usize) -> Vec<Line<'static>> {
     let mut lines = who(dossier, width);
     for (label, text) in &dossier.facts {

@@ -49,7 +49,7 @@ pub fn cost_of_kill(estimate: &Estimate, now: DateTime<Utc>) -> String {
     parts.join("; ")
 }
 
-/// Both prices, for a person who has to choose; so many sessions wait behind it.
+/// What it costs to wait for a backup and what it costs to end it; `behind`: how many sessions wait behind it.
 #[must_use]
 pub fn wait_or_kill(estimate: &Estimate, now: DateTime<Utc>, behind: usize) -> String {
     let wait = match (remaining(estimate), &estimate.stands_still) {

@@ -62,12 +62,13 @@ impl Supervisor {
                 "the command has ended, and its session pid {} has not: {}; it is left alone, and what follows is as of now",
                 session.identity.pid, session.statement
             );
-            self.say(
-                "left",
-                &text,
-                &json!({ "pid": session.identity.pid, "statement": session.statement }),
-            );
+            self.say_of("left", &text, session);
         }
+    }
+
+    fn say_of(&self, event: &str, text: &str, session: &OwnSession) {
+        let about = json!({ "pid": session.identity.pid, "statement": session.statement });
+        self.say(event, text, &about);
     }
 
     fn say_build(&self, session: &OwnSession) {
@@ -76,11 +77,7 @@ impl Supervisor {
              Let it finish, then record the migration as applied; or end it with pgguard kill {0} and drop the index",
             session.identity.pid, session.statement
         );
-        self.say(
-            "left",
-            &text,
-            &json!({ "pid": session.identity.pid, "statement": session.statement }),
-        );
+        self.say_of("left", &text, session);
     }
 
     async fn clear_one(&mut self, session: &OwnSession, nth: u32, is_first: bool) {
@@ -95,11 +92,7 @@ impl Supervisor {
                 "the command has ended, its session pid {} had not: cancelled ({})",
                 session.identity.pid, session.statement
             );
-            self.say(
-                "cancelled",
-                &text,
-                &json!({ "pid": session.identity.pid, "statement": session.statement }),
-            );
+            self.say_of("cancelled", &text, session);
         }
     }
 }

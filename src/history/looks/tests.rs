@@ -293,7 +293,7 @@ fn looks_from_two_databases_see_one_episode_and_two_relations_of_a_name_are_two(
         (at(10), vec![shop(nameless, 1)]),
         (at(20), vec![shop("public.orders", 2)]),
         (at(30), vec![shop(nameless, 3)]),
-        // Its root goes on, and what is waited for is another relation of that name.
+        // The same root, but the relation of that name is another one.
         (at(40), vec![wait("other", "6/77", "public.orders", 1)]),
     ])
     .episodes;
