@@ -69,10 +69,10 @@ fn a_recorded_command_that_dumps_no_rows_is_no_run() {
     };
     record(&["--schema-only"]);
     record(&["-s"]);
-    let complete = || place.runs().len();
-    assert_eq!(complete(), 0, "{:?}", place.runs());
+    let complete = || place.runs(&database).len();
+    assert_eq!(complete(), 0, "{:?}", place.runs(&database));
     record(&[]);
-    assert_eq!(complete(), 1, "{:?}", place.runs());
+    assert_eq!(complete(), 1, "{:?}", place.runs(&database));
 }
 
 /// The running backups of a database, as `backups` tells them.

@@ -6,7 +6,7 @@ use pgguard::test_support::commands::block_on;
 use pgguard::test_support::history::{Filter, History};
 use pgguard::test_support::throwaway::{Options, Server};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 /// A place for a history of the test's own.
@@ -25,17 +25,20 @@ impl Place {
         format!("--history={}", self.file().display())
     }
 
-    pub fn runs(&self) -> Vec<BackupRun> {
-        runs_in(&self.file())
+    /// The past runs of one database: a look keeps what it sees of the whole server, and other tests
+    /// dump their databases beside this one.
+    pub fn runs(&self, of: &Database) -> Vec<BackupRun> {
+        let all = self.runs_of_the_server().into_iter();
+        all.filter(|run| run.key.database == of.name).collect()
     }
-}
 
-fn runs_in(file: &Path) -> Vec<BackupRun> {
-    block_on(async {
-        let mut history = History::open(file.to_str()).await?;
-        history.runs(&Filter::default()).await
-    })
-    .expect("the history is read")
+    fn runs_of_the_server(&self) -> Vec<BackupRun> {
+        block_on(async {
+            let mut history = History::open(self.file().to_str()).await?;
+            history.runs(&Filter::default()).await
+        })
+        .expect("the history is read")
+    }
 }
 
 /// Three tables that fill every buffer between server and reader, and a last one that fits in: its COPY
@@ -119,7 +122,7 @@ fn looks_at_two_dumps_make_two_past_runs_and_the_third_ones_estimate_is_based_on
             status(&database, &place);
         });
     }
-    let runs = place.runs();
+    let runs = place.runs(&database);
     assert_eq!(runs.len(), 2, "{runs:?}");
     for run in &runs {
         assert_eq!(run.outcome, RunOutcome::Complete, "{run:?}");
@@ -172,7 +175,7 @@ fn a_dump_of_more_than_a_thousand_tables_is_gone_on_with_and_compared_with_its_p
     watched_dump(&database, || {
         status(&database, &place);
     });
-    let runs = place.runs();
+    let runs = place.runs(&database);
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].outcome, RunOutcome::Complete);
     assert_eq!(runs[0].tables.len(), 1204);
@@ -220,7 +223,7 @@ fn a_dump_that_was_killed_while_it_was_watched_is_an_aborted_run() {
     dump.kill();
     until_gone(&database, dump.pid());
     status(&database, &place);
-    let runs = place.runs();
+    let runs = place.runs(&database);
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(runs[0].outcome, RunOutcome::Aborted);
     let done: Vec<bool> = runs[0].tables.iter().map(|t| t.complete).collect();
@@ -236,7 +239,7 @@ fn a_dump_that_was_seen_once_early_on_and_read_every_table_is_complete_with_its_
     assert!(dump.finish().success());
     until_gone(&database, dump.pid());
     status(&database, &place);
-    let runs = place.runs();
+    let runs = place.runs(&database);
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(runs[0].outcome, RunOutcome::Complete);
     let rows = |name: &str| database.sql(&format!("SELECT count(*) FROM {name}"));
@@ -261,14 +264,17 @@ fn a_dump_whose_end_nobody_saw_is_neither_complete_nor_aborted() {
     until_gone(&database, dump.pid());
     database.sql("SELECT pg_stat_reset()");
     status(&database, &place);
-    let runs = place.runs();
+    let runs = place.runs(&database);
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(runs[0].outcome, RunOutcome::Unseen);
     let url = database.url();
     let told = pgguard(["backups", "-d", &url, &place.flag()]);
     assert!(told.stdout.contains("end not seen"), "{told}");
     let json = pgguard(["backups", "-d", &url, "--format=json", &place.flag()]);
-    assert_eq!(json.json()["runs"][0]["outcome"], "unseen", "{json}");
+    let told = json.json();
+    let mut told = told["runs"].as_array().expect("runs").iter();
+    let own = told.find(|run| run["database"] == database.name.as_str());
+    assert_eq!(own.expect("its run")["outcome"], "unseen", "{json}");
     let only = format!("--only-database={}", database.name);
     let check = pgguard([
         "check",
@@ -332,7 +338,11 @@ fn a_dump_with_inserts_that_read_every_table_is_complete_and_tells_the_next_ones
         "{told}"
     );
     inserts(&database, &place, false);
-    let outcomes: Vec<_> = place.runs().iter().map(|run| run.outcome).collect();
+    let outcomes: Vec<_> = place
+        .runs(&database)
+        .iter()
+        .map(|run| run.outcome)
+        .collect();
     assert_eq!(outcomes.len(), 2, "{outcomes:?}");
     assert_eq!(outcomes[1], RunOutcome::Complete);
     // Killed: by the duration of the one before it may be told that it had more to do.
@@ -386,7 +396,7 @@ fn watched_base_backup(server: &'static Server, to_its_end: bool) -> RunOutcome 
         database.sql("SELECT count(*) FROM pg_stat_progress_basebackup") == "0"
     });
     status(&database, &place);
-    let runs = place.runs();
+    let runs = place.runs_of_the_server();
     assert_eq!(runs.len(), 1, "{runs:?}");
     assert_eq!(runs[0].key.tool, "pg_basebackup");
     runs[0].outcome
@@ -423,7 +433,7 @@ fn many_processes_may_look_at_once_and_leave_one_dump() {
     dump.kill();
     until_gone(&database, dump.pid());
     status(&database, &place);
-    assert_eq!(place.runs().len(), 1);
+    assert_eq!(place.runs(&database).len(), 1);
 }
 
 #[test]
@@ -496,7 +506,7 @@ fn checks_compare_with_past_runs() {
     assert_eq!(old.status, 1, "{old}");
 
     let dump = Dump::stalled_in(&database, "public.b");
-    let usual = place.runs()[0].ended - place.runs()[0].started;
+    let usual = place.runs(&database)[0].ended - place.runs(&database)[0].started;
     let longer = usual.num_milliseconds() + 50;
     let age = format!(
         "SELECT clock_timestamp() - xact_start > interval '{longer} ms' FROM pg_stat_activity WHERE pid = {}",
