@@ -50,7 +50,6 @@ pub enum Color {
     Never,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Who is connected, who waits behind whom, how far the backup is.

@@ -4,8 +4,10 @@
 //! `::add-mask::…` gives GitHub's runner an order. [`printable`] is for a field that is shown within a line,
 //! [`page`] and [`json`] for whole texts that leave; the door applies them to everything.
 
+mod ink;
 mod passwords;
 
+pub use ink::Ink;
 pub use passwords::{masked, masked_command};
 
 use std::fmt::Write as _;
@@ -148,17 +150,11 @@ fn acts(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Our colours, as numbers of "select graphic rendition": those of [`crate::report::page`], and those of the tables,
-/// which are empty where crossterm meets `NO_COLOR`.
-const COLOURS: [&str; 12] = [
-    "", "0", "1", "2", "4", "22", "39", "1;31", "1;32", "1;33", "38;5;9", "38;5;11",
-];
-
 /// How long a colour of ours is that a text begins with.
 fn colour(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("\x1b[")?;
     let (number, _) = rest.split_once('m')?;
-    COLOURS.contains(&number).then_some(number.len() + 3)
+    ink::is_ours(number).then_some(number.len() + 3)
 }
 
 #[cfg(test)]

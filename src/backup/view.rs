@@ -11,7 +11,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What the clocks read.
 pub(super) struct View<'a> {
-    /// The dump.
     pub watcher: &'a Watcher,
     /// Its tables' work.
     pub amounts: &'a [Amount],

@@ -23,7 +23,6 @@ pub struct Judgement {
 
 /// One look, understood, and how to judge it.
 pub struct Sight<'a> {
-    /// The look.
     pub snapshot: &'a Snapshot,
     /// Who is who in it.
     pub sessions: &'a Sessions,

@@ -6,7 +6,6 @@ use crate::tools;
 
 /// One look at a server, understood, with what its catalogs say.
 pub struct Case<'a> {
-    /// The look.
     pub snapshot: &'a Snapshot,
     /// Who is who in it.
     pub sessions: &'a Sessions,

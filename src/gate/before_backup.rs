@@ -82,24 +82,10 @@ fn the_dump(snapshot: &Snapshot) -> Statement {
         })
         .collect();
     Statement {
-        file: String::new(),
-        line: 0,
         sql: "a dump that starts now".into(),
         command: "pg_dump".into(),
         locks,
-        phases: Vec::new(),
-        advisory: Vec::new(),
-        objects: Vec::new(),
-        opaque: None,
-        measured: None,
-        transaction: 0,
-        fails: None,
-        lock_timeout_ms: None,
-        statement_timeout_ms: None,
-        jobs: Vec::new(),
-        allows: Vec::new(),
-        fails_for_certain: false,
-        notes: Vec::new(),
+        ..Statement::default()
     }
 }
 

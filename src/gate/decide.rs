@@ -6,7 +6,6 @@ use super::judge::Judge;
 use super::scene::Scene;
 use super::{Policy, collisions, in_order};
 use crate::migration::rehearsed::is_not_seen;
-use crate::migration::statement::CODE;
 use crate::model::NEWEST_MAJOR;
 use crate::model::{
     Allowable, Answer, Backend, ClearsBy, Doubt, Footprint, Pid, Role, Snapshot, Statement,
@@ -187,7 +186,7 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
         });
     }
     // Only what no parser understands has no command.
-    let help = if why == CODE {
+    let help = if statement.is_code() {
         "give the SQL that it runs on standard input, or read it, and let it through with --allow opaque"
     } else if statement.command.is_empty() {
         "fix it: the server will probably reject it too, and the migration would stop there"

@@ -131,7 +131,8 @@ fn of_backup(next: &NextBackup, at: DateTime<Utc>, takes: TimeDelta) -> Option<E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Answer, Blocker, Role};
+    use crate::gate::wait_for_tests::behind_a_dump;
+    use crate::model::Answer;
 
     fn time(text: &str) -> DateTime<Utc> {
         format!("2026-11-28T{text}:00Z").parse().expect(text)
@@ -146,34 +147,6 @@ mod tests {
             latest,
             basis: "3 past runs".into(),
             from_past_runs: true,
-        }
-    }
-
-    fn wait(pid: i32, clears: Option<Clears>) -> Wait {
-        Wait {
-            oid: None,
-            name: None,
-            object: None,
-            mode: None,
-            kind: WaitKind::Lock,
-            counts: true,
-            blocker: Blocker {
-                pid: Some(pid),
-                gid: None,
-                role: Role::Backup,
-                application_name: "pg_dump".into(),
-                user: "backup".into(),
-                state: "active".into(),
-                mode: None,
-                granted: true,
-                since: None,
-                backend_start: None,
-                detail: String::new(),
-                advice: String::new(),
-            },
-            clears,
-            clears_by: None,
-            fails: false,
         }
     }
 
@@ -211,14 +184,21 @@ mod tests {
             // An interval without a best guess is no estimate.
             (["03:00", "", "03:05"], Outlook::NotClear),
         ] {
-            assert_eq!(outlook(vec![wait(5, Some(clears(times)))]), is, "{times:?}");
+            assert_eq!(
+                outlook(vec![behind_a_dump(5, Some(clears(times)))]),
+                is,
+                "{times:?}"
+            );
         }
         // One without a known end decides, however soon another is over.
-        let over = wait(5, Some(clears(["03:00", "03:05", "03:08"])));
-        assert_eq!(outlook(vec![over, wait(6, None)]), Outlook::NotClear);
+        let over = behind_a_dump(5, Some(clears(["03:00", "03:05", "03:08"])));
+        assert_eq!(
+            outlook(vec![over, behind_a_dump(6, None)]),
+            Outlook::NotClear
+        );
         let passing = Wait {
             counts: false,
-            ..wait(6, None)
+            ..behind_a_dump(6, None)
         };
         assert_eq!(outlook(vec![passing]), Outlook::WouldBeClear);
     }
@@ -238,7 +218,7 @@ mod tests {
         };
         let held = Wait {
             kind: WaitKind::Hold,
-            ..wait(5, Some(clears(["03:00", "03:00", "03:00"])))
+            ..behind_a_dump(5, Some(clears(["03:00", "03:00", "03:00"])))
         };
         assert_eq!(of(&verdict(vec![held])), Outlook::NotClear);
         let mut refused = verdict(vec![]);

@@ -15,7 +15,6 @@ use std::collections::{HashMap, HashSet};
 
 /// Judges one statement of a migration.
 pub struct Judge<'j, 'a> {
-    /// The look.
     pub scene: &'j Scene<'a>,
     /// What is judged.
     pub statement: &'j Statement,

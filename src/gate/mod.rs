@@ -52,6 +52,8 @@ mod waits;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wait_for_tests;
 
 pub use before_backup::before_backup;
 pub use decide::{decide, needs_second_look};

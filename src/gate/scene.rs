@@ -18,7 +18,6 @@ pub const CATALOGS: [Oid; 8] = [1247, 1249, 1255, 1259, 2606, 2608, 2610, 2615];
 
 /// A snapshot and what else is known, indexed.
 pub struct Scene<'a> {
-    /// The look.
     pub snapshot: &'a Snapshot,
     /// How to judge.
     pub policy: &'a Policy,

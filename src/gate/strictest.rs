@@ -42,24 +42,10 @@ pub fn strictest(snapshot: &Snapshot) -> Footprint {
         .collect();
     Footprint {
         statements: vec![Statement {
-            file: String::new(),
-            line: 0,
             sql: "any schema change".into(),
             command: "schema change".into(),
             locks,
-            phases: Vec::new(),
-            advisory: Vec::new(),
-            objects: Vec::new(),
-            opaque: None,
-            measured: None,
-            transaction: 0,
-            fails: None,
-            lock_timeout_ms: None,
-            statement_timeout_ms: None,
-            jobs: Vec::new(),
-            allows: Vec::new(),
-            fails_for_certain: false,
-            notes: Vec::new(),
+            ..Statement::default()
         }],
     }
 }

@@ -178,19 +178,7 @@ fn statement(locks: Vec<LockRequest>) -> Statement {
         sql: "alter table orders …".into(),
         command: "ALTER TABLE".into(),
         locks,
-        phases: Vec::new(),
-        advisory: Vec::new(),
-        objects: Vec::new(),
-        opaque: None,
-        measured: None,
-        transaction: 0,
-        fails: None,
-        lock_timeout_ms: None,
-        statement_timeout_ms: None,
-        jobs: Vec::new(),
-        allows: Vec::new(),
-        fails_for_certain: false,
-        notes: Vec::new(),
+        ..Statement::default()
     }
 }
 

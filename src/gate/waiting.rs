@@ -121,7 +121,8 @@ const fn last_word(answer: Answer) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Blocker, Clears, Doubt, Role, StatementVerdict, Wait, WaitKind};
+    use crate::gate::wait_for_tests::behind_a_dump;
+    use crate::model::{Clears, Doubt, StatementVerdict};
 
     const TERMS: Terms = Terms {
         at_most: TimeDelta::seconds(30),
@@ -243,46 +244,19 @@ mod tests {
             (4600, false, again(5)),
         ] {
             let mut behind = verdict(Answer::WouldBlock);
-            behind.statements.push(StatementVerdict {
-                waits: vec![behind_a_dump(at(earliest), from_past_runs)],
-                ..StatementVerdict::default()
-            });
-            let mut waiting = Waiting::begin(TERMS, at(0));
-            assert_eq!(waiting.after_look(&behind, at(0)), next, "{earliest}");
-        }
-    }
-
-    fn behind_a_dump(earliest: DateTime<Utc>, from_past_runs: bool) -> Wait {
-        Wait {
-            oid: None,
-            name: None,
-            object: None,
-            mode: None,
-            kind: WaitKind::Lock,
-            counts: true,
-            blocker: Blocker {
-                pid: Some(1),
-                gid: None,
-                role: Role::Backup,
-                application_name: String::new(),
-                user: String::new(),
-                state: String::new(),
-                mode: None,
-                granted: true,
-                since: None,
-                backend_start: None,
-                detail: String::new(),
-                advice: String::new(),
-            },
-            clears: Some(Clears {
-                earliest: Some(earliest),
+            let clears = Clears {
+                earliest: Some(at(earliest)),
                 expected: None,
                 latest: None,
                 basis: String::new(),
                 from_past_runs,
-            }),
-            clears_by: None,
-            fails: false,
+            };
+            behind.statements.push(StatementVerdict {
+                waits: vec![behind_a_dump(1, Some(clears))],
+                ..StatementVerdict::default()
+            });
+            let mut waiting = Waiting::begin(TERMS, at(0));
+            assert_eq!(waiting.after_look(&behind, at(0)), next, "{earliest}");
         }
     }
 

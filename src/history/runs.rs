@@ -83,6 +83,29 @@ SELECT server, database, tool, role, application_name, started, ended, outcome, 
   FROM pgguard.backup_run
  WHERE server = $1 AND database = $2 AND tool = $3 AND role = $4 AND application_name = $5 AND started = $6";
 
+/// A question of which the first places are the key of runs.
+macro_rules! of_key {
+    ($question:expr, $key:expr) => {{
+        let key: &RunKey = $key;
+        $question
+            .bind(&key.server)
+            .bind(&key.database)
+            .bind(&key.tool)
+            .bind(&key.user)
+            .bind(&key.application_name)
+    }};
+}
+
+/// The run that began at the same time as this one.
+macro_rules! one_run {
+    ($tx:ident, $sql:ident, $run:expr) => {
+        of_key!(sqlx::query_as($sql(ONE)), &$run.key)
+            .bind($run.started)
+            .fetch_optional(&mut **$tx)
+            .await?
+    };
+}
+
 const SAVE: &str = "
 INSERT INTO pgguard.backup_run (server, database, tool, role, application_name, started, ended, outcome, workers,
                                 database_bytes, source, table_set, figures)
@@ -145,20 +168,11 @@ impl History {
     /// # Errors
     /// When the place cannot be read, or is damaged.
     pub async fn tables_of(&mut self, run: &BackupRun) -> Result<Vec<TableRun>> {
-        let key = &run.key;
         let row: Option<Row> = transaction!(
             &mut self.store,
             read | tx,
             sql | {
-                let row: Option<Row> = sqlx::query_as(sql(ONE))
-                    .bind(&key.server)
-                    .bind(&key.database)
-                    .bind(&key.tool)
-                    .bind(&key.user)
-                    .bind(&key.application_name)
-                    .bind(run.started)
-                    .fetch_optional(&mut **tx)
-                    .await?;
+                let row: Option<Row> = one_run!(tx, sql, run);
                 if let Some(id) = row.as_ref().and_then(|row| row.table_set) {
                     know_set!(tx, sql, self.sets, id);
                 }
@@ -186,12 +200,7 @@ impl History {
             &mut self.store,
             read | tx,
             sql | {
-                let candidates: Vec<(i64, i64, bool)> = sqlx::query_as(sql(PAST))
-                    .bind(&key.server)
-                    .bind(&key.database)
-                    .bind(&key.tool)
-                    .bind(&key.user)
-                    .bind(&key.application_name)
+                let candidates: Vec<(i64, i64, bool)> = of_key!(sqlx::query_as(sql(PAST)), key)
                     .bind(parallel)
                     .fetch_all(&mut **tx)
                     .await?;
@@ -243,16 +252,7 @@ impl History {
                 let mut new = 0;
                 for run in runs {
                     let run = to_microseconds(run);
-                    let key = &run.key;
-                    let known: Option<Row> = sqlx::query_as(sql(ONE))
-                        .bind(&key.server)
-                        .bind(&key.database)
-                        .bind(&key.tool)
-                        .bind(&key.user)
-                        .bind(&key.application_name)
-                        .bind(run.started)
-                        .fetch_optional(&mut **tx)
-                        .await?;
+                    let known: Option<Row> = one_run!(tx, sql, run);
                     let run = match known {
                         None => {
                             new += 1;
@@ -272,12 +272,7 @@ impl History {
                     let names = sets::names(run.tables.iter().map(|t| &t.name));
                     let set = set_of!(tx, sql, self.sets, &names);
                     let key = &run.key;
-                    sqlx::query(sql(SAVE))
-                        .bind(&key.server)
-                        .bind(&key.database)
-                        .bind(&key.tool)
-                        .bind(&key.user)
-                        .bind(&key.application_name)
+                    of_key!(sqlx::query(sql(SAVE)), key)
                         .bind(run.started)
                         .bind(run.ended)
                         .bind(word_of(run.outcome))

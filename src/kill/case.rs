@@ -9,7 +9,6 @@ pub struct Case<'a> {
     pub backend: &'a Backend,
     pub session: Option<&'a Session>,
     pub role: Role,
-    /// The look.
     pub snapshot: &'a Snapshot,
 }
 

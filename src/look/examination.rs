@@ -19,7 +19,6 @@ const MOST_RUNS: u32 = 20;
 
 /// A look with what the catalogs say.
 pub struct Examination {
-    /// The look.
     pub snapshot: Snapshot,
     /// What the catalogs say.
     pub leftovers: Leftovers,

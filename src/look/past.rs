@@ -4,35 +4,30 @@
 //! the history. A dump that is no longer there becomes a past run. None of it may harm the command: what
 //! goes wrong is a note, and it gets so much time and no more.
 
+mod runs;
+mod seen;
+
+use super::archive::Archive;
+use super::ended::{Recorded, is_a_run, past_run};
 use super::facts::Facts;
+use crate::Result;
 use crate::backup::{self, End, Similar, Watcher};
 use crate::cli::{HistoryArgs, SampleArgs};
 use crate::config::Config;
-use crate::history::looks::{Looks, Moment, Recorder};
-use crate::history::{Filter, History, Place, SignalNote, Watch, WhichRuns};
-use crate::hold::{self, Pace};
+use crate::history::looks::Recorder;
+use crate::history::{Place, Watch};
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Estimate, Footprint,
-    LookToKeep, MigrationRun, Oid, Pid, RunKey, RunOutcome, Session, Snapshot, TableSample,
+    BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RunKey, RunOutcome, Session,
+    Snapshot, TableSample,
 };
-use crate::report::status_words::seen_waits;
-use crate::report::{Shown, StatusReport};
-use crate::sessions::{Party, Sessions, WaitGraph, understand};
-use crate::{Error, Result};
+use crate::sessions::{Party, Sessions, WaitGraph};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// No look waits longer for the history.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// Between a look and a second one that shows who is at work.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-
-/// After a failure it is left alone for so long.
-const RETRY: Duration = Duration::from_secs(60);
 
 /// Who looks each second writes no oftener than this.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
@@ -40,31 +35,12 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// Not seen for so long, a dump of another server than the one looked at is given up.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 
-/// Looks are close together that are no further apart than this: a check each minute, and one that came late.
-const CLOSE: TimeDelta = TimeDelta::seconds(130);
-
-/// No backup becomes this many times faster than it was.
-const TIMES_FASTER: i32 = 50;
-
 /// A server of version 14 counts what a session did through another process, a little later.
 const COUNTED_AFTER: Duration = Duration::from_millis(700);
 
-/// Past runs are asked about where a lock may be held for longer than this, in seconds.
-const WORTH_ASKING: f64 = 1.0;
-
-/// How many complete runs are read with the tables that they dumped.
-const RUNS_WITH_TABLES: usize = 10;
-
-/// How many past runs may tell how fast a server works.
-const RUNS_OF_WORK: u32 = 50;
-
 /// The history as one command uses it.
 pub struct Past {
-    /// `None`: not wanted.
-    place: Option<Place>,
-    /// It failed: not asked again until then.
-    off_until: Option<Instant>,
-    history: Option<History>,
+    archive: Archive,
     /// The running dumps, as they were seen so far.
     watches: BTreeMap<(RunKey, DateTime<Utc>), Watch>,
     /// Past runs by key and number of tables, once read.
@@ -76,9 +52,6 @@ pub struct Past {
     last_kept: Option<Instant>,
     /// Nothing was seen since.
     is_kept: bool,
-    problem: Option<String>,
-    /// What each look may spend on it.
-    patience: Duration,
     /// Rows of tables may be read.
     samples: bool,
     /// Keeps what is seen for who asks later what happened.
@@ -97,11 +70,11 @@ impl Past {
         match Place::of(said) {
             Ok(place) => {
                 past.recorder = Recorder::new(place.looks());
-                past.place = Some(place);
+                past.archive = Archive::at(Some(place));
             }
             // Nobody named one, and there is no home folder: a service's user.
             Err(_) if said.is_none() => {}
-            Err(error) => past.problem = Some(error.to_string()),
+            Err(error) => past.archive.problem = Some(error.to_string()),
         }
         past
     }
@@ -109,17 +82,13 @@ impl Past {
     /// None at all.
     pub fn none() -> Self {
         Self {
-            place: None,
-            off_until: None,
-            history: None,
+            archive: Archive::at(None),
             watches: BTreeMap::new(),
             runs: BTreeMap::new(),
             statements: None,
             is_read: false,
             last_kept: None,
             is_kept: false,
-            problem: None,
-            patience: PATIENCE,
             samples: false,
             recorder: Recorder::default(),
         }
@@ -127,7 +96,7 @@ impl Past {
 
     /// Gives it less time.
     pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.archive.patience = patience;
         self
     }
 
@@ -139,12 +108,12 @@ impl Past {
 
     /// Where the history is, as it may be shown; `None`: not wanted.
     pub fn place(&self) -> Option<String> {
-        self.place.as_ref().map(ToString::to_string)
+        self.archive.place().map(ToString::to_string)
     }
 
     /// What went wrong since this was last asked.
     pub fn problem(&mut self) -> Option<String> {
-        self.problem.take()
+        self.archive.problem.take()
     }
 
     /// Says on standard error what went wrong.
@@ -180,7 +149,7 @@ impl Past {
     }
 
     async fn read_ahead(&mut self, server: Option<String>) {
-        let Some(server) = server.filter(|_| self.may_know_more()) else {
+        let Some(server) = server.filter(|_| self.archive.may_know_more()) else {
             return;
         };
         self.read_watches(&server).await;
@@ -206,7 +175,7 @@ impl Past {
         sessions: &Sessions,
     ) -> BTreeMap<Pid, Estimate> {
         let running: Vec<&Session> = sessions.iter().filter(|s| s.backup.is_some()).collect();
-        if !running.is_empty() || self.may_know_more() {
+        if !running.is_empty() || self.archive.may_know_more() {
             self.read_watches(&snapshot.server.history_key()).await;
         }
         let graph = if running.is_empty() {
@@ -235,79 +204,6 @@ impl Past {
         self.is_read = false;
         self.keep_look(snapshot, sessions, &found);
         found
-    }
-
-    /// Keeps a look of a command that asks for no estimates.
-    pub fn keep_seen(&mut self, snapshot: &Snapshot) {
-        if self.recorder.is_on() {
-            self.keep_look(snapshot, &understand(snapshot), &BTreeMap::new());
-        }
-    }
-
-    /// Keeps a look for the last hour's story.
-    pub fn keep_look(
-        &mut self,
-        snapshot: &Snapshot,
-        sessions: &Sessions,
-        estimates: &BTreeMap<Pid, Estimate>,
-    ) {
-        if !self.recorder.is_on() {
-            return;
-        }
-        let waits = WaitGraph::between_sessions(snapshot, sessions);
-        let everything = Shown::default();
-        let told = StatusReport::new(snapshot, sessions, &waits, estimates, &everything);
-        let waits = seen_waits(&told);
-        if self.recorder.wants(snapshot.taken_at, &waits) {
-            self.recorder.keep(&LookToKeep {
-                snapshot,
-                sessions: sessions.iter().as_slice(),
-                estimates,
-                waits: &waits,
-            });
-        }
-    }
-
-    /// When somebody looked at a server, and which transactions had ended; the oldest first.
-    pub fn moments(&self, server: &str) -> Vec<Moment> {
-        self.recorder.moments(server)
-    }
-
-    /// The looks of the last hour at a server.
-    pub fn looks(&self, server: &str) -> Looks {
-        self.recorder.looks(server)
-    }
-
-    /// Past runs of a server, for a judgement that needs no tables.
-    ///
-    /// # Errors
-    /// When the history cannot be read.
-    pub async fn runs_of(&mut self, server: Option<&str>) -> Result<Vec<BackupRun>> {
-        if let Some(problem) = self.problem() {
-            return Err(Error::Usage(problem));
-        }
-        let Some(place) = self.place.clone().filter(|_| self.may_know_more()) else {
-            return Ok(Vec::new());
-        };
-        let filter = all_of(server);
-        let mut history = match self.history.take() {
-            Some(history) => history,
-            None => within(self.patience, &place, History::open_at(&place)).await?,
-        };
-        let runs = within(self.patience, &place, history.runs(&filter)).await?;
-        self.history = Some(history);
-        Ok(runs)
-    }
-
-    /// Adds their tables to the newest complete runs of a database: which of its tables they dumped.
-    pub async fn add_tables(&mut self, runs: &mut [BackupRun], database: &str) {
-        let complete = runs
-            .iter_mut()
-            .filter(|run| run.outcome == RunOutcome::Complete && run.key.database == database);
-        for run in complete.take(RUNS_WITH_TABLES) {
-            let known = self.ask(async |history| history.tables_of(run).await).await;
-            run.tables = known.unwrap_or_default();
-        }
     }
 
     /// Puts down a run whose end is known exactly. What was never seen of it is left open: its tables.
@@ -345,7 +241,8 @@ impl Past {
             if let Some(mut run) = watch.watcher.run(watch.key.clone(), &tables, Some(end)) {
                 run.source = "record".into();
                 is_known = true;
-                self.ask(async |history| history.ended(watch, &run).await)
+                self.archive
+                    .ask(async |history| history.ended(watch, &run).await)
                     .await;
             }
         }
@@ -353,106 +250,17 @@ impl Past {
         let counts = !recorded.is_selected || recorded.outcome == RunOutcome::Aborted;
         if !is_known && counts {
             let run = recorded.without_a_look(seen);
-            self.ask(async |history| history.save(&run).await).await;
+            self.archive
+                .ask(async |history| history.save(&run).await)
+                .await;
         }
-    }
-
-    /// The same for a command that works without it: what goes wrong is a note.
-    pub async fn runs_if_any(&mut self, server: &str) -> Vec<BackupRun> {
-        if !self.may_know_more() {
-            return Vec::new();
-        }
-        let filter = all_of(Some(server));
-        self.ask(async |history| history.runs(&filter).await)
-            .await
-            .unwrap_or_default()
-    }
-
-    /// Notes who was signalled.
-    pub async fn note(&mut self, note: &SignalNote) {
-        self.ask(async |history| history.record_signal(note).await)
-            .await;
-    }
-
-    /// Runs of migration commands, the newest first; none where the history cannot be read.
-    pub async fn migration_runs(&mut self, which: &WhichRuns) -> Vec<MigrationRun> {
-        if !self.may_know_more() {
-            return Vec::new();
-        }
-        self.ask(async |history| history.migration_runs(which).await)
-            .await
-            .unwrap_or_default()
-    }
-
-    /// How fast the server works, by past runs of migrations there; not asked where nothing is held for long.
-    pub async fn pace(&mut self, look: &Snapshot, footprint: &Footprint) -> Pace {
-        let holds = hold::of(footprint, &Pace::default());
-        if holds.iter().all(|hold| hold.time.latest < WORTH_ASKING) {
-            return Pace::default();
-        }
-        let which = WhichRuns {
-            server: Some(look.server.history_key()),
-            limit: Some(RUNS_OF_WORK),
-            ..WhichRuns::default()
-        };
-        let runs = self.migration_runs(&which).await;
-        Pace::of(runs.iter().flat_map(|run| &run.facts.work))
-    }
-
-    /// Keeps a run of a migration command as it is now; whether that was done.
-    pub async fn keep_migration_run(&mut self, run: &MigrationRun) -> bool {
-        self.ask(async |history| history.keep_migration_run(run).await)
-            .await
-            .is_some()
     }
 
     /// Writes what is not written yet, and says goodbye.
     pub async fn close(&mut self) {
         self.last_kept = None;
         self.keep().await;
-        if let Some(history) = self.history.take() {
-            history.close().await;
-        }
-    }
-
-    /// Whether a dump may have been seen running that has ended since. A file that is not there knows none.
-    fn may_know_more(&self) -> bool {
-        match &self.place {
-            Some(Place::File(path)) => path.exists(),
-            Some(Place::Postgres(_)) => true,
-            None => false,
-        }
-    }
-
-    /// Asks the history something; what goes wrong, or takes too long, is a note.
-    async fn ask<T>(&mut self, question: impl AsyncFnOnce(&mut History) -> Result<T>) -> Option<T> {
-        let place = self.place.clone()?;
-        if self.off_until.is_some_and(|until| Instant::now() < until) {
-            return None;
-        }
-        let history = self.history.take();
-        let asked = within(self.patience, &place, async {
-            let mut history = match history {
-                Some(history) => history,
-                None => History::open_at(&place).await?,
-            };
-            let answer = question(&mut history).await?;
-            Ok((history, answer))
-        });
-        match asked.await {
-            Ok((history, answer)) => {
-                self.history = Some(history);
-                self.off_until = None;
-                Some(answer)
-            }
-            Err(error) => {
-                // Said once: one that is away for an hour is no news each minute.
-                if self.off_until.replace(Instant::now() + RETRY).is_none() {
-                    self.problem = Some(format!("{error}; going on without it"));
-                }
-                None
-            }
-        }
+        self.archive.close().await;
     }
 
     /// What others saw of this server's dumps. A process that looks again and again knows its own.
@@ -462,6 +270,7 @@ impl Past {
         }
         self.is_read = true;
         let watches = self
+            .archive
             .ask(async |history| history.watches(server).await)
             .await;
         for watch in watches.into_iter().flatten() {
@@ -523,6 +332,7 @@ impl Past {
         let parallel = watcher.workers > 1;
         let similar = Similar::to(watcher);
         let runs = self
+            .archive
             .ask(async |history| {
                 history
                     .past(key, parallel, |other| similar.has(other))
@@ -551,7 +361,7 @@ impl Past {
             )
         });
         let failed = samples.problem.map(|error| format!("--sample: {error}"));
-        self.problem = self.problem.take().or(failed).or(refused);
+        self.archive.problem = self.archive.problem.take().or(failed).or(refused);
         samples.of
     }
 
@@ -598,11 +408,12 @@ impl Past {
             };
             let runs = self.runs_for(&watch.key, &watch.watcher).await;
             let run = past_run(&watch, &tables, &runs, snapshot.taken_at);
-            self.ask(async |history| match &run {
-                Some(run) => history.ended(&watch, run).await,
-                None => history.forget(&watch).await,
-            })
-            .await;
+            self.archive
+                .ask(async |history| match &run {
+                    Some(run) => history.ended(&watch, run).await,
+                    None => history.forget(&watch).await,
+                })
+                .await;
             self.runs.clear();
         }
     }
@@ -614,80 +425,11 @@ impl Past {
             return;
         }
         let watches: Vec<Watch> = self.watches.values().cloned().collect();
-        let kept = self.ask(async |history| history.observe(&watches).await);
+        let kept = self
+            .archive
+            .ask(async |history| history.observe(&watches).await);
         self.is_kept = kept.await.is_some();
         self.last_kept = Some(Instant::now());
-    }
-}
-
-/// All runs of a server, without their tables.
-fn all_of(server: Option<&str>) -> Filter {
-    Filter {
-        server: server.map(str::to_owned),
-        without_tables: true,
-        ..Filter::default()
-    }
-}
-
-/// A run that a command was wrapped around.
-pub struct Recorded<'a> {
-    /// The backends that led it.
-    pub own: &'a BTreeSet<BackendIdentity>,
-    /// When the command began, by the server's clock.
-    pub begun: DateTime<Utc>,
-    /// When it ended, by the server's clock.
-    pub at: DateTime<Utc>,
-    /// How.
-    pub outcome: RunOutcome,
-    /// The program, without its folder.
-    pub program: &'a str,
-    /// The database that it was told to dump.
-    pub database: Option<String>,
-    /// It was told to dump some of the tables.
-    pub is_selected: bool,
-}
-
-impl Recorded<'_> {
-    /// The run, where none of its sessions was seen: it took less than a moment.
-    fn without_a_look(&self, seen: &Snapshot) -> BackupRun {
-        let server = &seen.server;
-        BackupRun {
-            key: RunKey {
-                server: server.history_key(),
-                database: self
-                    .database
-                    .clone()
-                    .unwrap_or_else(|| server.datname.clone()),
-                tool: self.program.to_owned(),
-                user: server.user.clone(),
-                application_name: self.program.to_owned(),
-            },
-            started: self.begun,
-            ended: self.at,
-            outcome: self.outcome,
-            workers: 0,
-            database_bytes: 0,
-            tables: Vec::new(),
-            source: "record".into(),
-        }
-    }
-}
-
-/// Runs something, for so long at most.
-async fn within<T>(
-    patience: Duration,
-    place: &Place,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    match tokio::time::timeout(patience, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Error::History {
-            path: place.to_string(),
-            why: format!(
-                "it did not answer within {:.1} s; name another place with --history, or none with --no-history",
-                patience.as_secs_f64()
-            ),
-        }),
     }
 }
 
@@ -711,63 +453,4 @@ fn awaits(graph: &WaitGraph, session: &Session) -> Option<String> {
     Some(format!(
         "it waits for a lock itself, behind {first}{more}, so its end depends on that: pgguard status"
     ))
-}
-
-/// Whether a session's begin and end are those of a run: a dump's transaction, or a stream of files. Others
-/// work now and then in a session of theirs.
-fn is_a_run(snapshot: &Snapshot, session: &Session) -> bool {
-    let Some(leader) = snapshot.backend(session.pid) else {
-        return false;
-    };
-    match session.backup.as_ref().map(|b| b.tool) {
-        // An application's COPY looks a little like one.
-        Some(BackupTool::PgDump | BackupTool::PgDumpall) => {
-            leader.xact_start.is_some() && session.certainty > Certainty::Possible
-        }
-        Some(BackupTool::PgBasebackup | BackupTool::Barman) => {
-            leader.backend_start.is_some() && snapshot.progress_of(leader.pid).next().is_some()
-        }
-        _ => false,
-    }
-}
-
-/// The run that was watched, now that it is over; `None`: too little of it was seen, a dump of the schema
-/// alone looks the same.
-///
-/// A complete one ended when what was left at the last look was done; of one that vanished is known that it
-/// was there until then.
-fn past_run(
-    watch: &Watch,
-    facts: &DatabaseFacts,
-    past: &[BackupRun],
-    now: DateTime<Utc>,
-) -> Option<BackupRun> {
-    let watcher = &watch.watcher;
-    let seen = watcher.seen()?;
-    let is_physical = watcher.points.iter().any(|p| p.streamed.is_some());
-    if !watcher.has_begun() && !watcher.by_cursor && !is_physical {
-        return None;
-    }
-    let run = |at, outcome| {
-        let end = End { at, outcome };
-        watcher.run(watch.key.clone(), facts, Some(end))
-    };
-    let estimate = watcher.estimate(facts, past);
-    let after = |seconds: Option<f64>| {
-        let left = Duration::try_from_secs_f64(seconds?).ok()?;
-        TimeDelta::from_std(left).ok()
-    };
-    if run(now, None)?.outcome != RunOutcome::Complete {
-        // No counter tells of a physical backup: that it was stopped is certain only where far too little time
-        // was left for what was left.
-        let left = after(estimate.and_then(|e| e.remaining_s));
-        let was_stopped = is_physical
-            && now - seen <= CLOSE
-            && left.is_some_and(|left| (now - seen) * TIMES_FASTER < left);
-        let outcome = was_stopped.then_some(RunOutcome::Aborted);
-        return run(seen, outcome);
-    }
-    let left = after(estimate.and_then(|e| e.remaining_s));
-    let expected = left.map_or(seen + (now - seen) / 2, |left| seen + left);
-    run(expected.clamp(seen, now), None)
 }

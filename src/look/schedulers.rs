@@ -18,7 +18,6 @@ const SYSTEM_TABLES: [&str; 2] = ["/etc/crontab", "/etc/cron.d"];
 
 /// A server that can be asked, and what it looked like.
 pub struct Seen<'a> {
-    /// The server.
     pub facts: &'a mut Facts,
     /// The look at it.
     pub snapshot: &'a Snapshot,

@@ -139,6 +139,8 @@ pub enum Body {
     Connect(Connect),
     /// Not SQL: what the parser said.
     Unparsable(String),
+    /// A step that its tool runs as code of its own language, where the SQL was to be printed.
+    Code,
 }
 
 /// The arguments of `\connect`; `None`: as before.

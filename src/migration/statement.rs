@@ -265,18 +265,9 @@ fn said_of_it(script: &Script, text: &str) -> Vec<Cut> {
         .lines()
         .enumerate()
         .filter(|(_, line)| line.starts_with("--") && line.contains(NOT_AS_SQL))
-        .map(|(at, line)| {
-            one(
-                script.first_line + at,
-                line,
-                Body::Unparsable(CODE.to_owned()),
-            )
-        });
+        .map(|(at, line)| one(script.first_line + at, line, Body::Code));
     doubts.chain(unwritten).collect()
 }
-
-/// What is said of a migration's step that is code of its tool's language.
-pub const CODE: &str = "this step is code, not SQL: what it locks is unknown";
 
 /// A piece by Postgres's grammar, as (text, lines before it, what it is): one, unless the cutting was too coarse.
 fn parse(text: &str, number: usize) -> Vec<(String, usize, Body)> {

@@ -129,7 +129,7 @@ impl Session {
     fn place(&mut self, body: &Body, is_many: bool) -> Place {
         let statement = match body {
             Body::Sql(tree) => tree.deciding(),
-            Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
+            Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) | Body::Code => None,
         };
         let opens_implicit = is_many && self.block == Block::None && is_sent(body);
         if opens_implicit {
@@ -246,7 +246,7 @@ fn message_length(habit: TransactionHabit, statements: &[(&Body, bool)]) -> usiz
 
 /// Whether it is a statement, and no command of psql's own.
 const fn is_sent(body: &Body) -> bool {
-    matches!(body, Body::Sql(_) | Body::Unparsable(_))
+    matches!(body, Body::Sql(_) | Body::Unparsable(_) | Body::Code)
 }
 
 fn begins(statement: &NodeEnum) -> bool {

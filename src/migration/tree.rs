@@ -52,7 +52,6 @@ impl Tree {
         }
     }
 
-    /// The tree.
     #[must_use]
     pub fn node(&self) -> Arc<NodeEnum> {
         match &self.0 {

@@ -80,6 +80,15 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Why a step is opaque that its tool runs as code of its own language.
+    pub const CODE: &str = "this step is code, not SQL: what it locks is unknown";
+
+    /// Whether it is such a step.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        self.opaque.as_deref() == Some(Self::CODE)
+    }
+
     /// The row of its command.
     #[must_use]
     pub fn kind(&self) -> &'static super::Command {
@@ -239,7 +248,7 @@ impl AdvisoryRequest {
 pub struct ObjectRequest {
     /// The catalog that lists it.
     pub classid: Oid,
-    /// The object.
+    /// Its oid in that catalog.
     pub objid: Oid,
     /// How strong the lock is.
     pub mode: LockMode,

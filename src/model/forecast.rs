@@ -60,7 +60,7 @@ pub struct Expectation {
 /// What is expected of a time that was asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The time.
+    /// By the server's clock.
     pub at: DateTime<Utc>,
     /// The worst of all that decides it.
     pub outlook: Outlook,

@@ -13,7 +13,7 @@ pub struct Hold {
     pub statement: usize,
     /// The last statement of the transaction that works while the lock is held.
     pub until: usize,
-    /// The relation.
+    /// `pg_class.oid` of what is locked.
     pub oid: Oid,
     /// Schema and name, as the catalog has them.
     #[serde(flatten)]

@@ -73,7 +73,7 @@ impl Leftovers {
     reason = "the columns of pg_index as they are"
 )]
 pub struct UnfinishedIndex {
-    /// The index.
+    /// `pg_class.oid`.
     pub oid: Oid,
     /// Schema and name, as the catalog has them.
     pub name: RelationName,
@@ -177,7 +177,7 @@ pub struct ToolRow {
 /// An object that a tool makes for the time of its work.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ToolObject {
-    /// The tool.
+    /// Which tool, by the object's name.
     pub tool: Maker,
     /// The table that it works on.
     pub table_oid: Oid,
@@ -202,7 +202,7 @@ pub enum Maker {
 /// A base backup that sends nothing: its client takes no data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stalled {
-    /// The walsender.
+    /// `pg_stat_replication.pid`.
     pub pid: Pid,
     /// Bytes that were sent when it was last seen to move.
     pub sent: i64,

@@ -124,7 +124,7 @@ impl Tally {
 /// A mode on a relation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockOn {
-    /// The relation.
+    /// By name: the copy's oids are others.
     #[serde(flatten)]
     pub name: RelationName,
     /// How strong the lock is.

@@ -278,7 +278,7 @@ pub enum Work {
 /// One row of `pg_stat_replication`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walsender {
-    /// Its process.
+    /// `pid`, the process that sends.
     pub pid: Pid,
     /// `startup`, `catchup`, `streaming`, `backup`, `stopping`
     pub state: Option<String>,

@@ -6,7 +6,6 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Either};
 use std::path::Path;
 
-/// The session.
 pub struct Plain(PgConnection);
 
 /// What the server refused.

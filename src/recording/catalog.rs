@@ -17,7 +17,6 @@ const VERSION: u32 = 1;
 /// What tells the file from a recording.
 const KIND: &str = "catalog";
 
-/// The file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CatalogFile {
     /// The form of the file.

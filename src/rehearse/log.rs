@@ -4,13 +4,11 @@
 /// One entry: a statement, or something that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The role.
     pub user: String,
     pub database: String,
     pub session: String,
     /// The virtual transaction: statements with the same one share a transaction.
     pub transaction: String,
-    /// The SQLSTATE.
     pub state: String,
     /// What is said.
     pub what: What,
@@ -25,7 +23,6 @@ pub enum What {
     Connected,
     /// A statement was begun; with the values of its parameters, as the server writes them.
     Statement {
-        /// Its text.
         sql: String,
         /// `$1 = 'x', $2 = NULL`
         parameters: String,

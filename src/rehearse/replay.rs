@@ -122,7 +122,9 @@ impl Player<'_> {
                 return Ok(None);
             }
             Body::Connect(_) | Body::Doubt(_) => return Err(unknown()),
-            Body::Sql(_) | Body::Unparsable(_) => sent(statement).ok_or_else(unknown)?,
+            Body::Sql(_) | Body::Unparsable(_) | Body::Code => {
+                sent(statement).ok_or_else(unknown)?
+            }
         };
         match part(statement) {
             Part::Control(kind, chains) => self.control(&sql, kind, chains).await,

@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 /// One of production's databases.
 #[derive(Debug)]
 pub struct Schema {
-    /// Its name.
     pub database: String,
     /// What is around it.
     pub around: Surroundings,

@@ -4,7 +4,6 @@ use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, Estimate, Pid};
 use chrono::{DateTime, Utc};
 
-/// The whole report.
 #[derive(Debug)]
 pub struct BackupsReport {
     /// When it was made.
@@ -32,7 +31,6 @@ pub struct RunningBackup {
     pub tool: String,
     /// Its database; empty for a physical backup.
     pub database: String,
-    /// Its role.
     pub user: String,
     /// When it began.
     pub started: Option<DateTime<Utc>>,

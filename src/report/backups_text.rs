@@ -19,7 +19,6 @@ const BAR: usize = 20;
 const MOST_CHART: usize = 30;
 const LEAST_CHART: usize = 6;
 
-/// The whole report.
 #[must_use]
 pub fn render(report: &BackupsReport, page: Page) -> String {
     let mut out = String::new();

@@ -8,7 +8,6 @@ use crate::words::{Zone, dated, many};
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 
-/// The whole report.
 #[must_use]
 pub fn doctor_text(
     diagnosis: &Diagnosis,

@@ -4,7 +4,7 @@ use crate::model::{Footprint, Hold, LockRequest, SaferForm, Statement, WaitPhase
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The whole document.
+/// By `docs/schemas/explain.json`.
 #[must_use]
 pub fn explain_json(footprint: &Footprint, forms: &[Option<SaferForm>]) -> String {
     let mut holds: BTreeMap<usize, Vec<Value>> = BTreeMap::new();

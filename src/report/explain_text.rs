@@ -8,7 +8,7 @@ use crate::safe::printable;
 use crate::words::{self, one_line};
 use std::fmt::Write as _;
 
-/// The whole report.
+/// A paragraph a statement: its locks, what it waits for, and a safer form where there is one.
 #[must_use]
 pub fn explain_text(footprint: &Footprint, forms: &[Option<SaferForm>], page: Page) -> String {
     let mut out = String::new();

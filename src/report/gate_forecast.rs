@@ -1,6 +1,6 @@
 //! What a gate expects of a later time, in words: a guess that says so.
 
-use super::gate_findings::GateView;
+use super::gate_view::GateView;
 use super::page::{Ink, Page};
 use crate::model::{Expectation, Forecast, Outlook};
 use crate::safe::printable;

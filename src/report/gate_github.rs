@@ -1,6 +1,7 @@
 //! A gate's answer as GitHub Actions shows it: annotations next to the lines. The step summary is `gate_markdown`.
 
-use super::gate_findings::{Finding, GateView, Level, findings};
+use super::gate_findings::findings;
+use super::gate_view::{Finding, GateView, Level};
 use crate::model::Answer;
 use crate::safe::printable;
 use std::fmt::Write as _;

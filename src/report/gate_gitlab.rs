@@ -1,7 +1,8 @@
 //! A gate's answer as GitLab's code quality shows it next to the lines of a merge request.
 
 use super::explain_json::pretty;
-use super::gate_findings::{Finding, GateView, Level, findings, place, run_instead};
+use super::gate_findings::findings;
+use super::gate_view::{Finding, GateView, Level, place, run_instead};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
 //! A gate's answer as a page to paste: the verdict, what to do, what each statement locks, who is there.
 
-use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, place};
+use super::gate_findings::findings;
 use super::gate_forecast;
+use super::gate_view::{Finding, GateView, Level, Place, answer_on, place};
 use super::html::{self, commands, text, time};
 use super::page::reason_and_command;
 use super::status_html;

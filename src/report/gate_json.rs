@@ -1,11 +1,11 @@
 //! A gate's answer for programs: the footprint as `explain` tells it, with the waits added.
 
 use super::explain_json::{hold, pretty_with, seconds, statement};
-use super::gate_findings::{GateView, answer_on};
+use super::gate_view::{GateView, answer_on};
 use crate::model::{Behind, Blocker, Held, StatementVerdict, Wait};
 use serde_json::{Value, json};
 
-/// The whole document.
+/// By `docs/schemas/gate.json`.
 #[must_use]
 pub fn gate_json(view: &GateView) -> String {
     pretty_with(frame(view), "statements", statements(view))

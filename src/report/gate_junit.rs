@@ -1,6 +1,7 @@
 //! A gate's answer as JUnit XML: a suite a file, a case a statement.
 
-use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, place};
+use super::gate_findings::findings;
+use super::gate_view::{Finding, GateView, Level, Place, answer_on, place};
 use crate::model::Answer;
 use crate::safe::printable;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};

@@ -1,7 +1,8 @@
 //! A gate's answer in Markdown: for the comment of a pull request, a chat, and GitHub's step summary.
 
-use super::gate_findings::{GateView, Place, answer_on, findings, place, run_instead};
+use super::gate_findings::findings;
 use super::gate_forecast;
+use super::gate_view::{GateView, Place, answer_on, place, run_instead};
 use crate::safe::printable;
 use std::fmt::Write as _;
 

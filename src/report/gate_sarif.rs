@@ -1,8 +1,9 @@
 //! A gate's answer as SARIF 2.1.0, for code scanning.
 
 use super::explain_json::pretty;
-use super::gate_findings::{Finding, GateView, Level, RULES, findings};
+use super::gate_findings::findings;
 use super::gate_gitlab::fingerprints;
+use super::gate_view::{Finding, GateView, Level, RULES};
 use serde_json::{Value, json};
 
 /// The whole document: a run for each server.

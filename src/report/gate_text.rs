@@ -1,8 +1,9 @@
 //! A gate's answer for people.
 
 use super::explain_text::steps;
-use super::gate_findings::{Finding, GateView, Level, Place, answer_on, findings, run_instead};
+use super::gate_findings::findings;
 use super::gate_forecast;
+use super::gate_view::{Finding, GateView, Level, Place, answer_on, run_instead};
 use super::page::{Ink, Page};
 use crate::model::Answer;
 use crate::safe::printable;

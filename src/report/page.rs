@@ -1,5 +1,6 @@
 //! What a text is written on: its width, its colours, and what may not be printed as it is.
 
+pub use crate::safe::Ink;
 use std::fmt::Write as _;
 
 /// A page of text.
@@ -11,33 +12,6 @@ pub struct Page {
     pub height: usize,
     /// Whether to colour.
     pub color: bool,
-}
-
-/// How a word stands out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
-    /// Bold red.
-    Bad,
-    /// Bold yellow.
-    Doubtful,
-    /// Bold green.
-    Good,
-    /// Bold.
-    Strong,
-    /// Dim.
-    Faint,
-}
-
-impl Ink {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Bad => "1;31",
-            Self::Doubtful => "1;33",
-            Self::Good => "1;32",
-            Self::Strong => "1",
-            Self::Faint => "2",
-        }
-    }
 }
 
 impl Page {

@@ -17,7 +17,6 @@ const LONG_IDLE: TimeDelta = TimeDelta::minutes(5);
 
 /// Everything that `status` tells of.
 pub struct StatusReport<'a> {
-    /// The look.
     pub snapshot: &'a Snapshot,
     /// Who is who in it.
     pub sessions: &'a Sessions,
@@ -88,7 +87,6 @@ impl Shown {
 #[derive(Clone, Copy)]
 pub struct Line<'a> {
     pub session: &'a Session,
-    /// Its leader.
     pub backend: &'a Backend,
 }
 

@@ -2,7 +2,9 @@
 
 use super::html::{self, commands, text, time};
 use super::status::{Line, StatusReport, Trouble};
-use super::status_words::{self as words, Hanging, advice, called, hanging};
+use super::status_advice::advice;
+use super::status_hanging::{Hanging, hanging};
+use super::status_words::{self as words, called};
 use crate::model::{BackendState, Estimate, Pid, Role};
 use crate::sessions::Party;
 use crate::sessions::waits::Node;
@@ -15,7 +17,6 @@ const ROWS: usize = 200;
 const BELOW: usize = 20;
 const DEPTH: usize = 12;
 
-/// The whole page.
 #[must_use]
 pub fn status_html(report: &StatusReport<'_>) -> String {
     let server = &report.snapshot.server;

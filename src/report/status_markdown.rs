@@ -3,8 +3,9 @@
 use super::gate_markdown::markdown;
 use super::page::Page;
 use super::status::StatusReport;
+use super::status_advice::advice;
+use super::status_hanging::{hanging, headline};
 use super::status_text::tree_of;
-use super::status_words::{advice, hanging, headline};
 use crate::safe::printable;
 use crate::words::many;
 use std::fmt::Write as _;
@@ -15,7 +16,6 @@ const TREES: usize = 4;
 /// Columns of the tree: a chat breaks longer lines.
 const WIDTH: usize = 100;
 
-/// The whole report.
 #[must_use]
 pub fn status_markdown(report: &StatusReport<'_>) -> String {
     let mut out = format!(

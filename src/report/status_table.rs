@@ -168,15 +168,22 @@ fn faint(text: &str) -> Cell {
     Cell::new(text).add_attribute(comfy_table::Attribute::Dim)
 }
 
+fn in_ink(cell: Cell, ink: Ink) -> Cell {
+    match ink.in_table() {
+        Some(number) => cell.fg(Color::AnsiValue(number)),
+        None => cell,
+    }
+}
+
 fn cells(report: &StatusReport<'_>, line: &Line<'_>, role: Option<Role>, wide: bool) -> Vec<Cell> {
     let (session, backend) = (line.session, line.backend);
     let span = |since| report.age(since).map_or_else(|| "-".to_owned(), brief);
     let role = role.map_or_else(String::new, role_heading);
     let pid = Cell::new(session.pid);
     let pid = if report.waits.waiter(session.pid).is_some() {
-        pid.fg(Color::Red)
+        in_ink(pid, Ink::Bad)
     } else if report.waits.waiters_behind(session.pid) > 0 {
-        pid.fg(Color::Yellow)
+        in_ink(pid, Ink::Doubtful)
     } else {
         pid
     };

@@ -2,6 +2,8 @@
 
 use super::page::{Ink, Page, columns};
 use super::status::{StatusReport, Trouble};
+use super::status_advice::advice;
+use super::status_hanging::headline;
 use super::status_table;
 use super::status_words as words;
 use crate::safe::printable;
@@ -140,7 +142,7 @@ fn headlines(
     let mut out = String::new();
     for (nth, (node, _)) in trees.iter().enumerate() {
         let label = if nth == 0 { label } else { "" };
-        hang(page, label, &words::headline(report, node), &mut out);
+        hang(page, label, &headline(report, node), &mut out);
     }
     out.push('\n');
     out
@@ -185,7 +187,7 @@ fn hang(page: Page, label: &str, text: &str, out: &mut String) {
 
 /// What to do, in order of harm; a command stands alone on its line and is never broken.
 fn steps(report: &StatusReport<'_>, page: Page, node: &Node, alike: usize, out: &mut String) {
-    for (nth, advice) in words::advice(report, node).iter().enumerate() {
+    for (nth, advice) in advice(report, node).iter().enumerate() {
         let label = match nth {
             0 => "do",
             _ => "or",

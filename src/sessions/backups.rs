@@ -46,7 +46,6 @@ const PGBACKREST_KEY: i64 = 12_340_078_987_004_321;
 /// What speaks for and against a dump of one backend. Points: 5 and more are certain, 3 and 4 likely.
 #[derive(Debug, Default)]
 pub struct DumpSigns {
-    /// The sum.
     pub score: i32,
     /// In words, with their points.
     pub evidence: Vec<(i32, String)>,

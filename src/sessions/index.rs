@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 /// What the snapshot knows of each process.
 pub struct Index<'a> {
-    /// The snapshot itself.
     pub snapshot: &'a Snapshot,
     backends: HashMap<Pid, &'a Backend>,
     granted: HashMap<Pid, Vec<&'a Lock>>,

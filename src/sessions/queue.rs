@@ -20,7 +20,6 @@ use std::hash::Hash;
 pub struct Claim<'a, P> {
     /// Whose.
     pub party: P,
-    /// The row.
     pub lock: &'a Lock,
 }
 

@@ -20,9 +20,12 @@
 mod account;
 mod binaries;
 mod folder;
+mod launch;
+mod options;
 mod server;
 mod template;
 
 pub use binaries::Binaries;
 pub use folder::Scratch;
-pub use server::{Options, Server};
+pub use options::Options;
+pub use server::Server;

@@ -3,12 +3,11 @@
 use super::account::Account;
 use super::binaries::Binaries;
 use super::folder::{self, Folder, cannot_prepare};
-use super::template;
+use super::launch::{foreign_settings, free_port, lay_out, supervisor};
+use super::options::Options;
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -17,81 +16,11 @@ use std::time::{Duration, Instant};
 /// Longest that a server may take to be ready (a loaded CI machine, a cold disk).
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Runs `initdb` and the server, and ends them when we do.
-const SUPERVISE: &str = include_str!("supervise.sh");
-
 /// Tables and rows of a small shop: enough that a backup of it can stall.
 const SHOP: &str = include_str!("shop.sql");
 
 /// The superuser of every throw-away server.
 const SUPERUSER: &str = "postgres";
-
-/// A throw-away server keeps nothing, so it need not be careful; and it can do all that
-/// pgguard wants to show: prepared transactions, base backups, many sessions.
-const SETTINGS: &[(&str, &str)] = &[
-    ("fsync", "off"),
-    ("synchronous_commit", "off"),
-    ("full_page_writes", "off"),
-    ("max_prepared_transactions", "20"),
-    ("password_encryption", "scram-sha-256"),
-    ("listen_addresses", "127.0.0.1"),
-    ("lc_messages", "C"),
-    ("timezone", "UTC"),
-    ("log_timezone", "UTC"),
-];
-
-/// What kind of server.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Major version; with none, the first installation that [`Binaries::find`] finds.
-    pub major: Option<u32>,
-    /// This installation's folder, and no other.
-    pub bin: Option<PathBuf>,
-    /// Settings for `postgresql.conf`, unquoted values.
-    pub settings: Vec<(String, String)>,
-    /// Further arguments of `initdb`; the encoding is UTF8 and the locale C unless said otherwise.
-    pub initdb: Vec<String>,
-    /// Lines of `pg_hba.conf`, tried before ours.
-    pub hba: Vec<String>,
-    /// The superuser's name; with none: `postgres`.
-    pub superuser: Option<String>,
-    /// Whether its data directory may be a copy of one that the cache keeps.
-    pub from_template: bool,
-    /// Words in front of the server's command, which start it elsewhere ([`crate::world::Plan::prefix`]).
-    pub within: Vec<String>,
-}
-
-impl Options {
-    /// A server of this major version.
-    #[must_use]
-    pub fn major(major: u32) -> Self {
-        Self {
-            major: Some(major),
-            ..Self::default()
-        }
-    }
-
-    /// With this setting.
-    #[must_use]
-    pub fn setting(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With this further argument of `initdb`, such as `--encoding=SQL_ASCII`.
-    #[must_use]
-    pub fn initdb(mut self, argument: &str) -> Self {
-        self.initdb.push(argument.to_owned());
-        self
-    }
-
-    /// With this line in front of `pg_hba.conf`.
-    #[must_use]
-    pub fn hba(mut self, line: &str) -> Self {
-        self.hba.push(line.to_owned());
-        self
-    }
-}
 
 /// A running throw-away server; gone when dropped, or when this program ends in any way.
 #[derive(Debug)]
@@ -432,97 +361,6 @@ impl Drop for Server {
         drop(self.supervisor.stdin.take());
         let _ = self.supervisor.wait();
     }
-}
-
-/// The supervisor, in a process group of its own: Ctrl-C is for us, and the server follows.
-fn supervisor(
-    binaries: &Binaries,
-    account: Account,
-    folder: &Path,
-    superuser: &str,
-    options: &Options,
-) -> Command {
-    let own = [
-        "-U",
-        superuser,
-        "--auth=trust",
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C",
-    ];
-    let own = own.map(str::to_owned).into_iter();
-    let arguments: Vec<String> = own.chain(options.initdb.iter().cloned()).collect();
-    let template = match options.from_template {
-        true => template::place(binaries, account, &arguments),
-        false => None,
-    };
-    let mut command = match options.within.split_first() {
-        None => account.command("/bin/sh"),
-        Some((program, words)) => {
-            let mut command = account.command(program);
-            command.args(words).arg("/bin/sh");
-            command
-        }
-    };
-    for name in foreign_settings() {
-        command.env_remove(name);
-    }
-    command
-        .args(["-c", SUPERVISE, "pgguard-throwaway"])
-        .args([folder, binaries.folder()])
-        .arg(template.unwrap_or_default())
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0);
-    command
-}
-
-/// Writes what the supervisor copies into the data directory.
-fn lay_out(folder: &Folder, port: u16, options: &Options) -> std::io::Result<()> {
-    let ours = SETTINGS
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let place = [
-        ("port".to_owned(), port.to_string()),
-        (
-            "unix_socket_directories".to_owned(),
-            folder.path().display().to_string(),
-        ),
-    ];
-    let settings: String = ours
-        .chain(place)
-        .chain(options.settings.iter().cloned())
-        .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
-        .collect();
-    // The folder keeps everybody else from the socket, so it needs no password.
-    let ours = [
-        "local all all trust",
-        "local replication all trust",
-        "host all all 127.0.0.1/32 scram-sha-256",
-        "host replication all 127.0.0.1/32 scram-sha-256",
-    ];
-    let mut hba = options.hba.join("\n");
-    hba.push('\n');
-    hba.push_str(&ours.join("\n"));
-    hba.push('\n');
-    folder.write("settings.conf", &settings)?;
-    folder.write("pg_hba.conf", &hba)
-}
-
-fn free_port() -> std::io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
-}
-
-/// Variables of the environment that would lead libpq elsewhere.
-fn foreign_settings() -> impl Iterator<Item = OsString> {
-    std::env::vars_os().map(|(name, _)| name).filter(|name| {
-        let name = name.to_string_lossy();
-        name == "DATABASE_URL" || (name.starts_with("PG") && !name.starts_with("PGGUARD"))
-    })
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -1,8 +1,8 @@
 //! What the screen draws: one look, understood.
 
 use crate::model::{Estimate, KeptLook, Pid, Snapshot};
-use crate::report::status_words::{Advice, in_short};
 use crate::report::{Shown, StatusReport};
+use crate::report::{status_advice::Advice, status_hanging::in_short};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use chrono::{FixedOffset, Offset as _, Utc};
 use std::collections::BTreeMap;

@@ -27,7 +27,6 @@ pub enum Mode {
 pub enum Wish {
     /// Nothing but another picture.
     None,
-    /// The end.
     Quit,
     /// To end this session, which was confirmed.
     End(Box<Dossier>),

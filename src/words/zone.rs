@@ -10,7 +10,6 @@ use jiff::tz::{self, AmbiguousOffset};
 use std::fmt;
 use std::str::FromStr;
 
-/// A time zone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Zone(tz::TimeZone);
 

@@ -45,7 +45,6 @@ pub const SESSIONS: &str = "sessions";
 /// What a session began with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Begun {
-    /// The role.
     pub user: String,
     pub database: String,
     /// Everything else that its start-up message says.

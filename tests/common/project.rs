@@ -117,7 +117,12 @@ impl Project {
             .join("tests/projects")
             .join(self.name);
         copy(&source, folder.path(), address);
-        copy(&source.join("steps").join(step), folder.path(), address);
+        // Flask-Migrate runs Alembic's files.
+        let steps = match self.name {
+            "flask" => source.with_file_name("alembic"),
+            _ => source,
+        };
+        copy(&steps.join("steps").join(step), folder.path(), address);
         LaidOut {
             folder,
             command: self.migrate.iter().map(|word| (*word).to_owned()).collect(),

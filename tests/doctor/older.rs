@@ -4,6 +4,15 @@ use crate::Told;
 use crate::common::{self, Database};
 use pgguard::test_support::throwaway::Options;
 
+/// What changes no column of `t`.
+const QUIET: [&str; 5] = [
+    "ANALYZE t",
+    "CREATE INDEX ON t (a)",
+    "VACUUM FULL t",
+    "GRANT SELECT ON t TO public",
+    "CREATE TABLE new (a int)",
+];
+
 #[test]
 fn sessions_that_began_before_the_change_are_named_by_application_and_host() {
     for major in common::majors() {
@@ -18,13 +27,7 @@ fn sessions_that_began_before_the_change_are_named_by_application_and_host() {
             session.exec("SELECT * FROM t");
         }
         Told::of(&database, &[]).assert_nothing(&format!("{major}: nothing has changed since"));
-        for quiet in [
-            "ANALYZE t",
-            "CREATE INDEX ON t (a)",
-            "VACUUM FULL t",
-            "GRANT SELECT ON t TO public",
-            "CREATE TABLE new (a int)",
-        ] {
+        for quiet in QUIET {
             database.sql(quiet);
             Told::of(&database, &[]).assert_nothing(&format!("{major}: {quiet} changes no column"));
         }
@@ -153,13 +156,7 @@ fn looks_of(major: u32) {
             .contains("looks of pgguard"),
         "{major}"
     );
-    for quiet in [
-        "ANALYZE t",
-        "CREATE INDEX ON t (a)",
-        "VACUUM FULL t",
-        "GRANT SELECT ON t TO public",
-        "CREATE TABLE new (a int)",
-    ] {
+    for quiet in QUIET {
         database.sql(quiet);
         ask().assert_nothing(&format!("{major}: {quiet} changes no column"));
     }

@@ -33,19 +33,7 @@ fn statement(line: usize, sql: &str, command: &str) -> Statement {
             rows: None,
             bytes: Some(12_582_912),
         }],
-        phases: vec![],
-        advisory: vec![],
-        objects: vec![],
-        opaque: None,
-        measured: None,
-        transaction: 0,
-        fails: None,
-        lock_timeout_ms: None,
-        statement_timeout_ms: None,
-        jobs: Vec::new(),
-        allows: Vec::new(),
-        fails_for_certain: false,
-        notes: vec![],
+        ..Statement::default()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::look::{self, Question};
 use crate::model::{Estimate, Pid, Snapshot, Verdict};
 use crate::postgres::connect::{Connection, Flags, Target};
 use crate::postgres::leftovers::Depth;
-use crate::report::status_words::Advice;
+use crate::report::status_advice::Advice;
 use crate::report::{Shown, StatusReport};
 use crate::sessions::{Sessions, WaitGraph, understand};
 use crate::{Error, Result, report};
@@ -233,7 +233,7 @@ fn lead_with_the_worst(
     let told = StatusReport::new(&look.snapshot, sessions, graph, &look.estimates, &shown)
         .in_zone(screen::zone(look.snapshot.taken_at))
         .alone();
-    let Some((headline, advice)) = report::status_words::in_short(&told) else {
+    let Some((headline, advice)) = report::status_hanging::in_short(&told) else {
         return;
     };
     let headline = headline.replacen("  ", ": ", 1);

@@ -52,7 +52,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A pid as it is now: the dossier, and the look it is from.
 pub struct Looked {
-    /// The look.
     pub snapshot: Snapshot,
     /// Who it is; `None`: nobody has that pid.
     pub dossier: Option<Dossier>,

@@ -1,7 +1,8 @@
 //! Help. `--help` fits on a screen of 24 lines and has the options that matter first; `--help-all` has every
 //! option, each under the heading of what it belongs to.
 
-use super::pages::{Page, page};
+use super::page::Page;
+use super::pages::page;
 use crate::check::{CONNECTION, MODES};
 use crate::cli::Cli;
 use crate::commands::check::arguments::Arguments;

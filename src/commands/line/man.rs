@@ -1,7 +1,9 @@
 //! `pgguard man`: a page a command, in roff.
 
+use super::around::{ENVIRONMENT, FILES};
 use super::help::shown;
-use super::pages::{ENVIRONMENT, FILES, Page, page};
+use super::page::Page;
+use super::pages::page;
 use crate::door::file::{Access, replace};
 use crate::door::{self, Form};
 use crate::{Error, Result};
@@ -58,7 +60,6 @@ fn title(path: &str) -> String {
     format!("pgguard {path}").trim_end().replace(' ', "-")
 }
 
-/// A page.
 fn text(command: &Command, path: &str) -> Result<String> {
     let named = command.clone().name(title(path)).display_name(title(path));
     let man = Man::new(named).manual("pgguard manual");

@@ -2,9 +2,11 @@
 //!
 //! Which options matter first, how a command exits and what it reads stand once, in [`pages`].
 
+mod around;
 mod completions;
 mod help;
 mod man;
+mod page;
 mod pages;
 mod read;
 

@@ -9,7 +9,6 @@ use std::ffi::OsString;
 
 /// What the command line asks for.
 pub enum Asked {
-    /// A command.
     Command(Box<Cli>),
     /// A text of ours: help, or the version.
     Help(String),

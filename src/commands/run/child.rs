@@ -34,7 +34,6 @@ const NOT_EXECUTABLE: u8 = 126;
 /// The command while it runs.
 pub struct Running {
     child: Child,
-    /// Its processes.
     pub group: Group,
     listeners: Vec<JoinHandle<()>>,
 }

@@ -29,7 +29,6 @@ const USUAL: TimeDelta = TimeDelta::minutes(15);
 /// No question to the server keeps the watch for longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// A run.
 pub struct Supervisor {
     /// How it was asked for.
     pub args: RunArgs,
@@ -37,11 +36,9 @@ pub struct Supervisor {
     pub config: Config,
     /// What it says.
     pub voice: Voice,
-    /// The history.
     pub past: Past,
     /// What the history keeps of it.
     pub state: MigrationRun,
-    /// Its sessions.
     pub own: Own,
     /// What was seen.
     pub record: Record,

@@ -158,21 +158,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
         match alike {
             Some(found) => {
                 act.lock(index, ShareUpdateExclusive, "gets a partition's index");
-                act.world.put_inheritance(Inheritance {
-                    child: found,
-                    parent: index,
-                    detach_pending: false,
-                });
-                act.world.depend(
-                    (class::RELATION, found, 0),
-                    (class::RELATION, index, 0),
-                    'P',
-                );
-                act.world.depend(
-                    (class::RELATION, found, 0),
-                    (class::RELATION, child, 0),
-                    'S',
-                );
+                part::bond(act, index, found, child);
             }
             None => {
                 for below in act.world.tree(child) {
@@ -283,21 +269,7 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
     }
     act.lock(parent, altering.mode, "gets a partition's index");
     if !act.world.parents(child).contains(&parent) {
-        act.world.put_inheritance(Inheritance {
-            child,
-            parent,
-            detach_pending: false,
-        });
-        act.world.depend(
-            (class::RELATION, child, 0),
-            (class::RELATION, parent, 0),
-            'P',
-        );
-        act.world.depend(
-            (class::RELATION, child, 0),
-            (class::RELATION, table, 0),
-            'S',
-        );
+        part::bond(act, parent, child, table);
         validate_index(act, parent);
     }
     Ok(())

@@ -30,7 +30,7 @@ pub fn left_by(text: &str) -> Option<(String, bool)> {
             }
             _ => None,
         },
-        Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
+        Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) | Body::Code => None,
     }
 }
 

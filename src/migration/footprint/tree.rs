@@ -191,7 +191,6 @@ pub fn skips_rows(clauses: &[Node]) -> bool {
     locking(clauses).all(|clause| clause.wait_policy() == LockWaitPolicy::LockWaitSkip)
 }
 
-/// A string node.
 #[must_use]
 pub fn string(text: &str) -> Node {
     Node {

@@ -26,7 +26,7 @@ fn control(source: &SourceStatement) -> Option<(Kind, &TransactionStmt)> {
             NodeEnum::TransactionStmt(s) => Some((Kind::try_from(s.kind).ok()?, s)),
             _ => None,
         },
-        Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) => None,
+        Body::Doubt(_) | Body::Connect(_) | Body::Unparsable(_) | Body::Code => None,
     }
 }
 

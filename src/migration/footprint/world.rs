@@ -37,7 +37,6 @@ pub const TEMPORARY: &str = "pg_temp";
 /// A label that may not be used yet.
 #[derive(Debug, Clone)]
 pub struct NewLabel {
-    /// The enum.
     pub of: Oid,
     pub label: String,
     /// The transaction that adds it.

@@ -15,7 +15,6 @@ pub struct Reference<'a> {
     pub start: usize,
     /// Where the text continues.
     pub end: usize,
-    /// The variable.
     pub name: &'a str,
     form: Form,
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 /// A row of a version table, as [`crate::tools::folder::Books::query`] gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The migration.
     pub id: String,
     /// Whether it came to its end.
     pub is_finished: bool,

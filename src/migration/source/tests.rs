@@ -3,6 +3,7 @@
 use super::*;
 use crate::migration::split::pieces;
 use crate::migration::statement::Body;
+use crate::model::Statement;
 use applied::{Row, pending};
 
 fn fixture(name: &str) -> PathBuf {
@@ -464,6 +465,7 @@ fn a_framework_speaks_through_standard_input() {
                     .join(" "),
                 Body::Doubt(_) | Body::Connect(_) => "meta".to_owned(),
                 Body::Unparsable(why) => why.clone(),
+                Body::Code => Statement::CODE.to_owned(),
             };
             format!(
                 "{} {}{} {body}",

@@ -20,7 +20,6 @@ use Treatment::{Harmless, Only, Used};
 /// One of libpq's keywords.
 #[derive(Debug)]
 pub struct Keyword {
-    /// Its name.
     pub word: &'static str,
     /// Its environment variable; empty: none.
     pub variable: &'static str,

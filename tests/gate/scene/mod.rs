@@ -177,19 +177,7 @@ impl Scene {
                 sql: String::new(),
                 command: "LOCK TABLE".into(),
                 locks,
-                phases: vec![],
-                advisory: vec![],
-                objects: vec![],
-                opaque: None,
-                measured: None,
-                transaction: 0,
-                fails: None,
-                lock_timeout_ms: None,
-                statement_timeout_ms: None,
-                jobs: Vec::new(),
-                allows: Vec::new(),
-                fails_for_certain: false,
-                notes: vec![],
+                ..Statement::default()
             }],
         };
         let policy = Policy {

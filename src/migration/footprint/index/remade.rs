@@ -39,7 +39,6 @@ impl Remade {
         self.index.table
     }
 
-    /// The index.
     pub const fn oid(&self) -> Oid {
         self.index.oid
     }

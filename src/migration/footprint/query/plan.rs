@@ -34,19 +34,7 @@ pub fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
             }
         }
         _ if act.world.relation(oid).is_some_and(|r| r.row_security) => {
-            let entries: Vec<RangeEntry> = act
-                .world
-                .policies
-                .of(oid)
-                .flat_map(|p| {
-                    p.range
-                        .iter()
-                        .chain(&p.check_range)
-                        .cloned()
-                        .collect::<Vec<_>>()
-                })
-                .collect();
-            for entry in entries {
+            for entry in policy_range(act, oid) {
                 act.lock(
                     entry.relation,
                     AccessShare,
@@ -112,6 +100,14 @@ fn mode_inside(outer: LockMode, entry: &RangeEntry) -> LockMode {
     }
 }
 
+/// What the policies of a relation read.
+fn policy_range(act: &Act, oid: Oid) -> Vec<RangeEntry> {
+    let policies = act.world.policies.of(oid);
+    policies
+        .flat_map(|policy| policy.range.iter().chain(&policy.check_range).cloned())
+        .collect()
+}
+
 /// The planner: children, and every index.
 pub fn planned(
     act: &mut Act,
@@ -146,19 +142,7 @@ pub fn planned(
     }
     scan(act, oid, mode, with_children, reason);
     if act.world.relation(oid).is_some_and(|r| r.row_security) {
-        let entries: Vec<RangeEntry> = act
-            .world
-            .policies
-            .of(oid)
-            .flat_map(|p| {
-                p.range
-                    .iter()
-                    .chain(&p.check_range)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        for entry in entries {
+        for entry in policy_range(act, oid) {
             if entry.relation != oid {
                 planned(
                     act,
