@@ -1,6 +1,6 @@
 //! `pgguard run`
 
-use super::{ConnectArgs, Format, HistoryArgs, JudgeArgs, MigrationArgs, RehearseArgs};
+use super::shared::{ConnectArgs, Format, HistoryArgs, JudgeArgs, MigrationArgs, RehearseArgs};
 use crate::words::duration;
 use clap::Args;
 use std::path::PathBuf;

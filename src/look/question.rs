@@ -203,22 +203,15 @@ impl Question {
             let relations = asked.footprint.relations();
             facts.add_changed_rows(&mut snapshot, &relations).await;
         }
-        let session = migration.as_ref().map(|asked| &asked.session);
         let policy = Policy {
             first_look: first,
-            usage: facts.known_usage(),
             estimates: past.estimates(facts, &snapshot, &sessions).await,
             pace: match &migration {
                 Some(asked) => past.pace(&snapshot, &asked.footprint).await,
                 None => Pace::default(),
             },
-            doubts: session
-                .and_then(|session| gate::pooler::doubt(&snapshot.server, session))
-                .into_iter()
-                .chain(gate::commits::doubt(&snapshot).filter(|_| self.about != About::Backup))
-                .chain(migration.as_ref().and_then(|asked| asked.doubt.clone()))
-                .chain(self.policy.doubts.iter().cloned())
-                .collect(),
+            usage: facts.known_usage(),
+            doubts: self.doubts(&snapshot, migration.as_ref()),
             ..self.policy.clone()
         };
         let (footprint, statements, notes) = match (self.about, migration) {
@@ -249,6 +242,16 @@ impl Question {
             verdict,
             policy,
         })
+    }
+
+    /// What no lock tells: a pooler, commits that nobody sees, the migration's own.
+    fn doubts(&self, snapshot: &Snapshot, migration: Option<&Asked>) -> Vec<Doubt> {
+        let pooler =
+            migration.and_then(|asked| gate::pooler::doubt(&snapshot.server, &asked.session));
+        let commits = gate::commits::doubt(snapshot).filter(|_| self.about != About::Backup);
+        let own = migration.and_then(|asked| asked.doubt.clone());
+        let found = pooler.into_iter().chain(commits).chain(own);
+        found.chain(self.policy.doubts.iter().cloned()).collect()
     }
 
     /// Connects and judges by one look, or by two where one does not show whether somebody ahead is about to leave.

@@ -15,10 +15,13 @@ pub(super) const SUPERUSER: &str = "pgguard_rehearsal";
 #[derive(Debug)]
 pub struct Copy {
     pub server: Server,
+    /// Whether each database has its pristine copy already.
+    is_doubled: bool,
 }
 
 impl Copy {
-    /// Starts the server, in a world in which nothing can be reached; unconfined: in everybody's.
+    /// Starts the server, in a world in which nothing can be reached; unconfined: in everybody's. `kept`: under which
+    /// name the cache may have it with everything loaded.
     ///
     /// # Errors
     /// It does not start.
@@ -26,6 +29,7 @@ impl Copy {
         wanted: &Wanted,
         binaries: &Binaries,
         settings: &[(String, String)],
+        kept: Option<String>,
     ) -> Result<Self> {
         let closed = Plan {
             folders: sockets_of(wanted),
@@ -44,6 +48,8 @@ impl Copy {
             ("wal_level", "logical"),
             // No checkpoint while the schema is loaded: its segments are small.
             ("max_wal_size", "1GB"),
+            // What is kept of it has no empty segments.
+            ("wal_recycle", "off"),
             // To compile a question takes longer than to answer it once.
             ("jit", "off"),
             ("track_functions", "all"),
@@ -60,6 +66,7 @@ impl Copy {
             // Small segments: there is less to copy.
             initdb: vec!["--wal-segsize=1".into()],
             from_template: true,
+            kept,
             within: if wanted.unconfined {
                 Vec::new()
             } else {
@@ -67,7 +74,32 @@ impl Copy {
             },
             ..Options::default()
         })?;
-        Ok(Self { server })
+        Ok(Self {
+            server,
+            is_doubled: false,
+        })
+    }
+
+    /// Whether everything was loaded already when it started.
+    #[must_use]
+    pub fn holds(&self, schemas: &[Schema]) -> bool {
+        self.server.loaded() == loaded(schemas)
+    }
+
+    /// Whether it began with something loaded, which may be older than production's schema.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        !self.server.loaded().is_empty()
+    }
+
+    /// Lets the next one begin without what this one began with.
+    pub fn forget(&self) {
+        self.server.forget();
+    }
+
+    /// Keeps it for the next rehearsal with the same schemas; without that, the next one only takes longer.
+    pub fn keep(&self, schemas: &[Schema]) {
+        let _ = self.server.keep(&loaded(schemas));
     }
 
     /// Puts a database in.
@@ -76,30 +108,14 @@ impl Copy {
     /// The server refuses it, or lacks an extension.
     pub fn load(&self, schema: &Schema) -> Result<()> {
         self.lacks_nothing(schema)?;
-        let around = &schema.around;
-        // A role that another database has brought is there; a circle of grants is refused.
-        let roles = loosely(&around.roles);
-        let create = create(&schema.database, &around.encoding);
-        let first = format!("{roles}\\set ON_ERROR_STOP on\n{create}");
-        self.server.sql("postgres", &first)?;
-        let all = format!(
-            "BEGIN;\n{}\n{}{SEQUENCES}\nCOMMIT;",
-            sql_of(schema),
-            owned(schema)
-        );
-        self.server.sql(&schema.database, &all)?;
+        self.server.sql("postgres", &before(schema))?;
+        self.server.sql(&schema.database, &inside(schema))?;
         self.give(schema)
     }
 
     /// Gives a database its owner, rights and settings.
     fn give(&self, schema: &Schema) -> Result<()> {
-        let mut after = vec![format!(
-            "ALTER DATABASE {} OWNER TO {}",
-            quoted(&schema.database),
-            quoted(&schema.around.owner)
-        )];
-        after.extend(schema.around.settings.iter().cloned());
-        self.server.sql("postgres", &loosely(&after)).map(drop)
+        self.server.sql("postgres", &after(schema)).map(drop)
     }
 
     /// Puts the pristine copy of a database in its place.
@@ -152,19 +168,26 @@ impl Copy {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    /// A second copy of a database, for the replay; nobody may be connected to it.
+    /// A second copy of each database, for the replay; nobody may be connected to them.
     ///
     /// # Errors
     /// The server refuses.
-    pub fn keep_pristine(&self, database: &str) -> Result<()> {
+    pub fn double<'a>(&mut self, databases: impl Iterator<Item = &'a String>) -> Result<()> {
+        if self.is_doubled {
+            return Ok(());
+        }
         // Block by block through the log (the default since 15) takes ten times as long for many small tables.
         let strategy = match self.server.major() {
             ..15 => "",
             _ => " STRATEGY FILE_COPY",
         };
-        let (kept, used) = (quoted(&pristine(database)), quoted(database));
-        let text = format!("CREATE DATABASE {kept} TEMPLATE {used}{strategy}");
-        self.server.sql("postgres", &text).map(drop)
+        for database in databases {
+            let (kept, used) = (quoted(&pristine(database)), quoted(database));
+            let text = format!("CREATE DATABASE {kept} TEMPLATE {used}{strategy}");
+            self.server.sql("postgres", &text)?;
+        }
+        self.is_doubled = true;
+        Ok(())
     }
 
     /// From here on the server logs every statement.
@@ -234,6 +257,49 @@ pub fn sockets_of(wanted: &Wanted) -> Vec<PathBuf> {
         .filter(|endpoint| endpoint.is_socket())
         .map(|endpoint| PathBuf::from(&endpoint.host))
         .collect()
+}
+
+/// All that is loaded, as one text: where it is the same, so is the copy.
+fn loaded(schemas: &[Schema]) -> String {
+    let mut all = String::from("-- loaded 1\n");
+    for schema in schemas {
+        let parts = [before(schema), inside(schema), after(schema)];
+        for line in parts.iter().flat_map(|part| part.lines()) {
+            // pg_dump makes up another word for each dump.
+            if !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ") {
+                all.push_str(line);
+                all.push('\n');
+            }
+        }
+    }
+    all
+}
+
+/// Roles and the database. A role that another database has brought is there; a circle of grants is refused.
+fn before(schema: &Schema) -> String {
+    let around = &schema.around;
+    let (roles, create) = (
+        loosely(&around.roles),
+        create(&schema.database, &around.encoding),
+    );
+    format!("{roles}\\set ON_ERROR_STOP on\n{create}")
+}
+
+/// What is in the database.
+fn inside(schema: &Schema) -> String {
+    let (sql, owned) = (sql_of(schema), owned(schema));
+    format!("BEGIN;\n{sql}\n{owned}{SEQUENCES}\nCOMMIT;")
+}
+
+/// Its owner, rights and settings.
+fn after(schema: &Schema) -> String {
+    let owner = format!(
+        "ALTER DATABASE {} OWNER TO {}",
+        quoted(&schema.database),
+        quoted(&schema.around.owner)
+    );
+    let settings = schema.around.settings.iter().cloned();
+    loosely(&std::iter::once(owner).chain(settings).collect::<Vec<_>>())
 }
 
 /// Without the extensions that nothing depends on, and with the version rows.

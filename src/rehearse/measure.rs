@@ -2,7 +2,7 @@
 
 use super::Wanted;
 use super::copy::{Copy, SUPERUSER};
-use super::made::{self, Made};
+use super::made::{self, Made, Use};
 use super::replay;
 use super::schema::Schema;
 use super::script;
@@ -26,7 +26,7 @@ pub async fn measure(
         copy,
         mut schemas,
         mut notes,
-    } = made::made(wanted).await?;
+    } = made::made(wanted, Use::Statements).await?;
     let schema = schemas.remove(0);
     let versions = script::versions(wanted, &schema);
     let stage = Stage {

@@ -5,7 +5,7 @@ use super::captured::Captured;
 use super::copy::Copy;
 use super::elsewhere;
 use super::log::{self, Entry, What};
-use super::made::{self, Made};
+use super::made::{self, Made, Use};
 use super::measure;
 use super::run::{self, Ran};
 use super::schema::Schema;
@@ -45,13 +45,11 @@ pub struct Rehearsal {
 /// It could not, or the command never reached the copy.
 pub async fn rehearse(wanted: &Wanted) -> Result<Rehearsal> {
     let Made {
-        copy,
+        mut copy,
         schemas,
         notes: drift,
-    } = made::made(wanted).await?;
-    for schema in &schemas {
-        copy.keep_pristine(&schema.database)?;
-    }
+    } = made::made(wanted, Use::Command).await?;
+    copy.double(schemas.iter().map(|schema| &schema.database))?;
     copy.begin_log()?;
     let (ran, begun) = run::run(wanted, &copy, &schemas[0], &wanted.command).await?;
     let mut entries = log::entries(&copy.log()?);

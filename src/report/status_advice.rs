@@ -108,38 +108,11 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
         return Advice::wait("wait: the server ends a deadlock by itself after deadlock_timeout");
     }
     let backend = line.backend;
-    let estimate = report.estimates.get(&pid).and_then(ends);
-    let still = stands_still(report, pid);
-    let leaked = line
-        .session
-        .backup
-        .as_ref()
-        .is_some_and(|backup| backup.leaked);
     match line.session.role {
-        Role::Backup if leaked => Advice::kill(
-            report,
-            pid,
-            "end the dump: its client is gone, it will never finish",
-        ),
-        Role::Backup if still.is_some() => still.map_or_else(
-            || Advice::wait("wait until the backup is done"),
-            |still| {
-                let text = format!(
-                    "look at the machine that runs the backup ({}): {}; or end it{}",
-                    still.client,
-                    still.why,
-                    weighed(report, pid)
-                );
-                Advice::kill(report, pid, text)
-            },
-        ),
-        Role::Backup => Advice::wait(match estimate {
-            Some(ends) => format!("wait: the backup {ends}{}", weighed(report, pid)),
-            None => format!(
-                "wait until the backup (pid {pid}) is done{}",
-                weighed(report, pid)
-            ),
-        }),
+        Role::Backup => {
+            let backup = line.session.backup.as_ref();
+            about_backup(report, pid, backup.is_some_and(|backup| backup.leaked))
+        }
         Role::Maintenance if prevents_wraparound(backend) => Advice::wait(
             "wait: this anti-wraparound autovacuum does not give way, and restarts if killed",
         ),
@@ -169,6 +142,25 @@ fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
         }
         _ => Advice::wait(format!("wait until pid {pid} is done")),
     }
+}
+
+fn about_backup(report: &StatusReport<'_>, pid: Pid, is_leaked: bool) -> Advice {
+    if is_leaked {
+        let text = "end the dump: its client is gone, it will never finish";
+        return Advice::kill(report, pid, text);
+    }
+    let weighed = weighed(report, pid);
+    if let Some(still) = stands_still(report, pid) {
+        let text = format!(
+            "look at the machine that runs the backup ({}): {}; or end it{weighed}",
+            still.client, still.why
+        );
+        return Advice::kill(report, pid, text);
+    }
+    Advice::wait(match report.estimates.get(&pid).and_then(ends) {
+        Some(ends) => format!("wait: the backup {ends}{weighed}"),
+        None => format!("wait until the backup (pid {pid}) is done{weighed}"),
+    })
 }
 
 /// What ending a backup would cost, behind the advice to wait.

@@ -8,11 +8,14 @@ use super::template;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Runs `initdb` and the server, and ends them when we do.
-const SUPERVISE: &str = include_str!("supervise.sh");
+const SUPERVISE: &str = concat!(include_str!("sums.sh"), include_str!("supervise.sh"));
+
+/// Keeps a data directory with something loaded into it.
+pub(super) const KEEP: &str = concat!(include_str!("sums.sh"), include_str!("keep.sh"));
 
 /// A throw-away server keeps nothing, so it need not be careful; and it can do all that
 /// pgguard wants to show: prepared transactions, base backups, many sessions.
@@ -28,28 +31,46 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
 ];
 
+/// What a data directory comes from.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// Those of initdb.
+    arguments: Vec<String>,
+    /// Where one is kept as initdb makes it; `None`: it is made.
+    template: Option<PathBuf>,
+    /// Where one is kept, or may be, with something loaded into it.
+    pub kept: Option<PathBuf>,
+}
+
+impl Origin {
+    pub fn of(binaries: &Binaries, account: Account, superuser: &str, options: &Options) -> Self {
+        let own = [
+            "-U",
+            superuser,
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+        ];
+        let own = own.map(str::to_owned).into_iter();
+        let arguments: Vec<String> = own.chain(options.initdb.iter().cloned()).collect();
+        let place = |loaded| template::place(binaries, account, &arguments, loaded);
+        Self {
+            template: options.from_template.then(|| place(None)).flatten(),
+            kept: options.kept.as_deref().and_then(|name| place(Some(name))),
+            arguments,
+        }
+    }
+}
+
 /// The supervisor, in a process group of its own: Ctrl-C is for us, and the server follows.
 pub(super) fn supervisor(
     binaries: &Binaries,
     account: Account,
     folder: &Path,
-    superuser: &str,
+    origin: &Origin,
     options: &Options,
 ) -> Command {
-    let own = [
-        "-U",
-        superuser,
-        "--auth=trust",
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C",
-    ];
-    let own = own.map(str::to_owned).into_iter();
-    let arguments: Vec<String> = own.chain(options.initdb.iter().cloned()).collect();
-    let template = match options.from_template {
-        true => template::place(binaries, account, &arguments),
-        false => None,
-    };
     let mut command = match options.within.split_first() {
         None => account.command("/bin/sh"),
         Some((program, words)) => {
@@ -64,8 +85,9 @@ pub(super) fn supervisor(
     command
         .args(["-c", SUPERVISE, "pgguard-throwaway"])
         .args([folder, binaries.folder()])
-        .arg(template.unwrap_or_default())
-        .args(arguments)
+        .arg(origin.template.as_deref().unwrap_or_else(|| "".as_ref()))
+        .arg(origin.kept.as_deref().unwrap_or_else(|| "".as_ref()))
+        .args(&origin.arguments)
         .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -19,6 +19,9 @@ pub struct Options {
     pub superuser: Option<String>,
     /// Whether its data directory may be a copy of one that the cache keeps.
     pub from_template: bool,
+    /// The name of what is to be loaded into it: its data directory may be a copy of one that [`super::Server::keep`]
+    /// kept under this name. What was loaded into that one [`super::Server::loaded`] says.
+    pub kept: Option<String>,
     /// Words in front of the server's command, which start it elsewhere ([`crate::world::Plan::prefix`]).
     pub within: Vec<String>,
 }

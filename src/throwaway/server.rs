@@ -3,7 +3,7 @@
 use super::account::Account;
 use super::binaries::Binaries;
 use super::folder::{self, Folder, cannot_prepare};
-use super::launch::{foreign_settings, free_port, lay_out, supervisor};
+use super::launch::{KEEP, Origin, foreign_settings, free_port, lay_out, supervisor};
 use super::options::Options;
 use crate::{Error, Result};
 use std::ffi::OsString;
@@ -28,6 +28,8 @@ pub struct Server {
     binaries: Binaries,
     account: Account,
     folder: PathBuf,
+    /// Where its data directory may be kept.
+    kept: Option<PathBuf>,
     port: u16,
     superuser: String,
     password: String,
@@ -46,10 +48,11 @@ impl Server {
             None => Binaries::find(options.major)?,
         };
         let account = Account::choose()?;
+        let mut options = options.clone();
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let mut server = Self::launch(binaries.clone(), account, options)?;
+            let mut server = Self::launch(binaries.clone(), account, &options)?;
             match server.until_ready() {
                 Ok(()) => {
                     server.protect()?;
@@ -57,6 +60,11 @@ impl Server {
                 }
                 // Somebody took the port between our look and the server's.
                 Err(log) if attempts < 5 && log.contains("Address already in use") => {}
+                // What was kept is damaged in a way that its sums do not show.
+                Err(_) if !server.loaded().is_empty() => {
+                    server.forget();
+                    options.kept = None;
+                }
                 // It ended before it could say why: the machine is short of something for a moment.
                 Err(log) if attempts < 3 && log.trim().is_empty() => {}
                 Err(log) => {
@@ -80,7 +88,8 @@ impl Server {
         let folder = ours.give().map_err(failed)?;
         let superuser = options.superuser.clone();
         let superuser = superuser.unwrap_or_else(|| SUPERUSER.to_owned());
-        let supervisor = supervisor(&binaries, account, &folder, &superuser, options)
+        let origin = Origin::of(&binaries, account, &superuser, options);
+        let supervisor = supervisor(&binaries, account, &folder, &origin, options)
             .spawn()
             .map_err(|error| {
                 // Until the supervisor runs, nobody but us removes the folder.
@@ -91,6 +100,7 @@ impl Server {
             binaries,
             account,
             folder,
+            kept: origin.kept,
             port,
             superuser,
             password: String::new(),
@@ -157,21 +167,57 @@ impl Server {
     /// It cannot be written.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.data_dir().join(name);
-        let failed = |error: std::io::Error| cannot_prepare(&path, &error);
-        let mut writer = self
+        let done = self.script("umask 077; cat >\"$1\"", &[&path], bytes);
+        done.map_err(|error| cannot_prepare(&path, &error))
+    }
+
+    /// What was loaded into the data directory that it began with; empty: it began as initdb makes it.
+    #[must_use]
+    pub fn loaded(&self) -> String {
+        let said = folder::read(&self.folder.join("loaded"));
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Keeps its data directory in the cache, for servers that start with the same [`Options::kept`]; nothing where
+    /// that named none, or there is no cache. Nobody may be at work in it. `loaded`: what was loaded into it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn keep(&self, loaded: &str) -> Result<()> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        // With nothing to be written any more, its files are those that a crash would leave.
+        self.sql("postgres", "CHECKPOINT")?;
+        let done = self.script(KEEP, &[&self.folder, kept], loaded.as_bytes());
+        done.map_err(|error| cannot_prepare(kept, &error))
+    }
+
+    /// Removes what it began with from the cache.
+    pub fn forget(&self) {
+        if let Some(kept) = &self.kept {
+            // Without that, the next one finds it damaged as well.
+            let _ = self.script("rm -rf -- \"$1\"", &[kept], b"");
+        }
+    }
+
+    /// Runs a script of the shell as the server's account.
+    fn script(&self, text: &str, arguments: &[&Path], input: &[u8]) -> std::io::Result<()> {
+        let mut running = self
             .account
             .command("/bin/sh")
-            .args(["-c", "umask 077; cat >\"$1\"", "sh"])
-            .arg(&path)
+            .args(["-c", text, "sh"])
+            .args(arguments)
             .stdin(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let written = writer.stdin.take().map(|mut input| input.write_all(bytes));
-        let status = writer.wait().map_err(failed)?;
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let written = running.stdin.take().map(|mut pipe| pipe.write_all(input));
+        let status = running.wait()?;
         match written {
             Some(Ok(())) if status.success() => Ok(()),
-            Some(Err(error)) => Err(failed(error)),
-            _ => Err(failed(std::io::Error::other(status.to_string()))),
+            Some(Err(error)) => Err(error),
+            _ => Err(std::io::Error::other(status.to_string())),
         }
     }
 

@@ -1,8 +1,9 @@
 # Runs one throw-away server in the folder $1 with the programs of the folder $2; $3 is where a data directory is kept
-# to be copied, or empty; the rest are initdb's arguments. Ends the server and removes the folder when standard input
-# closes, which is when the program that started this ends, in whatever way.
-dir=$1 bin=$2 template=$3
-shift 3
+# to be copied, or empty; $4 is where one is kept with something loaded into it, or empty; the rest are initdb's
+# arguments. Ends the server and removes the folder when standard input closes, which is when the program that started
+# this ends, in whatever way.
+dir=$1 bin=$2 template=$3 kept=$4
+shift 4
 cd "$dir" || exit 1
 # A handler, not '': an ignored signal would stay ignored in the server.
 trap : HUP INT TERM
@@ -15,7 +16,19 @@ keep() {
     rm -rf "$new"
 }
 
+# One that is damaged, or that somebody removes meanwhile, is none.
+take() {
+    [ -n "$kept" ] && [ -d "$kept" ] || return 1
+    if cp -Rp "$kept/data" data && sums data | cmp -s - "$kept/sums" && cp "$kept/loaded" loaded; then
+        touch "$kept"
+        return 0
+    fi
+    rm -rf data loaded "$kept"
+    return 1
+}
+
 make() {
+    take 2>/dev/null && return 0
     if [ -n "$template" ] && [ -d "$template/data" ]; then
         cp -Rp "$template/data" data && return 0
         rm -rf data
@@ -29,6 +42,7 @@ make() {
     trap : HUP INT TERM
     make "$@" &&
         cp pg_hba.conf data/pg_hba.conf &&
+        cp data/postgresql.conf first.conf &&
         cat settings.conf >>data/postgresql.conf &&
         "$bin/postgres" -D "$dir/data"
     echo "$?" >ended

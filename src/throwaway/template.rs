@@ -1,23 +1,45 @@
-//! The data directory as initdb makes it, kept in the cache: to copy it is quicker than to make it.
+//! Data directories that the cache keeps, to copy one is quicker than to make it: as initdb makes it, or with
+//! something loaded into it.
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
 use nix::fcntl::OFlag;
 use std::collections::hash_map::DefaultHasher;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::hash::{Hash as _, Hasher as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
-/// Where it is, or is to be put; `None`: there is no cache that the server's account may write to.
+/// Where one of them is, or is to be put; `None`: there is no cache that the server's account may write to.
 ///
-/// It is of one build of the server, one account and one set of arguments of initdb. Others may make it at the same
-/// time: what is put there is whole, or not there.
+/// It is of one build of the server, one account and one set of arguments of initdb; `loaded` names what else is in it.
+/// Others may make it at the same time: what is put there is whole, or not there.
 pub(super) fn place(
     binaries: &Binaries,
     account: Account,
     arguments: &[String],
+    loaded: Option<&str>,
 ) -> Option<PathBuf> {
+    let own = folder(account)?;
+    let program = binaries.folder().join("postgres").metadata().ok()?;
+    let build = (binaries.folder(), program.mtime(), program.size());
+    let mut key = DefaultHasher::new();
+    (build, arguments).hash(&mut key);
+    let prefix = match loaded {
+        Some(loaded) => {
+            loaded.hash(&mut key);
+            "loaded-"
+        }
+        None => "",
+    };
+    let name = format!("{prefix}{}-{:016x}", binaries.version(), key.finish());
+    Some(own.join(name))
+}
+
+/// The account's folder in the cache, which nobody else may enter: what is loaded may be a schema of production's.
+fn folder(account: Account) -> Option<PathBuf> {
     let cache = binaries::cache()?;
     let made = |path: &Path, mode: u32| {
         let made = DirBuilder::new().recursive(true).mode(mode).create(path);
@@ -32,15 +54,7 @@ pub(super) fn place(
         .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
         .open(&own)
         .ok()?;
+    opened.set_permissions(Permissions::from_mode(0o700)).ok()?;
     account.give(&opened).ok()?;
-    let program = binaries.folder().join("postgres").metadata().ok()?;
-    let mut key = DefaultHasher::new();
-    (
-        binaries.folder(),
-        program.mtime(),
-        program.size(),
-        arguments,
-    )
-        .hash(&mut key);
-    Some(own.join(format!("{}-{:016x}", binaries.version(), key.finish())))
+    Some(own)
 }

@@ -5,7 +5,7 @@ use super::likeness::Likeness;
 use super::list::Listed;
 use super::name::Named;
 use super::sending::TransactionHabit;
-use crate::Result;
+use crate::error::Result;
 
 /// The migrations of a tool that keeps them as files that can be read.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The files of a source, read once: what the tools' rows look at.
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 

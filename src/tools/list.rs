@@ -1,7 +1,7 @@
 //! Orders that stand in a file of their own: Sqitch's plan and Drizzle's journal.
 
 use super::layout::Layout;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::HashMap;
 

@@ -41,8 +41,8 @@ pub use tool::Tool;
 pub use trace::Trace;
 pub use traces::mark_applied;
 
+use crate::error::{Error, Result};
 use crate::model::RelationName;
-use crate::{Error, Result};
 
 /// Tables that are too commonly an application's own to tell anything by their name alone.
 const COMMON_NAMES: [&str; 3] = ["migrations", "changes", "schema_version"];

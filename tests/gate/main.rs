@@ -20,6 +20,7 @@ mod pooler;
 mod random;
 mod random_statements;
 mod reports;
+mod row_cases;
 mod rows;
 mod safer;
 mod scene;

@@ -1,20 +1,9 @@
 //! One look at real servers: what is there is seen, whatever its bytes.
 
 use crate::common::{self, Database, Dump, database, shop, until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use pgguard::model::{
-    Backend, BackendState, Lock, LockMode, LockTarget, Oid, RelationKind, Snapshot, Work,
-};
+use pgguard::model::{BackendState, Lock, LockMode, LockTarget, Oid, RelationKind, Snapshot, Work};
 use pgguard::test_support::postgres::connect::{Connection, Environment, Flags, Target};
 use pgguard::test_support::postgres::{snapshot, tables};
-use pgguard::test_support::throwaway::{Options, Server};
-use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, chown};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Looks, and asks something more of the same session.
@@ -42,11 +31,11 @@ fn look_and<T>(
     })
 }
 
-fn look_at(url: &str) -> Snapshot {
+pub fn look_at(url: &str) -> Snapshot {
     look_and(url, async |_, _| ()).0
 }
 
-fn look(here: &Database) -> Snapshot {
+pub fn look(here: &Database) -> Snapshot {
     look_at(&here.url())
 }
 
@@ -398,233 +387,6 @@ fn sizes_and_kinds_come_from_the_catalog_without_touching_the_relation() {
     assert_eq!(named("parted").kind, RelationKind::PartitionedTable);
     assert!(named("part").is_partition);
     assert!(!named("big").is_partition);
-}
-
-/// A session that speaks bytes: no library in between that would refuse them.
-struct RawSession(UnixStream);
-
-impl RawSession {
-    fn open(server: &Server, database: &str, encoding: &str) -> Self {
-        let path = server
-            .socket_dir()
-            .join(format!(".s.PGSQL.{}", server.port()));
-        let mut session = Self(UnixStream::connect(path).unwrap());
-        let mut body = vec![0, 3, 0, 0];
-        for word in [
-            "user",
-            "postgres",
-            "database",
-            database,
-            "client_encoding",
-            encoding,
-        ] {
-            body.extend(word.as_bytes());
-            body.push(0);
-        }
-        body.push(0);
-        let length = u32::try_from(body.len() + 4).unwrap();
-        session.0.write_all(&length.to_be_bytes()).unwrap();
-        session.0.write_all(&body).unwrap();
-        session.until_ready();
-        session
-    }
-
-    fn run(&mut self, query: &[u8]) {
-        let length = u32::try_from(query.len() + 5).unwrap();
-        self.0.write_all(b"Q").unwrap();
-        self.0.write_all(&length.to_be_bytes()).unwrap();
-        self.0.write_all(query).unwrap();
-        self.0.write_all(&[0]).unwrap();
-        self.until_ready();
-    }
-
-    fn until_ready(&mut self) {
-        loop {
-            let mut head = [0; 5];
-            self.0.read_exact(&mut head).unwrap();
-            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-            let mut body = vec![0; length as usize - 4];
-            self.0.read_exact(&mut body).unwrap();
-            match head[0] {
-                b'Z' => return,
-                b'E' => panic!("{}", String::from_utf8_lossy(&body)),
-                _ => {}
-            }
-        }
-    }
-}
-
-#[test]
-fn texts_of_every_encoding_are_seen_from_every_database() {
-    let server = Server::start(&Options::default()).unwrap();
-    let databases = ["SQL_ASCII", "LATIN1", "EUC_JP", "UTF8"];
-    for encoding in databases {
-        server
-            .sql(
-                "postgres",
-                &format!(
-                    "CREATE DATABASE {encoding} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
-                ),
-            )
-            .unwrap();
-    }
-    // Each leaves a table with a name of its own and a query text in its own bytes.
-    #[rustfmt::skip]
-    let scenes: [(&str, &[u8], &str, &str); 4] = [
-        ("sql_ascii", b"\"caf\xe9 \xff\"",          "caf\u{FFFD} \u{FFFD}", "caf\u{FFFD}"),
-        ("latin1",    b"\"caf\xe9\"",               "café",                 "café"),
-        ("euc_jp",    b"\"\xc6\xfc\xcb\xdc\"",      "日本",                 "\u{FFFD}"),
-        ("utf8",      "\"日本 é\"".as_bytes(),      "日本 é",               "日本 é"),
-    ];
-    let mut sessions = Vec::new();
-    for ((database, name, ..), encoding) in scenes.iter().zip(databases) {
-        let mut session = RawSession::open(&server, database, encoding);
-        session.run(&[b"BEGIN; CREATE TABLE ", *name, b" (id int); COMMIT"].concat());
-        session.run(
-            &[
-                b"BEGIN; LOCK TABLE ",
-                *name,
-                b" /* a | b \x1b[31m\x07\r\n */",
-            ]
-            .concat(),
-        );
-        sessions.push(session);
-    }
-    for (database, _, relation, _) in scenes {
-        let seen = look_at(&server.url(database));
-        assert!(
-            seen.relations.values().any(|r| r.name.relation == relation),
-            "{database}: {:?}",
-            seen.relations
-                .values()
-                .map(|r| &r.name.relation)
-                .collect::<Vec<_>>()
-        );
-        for (other, _, _, in_query) in scenes {
-            let holder: &Backend = seen
-                .backends
-                .iter()
-                .find(|b| {
-                    b.datname.as_deref() == Some(other)
-                        && b.state == Some(BackendState::IdleInTransaction)
-                })
-                .unwrap();
-            assert!(
-                holder.query.contains(in_query),
-                "{database} sees {other}: {:?}",
-                holder.query
-            );
-            assert!(
-                holder.query.contains("a | b \x1b[31m\x07\r\n"),
-                "{:?}",
-                holder.query
-            );
-        }
-        let json = serde_json::to_string(&seen).unwrap();
-        assert_eq!(serde_json::from_str::<Snapshot>(&json).unwrap(), seen);
-    }
-}
-
-#[test]
-fn a_text_that_the_server_cut_is_known_to_be_cut() {
-    let here = database();
-    let text = |length: usize| format!("SELECT 1 /* {} */", "é日".repeat(length));
-    let mut short = here.session();
-    short.exec(&text(10));
-    let mut long = here.session();
-    long.exec(&text(1000));
-    let seen = look(&here);
-    let short = seen.backend(short.pid()).unwrap();
-    assert!(!short.query_truncated && short.query == text(10));
-    let long = seen.backend(long.pid()).unwrap();
-    assert!(long.query_truncated, "{} bytes", long.query.len());
-    assert!(
-        text(1000).starts_with(&long.query),
-        "it ends with a whole character"
-    );
-}
-
-/// A standby of a server, ended when dropped.
-struct Standby {
-    child: Child,
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Standby {
-    fn of(server: &Server) -> Self {
-        let owner = fs::metadata(server.data_dir()).unwrap();
-        let folder = tempfile::tempdir_in("/tmp").unwrap();
-        chown(folder.path(), Some(owner.uid()), Some(owner.gid())).unwrap();
-        let as_owner = |program: &str| {
-            let mut command = server.command(program);
-            if nix::unistd::geteuid().is_root() {
-                command.uid(owner.uid()).gid(owner.gid());
-            }
-            command.arg("-D").arg(folder.path().join("data"));
-            command.stderr(Stdio::null());
-            command
-        };
-        let copied = as_owner("pg_basebackup")
-            .args(["-R", "-c", "fast"])
-            .status();
-        assert!(copied.unwrap().success());
-        // Its port is in the socket's name only.
-        let port = server.port();
-        let child = as_owner("postgres")
-            .args(["-p", &port.to_string(), "-h", "", "-k"])
-            .arg(folder.path())
-            .spawn()
-            .unwrap();
-        let standby = Self {
-            child,
-            folder,
-            port,
-        };
-        until("the standby answers", || {
-            let mut ready = Command::new(server.bin("pg_isready"));
-            ready.args(["-q", "-p", &port.to_string(), "-h"]);
-            ready.arg(standby.folder.path()).status().unwrap().success()
-        });
-        standby
-    }
-}
-
-impl Drop for Standby {
-    fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn a_standby_is_known_as_one() {
-    let primary = Server::start(&Options::default()).unwrap();
-    let seen = look_at(&primary.url("postgres"));
-    assert!(!seen.server.in_recovery);
-    assert!(seen.server.started_at.is_some_and(|t| t < seen.taken_at));
-    assert_eq!(u32::try_from(seen.server.major()).unwrap(), primary.major());
-
-    let standby = Standby::of(&primary);
-    let url = format!(
-        "postgres:///postgres?host={}&port={}&user=postgres",
-        standby.folder.path().display(),
-        standby.port
-    );
-    let theirs = look_at(&url);
-    assert!(theirs.server.in_recovery);
-    assert_eq!(
-        theirs.server.system_identifier,
-        seen.server.system_identifier
-    );
-    assert!(seen.server.system_identifier.is_some());
-    until("the primary sees its walsender", || {
-        let walsenders = look_at(&primary.url("postgres")).walsenders;
-        walsenders
-            .iter()
-            .any(|w| w.state.as_deref() == Some("streaming"))
-    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod catalog;
 mod command;
 mod confined;
 mod frameworks;
+mod kept;
 mod kinds;
 mod measured;
 mod network;

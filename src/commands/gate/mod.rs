@@ -73,28 +73,10 @@ pub async fn run(mut args: GateArgs, color: Color) -> Result<u8> {
     tokio::select! {
         done = until_done(&question, &mut subjects, &mut say) => {
             line.clear();
-            let Some(Done { answer, late }) = done else {
-                return Ok(NOBODY_READS);
-            };
-            if let Some(late) = late {
-                door::say(&late);
+            match done {
+                Some(done) => ended(&question, &mut subjects, done, color).await,
+                None => Ok(NOBODY_READS),
             }
-            tell(&question.args, &subjects, color)?;
-            for subject in &mut subjects {
-                subject.past.warn();
-                subject.past.close().await;
-            }
-            if let (Some(path), [subject, ..]) = (&question.args.record.record, subjects.as_slice()) {
-                subject.recording.write(path)?;
-            }
-            // A prediction is never a green light, also where a team has set that nothing fails.
-            if let Some(outlook) = outlook(&subjects, question.args.at.is_some()) {
-                return Ok(outlook.exit_status());
-            }
-            if question.args.warn_only || question.config.warn_only {
-                return Ok(0);
-            }
-            Ok(answer.exit_status())
         }
         signal = &mut stop => {
             // The last answer is that it was not clear; nobody may take a stopped gate for a green one.
@@ -102,6 +84,34 @@ pub async fn run(mut args: GateArgs, color: Color) -> Result<u8> {
             Ok(signal.exit_status())
         }
     }
+}
+
+/// Tells, puts away what was read, and gives the exit status.
+async fn ended(
+    question: &Question,
+    subjects: &mut [Subject],
+    done: Done,
+    color: Color,
+) -> Result<u8> {
+    if let Some(late) = done.late {
+        door::say(&late);
+    }
+    tell(&question.args, subjects, color)?;
+    for subject in &mut *subjects {
+        subject.past.warn();
+        subject.past.close().await;
+    }
+    if let (Some(path), [subject, ..]) = (&question.args.record.record, &*subjects) {
+        subject.recording.write(path)?;
+    }
+    // A prediction is never a green light, also where a team has set that nothing fails.
+    if let Some(outlook) = outlook(subjects, question.args.at.is_some()) {
+        return Ok(outlook.exit_status());
+    }
+    if question.args.warn_only || question.config.warn_only {
+        return Ok(0);
+    }
+    Ok(done.answer.exit_status())
 }
 
 /// Whether a later time can be asked about like this.

@@ -334,6 +334,14 @@ impl<'a> Act<'a> {
         }
     }
 
+    /// The same after `IF EXISTS`, where it may: `None`: it is not there, and nothing is done.
+    pub fn found(&mut self, range: &RangeVar, missing_ok: bool) -> Step<Option<Oid>> {
+        match missing_ok {
+            true => Ok(self.find(range)),
+            false => self.resolve(range).map(Some),
+        }
+    }
+
     /// Resolves a name that the statement says.
     pub fn find(&mut self, range: &RangeVar) -> Option<Oid> {
         let oid = self.world.find(range)?;

@@ -66,12 +66,8 @@ fn rename_relation(act: &mut Act, statement: &RenameStmt) -> Step {
     let Some(range) = &statement.relation else {
         return Ok(());
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     let kind = act.kind(oid);
     let by_index = object_type(statement.rename_type) == ObjectType::ObjectIndex;
@@ -119,12 +115,8 @@ fn rename_column(act: &mut Act, statement: &RenameStmt) -> Step {
     let Some(range) = &statement.relation else {
         return Ok(());
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     act.lock(oid, AccessExclusive, "one of its columns is renamed");
     if act.world.column(oid, &statement.subname).is_none() {
@@ -187,12 +179,8 @@ fn rename_constraint(act: &mut Act, statement: &RenameStmt) -> Step {
     let Some(range) = &statement.relation else {
         return Ok(());
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     act.lock(oid, AccessExclusive, "one of its constraints is renamed");
     let Some(constraint) = act.world.constraint(oid, &statement.subname).cloned() else {
@@ -260,12 +248,8 @@ fn rename_on_table(act: &mut Act, statement: &RenameStmt) -> Step {
     let Some(range) = &statement.relation else {
         return Ok(());
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     act.lock(
         oid,
@@ -318,12 +302,8 @@ pub fn set_schema(act: &mut Act, statement: &AlterObjectSchemaStmt) -> Step {
     let Some(range) = &statement.relation else {
         return set_schema_of_object(act, statement);
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     act.lock(oid, AccessExclusive, "moves to another schema");
     act.puts_into(&statement.newschema);

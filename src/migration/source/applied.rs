@@ -1,7 +1,7 @@
 //! What a tool has applied already, by its version table: which rows mean what. Reading it is `postgres::applied`'s.
 
 use super::{ReadOptions, Source, read_as};
-use crate::Result;
+use crate::error::Result;
 use crate::tools;
 use crate::tools::folder::Check;
 use crate::tools::name::natural;

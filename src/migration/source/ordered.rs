@@ -1,6 +1,7 @@
 //! The migrations of a folder, in the order that its tool runs them, and how it runs each.
 
 use super::{formatted, migration::Migration, section};
+use crate::error::{Error, Result};
 use crate::migration::scan::words;
 use crate::migration::script::{Script, Sender, TransactionHabit};
 use crate::migration::split::pieces;
@@ -10,7 +11,6 @@ use crate::tools::folder::{Files, Folder};
 use crate::tools::layout::{File, Layout};
 use crate::tools::name::Named;
 use crate::tools::{Tool, crc32};
-use crate::{Error, Result};
 
 /// The migrations of a layout.
 ///

@@ -62,12 +62,8 @@ pub fn alter_sequence(act: &mut Act, statement: &AlterSeqStmt) -> Step {
     let Some(range) = &statement.sequence else {
         return Ok(());
     };
-    let Some(oid) = act.find(range) else {
-        return if statement.missing_ok {
-            Ok(())
-        } else {
-            act.missing(range)
-        };
+    let Some(oid) = act.found(range, statement.missing_ok)? else {
+        return Ok(());
     };
     act.lock(oid, ShareRowExclusive, "is altered");
     if act.kind(oid) != RelationKind::Sequence {
