@@ -13,7 +13,7 @@ use oracle::{
     Outcome, brief, connect, cut, judge, locked_oids, named, predicted, relations, run, runtime,
 };
 use pg_query::NodeEnum;
-use pgguard::model::Statement;
+use pgguard::model::{Oid, Statement};
 use pgguard::test_support::migration::footprint;
 use pgguard::test_support::migration::split::reads_stdin;
 use pgguard::test_support::migration::statement::{Body, SourceStatement};
@@ -21,6 +21,7 @@ use pgguard::test_support::postgres::catalog;
 use pgguard::test_support::postgres::connect::limits_that_keep_the_path;
 use pgguard::test_support::throwaway::{Options, Server};
 use sqlx::postgres::PgConnection;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
     let mut looker = connect(url).await;
     let mut runner = connect(url).await;
     let _ = run(&mut runner, "SET statement_timeout = '60s'").await;
-    let before_file = relations(&mut looker).await;
+    let before_file = not_temporary(relations(&mut looker).await);
     let whole = foretold(&mut looker, statements).await;
     score.files += 1;
     score.opaque_files += usize::from(whole.iter().any(|s| s.opaque.is_some()));
@@ -164,7 +165,7 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
             let _ = run(&mut looker, &statement.sql).await;
             continue;
         }
-        let before = relations(&mut looker).await;
+        let before = not_temporary(relations(&mut looker).await);
         let mut said = predicted(&mut looker, statement).await;
         // The runner's own temporary table: the looker is another session.
         if said
@@ -227,6 +228,13 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
             ));
         }
     }
+}
+
+/// Without the runner's own temporary tables: the looker is another session, and nobody waits for them.
+fn not_temporary(mut relations: BTreeMap<Oid, String>) -> BTreeMap<Oid, String> {
+    relations
+        .retain(|_, name| !name.starts_with("pg_temp_") && !name.starts_with("pg_toast_temp_"));
+    relations
 }
 
 /// The looker must see what the runner sees.

@@ -1,4 +1,4 @@
--- about what is under a guard of EF Core may run or not: a doubt, and no command to end anybody (cases/migrations/06)
+-- about what EF Core's history table says is applied does not run again (cases/migrations/06)
 -- setup
 CREATE TABLE "__EFMigrationsHistory" ("MigrationId" varchar(150) PRIMARY KEY, "ProductVersion" varchar(32) NOT NULL);
 INSERT INTO "__EFMigrationsHistory" VALUES ('2024_Old', '8.0.0');
@@ -13,5 +13,5 @@ BEGIN
     ALTER TABLE "Blogs" ADD "Old" integer;
     END IF;
 END $EF$;
--- expect cannot_tell
+-- expect clear
 -- silent pgguard kill

@@ -116,6 +116,19 @@ pub struct Catalog {
     pub powerless: Vec<Powerless>,
     /// `pg_shdepend`: what belongs to the roles whose objects are worked on.
     pub owned: Vec<Owned>,
+    /// Rows of migration tools' version tables that the migration asks about.
+    pub version_rows: Vec<VersionRows>,
+}
+
+/// The rows of a migration tool's version table, in the columns that a migration names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct VersionRows {
+    /// `pg_class.oid`
+    pub table: Oid,
+    /// Names of columns.
+    pub columns: Vec<String>,
+    /// A value for each column, as text.
+    pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// An object of a role's.

@@ -5,10 +5,12 @@
 //! with it, and for a tenth of a second at most. Where the table cannot be read, all migrations count as pending and
 //! a note says so.
 
+use crate::migration::footprint::Reach;
 use crate::migration::source::applied::{Row, pending};
 use crate::migration::source::{ReadOptions, Source, read_as};
-use crate::tools::Tool;
+use crate::model::VersionRows;
 use crate::tools::folder::Books;
+use crate::tools::{TOOLS, Tool};
 use crate::{Error, Result};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -190,6 +192,69 @@ fn table_of<'a>(
         ));
     }
     Ok(Some(table))
+}
+
+/// No more rows of a version table.
+const MOST_ROWS: usize = 10_000;
+
+/// The rows of version tables of which code in the migration may ask whether one is there, as scripts of EF Core do
+/// (`IF NOT EXISTS (SELECT 1 FROM "__EFMigrationsHistory" …)`). One that cannot be read now is left out.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn version_rows(
+    connection: &mut PgConnection,
+    reach: &Reach,
+    limits: &str,
+) -> Result<Vec<VersionRows>> {
+    let is_named = |tool: &&Tool| tool.version_table.is_some_and(|t| reach.names.contains(t));
+    let tools: Vec<&Tool> = TOOLS.iter().filter(is_named).collect();
+    if tools.is_empty() || !reach.runs_code {
+        return Ok(Vec::new());
+    }
+    let mut known = Vec::new();
+    for table in tables(connection, &tools, limits).await? {
+        let columns = table.columns.iter().filter(|c| reach.names.contains(*c));
+        let columns: Vec<String> = columns.cloned().collect();
+        if columns.is_empty() || !table.is_readable || table.is_locked {
+            continue;
+        }
+        let Ok(rows) = values(connection, &table, &columns).await else {
+            continue;
+        };
+        if rows.len() <= MOST_ROWS {
+            known.push(VersionRows {
+                table: table.oid.0,
+                columns,
+                rows,
+            });
+        }
+    }
+    Ok(known)
+}
+
+async fn values(
+    connection: &mut PgConnection,
+    table: &Found,
+    columns: &[String],
+) -> sqlx::Result<Vec<Vec<Option<String>>>> {
+    let quoted = |c: &String| format!("\"{}\"::text", c.replace('"', "\"\""));
+    let shown = columns.iter().map(quoted);
+    let query = format!(
+        "SELECT {} FROM {} LIMIT {}",
+        shown.collect::<Vec<_>>().join(", "),
+        table.name,
+        MOST_ROWS + 1
+    );
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql(LIMITS).execute(&mut *transaction).await?;
+    let read = sqlx::query(sqlx::AssertSqlSafe(query))
+        .persistent(false)
+        .fetch_all(&mut *transaction)
+        .await;
+    transaction.rollback().await?;
+    let row = |row: &PgRow| (0..columns.len()).map(|at| row.try_get(at)).collect();
+    read?.iter().map(row).collect()
 }
 
 async fn rows(

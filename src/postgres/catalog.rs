@@ -130,6 +130,7 @@ async fn walk(connection: &mut PgConnection, reach: &Reach, limits: &str) -> Res
         text_array(&reach.roles),
         reach.everything.to_string(),
         reach.writes_rows.to_string(),
+        reach.follows_actions.to_string(),
     ];
     let found = ask(connection, limits, &filled(&query, &values)).await?;
     found
@@ -262,7 +263,7 @@ mod tests {
         let walk = WALK
             .replace("{OBJECTS}", WALK_OBJECTS)
             .replace("{ROLES}", WALK_ROLES);
-        for (query, count) in [(walk.as_str(), 7), (LOAD, 12)] {
+        for (query, count) in [(walk.as_str(), 8), (LOAD, 12)] {
             let query = filled(query, &vec![String::new(); count]);
             assert!(!query.contains('$') && !query.contains("--"), "{query}");
         }

@@ -2,10 +2,12 @@
 -- Roles: r root (named), d depends on a root (what DROP … CASCADE would take), a ancestor of a root in an
 -- inheritance tree, p partner: touched, but nothing is followed from it but its own indexes, children and
 -- what its views read.
--- $1 names; $2 follow foreign keys on; $3 follow dependents of types, functions and the like;
+-- $1 names; $2 follow every foreign key, $8 those that write rows; $3 follow dependents of types, functions and the like;
 -- $4 schemas that are dropped, or worked on whole; $5 roles whose objects are worked on; $6 every relation;
 -- $7 rows are written.
 -- Reads system catalogs only and calls nothing that opens a relation.
+-- LATERAL with OFFSET 0 says in which order two catalogs are read: where they were never analysed, the planner took
+-- the dependencies of all defaults of the database for few.
 WITH RECURSIVE
 seed (classid, objid, role) AS (
     SELECT 1259::oid, c.oid, CASE WHEN c.oid < 16384 THEN 'p' ELSE 'r' END
@@ -92,17 +94,20 @@ walk (classid, objid, role) AS (
                    -- the table under a view that rows are written through
                    CASE WHEN $7 AND w.role = 'r' AND d.refclassid = 1259 THEN 'r' ELSE 'p' END
             FROM pg_catalog.pg_rewrite r
-            JOIN pg_catalog.pg_depend d ON d.classid = 2618 AND d.objid = r.oid
+            CROSS JOIN LATERAL (SELECT * FROM pg_catalog.pg_depend d
+                                WHERE d.classid = 2618 AND d.objid = r.oid OFFSET 0) d
             WHERE r.ev_class = w.objid AND d.refclassid IN (1259, 1255, 2617)
           UNION ALL
             SELECT d.refclassid, d.refobjid, 'p'
             FROM pg_catalog.pg_policy p
-            JOIN pg_catalog.pg_depend d ON d.classid = 3256 AND d.objid = p.oid
+            CROSS JOIN LATERAL (SELECT * FROM pg_catalog.pg_depend d
+                                WHERE d.classid = 3256 AND d.objid = p.oid OFFSET 0) d
             WHERE p.polrelid = w.objid AND d.refclassid IN (1259, 1255, 2617)
           UNION ALL
             SELECT d.refclassid, d.refobjid, 'p'
             FROM pg_catalog.pg_attrdef a
-            JOIN pg_catalog.pg_depend d ON d.classid = 2604 AND d.objid = a.oid
+            CROSS JOIN LATERAL (SELECT * FROM pg_catalog.pg_depend d
+                                WHERE d.classid = 2604 AND d.objid = a.oid OFFSET 0) d
             WHERE a.adrelid = w.objid AND d.refclassid IN (1259, 1255, 2617) AND d.refobjid <> w.objid
           UNION ALL
             SELECT 1255::oid, t.tgfoid, 'p'
@@ -115,7 +120,9 @@ walk (classid, objid, role) AS (
       UNION ALL
         SELECT e.classid, e.objid, e.role FROM (
             SELECT 1259::oid AS classid, k.conrelid AS objid,
-                   CASE WHEN $2 AND w.role <> 'p' THEN 'r' ELSE 'p' END AS role
+                   CASE WHEN w.role <> 'p'
+                         AND ($2 OR ($8 AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))))
+                        THEN 'r' ELSE 'p' END AS role
             FROM pg_catalog.pg_constraint k WHERE k.oid = w.objid AND k.conrelid <> 0
           UNION ALL
             SELECT 1259::oid, k.confrelid, 'p'

@@ -30,6 +30,7 @@ pub async fn load(connection: &mut PgConnection, limits: &str) -> Result<Catalog
         names: names.collect::<Result<_>>()?,
         everything: true,
         follows_objects: true,
+        follows_actions: true,
         follows_references: true,
         writes_rows: true,
         ..Reach::default()

@@ -72,7 +72,44 @@ fn is_at_work(backend: &Backend, look: &Snapshot) -> bool {
         BETWEEN_STATEMENTS
     };
     let idle = backend.state_age(look.taken_at);
-    idle.is_some_and(|idle| idle < pause) || look.working.contains(&backend.pid)
+    idle.is_some_and(|idle| idle < pause)
+        || look.working.contains(&backend.pid)
+        || keeps_the_snapshot_of_a_copy(backend, look)
+}
+
+/// Whether it is idle in its transaction only to keep the snapshot with which others copy rows out: it exported that
+/// snapshot, or is another session of the same program (pgcopydb, `pg_dump --snapshot`).
+fn keeps_the_snapshot_of_a_copy(backend: &Backend, look: &Snapshot) -> bool {
+    let is_idle = backend
+        .state
+        .is_some_and(BackendState::is_idle_in_transaction);
+    if !is_idle || backend.backend_xmin.is_none() {
+        return false;
+    }
+    let exports = backend.query.contains("pg_export_snapshot");
+    let is_one_job = |other: &Backend| {
+        !other.application_name.is_empty()
+            && other.application_name == backend.application_name
+            && other.usename == backend.usename
+            && other.client_addr == backend.client_addr
+    };
+    look.backends.iter().any(|other| {
+        other.pid != backend.pid
+            && other.datid == backend.datid
+            && other.backend_xmin == backend.backend_xmin
+            && (exports || is_one_job(other))
+            && copies_out(other, look)
+    })
+}
+
+/// Whether it copies rows out, or did so a moment ago.
+fn copies_out(backend: &Backend, look: &Snapshot) -> bool {
+    let idle = backend.state_age(look.taken_at);
+    let is_busy = backend.state == Some(BackendState::Active)
+        || idle.is_some_and(|idle| idle < BETWEEN_STATEMENTS);
+    is_busy
+        && (query_text::kind(&backend.query) == query_text::Kind::Export
+            || query_text::is_dump_copy(&backend.query, backend.query_truncated))
 }
 
 /// Whether its last statement read on in a cursor.
@@ -182,6 +219,34 @@ mod tests {
                 Role::IdleInTransaction
             };
             assert_eq!(role(&look), Some(expected), "{seconds} s {query}");
+        }
+    }
+
+    /// `cases/ops/02`
+    #[test]
+    fn who_keeps_the_snapshot_of_a_copy_is_at_work() {
+        let keeper = "SELECT pg_catalog.pg_export_snapshot()";
+        let copy = "copy \"public\".\"orders\" to stdout";
+        for (application, query, other, copies, xmin, works) in [
+            ("keeper", keeper, "pg_dump", copy, 700, true),
+            ("keeper", keeper, "pg_dump", copy, 701, false),
+            ("keeper", keeper, "pg_dump", "SELECT 1", 700, false),
+            ("pgcopydb", "SET x TO 0", "pgcopydb", copy, 700, true),
+            ("pgcopydb", "SET x TO 0", "psql", copy, 700, false),
+            ("", "SET x TO 0", "", copy, 700, false),
+        ] {
+            let mut look = idle(1_200, application, query);
+            look.backends[0].backend_xmin = Some(700);
+            let mut busy = look.backends[0].clone();
+            busy.pid = 21;
+            busy.application_name = other.into();
+            busy.query = copies.into();
+            busy.state = Some(BackendState::Active);
+            busy.backend_xmin = Some(xmin);
+            look.backends.push(busy);
+            let backend = look.backend(20).expect("the session");
+            let told = works_between_statements(backend, &look);
+            assert_eq!(told, works, "{application} {query} beside {other} {copies}");
         }
     }
 

@@ -158,7 +158,10 @@ impl Facts {
                 let limits = connection.limits_that_keep_the_path();
                 let mut catalog = connection
                     .within_deadline("reading the catalog", async |session| {
-                        catalog::load(session, reach, &limits).await
+                        let mut catalog = catalog::load(session, reach, &limits).await?;
+                        catalog.version_rows =
+                            applied::version_rows(session, reach, &limits).await?;
+                        Ok(catalog)
                     })
                     .await?;
                 catalog.session.begins = begins;

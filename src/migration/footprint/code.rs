@@ -101,7 +101,9 @@ fn choice(act: &mut Act, branches: &[(Option<String>, Vec<Is>)]) -> Step<Flow> {
             None => Some(true),
             Some(text) => condition::holds(act, text),
         };
-        if let (Some(text), None) = (condition, answer) {
+        if let Some(text) = condition
+            && (answer.is_none() || condition::reads_rows(act, text))
+        {
             one(act, &format!("SELECT {text}"))?;
         }
         match answer {
@@ -129,7 +131,9 @@ fn perhaps(act: &mut Act, steps: &[Is]) {
     // A statement that fails ends them.
     let _ = play(act, steps);
     if act.takes_away {
+        let rows = std::mem::take(&mut act.world.version_rows);
         act.world.restore(&before);
+        act.world.version_rows = rows;
     }
     act.takes_away |= outer_change;
     act.possible = outer;

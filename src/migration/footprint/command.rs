@@ -5,8 +5,8 @@ use super::index::{create, reindex};
 use super::objects::{comment, function, made, publication, sequence, trigger, types, view};
 use super::query::walk::{self, Stage};
 use super::{
-    alter_table, code, create_table, dependency, drop, extension, labels, listed, maintenance,
-    names, read_only, rename, role, syntax,
+    alter_table, code, condition, create_table, dependency, drop, extension, labels, listed,
+    maintenance, names, read_only, refused, rename, role, syntax,
 };
 use crate::migration::command::tag;
 use crate::model::{Command, Oid, RelationKind, class};
@@ -19,10 +19,13 @@ pub fn run(act: &mut Act, node: &N) -> Step {
     if role::gives_rights(node) {
         act.world.forget_rights();
     }
+    condition::note_rows(act, node);
     syntax::is_known(act, node)?;
     read_only::allows(act, node)?;
+    let is_possible = refused::allows(act, node);
     let outcome = known(act, node)
         .and_then(|()| labels::are_safe(act, node))
+        .and(is_possible)
         .and_then(|()| read_only::lets_write(act, node));
     dependency::ask(act, node);
     event_triggers(act, node);

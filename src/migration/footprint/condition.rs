@@ -1,13 +1,15 @@
 //! Conditions of bodies that the catalog answers: `IF NOT EXISTS (SELECT … FROM pg_type WHERE typname = 'x')` and
-//! its kin. What is not certain has no answer.
+//! its kin; where a migration tool's version table is asked, its rows. What is not certain has no answer.
 
 use super::act::Act;
 use super::names;
+use super::world::KnownRows;
 use crate::migration::depth;
 use crate::model::Oid;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AExpr, BoolExprType, Node, NullTestType, SelectStmt, SubLink, SubLinkType, a_const::Val,
+    AExpr, BoolExprType, InsertStmt, Node, NullTestType, RangeVar, SelectStmt, SubLink,
+    SubLinkType, a_const::Val,
 };
 
 /// Whether a condition holds in the catalog as it is now; `None`: it is not known.
@@ -24,6 +26,16 @@ pub fn holds(act: &Act, condition: &str) -> Option<bool> {
     }
 }
 
+/// Whether a condition names a version table whose rows are known: it is read when it is asked.
+#[must_use]
+pub fn reads_rows(act: &Act, condition: &str) -> bool {
+    let mut tables = act.world.version_rows.keys();
+    tables.any(|table| {
+        let relation = act.world.relation(*table);
+        relation.is_some_and(|r| condition.contains(&r.name.relation))
+    })
+}
+
 fn value(act: &Act, node: &Node) -> Option<bool> {
     match node.node.as_ref()? {
         NodeEnum::BoolExpr(e) => {
@@ -35,7 +47,8 @@ fn value(act: &Act, node: &Node) -> Option<bool> {
                 BoolExprType::Undefined => None,
             }
         }
-        NodeEnum::SubLink(link) => exists(act, link),
+        NodeEnum::SubLink(link) => exists(act, link, SubLinkType::ExistsSublink),
+        NodeEnum::AExpr(e) => counted(act, e),
         NodeEnum::NullTest(test) => {
             let is_there = to_regclass(act, test.arg.as_deref()?)?;
             match NullTestType::try_from(test.nulltesttype).ok()? {
@@ -50,6 +63,20 @@ fn value(act: &Act, node: &Node) -> Option<bool> {
         },
         _ => None,
     }
+}
+
+/// `(SELECT count(*) …) = 0` and its kin.
+fn counted(act: &Act, e: &AExpr) -> Option<bool> {
+    let NodeEnum::SubLink(link) = e.lexpr.as_ref()?.node.as_ref()? else {
+        return None;
+    };
+    let number = text(e.rexpr.as_deref()?)?;
+    let any = match (names::list(&e.name).last()?.as_str(), number.as_str()) {
+        ("=" | "<=", "0") | ("<", "1") => false,
+        (">" | "<>", "0") | (">=", "1") => true,
+        _ => return None,
+    };
+    exists(act, link, SubLinkType::ExprSublink).map(|found| found == any)
 }
 
 /// One value that decides, or all the other one.
@@ -98,16 +125,35 @@ impl Wanted {
 }
 
 /// `EXISTS (SELECT … FROM one catalog WHERE …)`
-fn exists(act: &Act, link: &SubLink) -> Option<bool> {
-    if link.sub_link_type != SubLinkType::ExistsSublink as i32 {
+fn exists(act: &Act, link: &SubLink, kind: SubLinkType) -> Option<bool> {
+    if link.sub_link_type != kind as i32 {
         return None;
     }
     let NodeEnum::SelectStmt(select) = link.subselect.as_ref()?.node.as_ref()? else {
         return None;
     };
-    let catalog = only_table(select)?;
+    // An aggregate gives a row in any case.
+    if (kind == SubLinkType::ExprSublink) != is_count(select)
+        || kind == SubLinkType::ExistsSublink && calls(select)
+    {
+        return None;
+    }
+    let range = only_table(select)?;
     let wanted = wanted(select);
-    match catalog.as_str() {
+    if let Some(rows) = act
+        .world
+        .find(range)
+        .and_then(|t| act.world.version_rows.get(&t))
+    {
+        return has_row(rows, &wanted);
+    }
+    let is_catalog = matches!(range.schemaname.as_str(), "" | "pg_catalog")
+        && range.relname.starts_with("pg_")
+        || range.schemaname == "information_schema";
+    if !is_catalog {
+        return None;
+    }
+    match range.relname.as_str() {
         "pg_type" => {
             let name = wanted.get("typname")?;
             wanted.answer(has_type(act, name), 1)
@@ -125,8 +171,108 @@ fn exists(act: &Act, link: &SubLink) -> Option<bool> {
     }
 }
 
-/// The one catalog that a plain query reads.
-fn only_table(select: &SelectStmt) -> Option<String> {
+/// Whether a query is a `SELECT count(…)`, and nothing more.
+fn is_count(select: &SelectStmt) -> bool {
+    let is_count = |node: &Node| match &node.node {
+        Some(NodeEnum::ResTarget(t)) => match t.val.as_ref().and_then(|v| v.node.as_ref()) {
+            Some(NodeEnum::FuncCall(call)) => {
+                names::list(&call.funcname)
+                    .last()
+                    .is_some_and(|n| n == "count")
+                    && call.agg_filter.is_none()
+                    && call.agg_star
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    matches!(select.target_list.as_slice(), [only] if is_count(only))
+}
+
+/// Whether a query calls a function for what it gives.
+fn calls(select: &SelectStmt) -> bool {
+    select.target_list.iter().any(|target| match &target.node {
+        Some(NodeEnum::ResTarget(t)) => {
+            matches!(
+                t.val.as_ref().and_then(|v| v.node.as_ref()),
+                Some(NodeEnum::FuncCall(_))
+            )
+        }
+        _ => true,
+    })
+}
+
+/// Whether a version table has a row, as far as that is known.
+fn has_row(known: &KnownRows, wanted: &Wanted) -> Option<bool> {
+    let place = |(column, value): &(String, String)| {
+        let at = known.rows.columns.iter().position(|c| c == column)?;
+        Some((at, value.clone()))
+    };
+    let places: Vec<(usize, String)> = wanted.pairs.iter().map(place).collect::<Option<_>>()?;
+    let is_it = |row: &&Vec<Option<String>>| {
+        let is_so = |(at, value): &(usize, String)| row[*at].as_ref() == Some(value);
+        places.iter().all(is_so)
+    };
+    let found = known.rows.rows.iter().find(is_it).is_some();
+    let was_added = wanted.pairs.is_empty() && !known.added.is_empty()
+        || wanted
+            .pairs
+            .iter()
+            .any(|(_, value)| known.added.contains(value));
+    match found {
+        true if known.may_have_less => None,
+        false if known.may_have_more || was_added => None,
+        _ => wanted.answer(found, places.len()),
+    }
+}
+
+/// Notes what a statement perhaps does to the rows of a version table.
+pub fn note_rows(act: &mut Act, node: &NodeEnum) {
+    if act.world.version_rows.is_empty() {
+        return;
+    }
+    let target = match node {
+        NodeEnum::InsertStmt(s) => s.relation.as_ref(),
+        NodeEnum::UpdateStmt(s) => s.relation.as_ref(),
+        NodeEnum::DeleteStmt(s) => s.relation.as_ref(),
+        NodeEnum::MergeStmt(s) => s.relation.as_ref(),
+        NodeEnum::CopyStmt(s) => s.relation.as_ref().filter(|_| s.is_from),
+        NodeEnum::SelectStmt(s) if s.with_clause.is_none() => return,
+        NodeEnum::SelectStmt(_) | NodeEnum::TruncateStmt(_) => None,
+        _ => return,
+    };
+    let table = target.map(|range| act.world.find(range));
+    for (oid, known) in &mut act.world.version_rows {
+        match (node, table) {
+            (_, Some(other)) if other != Some(*oid) => {}
+            (NodeEnum::InsertStmt(s), _) if s.on_conflict_clause.is_none() => match constants(s) {
+                Some(values) => known.added.extend(values),
+                None => known.may_have_more = true,
+            },
+            _ => (known.may_have_more, known.may_have_less) = (true, true),
+        }
+    }
+}
+
+/// The values of `INSERT … VALUES`, where all of them are constants.
+fn constants(statement: &InsertStmt) -> Option<Vec<String>> {
+    let NodeEnum::SelectStmt(select) = statement.select_stmt.as_ref()?.node.as_ref()? else {
+        return None;
+    };
+    let mut values = Vec::new();
+    for list in &select.values_lists {
+        let NodeEnum::List(list) = list.node.as_ref()? else {
+            return None;
+        };
+        for item in &list.items {
+            values.push(text(item)?);
+        }
+    }
+    (!values.is_empty()).then_some(values)
+}
+
+/// The one table that a plain query reads.
+fn only_table(select: &SelectStmt) -> Option<&RangeVar> {
     let is_plain = select.larg.is_none()
         && select.with_clause.is_none()
         && select.group_clause.is_empty()
@@ -134,13 +280,7 @@ fn only_table(select: &SelectStmt) -> Option<String> {
         && select.limit_offset.is_none();
     match (is_plain, select.from_clause.as_slice()) {
         (true, [only]) => match only.node.as_ref()? {
-            NodeEnum::RangeVar(range)
-                if matches!(range.schemaname.as_str(), "" | "pg_catalog")
-                    && range.relname.starts_with("pg_")
-                    || range.schemaname == "information_schema" =>
-            {
-                Some(range.relname.clone())
-            }
+            NodeEnum::RangeVar(range) => Some(range),
             _ => None,
         },
         _ => None,
@@ -191,6 +331,8 @@ fn text(node: &Node) -> Option<String> {
     match node.node.as_ref()? {
         NodeEnum::AConst(c) => match c.val.as_ref()? {
             Val::Sval(s) => Some(s.sval.clone()),
+            Val::Ival(i) => Some(i.ival.to_string()),
+            Val::Fval(f) => Some(f.fval.clone()),
             _ => None,
         },
         NodeEnum::TypeCast(cast) => text(cast.arg.as_deref()?),

@@ -22,6 +22,7 @@
 //! | `query/` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
 //! | `code.rs`, `routine.rs` | `DO`, `CALL`, and what functions and triggers run |
+//! | `refused.rs` | columns that are not there, and what COPY does not do |
 //! | `condition.rs` | conditions of bodies that the catalog answers |
 //! | `expression.rs`, `output.rs` | what is in an expression; which columns a query gives |
 //! | `stored.rs` | the functions in checks, domains, indexes and statistics that are there already |
@@ -41,7 +42,7 @@
 //! 1. `world`, `names`, `tree`
 //! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
 //!    `read_only`, `measured`
-//! 3. `types`, `altering`, `dependency`, `condition`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
+//! 3. `types`, `altering`, `dependency`, `condition`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
 //!    `objects`
@@ -79,6 +80,7 @@ mod partition;
 mod query;
 mod reach;
 mod read_only;
+mod refused;
 mod rename;
 mod retype;
 mod role;

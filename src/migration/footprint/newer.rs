@@ -19,7 +19,7 @@ struct Form {
 }
 
 /// Source: the release notes of Postgres 19.
-const FORMS: [Form; 8] = [
+const FORMS: [Form; 9] = [
     form(&["REPACK"], "REPACK", repack),
     form(
         &["ALTER", "TABLE", "MERGE", "PARTITIONS"],
@@ -47,6 +47,7 @@ const FORMS: [Form; 8] = [
         "CREATE PROPERTY GRAPH",
         nothing,
     ),
+    form(&["COPY", "FORMAT", "json"], "COPY", copies),
     form(&["WAIT", "FOR"], "WAIT FOR", nothing),
 ];
 
@@ -110,6 +111,18 @@ impl Form {
                 .words
                 .iter()
                 .all(|wanted| rest.any(|w| w.eq_ignore_ascii_case(wanted)))
+    }
+}
+
+/// `COPY … TO`: the reader's lock.
+fn copies(act: &mut Act, words: &[Word]) -> Step {
+    match name_at(words, 1) {
+        Some((range, _)) => {
+            let table = act.resolve(&range)?;
+            act.lock(table, LockMode::AccessShare, "is copied out");
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

@@ -27,7 +27,9 @@ pub struct Reach {
     /// The role that the session has logged in as, where it is connected: a role that this one may not set, it
     /// does not act in.
     pub login: Option<String>,
-    /// Follow foreign keys from table to table: rows are deleted or tables truncated through them.
+    /// Follow foreign keys whose action writes the rows that refer (`ON DELETE CASCADE` and its kin).
+    pub follows_actions: bool,
+    /// Follow every foreign key: what refers is truncated too.
     pub follows_references: bool,
     /// Rows are written: through a view, into the table under it.
     pub writes_rows: bool,
@@ -70,6 +72,8 @@ impl Reach {
             self.runs_code || catalog.event_triggers.iter().any(|e| e.function == r.oid)
         };
         let mut further = self.clone();
+        // A body may delete.
+        further.follows_actions = true;
         for routine in catalog.routines.iter().filter(runs) {
             further.add_words(routine.body.as_deref().unwrap_or_default());
         }
@@ -149,6 +153,7 @@ impl Reach {
     fn add_scope(&mut self, node: &NodeEnum) {
         let command = crate::migration::command::of(node);
         self.runs_code |= command.runs_code;
+        self.follows_actions |= matches!(node, NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_));
         self.writes_rows |= matches!(
             node,
             NodeEnum::InsertStmt(_)
@@ -170,7 +175,7 @@ impl Reach {
                 self.follows_references |= s.behavior == DropBehavior::DropCascade as i32;
             }
             NodeEnum::DeleteStmt(_) | NodeEnum::UpdateStmt(_) | NodeEnum::MergeStmt(_) => {
-                self.follows_references = true;
+                self.follows_actions = true;
             }
             NodeEnum::DropStmt(s) => self.add_drop(s),
             NodeEnum::AlterDomainStmt(_)

@@ -3,8 +3,10 @@
 use super::names;
 use super::world::World;
 use crate::model::{Oid, Routine};
-use pg_query::NodeEnum;
-use pg_query::protobuf::{CreateFunctionStmt, Node};
+use pg_query::protobuf::{
+    CreateFunctionStmt, LimitOption, Node, ResTarget, SelectStmt, SetOperation,
+};
+use pg_query::{DeparseOptions, NodeEnum};
 
 /// The body texts of `CREATE FUNCTION … AS '…'` and `DO '…'`.
 #[must_use]
@@ -172,7 +174,37 @@ pub fn pick(world: &World, several: &[&Routine], node: &Node) -> Option<Oid> {
 /// The text of a function's body.
 #[must_use]
 pub fn body_of(statement: &CreateFunctionStmt) -> Option<String> {
-    option(&statement.options, "as").into_iter().next()
+    let text = option(&statement.options, "as").into_iter().next();
+    text.or_else(|| standard_body(statement.sql_body.as_ref()?.node.as_ref()?))
+}
+
+/// A body in the form of the SQL standard (`RETURN …`, `BEGIN ATOMIC … END`), as text.
+fn standard_body(node: &NodeEnum) -> Option<String> {
+    match node {
+        NodeEnum::List(list) => {
+            let parts = list
+                .items
+                .iter()
+                .map(|item| standard_body(item.node.as_ref()?));
+            Some(parts.collect::<Option<Vec<_>>>()?.join("; "))
+        }
+        NodeEnum::ReturnStmt(given) => {
+            let value = NodeEnum::ResTarget(Box::new(ResTarget {
+                val: given.returnval.clone(),
+                ..ResTarget::default()
+            }));
+            let select = SelectStmt {
+                target_list: vec![Node { node: Some(value) }],
+                limit_option: LimitOption::Default as i32,
+                op: SetOperation::SetopNone as i32,
+                ..SelectStmt::default()
+            };
+            NodeEnum::SelectStmt(Box::new(select))
+                .deparse(DeparseOptions::default())
+                .ok()
+        }
+        statement => statement.deparse(DeparseOptions::default()).ok(),
+    }
 }
 
 /// `SET search_path = …` and its kin in CREATE FUNCTION, as `proconfig` has them.

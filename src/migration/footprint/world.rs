@@ -13,7 +13,7 @@ use crate::model::{
     Catalog, Column, ColumnDefault, Constraint, DataType, Dependency, EventTrigger,
     ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Owned, Policy,
     PublicationTable, Relation, RelationKind, RelationName, Routine, Rule, SessionSettings,
-    Trigger,
+    Trigger, VersionRows,
 };
 use shelf::Shelf;
 use std::collections::{HashMap, HashSet};
@@ -41,6 +41,28 @@ pub struct NewLabel {
     pub label: String,
     /// The transaction that adds it.
     pub transaction: usize,
+}
+
+/// The rows of a version table, and what the migration has perhaps done to them so far.
+#[derive(Debug, Clone, Default)]
+pub struct KnownRows {
+    /// As they were before the migration.
+    pub rows: VersionRows,
+    /// Constants of rows that were perhaps added.
+    pub added: HashSet<String>,
+    /// Rows that are not known were perhaps added.
+    pub may_have_more: bool,
+    /// Rows were perhaps taken away or changed.
+    pub may_have_less: bool,
+}
+
+impl From<VersionRows> for KnownRows {
+    fn from(rows: VersionRows) -> Self {
+        Self {
+            rows,
+            ..Self::default()
+        }
+    }
 }
 
 /// An object: the catalog that lists it, its oid, and a column or 0.
@@ -105,6 +127,8 @@ pub struct World {
     pub owned: Vec<Owned>,
     /// Enum labels that may not be used yet.
     pub new_labels: Vec<NewLabel>,
+    /// Rows of version tables, by table, with what the migration does to them.
+    pub version_rows: HashMap<Oid, KnownRows>,
     /// What the migration created, and in which of its transactions.
     created: HashMap<Oid, usize>,
     next_oid: Oid,
@@ -163,6 +187,11 @@ impl World {
             powerless: HashMap::new(),
             owned: catalog.owned,
             new_labels: Vec::new(),
+            version_rows: catalog
+                .version_rows
+                .into_iter()
+                .map(|rows| (rows.table, KnownRows::from(rows)))
+                .collect(),
             created: HashMap::new(),
             next_oid: FIRST_OWN_OID,
             session: catalog.session,

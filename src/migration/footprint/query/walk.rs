@@ -78,6 +78,8 @@ struct Walk<'w, 'a> {
     /// Arbiter indexes are looked for: ON CONFLICT with a target.
     arbiters: Vec<Oid>,
     inserts: Vec<Insert>,
+    /// Rows are looked for that often are not there: groups by HAVING, a table's duplicates.
+    seeks_few: bool,
 }
 
 impl Walk<'_, '_> {
@@ -155,6 +157,7 @@ impl Walk<'_, '_> {
             &select.limit_offset,
             &select.limit_count,
         ];
+        self.seeks_few |= select.having_clause.is_some();
         let plain = inner.unlocked();
         self.each(lists.into_iter().flatten(), &plain)?;
         self.each(single.into_iter().filter_map(Option::as_deref), &plain)
@@ -377,6 +380,14 @@ impl Walk<'_, '_> {
         let condition = statement.where_clause.as_deref();
         let relation = statement.relation.as_ref();
         self.target(relation, Deed::Delete, Vec::new(), condition)?;
+        self.seeks_few |=
+            statement
+                .using_clause
+                .iter()
+                .any(|other| match (&other.node, relation) {
+                    (Some(NodeEnum::RangeVar(other)), Some(own)) => other.relname == own.relname,
+                    _ => false,
+                });
         self.each(&statement.using_clause, &inner)?;
         self.each(condition, &inner)?;
         self.returning(statement.returning_clause.as_ref(), &inner)
@@ -449,6 +460,7 @@ impl Walk<'_, '_> {
             stage,
             arbiters,
             inserts,
+            seeks_few,
         } = self;
         if stage == Stage::Parsed {
             return;
@@ -474,8 +486,10 @@ impl Walk<'_, '_> {
         if stage == Stage::Planned {
             return;
         }
+        // What triggers run is a query of its own.
+        let outer = act.may_have_no_rows;
         let mut read = uses.iter().filter(|one| one.deed != Deed::Insert);
-        let may_have_no_rows = read.any(|one| execute::looks_empty(act, one.oid));
+        let may_have_no_rows = seeks_few || read.any(|one| execute::looks_empty(act, one.oid));
         let has_rows = |table: Oid| inserts.iter().any(|i| i.table == table && i.has_rows);
         for one in &uses {
             if one.deed != Deed::Insert && !one.skips_rows {
@@ -492,7 +506,7 @@ impl Walk<'_, '_> {
             }
             execute::defaults(act, insert);
         }
-        act.may_have_no_rows = false;
+        act.may_have_no_rows = outer;
     }
 }
 
@@ -504,6 +518,7 @@ pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
         stage,
         arbiters: Vec::new(),
         inserts: Vec::new(),
+        seeks_few: false,
     };
     walk.visit(node.to_ref(), &Scope::default())?;
     walk.follow();
@@ -559,6 +574,7 @@ pub fn run_rule_action(act: &mut Act, node: &NodeEnum) -> Step {
         stage: Stage::Parsed,
         arbiters: Vec::new(),
         inserts: Vec::new(),
+        seeks_few: false,
     };
     let scope = Scope {
         tables: vec!["old".to_owned(), "new".to_owned()],
