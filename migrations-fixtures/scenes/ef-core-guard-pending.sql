@@ -25,4 +25,4 @@ BEGIN
     INSERT INTO "__EFMigrationsHistory" VALUES ('2025_New', '8.0.0');
     END IF;
 END $EF$;
--- expect would_block at 6 behind reader
+-- expect would_block at 7 behind reader
