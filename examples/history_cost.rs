@@ -6,7 +6,7 @@
 //! two are whole commands, which need `cargo build --release` before.
 
 use chrono::{TimeDelta, Utc};
-use pgguard::model::{BackupRun, RunOutcome, TableRun};
+use pgguard::model::{BackupRun, Manner, RunOutcome, TableRun};
 use pgguard::test_support::backup::{Similar, Watcher, key_of};
 use pgguard::test_support::history::{History, Place, Watch};
 use pgguard::test_support::postgres::connect::{Connection, Flags, Target};
@@ -141,7 +141,7 @@ async fn measure(server: &Server, runs: usize) -> Result<Vec<(&'static str, Vec<
         lap("one more look at the dump");
         let similar = Similar::to(&watch.watcher);
         let past = history
-            .past(&key, false, |other| similar.has(other))
+            .past(&key, false, Manner::default(), |other| similar.has(other))
             .await?;
         lap("history: past runs");
         let informed = watch.watcher.estimate(&facts, &past);
@@ -228,6 +228,7 @@ async fn fill(connection: &mut Connection, place: &Place, runs: usize) -> Result
             ended: started + TimeDelta::minutes(90),
             outcome: RunOutcome::Complete,
             workers: 0,
+            manner: Manner::default(),
             database_bytes: 1 << 40,
             tables: tables.clone(),
             source: "watch".into(),

@@ -160,7 +160,7 @@ impl Then {
                 .map(|(place, growth, seconds)| (*place, (growth / seconds).ln(), *seconds))
                 .collect(),
             tables,
-            total: seconds(past.run.started, past.run.ended).max(0.1),
+            total: (past.seconds() - past.tail).max(0.1),
         }
     }
 }
@@ -211,7 +211,7 @@ pub(super) fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> O
     let units = scaled(amounts, seen, bytes)?;
     let run = past.run;
     // The whole of it took as long as it took, overlaps and pauses included.
-    let total = seconds(run.started, run.ended);
+    let total = past.seconds() - past.tail;
     let counted: f64 = run.tables.iter().map(|t| t.seconds).sum();
     let factor = if counted > 0.0 { total / counted } else { 1.0 };
     Some(units.into_iter().map(|u| u * factor).collect())

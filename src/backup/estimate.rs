@@ -2,12 +2,13 @@
 
 use super::clock::{self, Clock};
 use super::elapsed::seconds;
+use super::large::Large;
 use super::like::{OTHER_PACE, likeness, pace_against};
 use super::makespan;
 use super::matching::{PastRun, matching};
 use super::pace::{Pace, pace};
 use super::physical;
-use super::rows;
+use super::rows::{self, Amount};
 use super::view::View;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
@@ -41,7 +42,10 @@ impl Watcher {
 fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> Option<Estimate> {
     let started = watcher.started?;
     let now = watcher.seen()?;
-    let past = matching(watcher, past);
+    let mut past = matching(watcher, past);
+    if facts.large_object_bytes > 0.0 {
+        past = past.into_iter().map(PastRun::with_large_objects).collect();
+    }
     let elapsed = seconds(started, now);
     let memory = rows::remembered(&past);
     let amounts = rows::amounts(watcher, facts, &memory);
@@ -95,13 +99,23 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
                 .then(|| copying_guess(view, facts, &[], &mut said))
                 .flatten();
             let with = copying_guess(view, facts, &past, &mut said);
-            between(with, without, belief)
+            let tables = between(with, without, belief);
+            match Large::of(view, facts, &past) {
+                Some(large) => tables.map(|tables| and_large(tables, large, view, &mut said)),
+                None => tables,
+            }
+        }
+        (Stage::LargeObjects, Some(view)) => {
+            Large::of(view, facts, &past).and_then(|large| large_guess(large, view, &mut said))
         }
         _ => None,
     };
     let guess = guess.or_else(|| total_guess(&past, elapsed, &mut said));
     match guess {
-        Some(guess) => tell(&mut said, guess),
+        Some(guess) => {
+            let log = watcher.damped(guess.log);
+            tell(&mut said, Guess { log, ..guess });
+        }
         None if !past.is_empty() && elapsed > usual(&past) => {
             said.unknown = Some("it has run longer than past runs took".into());
         }
@@ -121,6 +135,34 @@ fn between(with: Option<Guess>, without: Option<Guess>, belief: f64) -> Option<G
     Some(Guess {
         log,
         variance: variance + apart,
+    })
+}
+
+/// The tables, and the large objects that come after them.
+fn and_large(tables: Guess, large: Large, view: &View, said: &mut Estimate) -> Guess {
+    let copying = tables.log.exp();
+    let all = copying + large.seconds;
+    let share = copying / all;
+    let bytes: f64 = view.amounts.iter().map(Amount::bytes).sum();
+    let done = said.fraction_done;
+    said.fraction_done = done.map(|done| done * bytes / (bytes + large.bytes).max(1.0));
+    said.basis += ", and the large objects after them";
+    Guess {
+        log: all.ln(),
+        variance: tables.variance * share.powi(2) + large.variance * (1.0 - share).powi(2),
+    }
+}
+
+/// All tables are done, the large objects are not.
+fn large_guess(large: Large, view: &View, said: &mut Estimate) -> Option<Guess> {
+    let (left, variance) = large.left(view)?;
+    let bytes: f64 = view.amounts.iter().map(Amount::bytes).sum();
+    let done = large.bytes * (1.0 - left / large.seconds);
+    said.fraction_done = Some((bytes + done) / (bytes + large.bytes).max(1.0));
+    said.basis = "the time that its large objects take, of which the server counts none".into();
+    (variance < MOST_VARIANCE).then_some(Guess {
+        log: left.ln(),
+        variance,
     })
 }
 
@@ -168,7 +210,7 @@ fn why_unknown(watcher: &Watcher) -> String {
         _ if watcher.leaked => "its client seems gone: it ends when somebody ends it",
         Stage::Preparing => "it has not begun to copy, and no past run is known",
         Stage::Cursor => {
-            "with --inserts it tells no table and no count, and no complete past run is known: \
+            "with --inserts it tells no table and no count, and no complete past run of that kind is known: \
              pgguard backups record -- pg_dump … makes one"
         }
         Stage::Starting | Stage::Transferring | Stage::Finishing => {
@@ -196,7 +238,9 @@ fn copying(watcher: &Watcher) -> Vec<crate::model::RelationName> {
     let Some(point) = watcher.points.last() else {
         return Vec::new();
     };
-    let in_flight: Vec<Oid> = point.copies.iter().map(|c| c.oid).collect();
+    // The client still reads the rows of one whose COPY has ended on the server.
+    let draining = point.draining.iter().map(|(oid, _)| *oid);
+    let in_flight: Vec<Oid> = point.copies.iter().map(|c| c.oid).chain(draining).collect();
     watcher
         .tables
         .iter()
@@ -301,12 +345,12 @@ fn opinion(clock: &Clock, seen: &View) -> Option<Opinion> {
     })
 }
 
-/// Runs of one kind are often alike, and often quite different: (share, variance of the
+/// Runs of one kind are often very much alike, often alike, and often quite different: (share, variance of the
 /// logarithm of the speed, against past runs).
-const ALIKE: [(f64, f64); 2] = [(0.5, 0.0225), (0.5, 0.64)];
+const ALIKE: [(f64, f64); 3] = [(0.28, 0.0025), (0.36, 0.0225), (0.36, 0.64)];
 
 /// Variance of the logarithm that comes on top: what differs from day to day in one table and not in others.
-const DAY_TO_DAY: f64 = 0.05;
+const DAY_TO_DAY: f64 = 0.07;
 
 /// Where nothing else is known: bytes a second of a dump, and the variance of its logarithm.
 const ANY_DUMP: (f64, f64) = (1e7, 2.25);

@@ -2,7 +2,9 @@
 
 use super::elapsed::seconds;
 use super::watcher::Watcher;
-use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, Session, Snapshot, TableRun};
+use crate::model::{
+    BackupRun, Manner, RelationName, RunKey, RunOutcome, Session, Snapshot, TableRun,
+};
 use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,12 +73,23 @@ pub(super) struct PastRun<'a> {
     pub run: &'a BackupRun,
     /// What it tells of each table of the running one, in that one's order.
     pub tables: Vec<Option<&'a TableRun>>,
+    /// Seconds that it spent on large objects, after its tables; 0: there are none.
+    pub tail: f64,
 }
 
 impl PastRun<'_> {
     /// How long it took.
     pub fn seconds(&self) -> f64 {
         seconds(self.run.started, self.run.ended)
+    }
+
+    /// The same in a database with large objects: a serial dump reads them when its tables are done.
+    pub fn with_large_objects(mut self) -> Self {
+        let timed: f64 = self.run.tables.iter().map(|t| t.seconds).sum();
+        if self.run.workers == 0 && timed > 0.0 {
+            self.tail = (self.seconds() - timed).max(0.0);
+        }
+        self
     }
 
     /// What it saw to the end of the table at this place.
@@ -96,9 +109,7 @@ pub(super) fn matching<'a>(watcher: &Watcher, past: &'a [BackupRun]) -> Vec<Past
         .filter(|r| r.outcome == RunOutcome::Complete)
         .filter(|r| Some(r.started) != watcher.started)
         .filter(|r| (r.workers > 1) == (watcher.workers > 1))
-        .filter(|r| {
-            !watcher.has_begun() && !watcher.by_cursor || is_by_cursor(r) == watcher.by_cursor
-        })
+        .filter(|r| manner(r).agrees_with(watcher.manner()))
         .collect();
     runs.sort_by_key(|r| std::cmp::Reverse(r.started));
     let places = LazyCell::new(|| -> HashMap<&RelationName, usize> {
@@ -139,12 +150,20 @@ fn beside<'a>(
             next = place + 1;
         }
     }
-    PastRun { run, tables }
+    PastRun {
+        run,
+        tables,
+        tail: 0.0,
+    }
 }
 
-/// Whether a run read row by row (`--inserts`), which times no table.
-fn is_by_cursor(run: &BackupRun) -> bool {
-    !run.tables.is_empty() && run.tables.iter().all(|t| t.seconds <= 0.0)
+/// How a run read and wrote. An older version did not keep it: reading row by row times no table.
+fn manner(run: &BackupRun) -> Manner {
+    let times_nothing = run.tables.iter().all(|t| t.seconds <= 0.0);
+    run.manner.or(Manner {
+        by_cursor: (!run.tables.is_empty()).then_some(times_nothing),
+        compressed: None,
+    })
 }
 
 fn is_same_set(past: &PastRun) -> bool {

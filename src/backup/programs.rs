@@ -139,7 +139,7 @@ const PROGRAMS: [Program; 12] = [
 ];
 
 /// Short options of pg_dump and pg_dumpall that take a value: what follows in their word is no option.
-const VALUED: &str = "deEfFhjlnNpStTUZ";
+pub(super) const VALUED: &str = "deEfFhjlnNpStTUZ";
 
 impl Program {
     /// The row of a program.

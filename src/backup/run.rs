@@ -42,6 +42,7 @@ impl Watcher {
             ended,
             outcome,
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
+            manner: self.manner(),
             database_bytes: amounts.iter().map(|a| a.disk).sum::<f64>() as i64,
             tables: match finished {
                 Some(finished) => self.counted(finished.table_runs(&amounts), facts),

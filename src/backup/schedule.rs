@@ -244,6 +244,7 @@ fn median_span<'a>(runs: impl Iterator<Item = &'a BackupRun>) -> Option<TimeDelt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Manner;
 
     fn time(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -263,6 +264,7 @@ mod tests {
             ended: started + TimeDelta::minutes(minutes),
             outcome: RunOutcome::Complete,
             workers: 0,
+            manner: Manner::default(),
             database_bytes: 0,
             tables: Vec::new(),
             source: "watch".into(),

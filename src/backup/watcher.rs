@@ -4,9 +4,10 @@ use super::copy_text::table_of;
 use super::order;
 use super::seen::{CopySeen, Point, TableSeen};
 use super::still::Mark;
+use super::told::Told;
 use crate::model::{
-    Backend, BackendState, DatabaseFacts, LockMode, Oid, Pid, RelationKind, Session, Snapshot,
-    TableFacts, TableSample, Work,
+    Backend, BackendState, DatabaseFacts, LockMode, Manner, Oid, Pid, RelationKind, Session,
+    Snapshot, TableFacts, TableSample, Work,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,15 @@ pub struct Watcher {
     pub points: Vec<Point>,
     /// It reads through cursors (`--inserts`), which name no table.
     pub by_cursor: bool,
+    /// What its command said of its manner, where that was recorded.
+    #[serde(skip_serializing_if = "Manner::is_unknown")]
+    pub said: Manner,
+    /// Since when it reads large objects, at most the time between two looks ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_since: Option<DateTime<Utc>>,
+    /// The end that was told last, so that the next one moves no further than what was learnt since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
     /// What it was at, and since when nothing of that has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
@@ -123,6 +133,7 @@ impl Watcher {
         let mut point = point(snapshot, &members);
         self.stage = stage(snapshot, &members, &point, self.has_begun());
         self.by_cursor |= self.stage == Stage::Cursor;
+        self.note_large_objects(point.at);
         let scans = facts.tables.iter().filter_map(|t| Some((t.oid, t.scans?)));
         self.scans = scans.collect();
         let reads = facts.tables.iter().filter_map(|t| Some((t.oid, t.reads?)));
@@ -202,6 +213,25 @@ impl Watcher {
         } else {
             order::serial
         });
+    }
+
+    /// They begin between the look that last saw a table, if one did, and the first that sees them.
+    fn note_large_objects(&mut self, at: DateTime<Utc>) {
+        if self.stage == Stage::LargeObjects && self.large_since.is_none() {
+            let before = self.points.last().map(|point| point.at);
+            self.large_since = before.map(|before| before + (at - before) / 2);
+        }
+    }
+
+    /// How it reads and writes its tables, as far as that is known.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        let seen = (self.by_cursor || self.has_begun()).then_some(self.by_cursor);
+        Manner {
+            by_cursor: seen,
+            ..Manner::default()
+        }
+        .or(self.said)
     }
 
     fn toast_share(&self) -> f64 {

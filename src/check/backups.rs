@@ -3,7 +3,7 @@
 use super::sight::Sight;
 use super::state::{Answer, Figure, State, Unit};
 use crate::model::{Backend, BackupRun, Estimate, Role, RunOutcome, Session, StandsStill};
-use crate::words::{many, seconds, span};
+use crate::words::{many, rough, seconds, span};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
@@ -200,7 +200,7 @@ fn slow(backup: &Running<'_>, ran: TimeDelta, usual: TimeDelta) -> Option<(Strin
     (soonest > usual).then(|| {
         let text = format!(
             "; it is {times:.1} times slower than they were, and will take about {}",
-            span(expected)
+            rough(seconds(expected))
         );
         (text, soonest - usual)
     })

@@ -6,7 +6,7 @@ use super::store::{damaged, from_row, transaction};
 use super::tables;
 use crate::Result;
 use crate::backup::MOST_RUNS;
-use crate::model::{BackupRun, RelationName, RunKey, RunOutcome, TableRun};
+use crate::model::{BackupRun, Manner, RelationName, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ struct Row {
     ended: DateTime<Utc>,
     outcome: String,
     workers: i64,
+    by_cursor: Option<i64>,
+    compressed: Option<i64>,
     database_bytes: i64,
     source: String,
     table_set: Option<i64>,
@@ -54,6 +56,8 @@ from_row!(Row {
     ended,
     outcome,
     workers,
+    by_cursor,
+    compressed,
     database_bytes,
     source,
     table_set,
@@ -68,8 +72,8 @@ const OUTCOMES: [(RunOutcome, &str); 4] = [
 ];
 
 const BY_FILTER: &str = "
-SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
-       table_set, CASE WHEN $5 THEN NULL ELSE figures END AS figures
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, by_cursor, compressed,
+       database_bytes, source, table_set, CASE WHEN $5 THEN NULL ELSE figures END AS figures
   FROM pgguard.backup_run
  WHERE ($1 = '' OR server = $1)
    AND ($2 = '' OR database IN ($2, ''))
@@ -78,8 +82,8 @@ SELECT server, database, tool, role, application_name, started, ended, outcome, 
  LIMIT $4";
 
 const ONE: &str = "
-SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
-       table_set, figures
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, by_cursor, compressed,
+       database_bytes, source, table_set, figures
   FROM pgguard.backup_run
  WHERE server = $1 AND database = $2 AND tool = $3 AND role = $4 AND application_name = $5 AND started = $6";
 
@@ -108,28 +112,32 @@ macro_rules! one_run {
 
 const SAVE: &str = "
 INSERT INTO pgguard.backup_run (server, database, tool, role, application_name, started, ended, outcome, workers,
-                                database_bytes, source, table_set, figures)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                database_bytes, source, table_set, figures, by_cursor, compressed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (server, database, tool, role, application_name, started)
 DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, workers = excluded.workers,
               database_bytes = excluded.database_bytes, source = excluded.source,
-              table_set = excluded.table_set, figures = excluded.figures";
+              table_set = excluded.table_set, figures = excluded.figures,
+              by_cursor = excluded.by_cursor, compressed = excluded.compressed";
 
 /// Candidates for an estimate: complete runs of the database, those of the same key first.
 const PAST: &str = "
 SELECT id, coalesce(table_set, 0), role = $4 AND application_name = $5
   FROM pgguard.backup_run
  WHERE server = $1 AND database = $2 AND tool = $3 AND outcome = 'complete' AND (workers > 1) = $6
+   AND ($7 IS NULL OR by_cursor IS NULL OR by_cursor = $7)
+   AND ($8 IS NULL OR compressed IS NULL OR compressed = $8)
  ORDER BY CASE WHEN role = $4 AND application_name = $5 THEN 0 ELSE 1 END, started DESC
  LIMIT 200";
 
 const BY_ID: &str = "
-SELECT server, database, tool, role, application_name, started, ended, outcome, workers, database_bytes, source,
-       table_set, figures
+SELECT server, database, tool, role, application_name, started, ended, outcome, workers, by_cursor, compressed,
+       database_bytes, source, table_set, figures
   FROM pgguard.backup_run WHERE id = $1";
 
-/// With so many runs of its very key, those of other roles or names tell nothing more.
-const ENOUGH: usize = 3;
+/// Where a run of its very key is known, those of other roles or names tell nothing more: they may be of another
+/// manner.
+const ENOUGH: usize = 1;
 
 impl History {
     /// The runs of a filter, the newest first.
@@ -186,7 +194,7 @@ impl History {
     }
 
     /// Past runs that can tell about a running one: complete, of its database and program, as parallel as
-    /// it, and of a set of tables that `is_same` accepts. Those of its very key, and others where they are few.
+    /// it, of no other manner, and of a set of tables that `is_same` accepts. Those of its very key, and others where they are few.
     ///
     /// # Errors
     /// When the place cannot be read, or is damaged.
@@ -194,6 +202,7 @@ impl History {
         &mut self,
         key: &RunKey,
         parallel: bool,
+        manner: Manner,
         is_same: impl Fn(&[Arc<RelationName>]) -> bool,
     ) -> Result<Vec<BackupRun>> {
         let rows = transaction!(
@@ -202,6 +211,8 @@ impl History {
             sql | {
                 let candidates: Vec<(i64, i64, bool)> = of_key!(sqlx::query_as(sql(PAST)), key)
                     .bind(parallel)
+                    .bind(manner.by_cursor.map(i64::from))
+                    .bind(manner.compressed.map(i64::from))
                     .fetch_all(&mut **tx)
                     .await?;
                 let mut same = HashMap::from([(0, is_same(&[]))]);
@@ -281,6 +292,8 @@ impl History {
                         .bind(&run.source)
                         .bind(set)
                         .bind(tables::pack(&run.tables, &names))
+                        .bind(run.manner.by_cursor.map(i64::from))
+                        .bind(run.manner.compressed.map(i64::from))
                         .execute(&mut **tx)
                         .await?;
                 }
@@ -325,6 +338,10 @@ fn run_of(row: Row, sets: &Sets, place: &str) -> Result<BackupRun> {
         ended: row.ended,
         outcome,
         workers: u32::try_from(row.workers).unwrap_or(0),
+        manner: Manner {
+            by_cursor: row.by_cursor.map(|known| known != 0),
+            compressed: row.compressed.map(|known| known != 0),
+        },
         database_bytes: row.database_bytes,
         tables,
         source: row.source,
@@ -370,6 +387,7 @@ fn merged(known: BackupRun, new: BackupRun) -> BackupRun {
         };
     }
     better.workers = better.workers.max(other.workers);
+    better.manner = better.manner.or(other.manner);
     if better.database_bytes == 0 {
         better.database_bytes = other.database_bytes;
     }

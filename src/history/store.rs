@@ -182,12 +182,12 @@ fn migration(version: i64, description: &str, sql: &'static str) -> Migration {
 }
 
 fn sqlite_migrations() -> Migrator {
-    migrations!("sqlite": 1 "history", 2 "watched_tables", 3 "migration_run")
+    migrations!("sqlite": 1 "history", 2 "watched_tables", 3 "migration_run", 4 "manner")
 }
 
 fn postgres_migrations() -> Migrator {
     let mut migrations =
-        migrations!("postgres": 1 "history", 2 "watched_tables", 3 "migration_run");
+        migrations!("postgres": 1 "history", 2 "watched_tables", 3 "migration_run", 4 "manner");
     migrations.set_locking(false);
     migrations.dangerous_set_table_name("pgguard._sqlx_migrations");
     migrations

@@ -3,7 +3,8 @@
 use crate::backup::End;
 use crate::history::Watch;
 use crate::model::{
-    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, RunKey, RunOutcome, Session,
+    BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Manner, RunKey, RunOutcome,
+    Session,
     Snapshot,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,6 +33,8 @@ pub struct Recorded<'a> {
     pub database: Option<String>,
     /// It was told to dump some of the tables.
     pub is_selected: bool,
+    /// How it dumps.
+    pub manner: Manner,
 }
 
 impl Recorded<'_> {
@@ -53,6 +56,7 @@ impl Recorded<'_> {
             ended: self.at,
             outcome: self.outcome,
             workers: 0,
+            manner: self.manner,
             database_bytes: 0,
             tables: Vec::new(),
             source: "record".into(),

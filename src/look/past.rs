@@ -17,12 +17,12 @@ use crate::config::Config;
 use crate::history::looks::Recorder;
 use crate::history::{Place, Watch};
 use crate::model::{
-    BackupRun, BackupTool, DatabaseFacts, Estimate, Oid, Pid, RunKey, RunOutcome, Session,
-    Snapshot, TableSample,
+    BackendIdentity, BackupRun, BackupTool, DatabaseFacts, Estimate, Manner, Oid, Pid, RunKey,
+    RunOutcome, Session, Snapshot, TableSample,
 };
 use crate::sessions::{Party, Sessions, WaitGraph};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ pub struct Past {
     /// The running dumps, as they were seen so far.
     watches: BTreeMap<(RunKey, DateTime<Utc>), Watch>,
     /// Past runs by key and number of tables, once read.
-    runs: BTreeMap<(RunKey, usize), Arc<Vec<BackupRun>>>,
+    runs: BTreeMap<WhichPast, Arc<Vec<BackupRun>>>,
     /// `pg_stat_statements`, once read: used where there is no past run.
     statements: Option<Vec<crate::model::CopyStatement>>,
     /// What others saw was read for the look that is being judged.
@@ -56,6 +56,15 @@ pub struct Past {
     samples: bool,
     /// Keeps what is seen for who asks later what happened.
     recorder: Recorder,
+    /// Dumps of a command that says how it dumps.
+    own: (BTreeSet<BackendIdentity>, Manner),
+}
+
+/// What past runs are asked for: the key, the number of tables, and the manner as far as it is known.
+type WhichPast = (RunKey, usize, Manner);
+
+fn which_past(key: &RunKey, watcher: &Watcher) -> WhichPast {
+    (key.clone(), watcher.tables.len(), watcher.manner())
 }
 
 impl Past {
@@ -91,6 +100,7 @@ impl Past {
             is_kept: false,
             samples: false,
             recorder: Recorder::default(),
+            own: <_>::default(),
         }
     }
 
@@ -104,6 +114,11 @@ impl Past {
     pub const fn sampling(mut self, args: SampleArgs) -> Self {
         self.samples = args.sample;
         self
+    }
+
+    /// Tells it how these sessions dump: their command says so.
+    pub fn knows_manner(&mut self, own: &BTreeSet<BackendIdentity>, manner: Manner) {
+        self.own = (own.clone(), manner);
     }
 
     /// Where the history is, as it may be shown; `None`: not wanted.
@@ -155,11 +170,7 @@ impl Past {
         self.read_watches(&server).await;
         let watched = self.watches.values();
         let unread: Vec<Watch> = watched
-            .filter(|w| {
-                !self
-                    .runs
-                    .contains_key(&(w.key.clone(), w.watcher.tables.len()))
-            })
+            .filter(|w| !self.runs.contains_key(&which_past(&w.key, &w.watcher)))
             .cloned()
             .collect();
         for watch in unread {
@@ -301,6 +312,9 @@ impl Past {
                 watcher: Watcher::default(),
             });
         watch.watcher.look(snapshot, session, &tables);
+        if self.own.0.contains(&leader.identity()) {
+            watch.watcher.said = self.own.1;
+        }
         let runs = self.runs_for(&key, &watch.watcher).await;
         if runs.is_empty() {
             tables.statements = self.statements(facts, snapshot, &watch.watcher).await;
@@ -311,6 +325,9 @@ impl Past {
             watch.watcher.know_samples(read);
         }
         let estimate = watch.watcher.estimate(&tables, &runs);
+        if let Some(told) = &estimate {
+            watch.watcher.keep_told(told);
+        }
         if let Some(begun) = watch
             .watcher
             .started
@@ -325,7 +342,7 @@ impl Past {
     /// Past runs that can tell about one. They are read once for each set of tables: it grows while a dump
     /// takes its locks.
     async fn runs_for(&mut self, key: &RunKey, watcher: &Watcher) -> Arc<Vec<BackupRun>> {
-        let known = (key.clone(), watcher.tables.len());
+        let known = which_past(key, watcher);
         if let Some(runs) = self.runs.get(&known) {
             return Arc::clone(runs);
         }
@@ -335,7 +352,7 @@ impl Past {
             .archive
             .ask(async |history| {
                 history
-                    .past(key, parallel, |other| similar.has(other))
+                    .past(key, parallel, known.2, |other| similar.has(other))
                     .await
             })
             .await

@@ -18,12 +18,52 @@ pub struct BackupRun {
     pub outcome: RunOutcome,
     /// Parallel workers; 0 for a serial dump.
     pub workers: u32,
+    /// How it read and wrote its tables, as far as that is known.
+    #[serde(default, skip_serializing_if = "Manner::is_unknown")]
+    pub manner: Manner,
     /// Sum of the relations' sizes as the run began, in bytes; 0: not known.
     pub database_bytes: i64,
     /// What it dumped, as far as it was seen, in dump order.
     pub tables: Vec<TableRun>,
     /// Who saw it: `watch` (several looks), `record` (wrapped, exact), `import`.
     pub source: String,
+}
+
+/// How a dump reads and writes its tables: one of another manner takes another time for the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manner {
+    /// It reads row by row through cursors (`--inserts`), and not by COPY.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_cursor: Option<bool>,
+    /// It compresses what it writes. The server does not see it: known where the command was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compressed: Option<bool>,
+}
+
+impl Manner {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether two may be the same: what only one of them knows tells nothing.
+    #[must_use]
+    pub fn agrees_with(self, other: Self) -> bool {
+        let agree =
+            |one: Option<bool>, other: Option<bool>| one.zip(other).is_none_or(|(a, b)| a == b);
+        agree(self.by_cursor, other.by_cursor) && agree(self.compressed, other.compressed)
+    }
+
+    /// What either of them knows.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            by_cursor: self.by_cursor.or(other.by_cursor),
+            compressed: self.compressed.or(other.compressed),
+        }
+    }
 }
 
 /// What must be equal for one run to tell about another.

@@ -12,7 +12,7 @@ pub struct DatabaseFacts {
     pub tables: Vec<TableFacts>,
     /// Number of large objects.
     pub large_objects: f64,
-    /// Bytes of `pg_largeobject`.
+    /// Bytes of `pg_largeobject`, by the count of its rows.
     pub large_object_bytes: f64,
     /// Databases in the order pg_dumpall takes them, with their size in bytes.
     pub databases: Vec<(String, i64)>,

@@ -65,6 +65,7 @@ pub async fn facts(
         .ask("read the sizes of the tables", &question, |row| {
             if row.kind() == "table" {
                 found.large_objects = row.number(8).unwrap_or(0.0);
+                found.large_object_bytes = row.number(13).unwrap_or(0.0);
                 by_oid.extend(table_of(row, encoding).map(|table| (table.oid, table)));
                 return;
             }

@@ -1,35 +1,29 @@
 //! When a backup ends, and what it costs to wait for it or to end it.
 
 use super::line::many;
-use super::time::{brief, edges, rough};
+use super::time::{range, rough, span, span_of};
 use crate::model::Estimate;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// `~12m (9m to 14m)`; `None`: not known.
+/// `~12 min (9–14 min)`; `None`: not known.
 #[must_use]
 pub fn remaining(estimate: &Estimate) -> Option<String> {
     let remaining = rough(estimate.remaining_s?);
-    let range = match (estimate.earliest_s, estimate.latest_s) {
-        (Some(low), Some(high)) => {
-            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-            let (low, high) = edges(low as i64, high.ceil() as i64);
-            #[expect(clippy::cast_precision_loss, reason = "no estimate is that long")]
-            let told = [low, high].map(|seconds| rough(seconds as f64));
-            format!(" ({} to {})", told[0], told[1])
-        }
-        _ => String::new(),
-    };
+    let edges = estimate.earliest_s.zip(estimate.latest_s);
+    let range = edges.map_or_else(String::new, |(low, high)| {
+        format!(" ({})", range(span_of(low), span_of(high)))
+    });
     Some(format!("~{remaining}{range}"))
 }
 
-/// When a backup ends, with how sure that is: `ends in ~12m (9m to 14m)`.
+/// When a backup ends, with how sure that is: `ends in ~12 min (9–14 min)`.
 #[must_use]
 pub fn ends(estimate: &Estimate) -> Option<String> {
     remaining(estimate).map(|left| format!("ends in {left}"))
 }
 
-/// What ending it costs: `loses 1h05m of work (32 % done); a new run takes about 5h00m; the last complete one
-/// ended 23h10m ago`.
+/// What ending it costs: `loses 65 min of work (32 % done); a new run takes about 5 h 0 min; the last complete
+/// one ended 23 h 10 min ago`.
 #[must_use]
 pub fn cost_of_kill(estimate: &Estimate, now: DateTime<Utc>) -> String {
     let done = estimate
@@ -72,7 +66,7 @@ pub fn wait_or_kill(estimate: &Estimate, now: DateTime<Utc>, behind: usize) -> S
 }
 
 fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    brief((now - at).max(TimeDelta::seconds(1)))
+    span((now - at).max(TimeDelta::seconds(1)))
 }
 
 #[cfg(test)]
@@ -95,8 +89,8 @@ mod tests {
         };
         assert_eq!(
             wait_or_kill(&estimate, now, 3),
-            "waiting takes ~2h10m (1h50m to 2h30m), 3 sessions wait meanwhile. Ending it loses 1h05m of work \
-             (32 % done); a new run takes about 2h30m; the last complete one ended 23h00m ago"
+            "waiting takes ~2 h 10 min (110 min – 2 h 30 min), 3 sessions wait meanwhile. Ending it loses 65 min of work \
+             (32 % done); a new run takes about 2 h 30 min; the last complete one ended 23 h 0 min ago"
         );
         estimate.stands_still = Some(StandsStill {
             since: now - TimeDelta::minutes(10),
@@ -107,7 +101,7 @@ mod tests {
         estimate.usual_past_s = None;
         assert_eq!(
             wait_or_kill(&estimate, now, 0),
-            "waiting may take for ever: nothing has moved for 10m00s. Ending it loses 1h05m of work (32 % done); \
+            "waiting may take for ever: nothing has moved for 10 min. Ending it loses 65 min of work (32 % done); \
              no complete one of the same tables is in the history"
         );
     }

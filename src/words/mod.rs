@@ -20,6 +20,6 @@ pub use line::{cut, many, one_line};
 pub use role::role;
 pub use sql::literal;
 pub use target::target;
-pub use time::{brief, clock, dated, edges, hour, second, seconds, setting, span};
+pub use time::{brief, clock, dated, hour, range, rough, second, seconds, setting, span};
 pub use when::{coming, when};
 pub use zone::Zone;

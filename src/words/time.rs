@@ -50,8 +50,7 @@ pub fn brief(span: TimeDelta) -> String {
 
 /// The seconds of an interval as they are told: from two minutes on whole minutes, the early edge no later than it
 /// is and the late one no earlier.
-#[must_use]
-pub fn edges(low: i64, high: i64) -> (i64, i64) {
+fn edges(low: i64, high: i64) -> (i64, i64) {
     match (low, high) {
         (_, ..120) => (low, high),
         (60.., _) => (low - low % 60, high + (60 - high % 60) % 60),
@@ -59,19 +58,47 @@ pub fn edges(low: i64, high: i64) -> (i64, i64) {
     }
 }
 
-/// Seconds of an estimate: no more exact than it is, `40s`, `90s`, `12m`, `1h05m`.
+/// An interval of a guess, in one way everywhere: `9–14 min`, `20–40 s`, `24 s – 3 min`, `1 h 5 min – 2 h 10 min`.
+#[must_use]
+pub fn range(from: TimeDelta, to: TimeDelta) -> String {
+    let up = to.num_seconds() + i64::from(to.subsec_nanos() > 0);
+    let (low, high) = edges(from.num_seconds(), up);
+    if low >= 60 && low < high && (120..7200).contains(&high) {
+        return format!("{}–{} min", low / 60, high / 60);
+    }
+    let late = if high < 120 {
+        to
+    } else {
+        TimeDelta::seconds(high)
+    };
+    let (first, last) = (span(from), span(late));
+    let unit = |text: &str| text.rsplit(' ').next().map(str::to_owned);
+    if first == last {
+        first
+    } else if unit(&first) == unit(&last) && first.split(' ').count() == 2 {
+        let number = first.split(' ').next().unwrap_or_default();
+        format!("{number}–{last}")
+    } else {
+        format!("{first} – {last}")
+    }
+}
+
+/// Seconds of a guess: no more exact than it is, `40 s`, `90 s`, `12 min`, `2 h 5 min`.
 #[must_use]
 pub fn rough(seconds: f64) -> String {
+    let near = if seconds < 120.0 { 1.0 } else { 60.0 };
+    span(span_of((seconds / near).round().max(1.0) * near))
+}
+
+/// So many seconds.
+#[must_use]
+pub fn span_of(seconds: f64) -> TimeDelta {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "saturates; no estimate is that long"
     )]
-    let seconds = seconds.max(1.0).round() as i64;
-    match seconds {
-        ..60 | 61..120 => format!("{seconds}s"),
-        60..3600 => format!("{}m", (seconds + 30) / 60),
-        _ => brief(TimeDelta::seconds(seconds)),
-    }
+    let milliseconds = (seconds * 1000.0) as i64;
+    TimeDelta::try_milliseconds(milliseconds).unwrap_or_default()
 }
 
 /// A time on the clock of a zone; the day too where it is not today. The offset stands with it.
@@ -160,11 +187,22 @@ mod tests {
 
     #[test]
     fn an_interval_is_told_in_whole_minutes_that_hold_it() {
-        assert_eq!(edges(24, 119), (24, 119));
-        assert_eq!(edges(74, 169), (60, 180));
-        assert_eq!(edges(24, 169), (24, 180));
-        assert_eq!(edges(540, 840), (540, 840));
-        assert_eq!([60.0, 90.0, 150.0].map(rough), ["1m", "90s", "3m"]);
+        let told = |low: f64, high: f64| range(span_of(low), span_of(high));
+        for (low, high, words) in [
+            (24.0, 119.0, "24–119 s"),
+            (0.4, 0.9, "400–900 ms"),
+            (74.0, 169.0, "1–3 min"),
+            (74.0, 120.2, "1–3 min"),
+            (24.0, 169.0, "24 s – 3 min"),
+            (540.0, 840.0, "9–14 min"),
+            (3900.0, 7800.0, "65 min – 2 h 10 min"),
+        ] {
+            assert_eq!(told(low, high), words);
+        }
+        assert_eq!(
+            [0.1, 60.0, 90.0, 150.0, 7830.0].map(rough),
+            ["1 s", "60 s", "90 s", "3 min", "2 h 11 min"]
+        );
     }
 
     #[test]

@@ -75,6 +75,37 @@ fn a_recorded_command_that_dumps_no_rows_is_no_run() {
     assert_eq!(complete(), 1, "{:?}", place.runs(&database));
 }
 
+/// The command names its database, by a URL too: a dump of another one that begins with it is not its own.
+#[test]
+fn a_recorded_dump_is_not_taken_for_one_of_another_database_that_begins_with_it() {
+    let (database, other, place) = (database(), database(), Place::new());
+    let url = database.url();
+    let program = database.server.bin("pg_dump").display().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("x").display().to_string();
+    for _ in 0..2 {
+        let before = place.runs(&database).len();
+        let _other = Dump::stalled(&other);
+        let told = pgguard([
+            "backups",
+            "record",
+            "-d",
+            &url,
+            &place.flag(),
+            "--",
+            &program,
+            "-d",
+            &url,
+            "-f",
+            &file,
+        ]);
+        assert_eq!(told.status, 0, "{told}");
+        let runs = place.runs(&database);
+        assert_eq!(runs.len(), before + 1, "{told} {runs:?}");
+        assert!(place.runs(&other).is_empty(), "{told}");
+    }
+}
+
 /// The running backups of a database, as `backups` tells them.
 fn running(database: &Database, place: &Place) -> Vec<serde_json::Value> {
     let url = database.url();

@@ -2,7 +2,9 @@
 
 use crate::common::{self, Database};
 use chrono::{DateTime, TimeDelta, Utc};
-use pgguard::model::{BackendIdentity, BackupRun, RelationName, RunKey, RunOutcome, TableRun};
+use pgguard::model::{
+    BackendIdentity, BackupRun, Manner, RelationName, RunKey, RunOutcome, TableRun,
+};
 use pgguard::test_support::backup::{TableSeen, Watcher};
 use pgguard::test_support::history::{Document, Filter, History, SignalNote, Watch};
 use std::path::Path;
@@ -53,6 +55,7 @@ fn run(day: i64) -> BackupRun {
         ended: started + TimeDelta::minutes(90),
         outcome: RunOutcome::Complete,
         workers: 0,
+        manner: Manner::default(),
         database_bytes: 1 << 30,
         tables: vec![table("orders", 5e6, true), table("items", 2e7, true)],
         source: "watch".into(),
@@ -247,13 +250,41 @@ fn past_runs_of_the_same_tables_and_of_its_key_come_first() {
             block_on(history.save(run)).expect("saved");
         }
         let same = |names: &[Arc<RelationName>]| names.len() == 2;
-        let past = block_on(history.past(&key(), false, same)).expect("past");
-        assert_eq!(past, [run(1), run(0), other_role.clone()]);
+        let past = block_on(history.past(&key(), false, Manner::default(), same)).expect("past");
+        assert_eq!(past, [run(1), run(0)]);
         block_on(history.save(&run(2))).expect("saved");
-        let past = block_on(history.past(&key(), false, same)).expect("past");
+        let past = block_on(history.past(&key(), false, Manner::default(), same)).expect("past");
         assert_eq!(past, [run(2), run(1), run(0)]);
-        let past = block_on(history.past(&key(), true, same)).expect("past");
+        let past = block_on(history.past(&key(), true, Manner::default(), same)).expect("past");
         assert_eq!(past, std::slice::from_ref(&parallel));
+        let stranger = RunKey {
+            user: "stranger".into(),
+            ..key()
+        };
+        let past = block_on(history.past(&stranger, false, Manner::default(), same)).expect("past");
+        assert_eq!(
+            past,
+            [other_role.clone()],
+            "where none is its own, the newest"
+        );
+        for (day, by_cursor, compressed) in [(10, true, None), (11, false, Some(true))] {
+            let manner = Manner {
+                by_cursor: Some(by_cursor),
+                compressed,
+            };
+            let other = BackupRun { manner, ..run(day) };
+            block_on(history.save(&other)).expect("saved");
+            let past = block_on(history.past(&key(), false, manner, same)).expect("past");
+            assert_eq!(past[0], other);
+            assert!(
+                past.iter().all(|run| run.manner.agrees_with(manner)),
+                "{past:?}"
+            );
+            assert!(
+                past.len() > 3,
+                "what an older version kept is of any manner: {past:?}"
+            );
+        }
     }
 }
 
@@ -404,7 +435,8 @@ fn a_running_dump_that_an_older_version_noted_is_gone_on_with() {
         "client_wait":0.5}],"tables":[[16384,"public","items",7.5,null,null],[16385,"public","orders",1.0,
         ["2026-11-03T15:00:01Z",null,9.0,99.0,null],"2026-11-03T15:01:00Z"]]}"#;
     let statements = format!(
-        "DELETE FROM _sqlx_migrations WHERE version > 1; DROP TABLE migration_run; DROP TABLE backup_watch; CREATE TABLE backup_watch {table}; \
+        "DELETE FROM _sqlx_migrations WHERE version > 1; DROP TABLE migration_run; DROP TABLE backup_watch; \
+         ALTER TABLE backup_run DROP COLUMN by_cursor; ALTER TABLE backup_run DROP COLUMN compressed; CREATE TABLE backup_watch {table}; \
          INSERT INTO backup_watch VALUES ('7301', 'shop', 'pg_dump', 'backup', 'pg_dump', '2026-11-03T15:00:00+00:00', \
          '2026-11-03T15:02:00+00:00', NULL, 4711, '2026-11-03T15:00:00+00:00', '{state}')"
     );

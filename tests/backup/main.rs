@@ -11,5 +11,6 @@ mod command;
 mod coverage;
 mod eta;
 mod history;
+mod kinds;
 mod past_runs;
 mod sample;

@@ -117,11 +117,16 @@ impl Dump {
 
     /// Reads on up to this table's rows, and then no more.
     pub fn read_on_to(&mut self, table: &str) {
+        self.read_on_to_line(&format!("COPY {table} ("));
+    }
+
+    /// Reads on up to a line that begins so, and then no more.
+    pub fn read_on_to_line(&mut self, beginning: &str) {
         let unread = self
             .unread
             .as_mut()
             .expect("a serial dump that is read from");
-        read_until(unread, &format!("COPY {table} ("));
+        read_until(unread, beginning);
     }
 
     fn copying(&self, database: &Database, and: &str) -> usize {

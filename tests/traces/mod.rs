@@ -238,8 +238,8 @@ impl Trace {
             }
             let told = match known {
                 Known::Naive(past) => Some(naive(past, now - self.begin())),
-                Known::Nothing => self.told(&watcher, &[]),
-                Known::Runs(past) => self.told(&watcher, past),
+                Known::Nothing => self.told(&mut watcher, &[]),
+                Known::Runs(past) => self.told(&mut watcher, past),
             };
             count += 1.0;
             if let Some((remaining, earliest, latest)) = told {
@@ -277,8 +277,9 @@ impl Trace {
         }
     }
 
-    fn told(&self, watcher: &Watcher, past: &[BackupRun]) -> Option<(f64, f64, f64)> {
+    fn told(&self, watcher: &mut Watcher, past: &[BackupRun]) -> Option<(f64, f64, f64)> {
         let told = watcher.estimate(&self.facts, past)?;
+        watcher.keep_told(&told);
         Some((told.remaining_s?, told.earliest_s?, told.latest_s?))
     }
 }

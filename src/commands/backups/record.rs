@@ -4,14 +4,15 @@
 //! anything is looked at, and nothing that goes wrong here is of any consequence to it.
 
 use crate::Result;
-use crate::backup::{has_option, is_backup_program, is_started_by, program_name};
+use crate::backup::{has_option, is_backup_program, is_started_by, manner_of, program_name};
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
 use crate::door::say;
 use crate::look::ended::Recorded;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
-use crate::model::{Backend, BackendIdentity, RunOutcome, Session, Snapshot};
+use crate::model::{Backend, BackendIdentity, Manner, RunOutcome, Session, Snapshot};
+use crate::postgres::connect::{Flags, Target};
 use crate::sessions::understand;
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
@@ -175,6 +176,8 @@ struct Observer {
     program: String,
     /// What it was told to dump.
     scope: Scope,
+    /// How, as its arguments say.
+    manner: Manner,
     /// The one database that the command says it dumps.
     database: Option<String>,
     past: Past,
@@ -196,10 +199,11 @@ impl Observer {
     fn new(connect: &ConnectArgs, history: &HistoryArgs, command: &[String]) -> Self {
         let program = program_name(&command[0]).to_owned();
         let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]).dbname;
-        let is_name = |name: &String| program == "pg_dump" && !name.contains(['/', '=']);
+        let is_one = |_: &String| program == "pg_dump";
         Self {
             scope: scope(&program, &command[1..]),
-            database: said.filter(is_name),
+            manner: manner_of(&program, &command[1..], writes_to_file()),
+            database: said.filter(is_one).and_then(database_of),
             connect: as_the_command_connects(connect, &program, &command[1..]),
             past: Past::new(history, &Config::default(), false),
             program,
@@ -245,6 +249,7 @@ impl Observer {
             self.ambiguous |= found.is_empty();
         }
         self.own.extend(found);
+        self.past.knows_manner(&self.own, self.manner);
         self.past.estimates(&mut facts, &snapshot, &sessions).await;
         facts.forget();
         self.facts = Some(facts);
@@ -312,6 +317,7 @@ impl Observer {
             program: &self.program,
             database: self.database.clone(),
             is_selected: self.scope == Scope::Selected,
+            manner: self.manner,
         };
         if self.ambiguous && self.own.is_empty() {
             self.past.close().await;
@@ -372,6 +378,31 @@ const SELECTING: [&str; 9] = [
     "exclude-database",
     "filter",
 ];
+
+/// Whether what the command writes to its standard output is a file's.
+fn writes_to_file() -> bool {
+    use std::os::fd::AsFd as _;
+    let file = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(std::fs::File::from);
+    file.and_then(|file| file.metadata())
+        .is_ok_and(|output| output.is_file())
+}
+
+/// The database that a name, a URL or a string of keywords names.
+fn database_of(said: String) -> Option<String> {
+    if !said.contains(['/', '=']) {
+        return Some(said);
+    }
+    let flags = Flags {
+        dbname: Some(said),
+        ..Flags::default()
+    };
+    Target::from_flags(&flags)
+        .ok()
+        .map(|target| target.database)
+}
 
 /// Where the command connects, as far as its own arguments say so and ours do not.
 fn as_the_command_connects(ours: &ConnectArgs, program: &str, arguments: &[String]) -> ConnectArgs {
