@@ -2,13 +2,13 @@
 
 use super::clock::{self, Clock};
 use super::elapsed::seconds;
-use super::large::Large;
+use super::large::{Large, share_of_tables};
 use super::like::{OTHER_PACE, likeness, pace_against};
 use super::makespan;
 use super::matching::{PastRun, matching};
 use super::pace::{Pace, pace};
 use super::physical;
-use super::rows::{self, Amount};
+use super::rows;
 use super::view::View;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
@@ -100,17 +100,24 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
                 .flatten();
             let with = copying_guess(view, facts, &past, &mut said);
             let tables = between(with, without, belief);
+            said.fraction_done = said
+                .fraction_done
+                .map(|done| done * share_of_tables(view, facts));
             match Large::of(view, facts, &past) {
-                Some(large) => tables.map(|tables| and_large(tables, large, view, &mut said)),
+                Some(large) => tables.map(|tables| and_large(tables, large, &mut said)),
                 None => tables,
             }
         }
-        (Stage::LargeObjects, Some(view)) => {
-            Large::of(view, facts, &past).and_then(|large| large_guess(large, view, &mut said))
-        }
+        (Stage::LargeObjects, Some(view)) => Large::of(view, facts, &past)
+            .and_then(|large| large_guess(view, facts, large, &mut said)),
         _ => None,
     };
-    let guess = guess.or_else(|| total_guess(&past, elapsed, &mut said));
+    // What it is like is not seen before it copies: one run alone may be of another kind.
+    let is_hidden = watcher.stage == Stage::Preparing && past.len() < 2;
+    let guess = guess.or_else(|| {
+        let past = if is_hidden { &[] } else { &past[..] };
+        total_guess(past, elapsed, &mut said)
+    });
     match guess {
         Some(guess) => {
             let log = watcher.damped(guess.log);
@@ -118,6 +125,9 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
         }
         None if !past.is_empty() && elapsed > usual(&past) => {
             said.unknown = Some("it has run longer than past runs took".into());
+        }
+        None if is_hidden && !past.is_empty() => {
+            said.unknown = Some("it has not begun to copy, so how it dumps is not seen yet".into());
         }
         None => said.unknown = Some(why_unknown(watcher)),
     }
@@ -139,13 +149,10 @@ fn between(with: Option<Guess>, without: Option<Guess>, belief: f64) -> Option<G
 }
 
 /// The tables, and the large objects that come after them.
-fn and_large(tables: Guess, large: Large, view: &View, said: &mut Estimate) -> Guess {
+fn and_large(tables: Guess, large: Large, said: &mut Estimate) -> Guess {
     let copying = tables.log.exp();
     let all = copying + large.seconds;
     let share = copying / all;
-    let bytes: f64 = view.amounts.iter().map(Amount::bytes).sum();
-    let done = said.fraction_done;
-    said.fraction_done = done.map(|done| done * bytes / (bytes + large.bytes).max(1.0));
     said.basis += ", and the large objects after them";
     Guess {
         log: all.ln(),
@@ -154,11 +161,15 @@ fn and_large(tables: Guess, large: Large, view: &View, said: &mut Estimate) -> G
 }
 
 /// All tables are done, the large objects are not.
-fn large_guess(large: Large, view: &View, said: &mut Estimate) -> Option<Guess> {
+fn large_guess(
+    view: &View,
+    facts: &DatabaseFacts,
+    large: Large,
+    said: &mut Estimate,
+) -> Option<Guess> {
     let (left, variance) = large.left(view)?;
-    let bytes: f64 = view.amounts.iter().map(Amount::bytes).sum();
-    let done = large.bytes * (1.0 - left / large.seconds);
-    said.fraction_done = Some((bytes + done) / (bytes + large.bytes).max(1.0));
+    let tables = share_of_tables(view, facts);
+    said.fraction_done = Some(tables + (1.0 - tables) * (1.0 - left / large.seconds));
     said.basis = "the time that its large objects take, of which the server counts none".into();
     (variance < MOST_VARIANCE).then_some(Guess {
         log: left.ln(),

@@ -22,8 +22,6 @@ pub(super) struct Large {
     pub seconds: f64,
     /// How sure that is: variance of its logarithm.
     pub variance: f64,
-    /// Their bytes, in those of a dump.
-    pub bytes: f64,
 }
 
 impl Large {
@@ -44,14 +42,12 @@ impl Large {
             return Some(Self {
                 seconds: *seconds,
                 variance: BY_PAST,
-                bytes,
             });
         }
         let speed = speed(view)?;
         Some(Self {
             seconds: bytes / speed,
             variance: BY_BYTES,
-            bytes,
         })
     }
 
@@ -62,6 +58,13 @@ impl Large {
         let left = self.seconds - seconds(since, now);
         (left > 0.0).then(|| (left, self.variance * (self.seconds / left).powi(2)))
     }
+}
+
+/// Share of the bytes of a dump that its tables have, the large objects the others.
+pub(super) fn share_of_tables(view: &View, facts: &DatabaseFacts) -> f64 {
+    let tables: f64 = view.amounts.iter().map(Amount::bytes).sum();
+    let all = tables + BYTES_EACH * facts.large_object_bytes;
+    if all > 0.0 { tables / all } else { 1.0 }
 }
 
 /// Bytes a second of the tables.

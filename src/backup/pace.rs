@@ -111,7 +111,8 @@ fn seen_pace(course: &[(f64, f64)]) -> Option<Pace> {
     })
 }
 
-/// A change of speed is believed once it has lasted for this many seconds, and for this many looks.
+/// A change of speed is believed once it has lasted for a third of the time, no longer than this many seconds and no
+/// shorter than half of them, and for this many looks.
 const LASTING: f64 = 24.0;
 const LOOKS: usize = 5;
 
@@ -127,23 +128,24 @@ fn lasting(course: &[(f64, f64)], now: f64) -> Option<f64> {
         let (seconds, units) = (last.0 - first.0, last.1 - first.1);
         (seconds > 0.5 * (to - from) && units > 0.0).then(|| (units / seconds).ln())
     };
-    let begun = now - LASTING;
+    let long = (now / 3.0).clamp(LASTING / 2.0, LASTING);
+    let begun = now - long;
     let looks = course.iter().filter(|c| c.0 >= begun).count();
-    if looks < LOOKS || begun < 1.5 * LASTING {
+    if looks < LOOKS || begun < long {
         return None;
     }
-    let stretches = (begun / LASTING).floor();
+    let stretches = (begun / long).floor();
     let before: Vec<f64> = (0..stretches as usize)
         .filter_map(|nth| {
-            let until = begun - nth as f64 * LASTING;
-            speed(until - LASTING, until)
+            let until = begun - nth as f64 * long;
+            speed(until - long, until)
         })
         .collect();
     let usual = before.iter().sum::<f64>() / before.len() as f64;
     let apart = before.iter().map(|b| (b - usual).powi(2)).sum::<f64>() / before.len() as f64;
     let halves = [
-        speed(begun, begun + LASTING / 2.0)? - usual,
-        speed(begun + LASTING / 2.0, now)? - usual,
+        speed(begun, begun + long / 2.0)? - usual,
+        speed(begun + long / 2.0, now)? - usual,
     ];
     let off = 0.5 * (halves[0] + halves[1]);
     let is_change = off.abs() > (2.0 * apart.sqrt()).max(0.4)

@@ -1,16 +1,14 @@
 //! What was told of a dump's end, look by look: it moves no further than what was learnt between two looks.
 
 use super::elapsed::seconds;
-use super::watcher::Watcher;
+use super::watcher::{Stage, Watcher};
 use crate::model::Estimate;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How long it takes to learn something: a share of the whole, and of what has passed, and no longer than these
-/// seconds.
-const OF_WHOLE: f64 = 0.05;
-const OF_PASSED: f64 = 0.12;
-const SECONDS: f64 = 8.0;
+/// How long it takes to learn something: a share of the whole, and no longer than these seconds.
+const OF_WHOLE: f64 = 0.04;
+const SECONDS: f64 = 5.0;
 
 /// What was told at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,7 +24,9 @@ pub struct Told {
 impl Watcher {
     /// Keeps what was told at the last look, for the next one.
     pub fn keep_told(&mut self, estimate: &Estimate) {
-        let told = self.seen().zip(estimate.remaining_s).zip(estimate.latest_s);
+        // Before it copies, only past runs tell.
+        let seen = self.seen().filter(|_| self.stage != Stage::Preparing);
+        let told = seen.zip(estimate.remaining_s).zip(estimate.latest_s);
         self.told = told.map(|((at, remaining), latest)| Told {
             at,
             remaining,
@@ -45,11 +45,8 @@ impl Watcher {
         if passed <= 0.0 || before <= 1.0 {
             return log;
         }
-        let elapsed = seconds(started, now);
-        let whole = elapsed + log.exp();
-        let slow = (OF_WHOLE * whole)
-            .min(OF_PASSED * elapsed)
-            .clamp(0.01, SECONDS);
+        let whole = seconds(started, now) + log.exp();
+        let slow = (OF_WHOLE * whole).min(SECONDS);
         // What lies outside of the interval that was told is news.
         let off = (log - before.ln()) / told.spread.max(0.05);
         let news = off.powi(2).max(1.0);
@@ -67,7 +64,7 @@ mod tests {
     fn the_end_that_is_told_moves_as_far_as_was_learnt() {
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
         let mut watcher: Watcher = serde_json::from_value(serde_json::json!({
-            "started": at(0), "points": [{"at": at(100), "copies": [], "client_wait": 0.5}],
+            "started": at(0), "stage": "copying", "points": [{"at": at(100), "copies": [], "client_wait": 0.5}],
         }))
         .expect("a watcher");
         let of = |remaining: f64| Estimate {

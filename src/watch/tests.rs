@@ -265,7 +265,7 @@ fn the_bar_of_a_backup_is_never_cut() {
             told.contains(']') && told.chars().count() <= columns,
             "{told}"
         );
-        let whole = ["2h00m)", "40 %", "4400 tables", "a long name", "] "];
+        let whole = ["2 h 0 min)", "40 %", "4400 tables", "a long name", "] "];
         assert!(
             whole.iter().any(|end| told.ends_with(end)),
             "{columns}: {told}"

@@ -72,14 +72,12 @@ pub fn range(from: TimeDelta, to: TimeDelta) -> String {
         TimeDelta::seconds(high)
     };
     let (first, last) = (span(from), span(late));
-    let unit = |text: &str| text.rsplit(' ').next().map(str::to_owned);
     if first == last {
-        first
-    } else if unit(&first) == unit(&last) && first.split(' ').count() == 2 {
-        let number = first.split(' ').next().unwrap_or_default();
-        format!("{number}–{last}")
-    } else {
-        format!("{first} – {last}")
+        return first;
+    }
+    match (first.split_once(' '), last.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number}–{last}"),
+        _ => format!("{first} – {last}"),
     }
 }
 
