@@ -4,8 +4,7 @@ use crate::backup::End;
 use crate::history::Watch;
 use crate::model::{
     BackendIdentity, BackupRun, BackupTool, Certainty, DatabaseFacts, Manner, RunKey, RunOutcome,
-    Session,
-    Snapshot,
+    Session, Snapshot,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;

@@ -5,8 +5,7 @@ use super::gate_view::{GateView, REHEARSAL};
 use super::gate_waits::crowds;
 use crate::model::{Behind, Blocker, Clears, LockMode, RelationName, Role, Wait, WaitKind, age};
 use crate::safe::{printable, shell_word};
-use crate::words::{edges, span};
-use chrono::TimeDelta;
+use crate::words::{range, span};
 use std::fmt::Write as _;
 
 /// How many blockers of a wait are named.
@@ -138,29 +137,6 @@ fn when(view: &GateView, clears: &Clears) -> String {
         range(age(view.taken_at, from), age(view.taken_at, to)),
         clears.basis
     )
-}
-
-/// `9–14 min`, `20–40 s`, `1 h 5 min – 2 h 10 min`
-fn range(from: TimeDelta, to: TimeDelta) -> String {
-    let (low, high) = edges(from.num_seconds(), to.num_seconds());
-    if low >= 60 && low < high && (120..7200).contains(&high) {
-        return format!("{}–{} min", low / 60, high / 60);
-    }
-    let late = if high < 120 {
-        to
-    } else {
-        TimeDelta::seconds(high)
-    };
-    let (first, last) = (span(from), span(late));
-    let unit = |text: &str| text.rsplit(' ').next().map(str::to_owned);
-    if first == last {
-        first
-    } else if unit(&first) == unit(&last) && first.split(' ').count() == 2 {
-        let number = first.split(' ').next().unwrap_or_default();
-        format!("{number}–{last}")
-    } else {
-        format!("{first} – {last}")
-    }
 }
 
 pub(super) fn behind(behind: &Behind) -> String {
