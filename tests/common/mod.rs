@@ -40,7 +40,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Longest that a test waits for something that must happen: generous, a loaded machine is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The server of this test binary, of the version that `$PGGUARD_TEST_MAJOR` names or that is found
 /// first. Statics are not dropped: the server goes when the process does.
