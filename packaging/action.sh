@@ -10,12 +10,16 @@ fail() {
 
 # Installs the release and prints the program's path. A pgguard that is installed in that version is taken as it is.
 install_release() {
-    local name="pgguard-$INPUT_VERSION-x86_64-unknown-linux-musl" place releases
+    local name place releases
+    name=pgguard-$INPUT_VERSION-$(uname -m)-unknown-linux-musl
     if command -v pgguard >/dev/null && [ "$(pgguard --version)" = "pgguard $INPUT_VERSION" ]; then
         command -v pgguard
         return
     fi
-    [ "$(uname -sm)" = "Linux x86_64" ] || fail "the action runs on x86-64 Linux; install pgguard yourself before it"
+    case $(uname -sm) in
+        "Linux x86_64" | "Linux aarch64") ;;
+        *) fail "the action runs on Linux, x86-64 or 64-bit ARM; install pgguard yourself before it" ;;
+    esac
     releases=${PGGUARD_RELEASES:-https://github.com/pgguard/pgguard/releases/download}
     place=$(mktemp -d "${RUNNER_TEMP:-/tmp}/pgguard.XXXXXX")
     curl -fsSL --retry 3 -o "$place/$name.tar.gz" "$releases/v$INPUT_VERSION/$name.tar.gz" || fail "there is no release $INPUT_VERSION"

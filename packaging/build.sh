@@ -5,12 +5,16 @@
 # list of what is inside (CycloneDX) and SHA256SUMS. SOURCE_DATE_EPOCH is the time of the last commit, so the same
 # commit gives the same files as far as the tools allow.
 
-triple=x86_64-unknown-linux-musl
+# A row a machine that the program is made for: as Rust names it, and as Debian, RPM, npm and OCI do.
+platforms='x86_64-unknown-linux-musl amd64 x86_64 x64 amd64
+aarch64-unknown-linux-musl arm64 aarch64 arm64 arm64'
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 description=$(sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 homepage=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
-output=${CARGO_TARGET_DIR:-$PWD/target}/packages
+target=${CARGO_TARGET_DIR:-$PWD/target}
+output=$target/packages
 
+# The packages for these machines, as `uname -m` names them; without an argument, for all.
 package() {
     [ "$(uname -sm)" = "Linux x86_64" ] || fail "packages are built on x86-64 Linux"
     need_rust
@@ -18,11 +22,32 @@ package() {
     need_packagers
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
     export SOURCE_DATE_EPOCH
-    build_static
+    local machines=${*:-x86_64 aarch64}
     rm -rf "$output" && mkdir -p "$output"
+    # The program of this machine writes the man pages and completions of all.
+    with_platform x86_64 build_static
+    for machine in $machines; do
+        [ "$machine" = x86_64 ] || with_platform "$machine" build_static
+        say "packages for $machine"
+        with_platform "$machine" pack
+    done
+    pack_npm_main
+    (cd "$output" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%f\n' | sort | xargs sha256sum >SHA256SUMS)
+    ls -l "$output" >&2
+}
+
+# Runs something for one machine: $triple, $deb, $machine, $node and $oci are its names.
+with_platform() {
+    local triple deb machine node oci
+    read -r triple deb machine node oci <<<"$(grep "^$1-" <<<"$platforms")"
+    [ -n "$triple" ] || fail "there is no package for '$1', only for:$(sed 's/^\([^-]*\).*/ \1/' <<<"$platforms" | tr -d '\n')"
+    shift
+    "$@"
+}
+
+pack() {
     local tree=$output/tree
     lay_out "$tree"
-    say "packages"
     pack_tarball "$tree"
     pack_deb "$tree"
     pack_rpm "$tree"
@@ -31,8 +56,6 @@ package() {
     pack_image "$tree"
     list_contents
     rm -rf "$tree"
-    (cd "$output" && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%f\n' | sort | xargs sha256sum >SHA256SUMS)
-    ls -l "$output" >&2
 }
 
 need_packagers() {
@@ -42,37 +65,64 @@ need_packagers() {
     have dpkg-deb || fail "dpkg-deb is missing"
     need_npm || fail "npm is missing"
     need_pip || fail "pip is missing"
+    wheel=$(pip_folder wheel wheel==0.45.1)
+    zig=$(pip_folder zig ziglang==0.13.0)/ziglang
+}
+
+# A folder of the cache with what pip installs.
+pip_folder() {
+    local folder=$PGGUARD_CACHE/$1
+    if [ ! -d "$folder" ]; then
+        say "fetching with pip: $2"
+        rm -rf "$folder.part"
+        python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$folder.part" "$2" >&2 &&
+            mv "$folder.part" "$folder" || fail "$1 is missing: pip install $2"
+    fi
+    printf '%s' "$folder"
+}
+
+# The C parts need a compiler with musl's headers, and bindgen needs the headers alone.
+build_static() {
     if ! rustup target list --installed 2>/dev/null | grep -qx "$triple"; then
         say "installing rustup's target $triple"
         rustup target add "$triple" >&2 || fail "the target $triple is missing: rustup target add $triple"
     fi
-    wheel=$PGGUARD_CACHE/wheel
-    [ -d "$wheel/wheel" ] && return
-    say "fetching with pip: wheel"
-    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$wheel" wheel==0.45.1 >&2 ||
-        fail "wheel is missing: pip install wheel"
-}
-
-# musl-gcc compiles the C parts. It must not link: what it links says that it is static, and crashes.
-build_static() {
-    local headers
-    headers=$(dirname "$(gcc -print-file-name=include/stdbool.h)")
-    export CC_x86_64_unknown_linux_musl=musl-gcc
-    export BINDGEN_EXTRA_CLANG_ARGS_x86_64_unknown_linux_musl="-nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $headers"
+    local name=${triple//-/_}
+    "compiler_$machine" "$name"
     # No path of the builder's machine in the program.
     export RUSTFLAGS="--remap-path-prefix=$PWD=pgguard --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
     say "cargo build --release --target $triple"
     cargo build --locked --quiet --release --target "$triple"
 }
 
+# musl-gcc compiles. It must not link: what it links says that it is static, and crashes.
+compiler_x86_64() {
+    local headers
+    headers=$(dirname "$(gcc -print-file-name=include/stdbool.h)")
+    export "CC_$1=musl-gcc"
+    export "BINDGEN_EXTRA_CLANG_ARGS_$1=-nostdinc -isystem /usr/include/x86_64-linux-musl -isystem $headers"
+}
+
+# Zig has a C compiler for every machine, and musl's headers; Rust's own linker has musl's objects.
+compiler_aarch64() {
+    local libc=$zig/lib/libc/include wrappers=$target/zig
+    mkdir -p "$wrappers"
+    # It knows targets by other names than the one that Rust's builds pass.
+    printf '#!/usr/bin/env bash\nfor word; do shift; [[ $word = --target=* ]] || set -- "$@" "$word"; done\nexec %q cc -target aarch64-linux-musl "$@"\n' "$zig/zig" >"$wrappers/cc"
+    printf '#!/bin/sh\nexec %q ar "$@"\n' "$zig/zig" >"$wrappers/ar"
+    chmod +x "$wrappers/cc" "$wrappers/ar"
+    export "CC_$1=$wrappers/cc" "AR_$1=$wrappers/ar" "CARGO_TARGET_${1^^}_LINKER=rust-lld"
+    export "BINDGEN_EXTRA_CLANG_ARGS_$1=-nostdinc -isystem $libc/aarch64-linux-musl -isystem $libc/generic-musl -isystem $zig/lib/include"
+}
+
 # What an installation has, below $1.
 lay_out() {
-    local program=$1/usr/bin/pgguard shell
-    install -D -m 755 "${CARGO_TARGET_DIR:-target}/$triple/release/pgguard" "$program"
+    local native=$target/x86_64-unknown-linux-musl/release/pgguard shell
+    install -D -m 755 "$target/$triple/release/pgguard" "$1/usr/bin/pgguard"
     mkdir -p "$1/usr/share/man/man1"
-    "$program" man --folder "$1/usr/share/man/man1"
+    "$native" man --folder "$1/usr/share/man/man1"
     gzip -9n "$1"/usr/share/man/man1/*.1
-    for shell in bash zsh fish; do "$program" completions "$shell" >"$1/$shell"; done
+    for shell in bash zsh fish; do "$native" completions "$shell" >"$1/$shell"; done
     install -D -m 644 "$1/bash" "$1/usr/share/bash-completion/completions/pgguard"
     install -D -m 644 "$1/zsh" "$1/usr/share/zsh/vendor-completions/_pgguard"
     install -D -m 644 "$1/fish" "$1/usr/share/fish/vendor_completions.d/pgguard.fish"
@@ -109,7 +159,7 @@ Package: pgguard
 Version: $version
 Section: database
 Priority: optional
-Architecture: amd64
+Architecture: $deb
 Maintainer: pgguard <packages@pgguard.dev>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
 Suggests: postgresql-client
@@ -120,7 +170,7 @@ Description: tells before a Postgres migration runs whether it would block
  would pile up behind it. A gate for pipelines, a view for people, a plugin for
  monitoring systems.
 TEXT
-    dpkg-deb --root-owner-group -Zxz --build "$root" "$output/pgguard_${version}_amd64.deb" >/dev/null
+    dpkg-deb --root-owner-group -Zxz --build "$root" "$output/pgguard_${version}_$deb.deb" >/dev/null
     rm -r "$root"
 }
 
@@ -130,49 +180,46 @@ pack_rpm() {
     rpmbuild -bb --quiet --define "_topdir $work" --define "tree $1" --define "version $version" \
         --define "summary Tells before a Postgres migration runs whether it would block" --define "homepage $homepage" \
         --define "_build_id_links none" --define "use_source_date_epoch_as_buildtime 1" --define "_buildhost localhost" \
-        --target x86_64-linux packaging/pgguard.spec >&2
-    mv "$work"/RPMS/x86_64/*.rpm "$output/"
+        --target "$machine-linux" packaging/pgguard.spec >&2
+    mv "$work/RPMS/$machine"/*.rpm "$output/"
     rm -r "$work"
 }
 
+# npm installs the package of its machine alone, which holds the program.
 pack_npm() {
-    local work=$output/npm
-    mkdir -p "$work/main" "$work/linux-x64/bin"
-    cp packaging/npm/bin.js "$work/main/"
-    cp -p "$1/usr/bin/pgguard" "$work/linux-x64/bin/"
-    cp README.md LICENSE-MIT LICENSE-APACHE "$work/main/"
-    cp LICENSE-MIT LICENSE-APACHE "$work/linux-x64/"
-    python3 - "$work" "$version" "$description" "$homepage" <<'PYTHON'
+    local work=$output/npm/linux-$node
+    mkdir -p "$work/bin"
+    cp -p "$1/usr/bin/pgguard" "$work/bin/"
+    npm_package "$work" "{\"name\": \"@pgguard/linux-$node\", \"description\": \"pgguard for $machine Linux\",
+        \"os\": [\"linux\"], \"cpu\": [\"$node\"], \"files\": [\"bin\"]}"
+}
+
+pack_npm_main() {
+    local work=$output/npm/main nodes
+    mkdir "$work"
+    cp packaging/npm/bin.js README.md "$work/"
+    nodes=$(cut -d' ' -f4 <<<"$platforms" | sed "s|.*|\"@pgguard/linux-&\": \"$version\"|" | paste -sd,)
+    npm_package "$work" "{\"name\": \"pgguard\", \"description\": \"$description\",
+        \"keywords\": [\"postgres\", \"postgresql\", \"migration\", \"locks\"],
+        \"bin\": {\"pgguard\": \"bin.js\"}, \"files\": [\"bin.js\"], \"engines\": {\"node\": \">=16\"},
+        \"optionalDependencies\": {$nodes}}"
+    rm -r "$output/npm"
+}
+
+# Packs folder $1, whose package.json says $2 and what all of them say.
+npm_package() {
+    cp LICENSE-MIT LICENSE-APACHE "$1/"
+    python3 - "$version" "$homepage" "$2" >"$1/package.json" <<'PYTHON'
 import json, sys
-work, version, description, homepage = sys.argv[1:]
+version, homepage, own = sys.argv[1:]
 common = {
     "version": version,
     "license": "MIT OR Apache-2.0",
     "repository": {"type": "git", "url": f"git+{homepage}.git"},
 }
-main = {
-    "name": "pgguard",
-    "description": description,
-    "keywords": ["postgres", "postgresql", "migration", "locks"],
-    "bin": {"pgguard": "bin.js"},
-    "files": ["bin.js"],
-    "engines": {"node": ">=16"},
-    "optionalDependencies": {"@pgguard/linux-x64": version},
-}
-platform = {
-    "name": "@pgguard/linux-x64",
-    "description": "pgguard for x86-64 Linux",
-    "os": ["linux"],
-    "cpu": ["x64"],
-    "files": ["bin"],
-}
-for folder, package in (("main", main), ("linux-x64", platform)):
-    with open(f"{work}/{folder}/package.json", "w") as file:
-        json.dump({**package, **common}, file, indent=2)
-        file.write("\n")
+print(json.dumps({**json.loads(own), **common}, indent=2))
 PYTHON
-    npm pack --silent --pack-destination "$output" "$work/main" "$work/linux-x64" >/dev/null
-    rm -r "$work"
+    npm pack --silent --pack-destination "$output" "$1" >/dev/null
 }
 
 # The program as a script of the wheel: `pip install` puts it on the PATH.
@@ -190,7 +237,7 @@ pack_wheel() {
     } >"$work/$name.dist-info/METADATA"
     # It is static: it runs on any Linux, whichever libc that has.
     printf 'Wheel-Version: 1.0\nGenerator: pgguard\nRoot-Is-Purelib: false\n%s\n%s\n' \
-        'Tag: py3-none-manylinux2014_x86_64' 'Tag: py3-none-musllinux_1_1_x86_64' >"$work/$name.dist-info/WHEEL"
+        "Tag: py3-none-manylinux2014_$machine" "Tag: py3-none-musllinux_1_1_$machine" >"$work/$name.dist-info/WHEEL"
     PYTHONPATH=$wheel python3 -m wheel pack --dest-dir "$output" "$work" >/dev/null
     rm -r "$work"
 }
@@ -223,7 +270,7 @@ json.dump({"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
            "metadata": {"component": component(main, "application")},
            "components": [component(p, "library") for p in packages if p is not main]}, sys.stdout, indent=1)
 print()
-' >"$output/pgguard-$version.cyclonedx.json"
+' >"$output/pgguard-$version-$machine.cyclonedx.json"
 }
 
 # An image of one program, certificates to trust, and a user without rights. No daemon is needed to make it.
@@ -234,10 +281,10 @@ pack_image() {
     umoci new --image "$work:$version"
     umoci insert --image "$work:$version" --rootless "$1/usr/bin/pgguard" /usr/bin/pgguard
     umoci insert --image "$work:$version" --rootless "$certificates" "$certificates"
-    umoci config --image "$work:$version" --config.entrypoint /usr/bin/pgguard --config.user 65532:65532 \
+    umoci config --image "$work:$version" --architecture "$oci" --config.entrypoint /usr/bin/pgguard --config.user 65532:65532 \
         --config.workingdir /migrations --config.env PATH=/usr/bin --created "$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)" \
         --config.label org.opencontainers.image.source="$homepage" --config.label org.opencontainers.image.version="$version" \
         --config.label org.opencontainers.image.licenses="MIT OR Apache-2.0" --config.label org.opencontainers.image.description="$description"
-    skopeo copy --quiet "oci:$work:$version" "oci-archive:$output/pgguard-$version-image.tar:$version"
+    skopeo copy --quiet "oci:$work:$version" "oci-archive:$output/pgguard-$version-$oci-image.tar:$version"
     rm -r "$work"
 }

@@ -11,7 +11,7 @@ try_packages() {
     chmod 755 "$room"
     start_scene
     local failed='' form
-    for form in static tarball wheel npm deb debian rpm image hooks; do
+    for form in static aarch64 tarball wheel npm deb debian installers rpm image hooks; do
         say "try: $form"
         if ("try_$form"); then say "try: $form: ok"; else failed="$failed $form"; fi
     done
@@ -80,9 +80,20 @@ judge() {
 try_static() {
     local root=$room/static
     mkdir -p "$root/migrations"
-    tar -xzf "$output"/pgguard-*-linux-musl.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
+    tar -xzf "$output"/pgguard-*-x86_64-*.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
     cp "$room"/migrations/* "$root/migrations/"
     judge /migrations in_root "$root" /pgguard
+}
+
+# The program for 64-bit ARM, in an empty folder too, by an emulator of that machine.
+try_aarch64() {
+    local root=$room/aarch64
+    have qemu-aarch64-static || apt_install qemu-user-static || return 1
+    mkdir -p "$root/migrations"
+    tar -xzf "$output"/pgguard-*-aarch64-*.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
+    cp "$room"/migrations/* "$root/migrations/"
+    cp "$(command -v qemu-aarch64-static)" "$root/qemu"
+    judge /migrations in_root "$root" /qemu /pgguard
 }
 
 in_root() {
@@ -97,13 +108,13 @@ as_some_root() {
 
 try_tarball() {
     mkdir "$room/tarball"
-    tar -xzf "$output"/pgguard-*-linux-musl.tar.gz -C "$room/tarball" --strip-components=1
+    tar -xzf "$output"/pgguard-*-x86_64-*.tar.gz -C "$room/tarball" --strip-components=1
     [ -f "$room/tarball/man/pgguard-gate.1.gz" ] && [ -f "$room/tarball/completions/pgguard.fish" ] || return 1
     judge "$room/migrations" "$room/tarball/pgguard"
 }
 
 try_wheel() {
-    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-index --target "$room/wheel" "$output"/*.whl || return 1
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-index --target "$room/wheel" "$output"/*_x86_64.whl || return 1
     judge "$room/migrations" "$room/wheel/bin/pgguard"
 }
 
@@ -117,28 +128,49 @@ try_npm() {
 try_deb() {
     mkdir -p "$room/deb/var/lib/dpkg/info" "$room/deb/var/lib/dpkg/updates" "$room/deb/var/lib/dpkg/triggers"
     touch "$room/deb/var/lib/dpkg/status"
-    as_some_root dpkg --root="$room/deb" --install "$output"/*.deb >/dev/null || return 1
+    as_some_root dpkg --root="$room/deb" --install "$output"/*_amd64.deb >/dev/null || return 1
     [ -f "$room/deb/usr/share/man/man1/pgguard-gate.1.gz" ] || return 1
     judge "$room/migrations" "$room/deb/usr/bin/pgguard"
 }
 
 # A bare Debian, made by debootstrap: what a fresh machine has, and nothing else.
 try_debian() {
-    local root=$room/debian codename mirror
+    local root=$room/debian
+    debian_root "$root" || return
+    chroot "$root" sh -c 'dpkg --install /packages/*_amd64.deb' >/dev/null || return 1
+    judge /migrations chroot "$root" pgguard
+}
+
+# A Debian with the other ways to install, each by its own program there.
+try_installers() {
+    local root=$room/installers
+    debian_root "$root" --include=python3-pip,npm,rpm || return
+    chroot "$root" sh -c 'pip install --break-system-packages --quiet --no-index --root-user-action=ignore /packages/*_x86_64.whl' &&
+        judge /migrations chroot "$root" /usr/local/bin/pgguard || return 1
+    chroot "$root" sh -c 'npm install --silent --offline --no-audit --no-fund --prefix /npm /packages/pgguard-linux-x64-*.tgz /packages/pgguard-[0-9]*.tgz' &&
+        judge /migrations chroot "$root" /npm/node_modules/.bin/pgguard || return 1
+    # Its libraries are Debian's, which rpm does not know; it needs none.
+    chroot "$root" sh -c 'rpm --install --ignorearch /packages/*.x86_64.rpm' &&
+        judge /migrations chroot "$root" /usr/bin/pgguard
+}
+
+# Makes a Debian in folder $1, with the packages and the migrations in it. It is no failure where that cannot be.
+debian_root() {
+    local codename mirror root=$1
+    shift
     if ! is_root || ! have apt-get; then
         say "skipped: debootstrap needs root and Debian"
-        return
+        exit 0
     fi
     have debootstrap || apt_install debootstrap || return 1
     codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
     mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" | head -n 1)
-    debootstrap --variant=minbase "$codename" "$root" "$mirror" >"$room/debootstrap.log" 2>&1 || {
+    debootstrap --variant=minbase "$@" "$codename" "$root" "$mirror" >"$room/debootstrap.log" 2>&1 || {
         tail -n 5 "$room/debootstrap.log" >&2
         return 1
     }
-    cp "$output"/*.deb "$root/tmp/" && mkdir "$root/migrations" && cp "$room"/migrations/* "$root/migrations/"
-    chroot "$root" sh -c 'dpkg --install /tmp/*.deb' >/dev/null || return 1
-    judge /migrations chroot "$root" pgguard
+    mkdir "$root/migrations" "$root/packages"
+    cp "$room"/migrations/* "$root/migrations/" && cp "$output"/*.deb "$output"/*.whl "$output"/*.tgz "$output"/*.rpm "$root/packages/"
 }
 
 # The hooks as pre-commit installs them: this repository at its last commit, and the wheel that was just made.
@@ -162,12 +194,12 @@ try_hooks() {
 
 try_rpm() {
     mkdir "$room/rpm"
-    as_some_root rpm --root "$room/rpm" --install "$output"/*.rpm || return 1
+    as_some_root rpm --root "$room/rpm" --install "$output"/*.x86_64.rpm || return 1
     judge "$room/migrations" "$room/rpm/usr/bin/pgguard"
 }
 
 try_image() {
-    skopeo copy --quiet "oci-archive:$(echo "$output"/*-image.tar)" "oci:$room/layout:$version" || return 1
+    skopeo copy --quiet "oci-archive:$(echo "$output"/*-amd64-image.tar)" "oci:$room/layout:$version" || return 1
     umoci unpack --image "$room/layout:$version" --rootless "$room/image" || return 1
     grep -q '"/usr/bin/pgguard"' "$room/image/config.json" || return 1
     mkdir -p "$room/image/rootfs/migrations"

@@ -152,7 +152,10 @@ fn the_action_passes_the_answer_on_with_annotations_and_outputs() {
 #[test]
 fn the_action_runs_no_release_whose_sum_is_another() {
     let runner = Runner::new();
-    let name = "pgguard-9.9.9-x86_64-unknown-linux-musl";
+    let name = format!(
+        "pgguard-9.9.9-{}-unknown-linux-musl",
+        std::env::consts::ARCH
+    );
     let place = runner.path("v9.9.9");
     let script = format!(
         "set -e; mkdir -p {place}/{name}; cp {built} {place}/{name}/pgguard; cd {place}

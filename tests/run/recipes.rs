@@ -7,14 +7,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The shell lines of a recipe: its last `sh` block.
-fn line_of(recipe: &str) -> String {
+/// The last block of a recipe that is in this language.
+fn block_of(recipe: &str, language: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/recipes/{recipe}.md"));
     let page =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (_, block) = page.rsplit_once("```sh\n").expect("a line to run");
-    let (line, _) = block.split_once("```").expect("its end");
-    line.to_owned()
+    let fence = format!("```{language}\n");
+    let (_, block) = page.rsplit_once(&fence).expect("a block");
+    let (block, _) = block.split_once("```").expect("its end");
+    block.to_owned()
 }
 
 fn played(stage: &Stage, recipe: &str, variables: &[(&str, &str)]) -> Command {
@@ -33,7 +34,7 @@ fn played(stage: &Stage, recipe: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new("bash");
     command
         .arg("-c")
-        .arg(line_of(recipe))
+        .arg(block_of(recipe, "sh"))
         .current_dir(stage.folder.path());
     for (name, value) in with_home.get_envs() {
         match value {
@@ -141,4 +142,39 @@ fn a_real_web_server_shows_the_page_while_it_is_needed_and_no_longer() {
         web.until("200", "the shop");
         stage.until_no_session();
     }
+}
+
+/// `PGGUARD_TEST_HELM` names a Helm; without it the test says that it is skipped.
+#[test]
+fn helm_takes_the_job_as_a_hook_before_an_upgrade() {
+    let Some(helm) = std::env::var_os("PGGUARD_TEST_HELM") else {
+        println!("skipped: PGGUARD_TEST_HELM is not set (./dev setup)");
+        return;
+    };
+    let chart = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(chart.path().join(name), text).expect("written");
+    fs::create_dir(chart.path().join("templates")).expect("made");
+    write("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.2.3\n");
+    write("values.yaml", "");
+    write("templates/migrate.yaml", &block_of("kubernetes", "yaml"));
+    let told = |words: &[&str]| {
+        let mut command = Command::new(&helm);
+        command
+            .args(words)
+            .arg(chart.path())
+            .env("HOME", chart.path());
+        let told = common::run_with_input(command, "");
+        assert_eq!(told.status, 0, "{told}");
+        told
+    };
+    told(&["lint", "--strict"]);
+    let rendered = told(&["template", "shop"]);
+    let job = rendered.stdout.contains("kind: Job");
+    let hook = rendered
+        .stdout
+        .contains("helm.sh/hook: pre-install,pre-upgrade");
+    assert!(job && hook, "{rendered}");
+    // A hook is no part of the release itself: Helm runs it and waits for it.
+    let alone = told(&["template", "shop", "--no-hooks"]);
+    assert!(!alone.stdout.contains("kind: Job"), "{alone}");
 }
