@@ -96,7 +96,7 @@ impl Stage {
         while !self.out().contains(text) {
             let out = self.out();
             assert!(
-                begun.elapsed().as_secs() < 120,
+                begun.elapsed().as_secs() < 300,
                 "it does not say {text}: {out}"
             );
             std::thread::sleep(std::time::Duration::from_millis(20));

@@ -88,7 +88,7 @@ impl Terminal {
         let begun = std::time::Instant::now();
         while !self.shown().contains(text) {
             assert!(
-                begun.elapsed().as_secs() < 60,
+                begun.elapsed().as_secs() < 180,
                 "it does not say {text}: {}",
                 self.shown()
             );
