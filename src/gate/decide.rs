@@ -174,6 +174,9 @@ fn just_begun(verdicts: &[StatementVerdict]) -> String {
     format!("the blocking transaction of {who}{what} has only just started{more}")
 }
 
+/// Statements that run code: what it locks is seen when it runs on a copy.
+const CALLS: [&str; 2] = ["DO", "CALL"];
+
 fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     let why = statement.opaque.as_ref()?;
     if is_not_seen(why) {
@@ -187,9 +190,11 @@ fn opaque(statement: &Statement, index: usize) -> Option<Doubt> {
     }
     // Only what no parser understands has no command.
     let help = if statement.is_code() {
-        "give the SQL that it runs on standard input, or read it, and let it through with --allow opaque"
+        "judge what it sends: pgguard gate --rehearse -- COMMAND; or read it, and let it through with --allow opaque"
     } else if statement.command.is_empty() {
         "fix it: the server will probably reject it too, and the migration would stop there"
+    } else if CALLS.contains(&&*statement.command) && statement.measured.is_none() {
+        "measure its locks on a copy: pgguard gate --rehearse FILE; or read it, and let it through with --allow opaque"
     } else {
         "read it, and let it through with --allow opaque"
     };

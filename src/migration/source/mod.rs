@@ -160,6 +160,7 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
     if !layout.is_folder && layout.files.iter().all(layout::File::is_code) {
         return Err(none_in(&layout, None));
     }
+    let is_said = tool.is_some();
     let (tool, look_alikes) = match tool {
         // It has the comments of the tool that it rehearsed, and the tool's own statements, too.
         _ if is_rehearsal(&layout) => (None, Vec::new()),
@@ -168,8 +169,17 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
     };
     let folder = tool.and_then(|tool| Some((tool, tool.folder.as_ref()?)));
     let mut migrations = match folder {
-        Some((tool, folder)) => ordered::migrations(tool, folder, &layout)?,
-        None => plain(&layout)?,
+        Some((tool, folder)) => {
+            let migrations = ordered::migrations(tool, folder, &layout)?;
+            if !is_said {
+                refuse_code_beside(&layout, &migrations)?;
+            }
+            migrations
+        }
+        None => {
+            refuse_code_beside(&layout, &[])?;
+            plain(&layout)?
+        }
     };
     for migration in &mut migrations {
         let file = layout
@@ -368,6 +378,19 @@ fn none_in(layout: &Layout, tool: Option<&Tool>) -> Error {
     Error::Usage(format!(
         "cannot look at {path}: no SQL migration in it; {help}"
     ))
+}
+
+/// Some SQL lies next to migrations that are code: a dump of the schema, or a script that the code reads.
+fn refuse_code_beside(layout: &Layout, migrations: &[Migration]) -> Result<()> {
+    let is_read = |path: &str| migrations.iter().any(|m| m.script.file == path);
+    let has_sql = layout.files.iter().any(layout::File::is_sql);
+    let Some((file, help)) = frameworks::beside(layout, is_read).filter(|_| has_sql) else {
+        return Ok(());
+    };
+    Err(Error::Usage(format!(
+        "cannot judge {} by its SQL alone: {file} is code; {help}; or name the .sql files that run by themselves",
+        layout.name
+    )))
 }
 
 /// Whether a text says of itself that SQL cannot show what it does.

@@ -660,3 +660,112 @@ fn what_is_too_large_is_refused_before_it_is_parsed() {
     );
     assert_eq!(said(&limits(1 << 20, 30_000)), Ok(()));
 }
+
+/// A folder with these files, each with this text.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn migrations_that_are_code_are_rehearsed() {
+    for (file, manifest, runs) in [
+        ("20240101000000_add_total.rb", "", "bin/rails db:migrate"),
+        ("0001_initial.py", "", "python manage.py migrate, or"),
+        (
+            "versions/ae1027a6acf_add.py",
+            "",
+            "alembic upgrade head, or",
+        ),
+        ("env.py", "", "alembic upgrade head, or"),
+        ("20240101000000_Add.cs", "", "dotnet ef database update, or"),
+        (
+            "2024_01_01_000000_add.php",
+            "",
+            "php artisan migrate --force",
+        ),
+        (
+            "Version20240101000000.php",
+            "",
+            "bin/console doctrine:migrations:migrate --no-interaction",
+        ),
+        ("20240101000000_add.exs", "", "mix ecto.migrate"),
+        (
+            "1700000000000-Add.ts",
+            r#""typeorm": "0.3""#,
+            "npx typeorm migration:run",
+        ),
+        (
+            "20240101-add.js",
+            r#""sequelize-cli": "6""#,
+            "npx sequelize-cli db:migrate",
+        ),
+        (
+            "20240101_add.js",
+            r#""knex": "3""#,
+            "npx knex migrate:latest",
+        ),
+        ("20240101_add.mjs", r#""umzug": "3""#, "COMMAND"),
+        ("V1__Add.java", "", "flyway migrate"),
+        ("changelog.yaml", "", "liquibase update, or"),
+        ("m20240101_000001_add.rs", "", "COMMAND"),
+    ] {
+        let manifest = format!("{{\"dependencies\": {{{manifest}}}}}");
+        let code = folder(&[(file, ""), ("package.json", &manifest)]);
+        let path = code.path();
+        let told = failure(path.to_owned());
+        assert!(
+            told.contains(&format!("pgguard gate --rehearse -- {runs}")),
+            "{file}: {told}"
+        );
+        assert!(told.contains("no SQL migration in it"), "{file}: {told}");
+        // SQL next to it is not all that runs.
+        std::fs::write(path.join("structure.sql"), "CREATE TABLE t (id int);").unwrap();
+        // A changelog may be the application's own: only numbered code is taken for a migration.
+        if file == "changelog.yaml" {
+            assert_eq!(source_of(path.to_owned(), None).migrations.len(), 1);
+            continue;
+        }
+        for tool in [None, Some("rails")] {
+            let options = ReadOptions {
+                tool: tool.map(str::to_owned),
+                ..ReadOptions::default()
+            };
+            let told = sources(&[path.to_owned()], &options)
+                .unwrap_err()
+                .to_string();
+            assert!(told.contains(&format!("{file} is code")), "{file}: {told}");
+            assert!(
+                told.contains(&format!("--rehearse -- {runs}")),
+                "{file}: {told}"
+            );
+        }
+    }
+    let rails = folder(&[
+        ("db/migrate/20240101000000_add.rb", ""),
+        ("db/structure.sql", "SELECT 1"),
+    ]);
+    for named in ["", "db"] {
+        let told = failure(rails.path().join(named));
+        assert!(
+            told.contains("--rehearse -- bin/rails db:migrate"),
+            "{named}: {told}"
+        );
+    }
+    // Code of the application, and of a tool whose migrations are also code.
+    for others in [
+        ["0001_add.sql", "embed.go"],
+        ["0001_add.sql", "helpers.py"],
+        ["00001_add.sql", "00002_fill.go"],
+    ] {
+        let text = "-- +goose Up\nSELECT 1;";
+        let files =
+            folder(&others.map(|name| (name, if name.ends_with("sql") { text } else { "" })));
+        source_of(files.path().to_owned(), None);
+    }
+}
