@@ -34,28 +34,24 @@ static FRAMEWORKS: &[Framework] = &[
         is: |layout, file| is_alembic(file) && layout.has("env.py") && layout.has("alembic.ini"),
         runs: "flask db upgrade",
         prints: Some("flask db upgrade --sql"),
-        ..NONE
     },
     Framework {
         name: "Alembic",
         is: |_, file| is_alembic(file),
         runs: "alembic upgrade head",
         prints: Some("alembic upgrade head --sql"),
-        ..NONE
     },
     Framework {
         name: "Django",
         is: |_, file| file.ends_with(".py"),
         runs: "python manage.py migrate",
         prints: Some("python manage.py sqlmigrate APP NAME"),
-        ..NONE
     },
     Framework {
         name: "EF Core",
         is: |_, file| file.ends_with(".cs"),
         runs: "dotnet ef database update",
         prints: Some("dotnet ef migrations script FROM"),
-        ..NONE
     },
     Framework {
         name: "Doctrine",
@@ -114,7 +110,6 @@ static FRAMEWORKS: &[Framework] = &[
         },
         runs: "liquibase update",
         prints: Some("liquibase update-sql"),
-        ..NONE
     },
     Framework {
         is: |_, file| is_script(file) || [".go", ".rs"].iter().any(|end| file.ends_with(end)),
@@ -180,7 +175,5 @@ fn advice(framework: &Framework) -> String {
     let prints = prints.map_or_else(String::new, |prints| {
         format!(", or what they print: {prints} | pgguard gate -")
     });
-    format!(
-        "migrations of {name} are code; judge what they send: pgguard gate --rehearse -- {runs}{prints}"
-    )
+    format!("{whose} are code; judge what they send: pgguard gate --rehearse -- {runs}{prints}")
 }
