@@ -229,7 +229,7 @@ fn why_unknown(watcher: &Watcher) -> String {
         }
         Stage::Copying | Stage::LargeObjects if watcher.elsewhere => {
             return format!(
-                "its tables are seen from its own database only: connect to database {}",
+                "its tables are visible only from its own database: connect to database {}",
                 crate::model::quoted(&watcher.database)
             );
         }
@@ -240,7 +240,7 @@ fn why_unknown(watcher: &Watcher) -> String {
             "its tables may not be seen: GRANT pg_monitor to the role that looks, in the database that is dumped"
         }
         Stage::Copying => "nothing was counted yet: run it again in a few seconds",
-        Stage::Opaque => "it tells no progress, and no past run is known",
+        Stage::Opaque => "it reports no progress, and no past run is known",
     }
     .into()
 }

@@ -16,7 +16,7 @@ const MOST: usize = 100;
 impl Watcher {
     /// The tables of a dump under way whose rows would tell more than is known: those that are still to be
     /// copied first, the largest first. What a past run or an earlier sample told is not read again, and a
-    /// table on which somebody has or awaits ACCESS EXCLUSIVE is left alone.
+    /// table on which somebody holds or waits for ACCESS EXCLUSIVE is left alone.
     #[must_use]
     pub fn to_sample(
         &self,

@@ -90,7 +90,7 @@ impl NextBackup {
         let clock = |at: DateTime<Utc>| clock(zone, at, now);
         let over = self.ends.map_or_else(
             || "when it is over is not known (`expect` in the configuration says how long it takes)".to_owned(),
-            |ends| format!("it is over at about {}", clock(ends)),
+            |ends| format!("it ends at about {}", clock(ends)),
         );
         Some(format!(
             "the next backup {when} ({}): a migration that takes {} holds it up, or waits for it; \

@@ -288,7 +288,7 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
         let elsewhere = if is_own {
             String::new()
         } else {
-            format!("; dumps of {database} are seen from it alone: -d {database}")
+            format!("; dumps of {database} are visible only from that database: -d {database}")
         };
         let mut answer = Answer::unknown(format!(
             "no complete backup of {database} is in the history ({} known{part}): \
@@ -319,7 +319,7 @@ pub fn missing(sight: &Sight<'_>) -> Answer {
     }
     for (outcome, what) in [
         (RunOutcome::Aborted, "did not complete"),
-        (RunOutcome::Unseen, "went without anybody seeing the end"),
+        (RunOutcome::Unseen, "ended unseen"),
     ] {
         let count = since(outcome);
         if count > 0 {

@@ -173,7 +173,7 @@ pub struct SampleArgs {
     ///
     /// Without it no user data is read and no user table is locked. With it, where no past run tells, a second at
     /// most goes to rows of about 40 blocks of each table, the largest first: ACCESS SHARE, taken at once or not at
-    /// all, for a moment each, and never on a table where somebody has or awaits ACCESS EXCLUSIVE. The role needs
+    /// all, for a moment each, and never on a table where somebody holds or waits for ACCESS EXCLUSIVE. The role needs
     /// SELECT on the tables (or pg_read_all_data).
     #[arg(long)]
     pub sample: bool,

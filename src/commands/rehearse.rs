@@ -115,7 +115,7 @@ fn question(rehearsal: Rehearsal, args: &GateArgs, mut policy: Policy) -> Questi
             statement: None,
             what: format!("the command also changes the database {}", other.database),
             help: format!(
-                "ask there, too: pgguard rehearse -o FILE, and pgguard gate -d {} on it",
+                "check there too: pgguard rehearse -o FILE, and pgguard gate -d {} on it",
                 other.database
             ),
             lasting: true,

@@ -167,7 +167,7 @@ impl Watch {
                     Wish::Earlier => self.travel(true),
                     Wish::Later => self.travel(false),
                     Wish::End(_) if ending.is_some() => {
-                        self.screen.message = Some("one is being ended already: wait until it is gone".into());
+                        self.screen.message = Some("a session is already being ended: wait until it is gone".into());
                     }
                     Wish::End(dossier) => {
                         self.screen.message = Some(format!("ending pid {} …", dossier.identity.pid));

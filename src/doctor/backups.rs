@@ -176,7 +176,7 @@ fn unused(case: &Case<'_>, slot: &Slot) -> Finding {
         }],
         cost: kept,
         remedy: Remedy::sql(
-            "if nothing is to come back for it",
+            "if no client will come back for it",
             format!("SELECT pg_drop_replication_slot({});", literal(&slot.name)),
         ),
     }

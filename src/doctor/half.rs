@@ -28,7 +28,7 @@ enum Trace {
     Done,
     /// It is not done.
     Missing,
-    /// It leaves nothing that shows (UPDATE, SET NOT NULL, IF NOT EXISTS).
+    /// It leaves no trace in the catalogs (UPDATE, SET NOT NULL, IF NOT EXISTS).
     Unknown,
 }
 
@@ -112,7 +112,7 @@ fn finding(pending: &Pending) -> Option<Finding> {
     let what = match (missing, unknown) {
         (0, 0) => format!("{name} is applied: what each of its {all} makes is there"),
         (0, _) => format!(
-            "{name} is applied as far as it shows: of its {all} {} done, and {} nothing that shows",
+            "{name} is applied as far as the catalogs show: of its {all} {} done, and {} no trace there",
             agrees(done, "is", "are"),
             agrees(unknown, "leaves", "leave")
         ),
@@ -149,7 +149,7 @@ fn line(trace: Trace, statement: &Statement) -> String {
     let state = match trace {
         Trace::Done => format!("done ({})", statement.fails.as_deref().unwrap_or_default()),
         Trace::Missing => "not done".to_owned(),
-        Trace::Unknown => "leaves nothing that shows".to_owned(),
+        Trace::Unknown => "leaves no trace in the catalogs".to_owned(),
     };
     let sql = one_line(&statement.sql, 60);
     format!("{}:{} {sql}: {state}", statement.file, statement.line)

@@ -56,7 +56,7 @@ fn off(one: &Disabled, alike: &[&Disabled]) -> Finding {
         session: None,
         since: None,
         proof: vec![format!(
-            "the catalog says so; it may be meant: a load that disables and does not come to enable leaves the same"
+            "the catalog says so; this may be intended; a load that disables it and fails before it enables it again looks the same"
         )],
         cost: cost.into(),
         remedy: enable(one, alike),
@@ -74,19 +74,19 @@ fn enable(one: &Disabled, alike: &[&Disabled]) -> Remedy {
     };
     match one.what {
         Switch::Constraint => Remedy::sql(
-            "as superuser (it enables the table's other triggers too; rows that came meanwhile stay unchecked)",
+            "as superuser (it enables the table's other triggers too; rows added in the meantime stay unchecked)",
             format!("ALTER TABLE {table} ENABLE TRIGGER ALL;"),
         ),
         Switch::Trigger => Remedy::sql(
-            "where it is not meant so",
+            "if that is not intended",
             each(&|name| format!("ALTER TABLE {table} ENABLE TRIGGER {name};")),
         ),
         Switch::Rule => Remedy::sql(
-            "where it is not meant so",
+            "if that is not intended",
             each(&|name| format!("ALTER TABLE {table} ENABLE RULE {name};")),
         ),
         Switch::EventTrigger => Remedy::sql(
-            "where it is not meant so",
+            "if that is not intended",
             each(&|name| format!("ALTER EVENT TRIGGER {name} ENABLE;")),
         ),
     }
@@ -113,7 +113,7 @@ fn unchecked(one: &NotValid) -> Finding {
         session: None,
         since: None,
         proof: vec![
-            "pg_constraint says convalidated = false; often it is meant so for a while".into(),
+            "pg_constraint says convalidated = false; that is often intended for a while".into(),
         ],
         cost: "rows from before it may break it, and the planner does not rely on it".into(),
         remedy: Remedy::sql(

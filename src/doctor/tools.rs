@@ -82,7 +82,7 @@ fn left(case: &Case<'_>, row: &ToolRow, tool: &Tool, trace: &Trace) -> Finding {
     let who = match perhaps {
         None => "no session of it is connected".to_owned(),
         Some(backend) => format!(
-            "{} may be one of it, or one that waits for it",
+            "{} may belong to it, or wait for it",
             case.words.session(backend.pid)
         ),
     };

@@ -170,11 +170,9 @@ fn end(backend: &Backend, at: At) -> Option<&'static str> {
     }
     let alone = backend.xact_start.is_some() && backend.xact_start == backend.query_start;
     Some(match (is_concurrent(backend), alone) {
-        (true, _) => "if it comes to its end its index is valid, and the tool has not recorded it",
-        (_, true) => "when it comes to its end it is committed, and the tool has not recorded it",
-        (_, false) => {
-            "when it comes to its end its transaction is rolled back, if the tool began one"
-        }
+        (true, _) => "if it finishes, its index is valid, and the tool has not recorded it",
+        (_, true) => "when it finishes, it is committed, and the tool has not recorded it",
+        (_, false) => "when it finishes, its transaction is rolled back, if the tool began one",
     })
 }
 
@@ -187,7 +185,7 @@ fn remedy(backend: &Backend, at: At) -> Remedy {
     let command = format!("pgguard kill {}", backend.pid);
     match is_concurrent(backend) && at != At::Idles {
         true => Remedy::shell(
-            "let it end: ending it now leaves an index that is not valid; to end it all the same",
+            "let it finish: ending it now leaves an index that is not valid; to end it anyway",
             command,
         ),
         false => Remedy::shell("end it", command),

@@ -224,13 +224,12 @@ fn refused(case: &Case<'_>, steps: &[Step]) -> Option<String> {
     }
     if case.backend.backend_start.is_none() {
         return Some(format!(
-            "role {user} may not see when this session began, so pgguard cannot know it from a later one with \
-             the same pid: GRANT pg_monitor TO {user}"
+            "role {user} may not see when this session began, so pgguard could take a later session with the same pid for it: GRANT pg_monitor TO {user}"
         ));
     }
     steps.is_empty().then(|| {
         format!(
-            "it is a process of the server itself ({}); no signal of ours may end it",
+            "it is a process of the server itself ({}); pgguard does not end it",
             case.backend.backend_type.as_deref().unwrap_or("unknown")
         )
     })

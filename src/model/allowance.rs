@@ -52,7 +52,10 @@ impl FromStr for Allowable {
         let found = NAMES.iter().find(|(name, _)| *name == text);
         found.map(|(_, one)| *one).ok_or_else(|| {
             let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!("no such name: {text}; the names are {}", names.join(", "))
+            format!(
+                "there is no name `{text}`; the names are {}",
+                names.join(", ")
+            )
         })
     }
 }

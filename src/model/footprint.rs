@@ -74,7 +74,7 @@ pub struct Statement {
     /// The work that takes longer the larger its relations are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job>,
-    /// What a rehearsal measured, beside what the rules foretell; `None`: it was not measured.
+    /// What a rehearsal measured, beside what the rules predict; `None`: it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Comparison>,
 }

@@ -95,15 +95,15 @@ impl Tally {
         };
         let differences = count(
             self.differences,
-            "lock is not what the rules foretell",
-            "locks are not what the rules foretell",
+            "lock is not what the rules predict",
+            "locks are not what the rules predict",
         );
         let parts = [
-            Some(differences.unwrap_or_else(|| "they lock what the rules foretell".into())),
+            Some(differences.unwrap_or_else(|| "they lock what the rules predict".into())),
             count(
                 self.data_dependent,
-                "lock hangs on rows, which the copy does not have",
-                "locks hang on rows, which the copy does not have",
+                "lock depends on rows, which the copy does not have",
+                "locks depend on rows, which the copy does not have",
             ),
             count(
                 self.answers,
@@ -165,13 +165,13 @@ mod tests {
         assert_eq!(told(&[None]), None);
         assert_eq!(
             told(&[None, Some(&Comparison::default())]).as_deref(),
-            Some("1 of 2 statements were measured on the copy: they lock what the rules foretell")
+            Some("1 of 2 statements were measured on the copy: they lock what the rules predict")
         );
         assert_eq!(
             told(&[Some(&differs), Some(&answers)]).as_deref(),
             Some(
-                "2 of 2 statements were measured on the copy: 2 locks are not what the rules foretell, \
-                 1 lock hangs on rows, which the copy does not have, 1 has locks that only the copy shows"
+                "2 of 2 statements were measured on the copy: 2 locks are not what the rules predict, \
+                 1 lock depends on rows, which the copy does not have, 1 has locks that only the copy shows"
             )
         );
     }

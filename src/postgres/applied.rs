@@ -187,7 +187,7 @@ fn table_of<'a>(
     }
     if table.is_locked {
         return Err(format!(
-            "cannot read {}: a session has or awaits ACCESS EXCLUSIVE on it; see pgguard status",
+            "cannot read {}: a session holds or waits for ACCESS EXCLUSIVE on it; see pgguard status",
             table.name
         ));
     }

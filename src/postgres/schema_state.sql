@@ -79,7 +79,7 @@ SELECT n.nspname AS index_schema, c.relname
  WHERE NOT i.indisvalid AND c.relkind = 'i' AND c.relpersistence <> 't';
 
 -- Tables that could be version tables, with their columns of the server's own types: reading others could run casts
--- of somebody's. One that somebody has or awaits ACCESS EXCLUSIVE on is left alone: a reader would queue.
+-- of somebody's. One that somebody holds or waits for ACCESS EXCLUSIVE on is left alone: a reader would queue.
 SELECT format('%I.%I', n.nspname, c.relname) AS books,
        (SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum)
           FROM pg_attribute a

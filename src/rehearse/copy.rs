@@ -221,7 +221,7 @@ impl Copy {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        Err(failed("what was asked last is not in it".into()))
+        Err(failed("it does not have the last statement".into()))
     }
 
     /// The server's socket.

@@ -172,8 +172,7 @@ impl Ground {
     fn unclear(&self, before: &Probe, after: &Probe, sql: &str) -> Option<String> {
         if after.catching > before.catching || catches(sql) {
             return Some(
-                "its code catches errors, or asks for sizes: what it does there may be otherwise"
-                    .into(),
+                "its code catches errors, or asks for sizes: what it does there may differ".into(),
             );
         }
         if after.advisory > before.advisory {
@@ -185,7 +184,9 @@ impl Ground {
             return Some(format!("it also locks {object}"));
         }
         let counted = after.counted.difference(&before.counted).next()?;
-        Some(format!("it reads {counted}, which says other things there"))
+        Some(format!(
+            "it reads {counted}, which gives other values there"
+        ))
     }
 }
 

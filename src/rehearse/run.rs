@@ -163,10 +163,9 @@ pub fn too_long(wanted: &Wanted) -> Error {
     Error::Timeout {
         seconds: wanted.limit.as_secs_f64(),
         stage: "the command ran on the copy".into(),
-        help:
-            "it may wait for itself, or for something that its world does not have; try a longer \
+        help: "it may wait for itself, or for something that is not there; try a longer \
                --command-timeout"
-                .into(),
+            .into(),
     }
 }
 

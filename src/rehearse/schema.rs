@@ -135,7 +135,7 @@ async fn nobody_in_the_way(connection: Connection) -> Result<Connection> {
         return Err(Error::Server {
             what: "read the schema".into(),
             why: format!(
-                "a session has or awaits ACCESS EXCLUSIVE on {}, and pg_dump would wait behind it",
+                "a session holds or waits for ACCESS EXCLUSIVE on {}, and pg_dump would wait behind it",
                 name.unwrap_or_else(|| format!("the relation with oid {oid}"))
             ),
             help: "see `pgguard status`, and try again; or give the schema with --schema FILE"

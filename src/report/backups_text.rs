@@ -23,7 +23,7 @@ const LEAST_CHART: usize = 6;
 pub fn render(report: &BackupsReport, page: Page) -> String {
     let mut out = String::new();
     match report.running.as_deref() {
-        Some([]) => line(&mut out, page, "running", "no backup that can be seen"),
+        Some([]) => line(&mut out, page, "running", "no backup is visible"),
         Some(running) => running
             .iter()
             .for_each(|backup| out += &is_running(backup, report.now, page)),
@@ -76,7 +76,7 @@ fn is_running(backup: &RunningBackup, now: DateTime<Utc>, page: Page) -> String 
             let why = estimate
                 .unknown
                 .as_deref()
-                .unwrap_or("too little is seen of it yet");
+                .unwrap_or("not enough was seen of it yet");
             format!("its end is not known: {why}")
         },
         |ends| match estimate.remaining_s {

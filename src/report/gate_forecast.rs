@@ -42,12 +42,12 @@ fn reason(view: &GateView, expected: &Expectation) -> String {
     let begins = expected.begins.map(|at| format!("starts at {}", hour(at)));
     let ends = match (expected.expected, expected.earliest, expected.latest) {
         (Some(about), Some(from), Some(to)) if from < to => Some(format!(
-            "is over at about {}, between {} and {}",
+            "ends at about {}, between {} and {}",
             hour(about),
             hour(from),
             hour(to)
         )),
-        (Some(about), ..) => Some(format!("is over at about {}", hour(about))),
+        (Some(about), ..) => Some(format!("ends at about {}", hour(about))),
         (None, ..) if expected.may_end => Some("has no known end".to_owned()),
         (None, ..) => None,
     };

@@ -121,7 +121,7 @@ fn end(hold: &Hold, statements: &[Statement]) -> Option<String> {
 #[must_use]
 pub fn uses(behind: &Behind) -> String {
     let now = match behind.sessions_now {
-        0 => "nobody uses it just now".to_owned(),
+        0 => "nobody uses it now".to_owned(),
         1 => "1 session uses it now".to_owned(),
         n => format!("{n} sessions use it now"),
     };

@@ -184,8 +184,7 @@ fn closing(view: &GateView, page: Page) -> String {
         let statements = view.footprint.statements.as_slice();
         let what = match total {
             _ if view.of_catalog => {
-                "nothing in the schema speaks against it; nobody was asked who is connected"
-                    .to_owned()
+                "nothing in the schema is against it; who is connected was not checked".to_owned()
             }
             0 => "nothing to run".to_owned(),
             1 if statements[0].file.is_empty() => {

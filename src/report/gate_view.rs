@@ -48,7 +48,7 @@ impl GateView<'_> {
 
 /// What a verdict by a catalog file does not say.
 pub const NOT_ASKED: &str =
-    "judged by a catalog file: who is connected, and who would be in the way, was not asked";
+    "judged by a catalog file: who is connected, and who would be in the way, was not checked";
 
 /// The name of a script that is in no file: what a rehearsal sent.
 pub const REHEARSAL: &str = "rehearsal";
@@ -99,7 +99,7 @@ pub const RULES: [Rule; 8] = [
     },
     Rule {
         id: "note",
-        meaning: "It does not stop the migration and is worth knowing.",
+        meaning: "It does not stop the migration, but it is worth knowing.",
     },
     Rule {
         id: "long-hold",

@@ -102,7 +102,7 @@ fn stands_still<'r>(report: &'r StatusReport<'_>, pid: i32) -> Option<&'r Stands
 
 fn about_root(report: &StatusReport<'_>, pid: i32) -> Advice {
     let Some(line) = report.line(pid) else {
-        return Advice::wait("run it again: it has just left");
+        return Advice::wait("run it again: the session has just ended");
     };
     if report.waits.waiter(pid).is_some() {
         return Advice::wait("wait: the server ends a deadlock by itself after deadlock_timeout");

@@ -48,7 +48,7 @@ pub fn body(report: &StatusReport<'_>) -> String {
     }
     if trees.len() > TREES {
         let more = many(trees.len() - TREES, "session");
-        let _ = writeln!(out, "<p>{more} more to wait for</p>");
+        let _ = writeln!(out, "<p>{more} more blockers</p>");
     }
     out + &troubles(report) + &backups(report) + &sessions(report)
 }

@@ -50,7 +50,7 @@ pub fn status_markdown(report: &StatusReport<'_>) -> String {
     if trees.len() > TREES {
         let _ = writeln!(
             out,
-            "\n{} more to wait for",
+            "\n{} more blockers",
             many(trees.len() - TREES, "session")
         );
     }

@@ -99,7 +99,7 @@ fn waits(report: &StatusReport<'_>, page: Page, room: Option<usize>) -> String {
         let tail = match more {
             0 => String::new(),
             more => format!(
-                "{} more to wait for (--all lists them)\n",
+                "{} more blockers (--all lists them)\n",
                 many(more, "session")
             ),
         };

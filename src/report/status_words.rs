@@ -271,7 +271,7 @@ pub fn wraparound(report: &StatusReport<'_>, line: &Line<'_>) -> String {
         .age(line.since())
         .map_or_else(String::new, |age| format!(" for {}", brief(age)));
     format!(
-        "{} autovacuum to prevent wraparound{age}: gives way to nobody, let it finish",
+        "{} autovacuum to prevent wraparound{age}: does not give way, let it finish",
         line.session.pid
     )
 }

@@ -63,7 +63,7 @@ fn nobody(screen: &Screen) -> &'static str {
         (None, _) => "",
         (Some(_), View::Waits) => "nobody waits",
         (Some(_), View::Sessions) if screen.shown.all => "no session",
-        (Some(_), View::Sessions) => "nobody is at work; a shows idle sessions too",
+        (Some(_), View::Sessions) => "no session is active; press a to see idle sessions too",
     }
 }
 

@@ -294,7 +294,10 @@ impl Screen {
 
     /// The dossier of whom the cursor is on, from the look that is on the screen.
     pub(super) fn dossier(&self) -> Result<Dossier, String> {
-        let look = self.look.as_ref().ok_or("there was no look yet")?;
+        let look = self
+            .look
+            .as_ref()
+            .ok_or("nothing was read from the server yet")?;
         match &self.selected {
             None => Err("no session selected: it has ended; move the cursor".into()),
             Some(Key::Prepared(gid)) => Err(format!(

@@ -350,8 +350,9 @@ fn a_version_table_that_cannot_be_read_leaves_all_pending_and_says_why() {
     let locked = pending_in(&database, "", folder.path(), None);
     assert_eq!(locked.migrations.len(), 2);
     assert!(
-        locked.notes[0]
-            .contains("public.schema_migrations: a session has or awaits ACCESS EXCLUSIVE on it"),
+        locked.notes[0].contains(
+            "public.schema_migrations: a session holds or waits for ACCESS EXCLUSIVE on it"
+        ),
         "{:?}",
         locked.notes
     );

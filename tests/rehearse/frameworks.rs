@@ -185,7 +185,7 @@ const IS_NOT_MEASURED: &[&str] = &[
 ];
 
 /// What the gate says where rules and measure agree.
-const AGREES: &str = "were measured on the copy: they lock what the rules foretell";
+const AGREES: &str = "were measured on the copy: they lock what the rules predict";
 
 #[test]
 fn the_gate_says_which_statement_of_a_framework_would_wait_for_the_backup() {

@@ -321,7 +321,9 @@ impl Observer {
         };
         if self.ambiguous && self.own.is_empty() {
             self.past.close().await;
-            return Some("several of its kind began at once; looks tell about them".into());
+            return Some(
+                "several such backups began at once, so it is kept as the looks saw it".into(),
+            );
         }
         let mut facts = self.facts.take();
         self.past.record(facts.as_mut(), &seen, &recorded).await;

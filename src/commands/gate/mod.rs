@@ -121,7 +121,7 @@ fn check_at(args: &GateArgs) -> Result<()> {
         return Ok(());
     };
     if !matches!(args.format, Text | Json | Html | Markdown) {
-        let why = "--at is a guess for people: it has the forms text, json, html and markdown";
+        let why = "--at gives a guess: its formats are text, json, html and markdown";
         return Err(Error::Usage(why.into()));
     }
     match args.record.replay {

@@ -76,7 +76,7 @@ pub const PAGES: &[Page] = &[
             ("2", "cannot tell; never 0 on doubt"),
             (
                 "130, 143, 141",
-                "stopped by Ctrl-C, by SIGTERM, or because nobody reads it",
+                "stopped by Ctrl-C, by SIGTERM, or because its output was closed",
             ),
         ],
         reads: &[Server, History, Config, Github, Colours, Schedulers],
@@ -218,7 +218,7 @@ pub const PAGES: &[Page] = &[
             "The command runs in a session of its own: it outlives the terminal. Its sessions in the database are called \
              pgguard:RUN; no other session is ever signalled.",
             "When others wait behind it for longer than --max-queue, its statement is cancelled, never theirs.",
-            "--maintenance-page is taken away however the run ends: by pgguard, by its guard where pgguard is killed, \
+            "--maintenance-page is removed however the run ends: by pgguard, by its guard where pgguard is killed, \
              by the next run where both are.",
         ],
     },
@@ -332,7 +332,7 @@ pub const PAGES: &[Page] = &[
             "The command runs on a throw-away copy of the schema, in a world of its own in which every address, every \
              host name and every socket of a Postgres server leads to the copy, and everything else nowhere \
              (namespaces of Linux); it writes only in its project, in its home, and temporary files (Landlock). Production is read by one pg_dump of the schema, which takes ACCESS SHARE on its \
-             tables for a moment, and never where somebody has or awaits ACCESS EXCLUSIVE; with --schema it is not.",
+             tables for a moment, and never where somebody holds or waits for ACCESS EXCLUSIVE; with --schema it is not.",
         ],
     },
     Page {
@@ -395,7 +395,7 @@ pub const PAGES: &[Page] = &[
     Page {
         path: "log",
         first: &[
-            ("waits", "Who kept whom waiting in the last hour"),
+            ("waits", "Who blocked whom in the last hour"),
             ("last", "At most this many [default: 50]"),
             ("since", "Only what began within this time"),
             ("only", "kill, run or backup"),
@@ -407,7 +407,7 @@ pub const PAGES: &[Page] = &[
             ("pgguard log --since 24h", "What was done since yesterday"),
             (
                 "pgguard log --waits",
-                "Who kept whom waiting in the last hour, the worst first",
+                "Who blocked whom in the last hour, the worst first",
             ),
             (
                 "pgguard log --only kill --format json",

@@ -85,7 +85,7 @@ impl Supervisor {
         if let Some((command, _)) = mark {
             self.say(
                 "half_applied",
-                &format!("a migration that is there and not recorded: do what is missing of it, then\n{command}"),
+                &format!("a migration is applied in part and not recorded: run what is missing of it, then\n{command}"),
                 &json!({ "command": command }),
             );
         }

@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 pub async fn run(args: &RunArgs) -> Result<u8> {
     for page in page::sweep() {
         door::say(&format!(
-            "took away the maintenance page of a killed run: {}",
+            "removed the maintenance page of a killed run: {}",
             page.display()
         ));
     }

@@ -102,7 +102,7 @@ async fn supervise(args: RunArgs, run: &str) -> Result<u8> {
         voice.say(
             "swept",
             &format!(
-                "took away the maintenance page of a killed run: {}",
+                "removed the maintenance page of a killed run: {}",
                 page.display()
             ),
             &json!({}),
@@ -263,7 +263,7 @@ fn show_page(supervisor: &mut Supervisor) -> std::result::Result<(), String> {
     };
     if page.is_taken() {
         let text = format!(
-            "a maintenance page is there already, and stays: {}",
+            "a maintenance page is already there, and stays: {}",
             page.path().display()
         );
         supervisor.note(&text);
@@ -286,7 +286,7 @@ fn take_page_away(supervisor: &mut Supervisor) {
     };
     match page.take_away() {
         Some(problem) => supervisor.note(&problem),
-        None => supervisor.say("page_down", "the maintenance page is away", &json!({})),
+        None => supervisor.say("page_down", "the maintenance page is removed", &json!({})),
     }
 }
 
@@ -330,7 +330,7 @@ async fn end(supervisor: &mut Supervisor, status: Option<u8>) {
     supervisor.step_summary();
     supervisor.guard.dismiss();
     if let Some(problem) = supervisor.voice.log_problem() {
-        supervisor.note(&format!("the log is not whole: {problem}"));
+        supervisor.note(&format!("the log is incomplete: {problem}"));
     }
     if let Some(status) = status {
         let result = supervisor.state.result.word();

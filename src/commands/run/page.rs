@@ -133,7 +133,7 @@ fn remove(path: &Path, bytes: &[u8]) -> Option<String> {
         Ok(found) if found != bytes => None,
         Ok(_) => std::fs::remove_file(path).err().map(|error| {
             format!(
-                "cannot take away the maintenance page {}: {error}; remove it",
+                "cannot remove the maintenance page {}: {error}; remove it by hand",
                 path.display()
             )
         }),

@@ -341,7 +341,7 @@ impl Supervisor {
         let own = captured.next().map(|own| own.text).unwrap_or_default();
         if let Some(other) = captured.find(|other| other.changes) {
             return Ok(Err(format!(
-                "the command also changes the database {0}: ask there with pgguard gate -d {0}, and use --gate",
+                "the command also changes the database {0}: check there with pgguard gate -d {0}, and use --gate",
                 other.database
             )));
         }

@@ -176,7 +176,7 @@ impl Voice {
         self.0.timed_out.swap(false, Ordering::Relaxed)
     }
 
-    /// Why the log is not whole, where it is not.
+    /// Why the log is incomplete, where it is not.
     pub fn log_problem(&self) -> Option<String> {
         self.0
             .log

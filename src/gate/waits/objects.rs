@@ -84,7 +84,7 @@ fn possible(judge: &mut Judge, rows: &[&Lock], request: &ObjectRequest) {
     if let Some(who) = who {
         judge.doubt(
             format!(
-                "it may come to depend on {}, and {who} is ahead of it",
+                "it may depend on {}, and {who} is ahead of it",
                 request.what
             ),
             "run it again once that transaction is over",

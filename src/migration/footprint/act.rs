@@ -63,7 +63,7 @@ pub struct Act<'a> {
     /// The tables that it reads may be empty: what happens for each row may not happen.
     pub may_have_no_rows: bool,
     rows: HashMap<Oid, RowWait>,
-    /// What a rehearsal measured, beside what the rules foretell.
+    /// What a rehearsal measured, beside what the rules predict.
     pub measured: Option<Comparison>,
 }
 

@@ -450,11 +450,7 @@ fn inherit(
         // ATExecAddInherit: the parent as for ATTACH, our own children to find a cycle.
         act.lock(parent, ShareUpdateExclusive, "becomes a parent");
         for child in act.world.tree(oid).into_iter().skip(1) {
-            act.lock(
-                child,
-                AccessShare,
-                "is looked at for a cycle of inheritance",
-            );
+            act.lock(child, AccessShare, "is checked for a cycle of inheritance");
         }
         act.world.put_inheritance(crate::model::Inheritance {
             child: oid,

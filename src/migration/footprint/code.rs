@@ -69,7 +69,7 @@ fn play(act: &mut Act, steps: &[Is]) -> Step<Flow> {
                 Flow::Goes
             }
             Is::Unknown => {
-                act.opaque("its code runs text that is put together");
+                act.opaque("its code runs SQL that it builds at run time");
                 Flow::Goes
             }
             Is::End => Flow::Ends,

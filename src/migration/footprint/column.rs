@@ -160,9 +160,9 @@ pub fn set_storage(
                 .get(index)
                 .is_some_and(|i| i.columns.contains(&number));
             let why = if has_it {
-                "has the column, and is stored alike"
+                "has the column, and is stored in the same way"
             } else {
-                "is looked at for the column"
+                "is checked for the column"
             };
             act.touch(index, altering.mode, why);
         }
@@ -211,7 +211,7 @@ pub fn identity(
                     act,
                     &[(class::RELATION, sequence, 0)],
                     false,
-                    "the sequence of the identity column goes",
+                    "the sequence of the identity column is dropped",
                 )?;
             }
             set_identity(act, oid, &cmd.name, "");

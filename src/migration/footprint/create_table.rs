@@ -142,11 +142,7 @@ fn inherited_keys(act: &mut Act, statement: &CreateStmt, constraints: &[protobuf
             let Some(parent) = act.world.find(range) else {
                 continue;
             };
-            act.lock(
-                parent,
-                AccessShare,
-                format!("is looked at for column {key}"),
-            );
+            act.lock(parent, AccessShare, format!("is checked for column {key}"));
             if act.world.column(parent, &key).is_some() {
                 break;
             }

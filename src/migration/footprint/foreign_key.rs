@@ -105,7 +105,7 @@ fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
     }
     act.depends_on(
         constraint.index,
-        format!("foreign key {} leans on it", constraint.name),
+        format!("foreign key {} depends on it", constraint.name),
     );
     altering::put_constraint(act, constraint.clone());
     for (table, other) in [
@@ -539,7 +539,7 @@ pub fn again(
     constraint: &Constraint,
     checks: bool,
 ) -> Step {
-    let reason = format!("has foreign key {}, which is made again", constraint.name);
+    let reason = format!("has foreign key {}, which is recreated", constraint.name);
     act.lock(constraint.table, AccessExclusive, reason.clone());
     act.lock(constraint.referenced, ShareRowExclusive, reason);
     let template = Constraint {

@@ -82,7 +82,7 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
                     act.lock(
                         sequence,
                         mode,
-                        format!("is owned by {} and starts again", act.shown(table)),
+                        format!("is owned by {} and is restarted", act.shown(table)),
                     );
                 }
             }
@@ -287,7 +287,7 @@ fn cluster_one(act: &mut Act, table: Oid, index: Oid) {
         // plan_cluster_use_sort
         let all: Vec<Oid> = act.world.indexes.of(table).map(|i| i.oid).collect();
         for one in all {
-            act.lock(one, AccessShare, "is weighed against sorting");
+            act.lock(one, AccessShare, "is compared with sorting");
         }
     }
     storage::write_new_files(act, table, "it is clustered");
@@ -443,7 +443,7 @@ fn analyze_indexes(act: &mut Act, oid: Oid) {
     }
     let indexes: Vec<Oid> = act.world.indexes.of(oid).map(|i| i.oid).collect();
     for index in indexes {
-        act.lock(index, AccessShare, "is looked at for expressions");
+        act.lock(index, AccessShare, "is checked for expressions");
     }
 }
 

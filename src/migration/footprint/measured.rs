@@ -1,4 +1,4 @@
-//! What a rehearsal measured, joined with what the rules foretell: the stronger of both counts.
+//! What a rehearsal measured, joined with what the rules predict: the stronger of both counts.
 //!
 //! An empty copy shows every lock of code that reads no rows. What reads rows there, or catches errors (the locks of
 //! what failed are gone by then), stays unknown.
@@ -136,19 +136,19 @@ fn note(act: &mut Act, comparison: &Comparison) {
     if !comparison.more.is_empty() {
         let locks = list(&comparison.more);
         act.notes.push(format!(
-            "the rehearsal took {locks}, which the rules do not foretell: both count"
+            "the rehearsal took {locks}, which the rules do not predict: both are counted"
         ));
     }
     if !comparison.fewer.is_empty() {
         let locks = list(&comparison.fewer);
         act.notes.push(format!(
-            "the rules foretell {locks}, which the rehearsal did not take: both count"
+            "the rules predict {locks}, which the rehearsal did not take: both are counted"
         ));
     }
     if !comparison.data_dependent.is_empty() {
         let locks = list(&comparison.data_dependent);
         act.notes.push(format!(
-            "{locks} hangs on rows, which the rehearsal's copy does not have: it counts"
+            "{locks} depends on rows, which the rehearsal's copy does not have: it counts"
         ));
     }
 }

@@ -149,7 +149,7 @@ fn elsewhere(world: &World, line: usize, connect: &Connect) -> Option<String> {
     let other = connect.database.as_ref();
     match other.filter(|name| **name != world.session.database) {
         Some(name) if !connect.is_elsewhere => Some(format!(
-            "from line {line} on it works in database {name}: ask there too, with -d {name}"
+            "from line {line} on it works in database {name}: check there too, with -d {name}"
         )),
         None if !connect.is_elsewhere => None,
         _ => Some(format!(

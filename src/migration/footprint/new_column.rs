@@ -140,7 +140,7 @@ pub fn put_default(act: &mut Act, table: Oid, column: i16, expression: Option<&N
         'a',
     );
     if let Some(expression) = expression {
-        for sequence in expression::depends_on(act, expression, "a default comes to use it") {
+        for sequence in expression::depends_on(act, expression, "a default uses it") {
             act.world.depend(
                 (class::DEFAULT, oid, 0),
                 (class::RELATION, sequence, 0),
@@ -213,11 +213,7 @@ pub fn make_sequence(act: &mut Act, table: Oid, def: &ColumnDef) {
         RelationKind::Sequence,
     );
     // process_owned_by, sequence.c
-    act.lock(
-        table,
-        AccessShare,
-        "one of its columns comes to own a sequence",
-    );
+    act.lock(table, AccessShare, "one of its columns will own a sequence");
     act.world.depend(
         (class::RELATION, sequence, 0),
         (class::RELATION, table, number),

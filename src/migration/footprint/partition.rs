@@ -138,7 +138,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
         act.touch(
             index,
             AccessExclusive,
-            "may become a part of the parent's index",
+            "may be attached to the parent's index",
         );
     }
     for index in on_parent {
@@ -146,7 +146,7 @@ fn match_indexes(act: &mut Act, parent: Oid, child: Oid) -> Step {
             index,
             AccessShare,
             format!(
-                "an index of {}: the partition needs one alike",
+                "an index of {}: the partition needs a matching one",
                 act.shown(parent)
             ),
         );
@@ -182,7 +182,7 @@ fn without_indexes(act: &mut Act, parent: Oid) -> Step {
         .map(|i| (i.oid, i.is_unique))
         .collect();
     for (index, is_unique) in indexes {
-        act.touch(index, AccessShare, "a foreign table gets none alike");
+        act.touch(index, AccessShare, "a foreign table gets no matching index");
         if is_unique {
             return refuse(format!(
                 "a foreign table cannot be a partition of {}, which has a unique index",
@@ -255,11 +255,7 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
         AccessShare,
         format!("the table of index {}", act.shown(child)),
     );
-    act.lock(
-        child,
-        AccessExclusive,
-        "becomes a part of the parent's index",
-    );
+    act.lock(child, AccessExclusive, "is attached to the parent's index");
     if let Some(of) = act.world.indexes.get(parent).map(|i| i.table) {
         act.lock(
             of,
@@ -290,7 +286,7 @@ fn validate_index(act: &mut Act, mut index: Oid) {
         let Some(&above) = act.world.parents(index).first() else {
             return;
         };
-        let reason = "a part of the index becomes valid: it may be so too";
+        let reason = "a partition of the index becomes valid: it may become valid too";
         let of = act.world.indexes.get(above).map_or(0, |i| i.table);
         for relation in [above, of] {
             // Kept in 15.20; let go at once in 14.23, 16.14, 17.10 and 18.6.
@@ -468,7 +464,11 @@ fn part(act: &mut Act, parent: Oid, child: Oid) -> Step {
     let indexes: Vec<Oid> = act.world.indexes.of(child).map(|i| i.oid).collect();
     for index in indexes {
         for above in act.world.parents(index) {
-            act.lock(index, AccessExclusive, "leaves its parent's index");
+            act.lock(
+                index,
+                AccessExclusive,
+                "is detached from its parent's index",
+            );
             act.world.remove_inheritance(index, above);
             act.world
                 .undepend((class::RELATION, index), (class::RELATION, above));
@@ -524,7 +524,7 @@ pub fn create_of(
     } else {
         let indexes: Vec<Oid> = act.world.indexes.of(parent).map(|i| i.oid).collect();
         for index in indexes {
-            act.touch(index, AccessShare, "the partition gets an index alike");
+            act.touch(index, AccessShare, "the partition gets a matching index");
             act.lock(index, ShareUpdateExclusive, "gets a partition's index");
             part::clone_on(act, index, child);
         }

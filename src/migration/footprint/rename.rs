@@ -480,6 +480,6 @@ pub fn depends(act: &mut Act, statement: &pg_query::protobuf::AlterObjectDepends
         ObjectType::ObjectTrigger => AccessShare,
         _ => AccessExclusive,
     };
-    act.lock(oid, mode, "comes to depend on an extension");
+    act.lock(oid, mode, "will depend on an extension");
     Ok(())
 }

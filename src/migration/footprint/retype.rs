@@ -430,7 +430,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
             && index.is_reusable(&altered.other_collations);
         if altered.rewrite.is_none() && is_kept {
             // CheckIndexCompatible, indexcmds.c
-            act.lock(index.oid(), AccessShare, "is looked at, and kept as it is");
+            act.lock(index.oid(), AccessShare, "is checked, and kept as it is");
         } else {
             altering.table(index.table()).scan = true;
         }
@@ -445,7 +445,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         act,
         &objects,
         true,
-        "has the retyped column, and is built again",
+        "has the retyped column, and is rebuilt",
     )?;
     for index in indexes {
         index.put_back(act);
@@ -454,7 +454,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
         act.lock(
             one.table,
             ShareUpdateExclusive,
-            format!("statistics {} are made again", one.name),
+            format!("statistics {} are recreated", one.name),
         );
         act.world.statistics.put(one);
     }
@@ -463,10 +463,7 @@ pub fn rebuild(act: &mut Act, altering: &mut Altering) -> Step {
             act.lock(
                 constraint.table,
                 AccessShare,
-                format!(
-                    "the comment on constraint {} is made again",
-                    constraint.name
-                ),
+                format!("the comment on constraint {} is recreated", constraint.name),
             );
         }
         if constraint.is_deferrable && matches!(constraint.kind, 'p' | 'u' | 'x') {

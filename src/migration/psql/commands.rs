@@ -45,7 +45,7 @@ pub enum Does {
     Unknown(&'static str),
 }
 
-const DESCRIBES: &str = "it reads what tables are made of, and may wait for a lock";
+const DESCRIBES: &str = "it reads table definitions, and may wait for a lock";
 const PIPELINE: &str = "statements of a pipeline run in transactions of their own";
 const CATALOG: &str = "it calls a function of the server";
 

@@ -240,7 +240,7 @@ impl Player<'_> {
             None => self.unknown(
                 text,
                 line,
-                "psql knows no such command, and leaves out the rest of the line",
+                "psql does not know this command, and skips the rest of the line",
             ),
             Some(Does::Unknown(why)) => self.unknown(text, line, why),
             Some(_) if has_program => self.unknown(text, line, "it runs a program"),

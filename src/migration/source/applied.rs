@@ -88,7 +88,7 @@ pub fn pending(mut source: Source, rows: &[Row]) -> Source {
         .collect();
     for row in rows.iter().filter(|row| !row.is_finished) {
         source.notes.push(format!(
-            "{} has recorded migration {} as begun and not finished: it will not go on before that is repaired",
+            "{} has recorded migration {} as begun and not finished: it will not continue until that is repaired",
             tool.name, row.id
         ));
     }

@@ -48,7 +48,7 @@ pub fn doubts(file: &File, sender: &str, strips_mark: bool) -> Vec<String> {
     }
     if file.text.contains('\0') {
         doubts.push(format!(
-            "{} holds NUL bytes: what stands behind one on its line is lost",
+            "{} holds NUL bytes: the rest of such a line is lost",
             file.path
         ));
     }

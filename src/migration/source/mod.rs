@@ -120,8 +120,7 @@ fn check_size(layout: &Layout, migrations: &[Migration], limits: Limits) -> Resu
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "{} is too large to be read: {found} {what}, and the limit is {limit}; raise it with {flag} {found} where \
-         there is memory for it, or ask about its parts",
+        "{} is too large to be read: {found} {what}, and the limit is {limit}; with enough memory, raise it with {flag} {found}; or check it in parts",
         layout.name
     )))
 }
@@ -210,7 +209,7 @@ fn source(path: &Path, tool: Option<&'static Tool>, options: &ReadOptions) -> Re
             layout.name.clone()
         };
         return Err(Error::Usage(format!(
-            "cannot look at {what}: it holds no SQL statement; see whether the command that makes it failed"
+            "cannot look at {what}: it has no SQL statement; the command that makes it may have failed"
         )));
     }
     if folder.is_none() && layout.is_folder && options.habit.is_none() {
@@ -323,7 +322,7 @@ fn recognised(layout: &Layout) -> Result<(Option<&'static Tool>, Vec<&'static To
             several => {
                 let names: Vec<_> = several.iter().map(|tool| tool.name).collect();
                 return Err(Error::Usage(format!(
-                    "cannot tell whose migrations {} holds: it looks like those of {}; say which with --tool {}",
+                    "cannot tell which tool's migrations {} has: they look like those of {}; name it with --tool {}",
                     layout.name,
                     names.join(" and "),
                     several[0].word(),

@@ -71,7 +71,7 @@ impl Reader<'_> {
         let file = self.layout.file(name).ok_or_else(|| Error::File {
             what: "read",
             path: self.layout.root.join(name).display().to_string(),
-            why: format!("{} lists it, and it is not there", self.tool.name),
+            why: format!("{} lists it, but it is not there", self.tool.name),
         })?;
         self.migration(file, id)
     }

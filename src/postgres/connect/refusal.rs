@@ -204,7 +204,7 @@ fn of_io(error: &std::io::Error) -> Refusal {
             "the system's user may not open the socket: give -h localhost"
         }
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            "the network does not get there: check -h, a firewall or a VPN"
+            "the host cannot be reached: check -h, a firewall or a VPN"
         }
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
             "the other side hung up: is it a Postgres server? check -p and sslmode"

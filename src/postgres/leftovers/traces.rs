@@ -92,7 +92,7 @@ fn no_right(connection: &Connection, table: &Table) -> Unread {
 fn locked(table: &Table) -> Unread {
     Unread {
         what: format!(
-            "cannot read {}: a session has or awaits ACCESS EXCLUSIVE on it",
+            "cannot read {}: a session holds or waits for ACCESS EXCLUSIVE on it",
             table.name
         ),
         help: "pgguard status".into(),

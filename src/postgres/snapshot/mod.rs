@@ -66,7 +66,7 @@ pub async fn look(connection: &mut Connection) -> Result<Snapshot> {
     if reading.is_elsewhere {
         return Err(Error::Server {
             what: "look at the server".into(),
-            why: "a pooler led to another server than a moment before".into(),
+            why: "the pooler connected to another server than a moment before".into(),
             help: "connect to the server itself, past the pooler".into(),
         });
     }

@@ -111,7 +111,7 @@ pub fn add_constraint(
                 .find(|&c| act.world.parents(c).is_empty() && part::alike(act, index, c));
             match found {
                 Some(found) => {
-                    act.lock(found, Share, "is alike and becomes a part of the new index");
+                    act.lock(found, Share, "matches, and is attached to the new index");
                     part::bond(act, index, found, partition);
                 }
                 None => {

@@ -60,7 +60,7 @@ pub fn build(act: &mut Act, table: Oid, name: &str, shape: &Shape, recurses: boo
                     act.lock(
                         candidate,
                         Share,
-                        "is alike and becomes a part of the new index",
+                        "matches, and is attached to the new index",
                     );
                     matched = Some(candidate);
                     break;

@@ -81,7 +81,7 @@ fn reindex_index(act: &mut Act, index: Oid, concurrent: bool) -> Step {
             } else {
                 AccessExclusive
             },
-            "its parts are built again",
+            "its partitions are rebuilt",
         );
         for part in parts {
             reindex_index(act, part, concurrent)?;
@@ -91,14 +91,14 @@ fn reindex_index(act: &mut Act, index: Oid, concurrent: bool) -> Step {
     stored::run(act, (class::RELATION, index, 0));
     if concurrent && !part::is_temporary(act, table) {
         act.lock(table, ShareUpdateExclusive, reason);
-        act.lock(index, ShareUpdateExclusive, "is built again concurrently");
+        act.lock(index, ShareUpdateExclusive, "is rebuilt concurrently");
         act.builds(table, index);
         act.works(table, LockWork::Scan);
         phases_of_reindex(act, table)?;
         act.touch(
             index,
             AccessExclusive,
-            "the old one goes, once nobody uses it",
+            "the old one is dropped, once nobody uses it",
         );
         return Ok(());
     }
@@ -139,11 +139,11 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
             act.lock(
                 relation,
                 ShareUpdateExclusive,
-                "its indexes are built again concurrently",
+                "its indexes are rebuilt concurrently",
             );
             let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
             for index in indexes {
-                act.lock(index, ShareUpdateExclusive, "is built again concurrently");
+                act.lock(index, ShareUpdateExclusive, "is rebuilt concurrently");
                 act.builds(relation, index);
             }
         }
@@ -155,14 +155,14 @@ fn reindex_table(act: &mut Act, table: Oid, concurrent: bool) -> Step {
                 act.touch(
                     index,
                     AccessExclusive,
-                    "the old one goes, once nobody uses it",
+                    "the old one is dropped, once nobody uses it",
                 );
             }
         }
         return Ok(());
     }
     for relation in [table, toast] {
-        act.lock(relation, Share, "its indexes are built again");
+        act.lock(relation, Share, "its indexes are rebuilt");
         let indexes: Vec<Oid> = act.world.indexes.of(relation).map(|i| i.oid).collect();
         for index in indexes {
             act.lock(index, AccessExclusive, "is built again");

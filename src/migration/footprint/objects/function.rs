@@ -31,11 +31,11 @@ pub fn function(act: &mut Act, statement: &CreateFunctionStmt) -> Step {
         if let Some(NodeEnum::FunctionParameter(p)) = &parameter.node
             && let Some(default) = p.defexpr.as_deref()
         {
-            expression::depends_on(act, default, "an argument's default comes to use it");
+            expression::depends_on(act, default, "an argument's default uses it");
         }
     }
     if let Some(body) = statement.sql_body.as_deref() {
-        expression::depends_on(act, body, "the function comes to use it");
+        expression::depends_on(act, body, "the function uses it");
     }
     put_routine(act, statement, &parts, &language, body);
     Ok(())

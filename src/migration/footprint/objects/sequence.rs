@@ -26,7 +26,7 @@ fn owner_of(act: &mut Act, options: &[Node]) -> Step<Option<(Oid, i16)>> {
         act.lock(
             table,
             AccessShare,
-            "one of its columns comes to own the sequence",
+            "one of its columns will own the sequence",
         );
         let number = altering::column_number(act, table, &column)?;
         return Ok(Some((table, number)));

@@ -131,8 +131,7 @@ pub fn domain(act: &mut Act, statement: &protobuf::CreateDomainStmt) {
 
 /// What a domain's default needs, the columns with it need too.
 fn domain_default(act: &mut Act, domain: Oid, expression: &Node) {
-    for sequence in expression::depends_on(act, expression, "the domain's default comes to use it")
-    {
+    for sequence in expression::depends_on(act, expression, "the domain's default uses it") {
         act.world.depend(
             (class::TYPE, domain, 0),
             (class::RELATION, sequence, 0),

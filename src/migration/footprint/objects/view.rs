@@ -71,7 +71,7 @@ fn keeps_columns(act: &Act, view: Oid, aliases: &[Node], query: Option<&NodeEnum
 pub fn put_view_rule(act: &mut Act, oid: Oid, query: &NodeEnum) {
     let range = range_of(act, query);
     let rule = act.world.new_oid();
-    for sequence in expression::depends_on(act, query, "the query comes to use it") {
+    for sequence in expression::depends_on(act, query, "the query uses it") {
         act.world
             .depend((class::RULE, rule, 0), (class::RELATION, sequence, 0), 'n');
     }
@@ -138,7 +138,7 @@ pub fn rule(act: &mut Act, statement: &RuleStmt) -> Step {
     }
     for action in &statement.actions {
         rule_action(act, action)?;
-        expression::depends_on(act, action, "the rule comes to use it");
+        expression::depends_on(act, action, "the rule uses it");
         expression::fields(act, action, &|act, column| type_in(act, action, column));
     }
     if let Some(clause) = statement
@@ -178,7 +178,11 @@ fn becomes_a_view(act: &mut Act, oid: Oid) -> Step {
         ));
     }
     for part in storage::toast_of(act, oid) {
-        act.lock(part, AccessExclusive, "goes: its table becomes a view");
+        act.lock(
+            part,
+            AccessExclusive,
+            "is dropped: its table becomes a view",
+        );
     }
     if let Some(relation) = act.world.relation_mut(oid) {
         relation.kind = RelationKind::View;

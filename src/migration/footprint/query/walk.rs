@@ -481,7 +481,7 @@ impl Walk<'_, '_> {
             });
         }
         for table in arbiters {
-            plan::indexes(act, table, RowExclusive, "may tell which rows conflict");
+            plan::indexes(act, table, RowExclusive, "may decide which rows conflict");
         }
         if stage == Stage::Planned {
             return;
