@@ -401,7 +401,7 @@ mod tests {
             "starts in 64 min",
             "a migration that takes 1h holds it up",
             "the latest safe start was 14:55 +01:00",
-            "over at about 21:00 +01:00",
+            "it ends at about 21:00 +01:00",
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }

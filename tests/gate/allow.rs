@@ -102,7 +102,7 @@ fn what_would_stop_it_is_let_through_by_name_and_stays_in_the_report() {
         &[],
     );
     assert_eq!(wrong.status, 2);
-    assert!(wrong.stdout.contains("no such name: opaqe"), "{wrong}");
+    assert!(wrong.stdout.contains("there is no name `opaqe`"), "{wrong}");
     let told = gate(&database, failing, &["--warn-only"]);
     assert_eq!(told.status, 0, "{told}");
     assert!(told.stdout.contains("WOULD FAIL"), "{told}");

@@ -221,13 +221,13 @@ fn it_follows_the_size_of_the_terminal() {
     let Some(terminal) = Terminal::watch(&shop, &[]) else {
         return;
     };
-    terminal.until_shows("nobody is at work");
+    terminal.until_shows("no session is active");
     for (columns, lines) in [("60", "12"), ("20", "5"), ("3", "2"), ("200", "50")] {
         let sized = ["resize-window", "-x", columns, "-y", lines];
         terminal.tmux(&sized).expect("another size");
         std::thread::sleep(std::time::Duration::from_millis(300));
     }
-    terminal.until_shows("nobody is at work");
+    terminal.until_shows("no session is active");
 }
 
 #[test]

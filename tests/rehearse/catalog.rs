@@ -119,8 +119,8 @@ fn a_pull_request_is_judged_without_the_server() {
     let clear = gate(&[], "ALTER TABLE orders ADD COLUMN remark text");
     assert_eq!(clear.status, 0, "{clear}");
     assert!(
-        clear.stdout.contains("nobody was asked who is connected")
-            && clear.stdout.contains("was not asked"),
+        clear.stdout.contains("who is connected was not checked")
+            && clear.stdout.contains("was not checked"),
         "{clear}"
     );
     let json = gate(

@@ -315,13 +315,11 @@ fn what_cannot_be_read_in_one_way_is_refused_with_the_way_out() {
     assert!(failure(path("missing")).contains("cannot read"));
     assert!(failure(fixture("django")).contains("sqlmigrate APP NAME | pgguard gate -"));
     assert!(
-        failure(write("nothing.sql", "-- only a comment\n")).contains("it holds no SQL statement")
+        failure(write("nothing.sql", "-- only a comment\n")).contains("it has no SQL statement")
     );
     write("two/1_a.sql", "-- migrate:up\nselect 1;");
     write("two/2_b.sql", "-- +goose Up\nselect 1;");
-    assert!(
-        failure(path("two")).contains("those of dbmate and goose; say which with --tool dbmate")
-    );
+    assert!(failure(path("two")).contains("those of dbmate and goose; name it with --tool dbmate"));
     write("deep/a.sql", "select 1");
     write("deep/more/b.sql", "select 1");
     assert!(failure(path("deep")).contains("folders of its own (more/b.sql)"));
