@@ -9,6 +9,7 @@ use super::matching::{PastRun, matching};
 use super::pace::{Pace, pace};
 use super::physical;
 use super::rows;
+use super::told::Told;
 use super::view::View;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
@@ -36,6 +37,12 @@ impl Watcher {
     #[must_use]
     pub fn estimate(&self, facts: &DatabaseFacts, past: &[BackupRun]) -> Option<Estimate> {
         estimate_of(self, facts, past)
+    }
+
+    /// Keeps what was told at the last look, for the next one. Before a dump copies, only past runs tell.
+    pub fn keep_told(&mut self, estimate: &Estimate) {
+        let seen = self.seen().filter(|_| self.stage != Stage::Preparing);
+        self.told = seen.and_then(|at| Told::of(estimate, at));
     }
 }
 
@@ -120,7 +127,8 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     });
     match guess {
         Some(guess) => {
-            let log = watcher.damped(guess.log);
+            let told = watcher.told;
+            let log = told.map_or(guess.log, |told| told.damped(guess.log, now, elapsed));
             tell(&mut said, Guess { log, ..guess });
         }
         None if !past.is_empty() && elapsed > usual(&past) => {

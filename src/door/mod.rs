@@ -196,3 +196,12 @@ pub fn lines() -> usize {
 pub fn columns() -> usize {
     crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(40))
 }
+
+/// Whether standard output is a file: what a command of ours writes there goes through no other program.
+pub fn writes_to_file() -> bool {
+    use std::os::fd::AsFd as _;
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    let file = output.map(std::fs::File::from);
+    file.and_then(|file| file.metadata())
+        .is_ok_and(|output| output.is_file())
+}

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::backup::{has_option, is_backup_program, is_started_by, manner_of, program_name};
 use crate::cli::{ConnectArgs, HistoryArgs, RecordArgs};
 use crate::config::Config;
-use crate::door::say;
+use crate::door::{say, writes_to_file};
 use crate::look::ended::Recorded;
 use crate::look::facts::Facts;
 use crate::look::past::Past;
@@ -380,17 +380,6 @@ const SELECTING: [&str; 9] = [
     "exclude-database",
     "filter",
 ];
-
-/// Whether what the command writes to its standard output is a file's.
-fn writes_to_file() -> bool {
-    use std::os::fd::AsFd as _;
-    let file = io::stdout()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(std::fs::File::from);
-    file.and_then(|file| file.metadata())
-        .is_ok_and(|output| output.is_file())
-}
 
 /// The database that a name, a URL or a string of keywords names.
 fn database_of(said: String) -> Option<String> {
