@@ -112,7 +112,7 @@ fn finding(pending: &Pending) -> Option<Finding> {
     let what = match (missing, unknown) {
         (0, 0) => format!("{name} is applied: what each of its {all} makes is there"),
         (0, _) => format!(
-            "{name} is applied as far as the catalogs show: of its {all} {} done, and {} no trace there",
+            "{name} is applied as far as can be seen: of its {all} {} done, and {} no trace in the catalogs",
             agrees(done, "is", "are"),
             agrees(unknown, "leaves", "leave")
         ),
