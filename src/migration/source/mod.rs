@@ -387,7 +387,7 @@ fn refuse_code_beside(layout: &Layout, migrations: &[Migration]) -> Result<()> {
         return Ok(());
     };
     Err(Error::Usage(format!(
-        "cannot judge {} by its SQL alone: {file} is code; {help}; or name the .sql files that run by themselves",
+        "cannot judge {} by its SQL alone, it also has {file} (or name the .sql files themselves): {help}",
         layout.name
     )))
 }

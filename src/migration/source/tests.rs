@@ -737,7 +737,10 @@ fn migrations_that_are_code_are_rehearsed() {
             let told = sources(&[path.to_owned()], &options)
                 .unwrap_err()
                 .to_string();
-            assert!(told.contains(&format!("{file} is code")), "{file}: {told}");
+            assert!(
+                told.contains(&format!("it also has {file} (or name")),
+                "{file}: {told}"
+            );
             assert!(
                 told.contains(&format!("--rehearse -- {runs}")),
                 "{file}: {told}"
