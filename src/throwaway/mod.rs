@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # fn main() -> pgguard::Result<()> {
-//! use pgguard::throwaway::{Options, Server};
+//! use pgguard::test_support::throwaway::{Options, Server};
 //! let server = Server::start(&Options::default())?;
 //! server.create_database("shop")?;
 //! server.sql("shop", "CREATE TABLE orders (id int)")?;
