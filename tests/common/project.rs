@@ -39,6 +39,8 @@ pub const PROJECTS: &[Project] = &[
     ),
     plain("drizzle", &["drizzle-kit", "migrate"]),
     plain("dbmate", &["dbmate", "--no-dump-schema", "up"]),
+    plain("sqlx", &["sqlx", "migrate", "run"]),
+    plain("diesel", &["diesel", "migration", "run"]),
 ];
 
 const fn code(name: &'static str, migrate: &'static [&'static str]) -> Project {
@@ -102,6 +104,8 @@ impl Project {
         static RAILS: OnceLock<bool> = OnceLock::new();
         let is_here = match self.name {
             "rails" => *RAILS.get_or_init(has_rails),
+            // Compiled by cargo install, which ./dev does not: minutes for each.
+            program @ ("sqlx" | "diesel") => answers(program),
             _ => tools.is_dir(),
         };
         if !is_here {
@@ -129,6 +133,13 @@ impl Project {
             tools: migration_tools().expect("a folder with tools"),
         }
     }
+}
+
+/// Whether a program is on the PATH.
+fn answers(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let asked = command.arg("--version").stdin(Stdio::null());
+    asked.stdout(Stdio::null()).status().is_ok()
 }
 
 /// Debian's Rails, without its metapackage.

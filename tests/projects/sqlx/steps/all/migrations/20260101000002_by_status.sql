@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE INDEX CONCURRENTLY by_status ON orders (status);
