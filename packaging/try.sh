@@ -141,14 +141,12 @@ try_debian() {
     judge /migrations chroot "$root" pgguard
 }
 
-# A Debian with the other ways to install, each by its own program there.
+# A Debian with pip and rpm. Its npm is some 400 packages, which debootstrap does not configure.
 try_installers() {
     local root=$room/installers
-    debian_root "$root" --include=python3-pip,npm,rpm || return
+    debian_root "$root" --include=python3-pip,rpm || return
     chroot "$root" sh -c 'pip install --break-system-packages --quiet --no-index --root-user-action=ignore /packages/*_x86_64.whl' &&
         judge /migrations chroot "$root" /usr/local/bin/pgguard || return 1
-    chroot "$root" sh -c 'npm install --silent --offline --no-audit --no-fund --prefix /npm /packages/pgguard-linux-x64-*.tgz /packages/pgguard-[0-9]*.tgz' &&
-        judge /migrations chroot "$root" /npm/node_modules/.bin/pgguard || return 1
     # Its libraries are Debian's, which rpm does not know; it needs none.
     chroot "$root" sh -c 'rpm --install --ignorearch /packages/*.x86_64.rpm' &&
         judge /migrations chroot "$root" /usr/bin/pgguard
