@@ -79,9 +79,7 @@ judge() {
 # An empty folder: no libc, no certificates, no zones.
 try_static() {
     local root=$room/static
-    mkdir -p "$root/migrations"
-    tar -xzf "$output"/pgguard-*-x86_64-*.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
-    cp "$room"/migrations/* "$root/migrations/"
+    alone_in "$root" x86_64
     judge /migrations in_root "$root" /pgguard
 }
 
@@ -89,11 +87,16 @@ try_static() {
 try_aarch64() {
     local root=$room/aarch64
     have qemu-aarch64-static || apt_install qemu-user-static || return 1
-    mkdir -p "$root/migrations"
-    tar -xzf "$output"/pgguard-*-aarch64-*.tar.gz -C "$root" --strip-components=1 --wildcards '*/pgguard'
-    cp "$room"/migrations/* "$root/migrations/"
+    alone_in "$root" aarch64
     cp "$(command -v qemu-aarch64-static)" "$root/qemu"
     judge /migrations in_root "$root" /qemu /pgguard
+}
+
+# Puts the program for one machine and the migrations into an empty folder.
+alone_in() {
+    mkdir -p "$1/migrations"
+    tar -xzf "$output"/pgguard-*-"$2"-*.tar.gz -C "$1" --strip-components=1 --wildcards '*/pgguard'
+    cp "$room"/migrations/* "$1/migrations/"
 }
 
 in_root() {

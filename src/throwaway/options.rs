@@ -22,7 +22,7 @@ pub struct Options {
     /// The name of what is to be loaded into it: its data directory may be a copy of one that [`super::Server::keep`]
     /// kept under this name. What was loaded into that one [`super::Server::loaded`] says.
     pub kept: Option<String>,
-    /// Words in front of the server's command, which start it elsewhere ([`crate::world::Plan::prefix`]).
+    /// A command that starts the server's command elsewhere ([`crate::world::Plan::prefix`]).
     pub within: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl Options {
         self
     }
 
-    /// With this line in front of `pg_hba.conf`.
+    /// Puts this line at the top of `pg_hba.conf`.
     #[must_use]
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());

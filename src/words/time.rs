@@ -88,7 +88,7 @@ pub fn rough(seconds: f64) -> String {
     span(span_of((seconds / near).round().max(1.0) * near))
 }
 
-/// So many seconds.
+/// A span of this many seconds.
 #[must_use]
 pub fn span_of(seconds: f64) -> TimeDelta {
     #[expect(

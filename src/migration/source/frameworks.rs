@@ -103,16 +103,12 @@ static FRAMEWORKS: &[Framework] = &[
     },
     Framework {
         name: "Liquibase",
-        is: |_, file| {
-            [".xml", ".yaml", ".yml"]
-                .iter()
-                .any(|end| file.ends_with(end))
-        },
+        is: |_, file| ends(file, &[".xml", ".yaml", ".yml"]),
         runs: "liquibase update",
         prints: Some("liquibase update-sql"),
     },
     Framework {
-        is: |_, file| is_script(file) || [".go", ".rs"].iter().any(|end| file.ends_with(end)),
+        is: |_, file| is_script(file) || ends(file, &[".go", ".rs"]),
         ..NONE
     },
 ];
@@ -121,15 +117,17 @@ fn last(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
 }
 
+fn ends(file: &str, with: &[&str]) -> bool {
+    with.iter().any(|end| file.ends_with(end))
+}
+
 /// Alembic's environment, or a revision in its folder.
 fn is_alembic(file: &str) -> bool {
     last(file) == "env.py" || (file.ends_with(".py") && file.contains("versions/"))
 }
 
 fn is_script(file: &str) -> bool {
-    [".js", ".ts", ".cjs", ".mjs"]
-        .iter()
-        .any(|end| file.ends_with(end))
+    ends(file, &[".js", ".ts", ".cjs", ".mjs"])
 }
 
 /// What to run instead, for a folder that holds code.
