@@ -25,7 +25,12 @@ pub(super) struct Clock {
     pub units_a_byte: f64,
     /// Its units are nanoseconds of a processor.
     pub is_processor_time: bool,
+    /// Its units hold the time in which some workers of a parallel dump have nothing left to do.
+    pub has_tail: bool,
 }
+
+/// Belief in the times of past runs, all of them together: bytes copied have 1.
+const PAST_RUNS: f64 = 4.0;
 
 /// All clocks that can be set.
 pub(super) fn clocks(
@@ -51,6 +56,7 @@ pub(super) fn clocks(
             expected: None,
             units_a_byte: 1.0,
             is_processor_time: true,
+            has_tail: false,
         },
         Clock {
             name: "bytes as compressed",
@@ -59,6 +65,7 @@ pub(super) fn clocks(
             expected: None,
             units_a_byte: 1.0,
             is_processor_time: false,
+            has_tail: false,
         },
         Clock {
             name: "size on disk",
@@ -67,6 +74,7 @@ pub(super) fn clocks(
             expected: None,
             units_a_byte: 1.0,
             is_processor_time: false,
+            has_tail: false,
         },
         Clock {
             name: "the count of values",
@@ -75,6 +83,7 @@ pub(super) fn clocks(
             expected: None,
             units_a_byte: 1.0,
             is_processor_time: false,
+            has_tail: false,
         },
     ];
     if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
@@ -85,19 +94,20 @@ pub(super) fn clocks(
             expected: None,
             units_a_byte: 1.0,
             is_processor_time: false,
+            has_tail: false,
         });
     }
     let total = bytes.iter().sum::<f64>().max(1.0);
-    let share = 1.0 / past.len().max(1) as f64;
     for run in past {
         if let Some(units) = past_units(amounts, run, &bytes) {
             clocks.push(Clock {
                 name: "a past run's times",
-                prior: share,
+                prior: PAST_RUNS / past.len() as f64,
                 units,
                 expected: Some(1.0),
                 units_a_byte: 1.0,
                 is_processor_time: false,
+                has_tail: true,
             });
         }
     }
@@ -108,6 +118,7 @@ pub(super) fn clocks(
         expected: None,
         units_a_byte: 1.0,
         is_processor_time: false,
+        has_tail: false,
     });
     for clock in &mut clocks {
         clock.units_a_byte = clock.units.iter().sum::<f64>() / total;
@@ -208,12 +219,9 @@ fn unevenness(logs: &[f64], then: &Then) -> f64 {
 /// tables that it did not have at its mean speed in bytes.
 pub(super) fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> Option<Vec<f64>> {
     let seen = |place| past.whole(place).map(|t| (t.seconds, t.tuples));
-    let units = scaled(amounts, seen, bytes)?;
-    let run = past.run;
+    let (units, then) = scaled(amounts, seen, bytes)?;
     // The whole of it took as long as it took, overlaps and pauses included.
-    let total = past.seconds() - past.tail;
-    let counted: f64 = run.tables.iter().map(|t| t.seconds).sum();
-    let factor = if counted > 0.0 { total / counted } else { 1.0 };
+    let factor = (past.seconds() - past.tail) / then;
     Some(units.into_iter().map(|u| u * factor).collect())
 }
 
@@ -227,11 +235,8 @@ fn statement_units(
         .iter()
         .map(|s| (&s.name, (s.seconds, s.rows)))
         .collect();
-    scaled(
-        amounts,
-        |place| seen.get(&*watcher.tables[place].name).copied(),
-        bytes,
-    )
+    let seen = |place: usize| seen.get(&*watcher.tables[place].name).copied();
+    scaled(amounts, seen, bytes).map(|(units, _)| units)
 }
 
 /// How many times as many rows, within reason; of a table without rows nothing is known.
@@ -243,25 +248,20 @@ fn growth(from: f64, to: f64) -> f64 {
     }
 }
 
-/// Units from the seconds and rows of each place; `None` where they cover less than half of the bytes.
+/// Units from the seconds and rows of each place, and their sum for the rows of then; `None` where they cover less than
+/// half of the bytes.
 fn scaled(
     amounts: &[Amount],
     seen: impl Fn(usize) -> Option<(f64, f64)>,
     bytes: &[f64],
-) -> Option<Vec<f64>> {
-    let known: Vec<Option<f64>> = amounts
-        .iter()
-        .enumerate()
-        .map(|(place, amount)| {
-            let (seconds, rows) = seen(place)?;
-            Some(seconds * growth(rows, amount.rows))
-        })
-        .collect();
-    let (mut spent, mut covered, mut all) = (0.0, 0.0, 0.0);
-    for (known, bytes) in known.iter().zip(bytes) {
+) -> Option<(Vec<f64>, f64)> {
+    let seen: Vec<Option<(f64, f64)>> = (0..amounts.len()).map(seen).collect();
+    let (mut spent, mut then, mut covered, mut all) = (0.0, 0.0, 0.0, 0.0);
+    for ((seen, amount), bytes) in seen.iter().zip(amounts).zip(bytes) {
         all += bytes;
-        if let Some(seconds) = known {
-            spent += seconds;
+        if let Some((seconds, rows)) = seen {
+            spent += seconds * growth(*rows, amount.rows);
+            then += seconds;
             covered += bytes;
         }
     }
@@ -269,13 +269,12 @@ fn scaled(
         return None;
     }
     let rate = spent / covered;
-    Some(
-        known
-            .iter()
-            .zip(bytes)
-            .map(|(k, b)| k.unwrap_or(b * rate))
-            .collect(),
-    )
+    let units = seen.iter().zip(amounts).zip(bytes);
+    let units = units.map(|((seen, amount), bytes)| match seen {
+        Some((seconds, rows)) => seconds * growth(*rows, amount.rows),
+        None => bytes * rate,
+    });
+    Some((units.collect(), then * all / covered))
 }
 
 /// Work done at the times of the looks, seconds since `origin`: the first entry is (0, 0).

@@ -346,7 +346,7 @@ fn opinion(clock: &Clock, seen: &View) -> Option<Opinion> {
     let left = (total - done).max(0.0);
     let pace = pace(&course, seen.unseen(clock))?;
     let (log_speed, variance) = believed(clock, pace);
-    let stretch = if seen.watcher.workers > 1 {
+    let stretch = if seen.watcher.workers > 1 && !clock.has_tail {
         stretched(clock, seen)
     } else {
         1.0

@@ -33,6 +33,7 @@ mod run;
 mod sample;
 pub mod schedule;
 mod seen;
+mod shared;
 mod shell;
 mod still;
 mod told;

@@ -5,6 +5,7 @@ use super::elapsed::seconds;
 use super::physical;
 use super::rows::{Amount, amounts};
 use super::seen::TableSeen;
+use super::shared;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, RunKey, RunOutcome, TableRun};
 use chrono::{DateTime, Utc};
@@ -127,7 +128,7 @@ impl Watcher {
     /// between two looks is shared among the tables that fit in, by bytes.
     fn table_runs(&self, amounts: &[Amount]) -> Vec<TableRun> {
         let spans = if self.workers > 0 {
-            self.parallel_spans()
+            shared::spans(self, amounts)
         } else {
             self.serial_spans(amounts)
         };
@@ -151,18 +152,6 @@ impl Watcher {
                     complete,
                 }
             })
-            .collect()
-    }
-
-    fn parallel_spans(&self) -> Vec<Option<f64>> {
-        self.tables
-            .iter()
-            .map(
-                |t| match (t.copy_start, t.copy_end.or_else(|| likely_end(t))) {
-                    (Some(start), Some(end)) => Some(seconds(start, end)),
-                    _ => t.done_at.map(|_| 0.05),
-                },
-            )
             .collect()
     }
 
@@ -204,12 +193,6 @@ impl Watcher {
         }
         spans
     }
-}
-
-/// Between the last look that saw it and the first that missed it.
-fn likely_end(table: &TableSeen) -> Option<DateTime<Utc>> {
-    let (last, done) = (table.last_seen?, table.done_at?);
-    Some(last + (done - last) / 2)
 }
 
 /// Shares the time after the last look at table `i` between its rest and the tables after it.
