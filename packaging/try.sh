@@ -2,6 +2,9 @@
 # Installs each package where nothing else of pgguard is, and lets it judge a real scene: a transaction that reads a
 # table, and a migration that alters it. The answer must be 1, and 0 once the transaction has ended. Sourced by ./dev.
 
+# Every way to try a package.
+forms='static aarch64 tarball wheel npm deb debian installers rpm image hooks'
+
 try_packages() {
     [ -f "$output/SHA256SUMS" ] || fail "there are no packages: ./dev package"
     (cd "$output" && sha256sum --quiet -c SHA256SUMS) || fail "a package is not what SHA256SUMS says"
@@ -11,7 +14,7 @@ try_packages() {
     chmod 755 "$room"
     start_scene
     local failed='' form
-    for form in static aarch64 tarball wheel npm deb debian installers rpm image hooks; do
+    for form in $forms; do
         say "try: $form"
         if ("try_$form"); then say "try: $form: ok"; else failed="$failed $form"; fi
     done

@@ -13,7 +13,7 @@ pub use tables::{
 
 use super::Oid;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Oids of the catalogs that list objects (`pg_depend.classid`); the same on every server.
 pub mod class {
@@ -118,6 +118,40 @@ pub struct Catalog {
     pub owned: Vec<Owned>,
     /// Rows of migration tools' version tables that the migration asks about.
     pub version_rows: Vec<VersionRows>,
+    /// Which of the names exist; `None`: an older recording, which does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
+}
+
+/// Which of the migration's names are names of these kinds of object. A name that is in none of them does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Named {
+    /// `pg_roles`
+    pub roles: BTreeSet<String>,
+    /// `pg_proc`, of every schema
+    pub functions: BTreeSet<String>,
+    /// `pg_tablespace`
+    pub tablespaces: BTreeSet<String>,
+    /// `pg_am`
+    pub access_methods: BTreeSet<String>,
+    /// `pg_opclass`, of every access method
+    pub operator_classes: BTreeSet<String>,
+    /// `pg_available_extensions`; `None`: not asked for.
+    pub extensions: Option<BTreeSet<String>>,
+    /// `pg_cast`, between the types that are named and those of the columns.
+    pub casts: Vec<Cast>,
+}
+
+/// A row of `pg_cast`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cast {
+    /// `castsource`
+    pub from: Oid,
+    /// `casttarget`
+    pub to: Oid,
+    /// `castcontext`: `i`, `a` (assignment), `e` (explicit).
+    pub context: char,
 }
 
 /// The rows of a migration tool's version table, in the columns that a migration names.
@@ -306,6 +340,12 @@ pub struct DataType {
     /// `typstorage`
     #[serde(default)]
     pub storage: char,
+    /// `typcategory`; zero: not known.
+    #[serde(default)]
+    pub category: char,
+    /// The labels of an enum (`pg_enum`); `None`: not known, or no enum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
 }
 
 /// A row of `pg_proc`.

@@ -185,6 +185,7 @@ async fn rows(
             .as_ref()
             .map_or_else(|| "NULL".into(), text_literal),
         text_array(&reach.roles),
+        text_array(&reach.extensions),
     ];
     let found = ask(connection, limits, &filled(LOAD, &values)).await?;
     let mut catalog = Catalog::default();
@@ -220,6 +221,7 @@ fn fill(catalog: &mut Catalog, part: &str, body: &str) -> Result<()> {
         "dependencies" => catalog.dependencies = read(body)?,
         "owned" => catalog.owned = read(body)?,
         "powerless" => catalog.powerless = read(body)?,
+        "named" => catalog.named = Some(read(body)?),
         "foreign_temporaries" => catalog.foreign_temporaries = read(body)?,
         _ => {}
     }

@@ -2,7 +2,7 @@
 -- $1 relations, $2 constraints, $3 types, $4 routines, $5 and $6 the catalogs and oids of everything
 -- reached, $7 names, $8 and $9 the catalogs and oids of what dependents were followed from,
 -- $10 roles that the migration acts in, $11 the role that its session has logged in as, if that is known,
--- $12 roles whose objects are worked on.
+-- $12 roles whose objects are worked on, $13 extensions that are created.
 -- Reads system catalogs only and calls nothing that opens a relation: no pg_get_…, no sizes.
 WITH
 range_entry (owner, relation, children, mode) AS (
@@ -144,7 +144,10 @@ SELECT 'types', pg_catalog.json_agg(x)::text FROM (
     SELECT t.oid::int8 AS oid, n.nspname AS schema, t.typname AS name, t.typtype AS kind,
            t.typrelid::int8 AS relation, t.typbasetype::int8 AS base, t.typtypmod AS base_modifier,
            t.typelem::int8 AS element, t.typnotnull AS not_null, t.typdefault IS NOT NULL AS has_default,
-           t.typstorage AS storage
+           t.typstorage AS storage, t.typcategory AS category,
+           CASE WHEN t.typtype = 'e' THEN
+               (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
+           END AS labels
     FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     -- One array, for an index scan: joined by OR, a subselect makes it a scan of all types.
     WHERE t.oid = ANY (ARRAY(
@@ -229,3 +232,22 @@ SELECT 'powerless', pg_catalog.json_agg(x)::text FROM (
       AND NOT pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
       AND NOT pg_catalog.has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER'
               || CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 170000 THEN ', MAINTAIN' ELSE '' END)) x
+UNION ALL
+-- Which names exist. What extensions there are is read from the server's disk: only where one is created.
+SELECT 'named', pg_catalog.row_to_json(x)::text FROM (
+    SELECT coalesce((SELECT pg_catalog.json_agg(rolname) FROM pg_catalog.pg_roles WHERE rolname = ANY ($7)), '[]') AS roles,
+           coalesce((SELECT pg_catalog.json_agg(DISTINCT proname) FROM pg_catalog.pg_proc WHERE proname = ANY ($7)), '[]') AS functions,
+           coalesce((SELECT pg_catalog.json_agg(spcname) FROM pg_catalog.pg_tablespace WHERE spcname = ANY ($7)), '[]') AS tablespaces,
+           coalesce((SELECT pg_catalog.json_agg(amname) FROM pg_catalog.pg_am WHERE amname = ANY ($7)), '[]') AS access_methods,
+           coalesce((SELECT pg_catalog.json_agg(DISTINCT opcname) FROM pg_catalog.pg_opclass WHERE opcname = ANY ($7)), '[]') AS operator_classes,
+           CASE WHEN cardinality($13::text[]) > 0 THEN
+               coalesce((SELECT pg_catalog.json_agg(e.name) FROM pg_catalog.pg_available_extensions() e
+                         WHERE cardinality($13::text[]) > 0 AND e.name::text = ANY ($13)), '[]')
+           END AS extensions,
+           coalesce((SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                         'from', c.castsource::int8, 'to', c.casttarget::int8, 'context', c.castcontext))
+                     FROM pg_catalog.pg_cast c
+                     WHERE c.castsource = ANY (ARRAY(SELECT unnest($3::oid[]) UNION
+                               SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0))
+                       AND c.casttarget = ANY (ARRAY(SELECT unnest($3::oid[]) UNION
+                               SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0))), '[]') AS casts) x

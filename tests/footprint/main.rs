@@ -11,6 +11,7 @@ mod oracle;
 mod pages;
 mod parked;
 mod random;
+mod refusals;
 mod timeouts;
 mod tools;
 mod work;

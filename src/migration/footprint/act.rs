@@ -56,6 +56,10 @@ pub struct Act<'a> {
     pub nowait: bool,
     /// The locks asked for now are asked for only if that relation's conditional lock was granted.
     pub only_after: Option<Oid>,
+    /// Set while a body is played: its names may be those of variables.
+    pub in_body: bool,
+    /// Code that may not run, or may fail unseen, has changed the catalog.
+    pub is_unsure: bool,
     /// Set while the locks that are recorded may or may not be requested at run time.
     pub possible: bool,
     /// Code that may not run has taken something away, or changed it.
@@ -92,6 +96,8 @@ impl<'a> Act<'a> {
             depth: 0,
             nowait: false,
             only_after: None,
+            in_body: false,
+            is_unsure: false,
             possible: false,
             takes_away: false,
             may_have_no_rows: false,
@@ -515,6 +521,7 @@ impl<'a> Act<'a> {
             && self.source.doubt.is_none()
             && !self.world.is_doubtful;
         self.world.is_doubtful |= fails.is_some() || self.opaque.is_some();
+        self.world.is_unsure |= self.is_unsure;
         self.notes
             .extend(self.source.comment_errors.iter().cloned());
         Statement {

@@ -210,15 +210,21 @@ fn one(act: &mut Act, text: &str) -> Step {
         act.opaque("a statement in its body cannot be read");
         return Ok(());
     };
-    parsed
-        .protobuf
-        .stmts
-        .iter()
+    let outer = std::mem::replace(&mut act.in_body, true);
+    let nodes = parsed.protobuf.stmts.iter();
+    let outcome = nodes
         .filter_map(|s| s.stmt.as_ref()?.node.as_ref())
         .try_for_each(|node| {
             act.takes_away |= !only_adds(node);
+            act.is_unsure |= changes_catalog(node) && (act.possible || act.depth > 0);
             (act.run)(act, node)
-        })
+        });
+    act.in_body = outer;
+    outcome
+}
+
+fn changes_catalog(node: &NodeEnum) -> bool {
+    !matches!(command::of(node).effect, Effect::Rows | Effect::Nothing)
 }
 
 /// A function or procedure whose body does more than compute.

@@ -145,6 +145,17 @@ fn known(act: &mut Act, node: &N) -> Step {
             new_object(act, class::SERVER, slice::from_ref(&s.servername))
         }
         N::CreateAmStmt(s) => new_object(act, class::ACCESS_METHOD, slice::from_ref(&s.amname)),
+        N::CreateCastStmt(_) => {
+            act.world.has_new_casts = true;
+            Ok(())
+        }
+        N::CreateRoleStmt(_)
+        | N::DropRoleStmt(_)
+        | N::CreateTableSpaceStmt(_)
+        | N::DropTableSpaceStmt(_) => {
+            names_of_the_cluster(act, node);
+            Ok(())
+        }
         N::CreatePlangStmt(s) => new_object(act, class::LANGUAGE, slice::from_ref(&s.plname)),
         // Commands that lock no relation of a user's.
         N::AlterTypeStmt(_)
@@ -152,8 +163,6 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::GrantRoleStmt(_)
         | N::AlterDefaultPrivilegesStmt(_)
         | N::VariableShowStmt(_)
-        | N::CreateTableSpaceStmt(_)
-        | N::DropTableSpaceStmt(_)
         | N::AlterTableSpaceOptionsStmt(_)
         | N::AlterFdwStmt(_)
         | N::AlterForeignServerStmt(_)
@@ -162,10 +171,8 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::DropUserMappingStmt(_)
         | N::CreateEventTrigStmt(_)
         | N::AlterEventTrigStmt(_)
-        | N::CreateRoleStmt(_)
         | N::AlterRoleStmt(_)
         | N::AlterRoleSetStmt(_)
-        | N::DropRoleStmt(_)
         | N::AlterOpFamilyStmt(_)
         | N::ClosePortalStmt(_)
         | N::AlterFunctionStmt(_)
@@ -184,7 +191,6 @@ fn known(act: &mut Act, node: &N) -> Step {
         | N::CheckPointStmt(_)
         | N::ConstraintsSetStmt(_)
         | N::CreateConversionStmt(_)
-        | N::CreateCastStmt(_)
         | N::CreateTransformStmt(_)
         | N::DeallocateStmt(_)
         | N::AlterTsdictionaryStmt(_)
@@ -206,6 +212,24 @@ fn connects(options: &[pg_query::protobuf::Node]) -> bool {
         _ => false,
     };
     !options.iter().any(is_off)
+}
+
+/// Roles and tablespaces, which belong to no database.
+fn names_of_the_cluster(act: &mut Act, node: &N) {
+    let Some(named) = &mut act.world.named else {
+        return;
+    };
+    match node {
+        N::CreateRoleStmt(s) => drop(named.roles.insert(s.role.clone())),
+        N::DropRoleStmt(s) => {
+            for role in names::role_names(&s.roles) {
+                named.roles.remove(&role);
+            }
+        }
+        N::CreateTableSpaceStmt(s) => drop(named.tablespaces.insert(s.tablespacename.clone())),
+        N::DropTableSpaceStmt(s) => drop(named.tablespaces.remove(&s.tablespacename)),
+        _ => {}
+    }
 }
 
 fn new_object(act: &mut Act, class: Oid, name: &[String]) -> Step {

@@ -340,7 +340,16 @@ pub fn drop(act: &mut Act, statement: &DropStmt) -> Step {
             drop_of_table(act, statement, kind, cascade)
         }
         ObjectType::ObjectSchema => drop_schemas(act, statement, cascade),
-        ObjectType::ObjectPublication => Ok(()),
+        ObjectType::ObjectPublication => {
+            for name in names::list(&statement.objects) {
+                let found = listed::find(act, class::PUBLICATION, &[name]);
+                let found: Vec<Oid> = found.iter().map(|o| o.oid).collect();
+                for oid in found {
+                    act.world.forget((class::PUBLICATION, oid, 0));
+                }
+            }
+            Ok(())
+        }
         ObjectType::ObjectEventTrigger => {
             for name in statement.objects.iter().flat_map(names::strings) {
                 act.world.event_triggers.retain(|e| e.name != name);

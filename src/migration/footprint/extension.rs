@@ -118,7 +118,8 @@ const UPDATES_MORE: &[&str] = &[
 
 /// `CREATE EXTENSION`
 pub fn create(act: &mut Act, statement: &CreateExtensionStmt) {
-    if statement.if_not_exists && act.world.has_extension(&statement.extname) {
+    // It is skipped, or refused.
+    if act.world.has_extension(&statement.extname) {
         return;
     }
     ask(act, &statement.extname);

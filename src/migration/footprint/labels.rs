@@ -1,4 +1,4 @@
-//! Labels that ALTER TYPE … ADD VALUE has added in the transaction at hand: until it commits no value may have one
+//! Labels that an enum does not have, and those that ALTER TYPE … ADD VALUE has added in the transaction at hand: until it commits no value may have one
 //! (`check_safe_enum_use`, enum.c).
 
 use super::act::{Act, Step, refuse};
@@ -30,6 +30,25 @@ pub fn are_safe(act: &Act, node: &N) -> Step {
                 "new label {value} of the type of {table}.{column} must be committed before it is used",
                 table = table.relname
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a label that the column's enum does not have (`enum_in`, enum.c).
+pub fn are_known(act: &Act, node: &N) -> Step {
+    for (table, column, value) in given(act, node) {
+        let found = act.world.find(&table);
+        let column = found.and_then(|oid| act.world.column(oid, &column));
+        let Some(of) = column.and_then(|c| act.world.types.get(&c.type_oid)) else {
+            continue;
+        };
+        if of
+            .labels
+            .as_ref()
+            .is_some_and(|labels| !labels.contains(&value))
+        {
+            return refuse(format!("enum {} has no label {value}", of.name));
         }
     }
     Ok(())

@@ -22,7 +22,7 @@
 //! | `query/` | `SELECT`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, and queries inside other commands |
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
 //! | `code.rs`, `routine.rs` | `DO`, `CALL`, and what functions and triggers run |
-//! | `refused.rs` | columns that are not there, and what COPY does not do |
+//! | `refused/` | what the catalog foretells that Postgres refuses: what is missing, what is there already, what does not fit |
 //! | `condition.rs` | conditions of bodies that the catalog answers |
 //! | `expression.rs`, `output.rs` | what is in an expression; which columns a query gives |
 //! | `stored.rs` | the functions in checks, domains, indexes and statistics that are there already |

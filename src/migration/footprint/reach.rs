@@ -27,6 +27,8 @@ pub struct Reach {
     /// The role that the session has logged in as, where it is connected: a role that this one may not set, it
     /// does not act in.
     pub login: Option<String>,
+    /// Extensions that are created.
+    pub extensions: BTreeSet<String>,
     /// Follow foreign keys whose action writes the rows that refer (`ON DELETE CASCADE` and its kin).
     pub follows_actions: bool,
     /// Follow every foreign key: what refers is truncated too.
@@ -188,6 +190,9 @@ impl Reach {
             NodeEnum::RenameStmt(s) => {
                 self.follows_objects |= s.rename_type == ObjectType::ObjectAttribute as i32
                     || s.relation_type == ObjectType::ObjectType as i32;
+            }
+            NodeEnum::CreateExtensionStmt(s) => {
+                self.extensions.insert(s.extname.clone());
             }
             NodeEnum::DropOwnedStmt(s) => self.add_roles(&s.roles),
             NodeEnum::ReassignOwnedStmt(s) => self.add_roles(&s.roles),

@@ -30,6 +30,16 @@ pub fn rename(act: &mut Act, statement: &RenameStmt) -> Step {
                 .rename_schema(&statement.subname, &statement.newname);
             Ok(())
         }
+        ObjectType::ObjectRole | ObjectType::ObjectTablespace => {
+            if let Some(named) = &mut act.world.named {
+                for names in [&mut named.roles, &mut named.tablespaces] {
+                    if names.remove(&statement.subname) {
+                        names.insert(statement.newname.clone());
+                    }
+                }
+            }
+            Ok(())
+        }
         ObjectType::ObjectType | ObjectType::ObjectDomain => rename_type(act, statement),
         ObjectType::ObjectFunction
         | ObjectType::ObjectProcedure

@@ -11,8 +11,8 @@ mod shelf;
 use crate::migration::settings::Settings;
 use crate::model::{
     Catalog, Column, ColumnDefault, Constraint, DataType, Dependency, EventTrigger,
-    ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, NamedObject, Oid, Owned, Policy,
-    PublicationTable, Relation, RelationKind, RelationName, Routine, Rule, SessionSettings,
+    ExtendedStatistics, FIRST_NORMAL_OID, Index, Inheritance, Named, NamedObject, Oid, Owned,
+    Policy, PublicationTable, Relation, RelationKind, RelationName, Routine, Rule, SessionSettings,
     Trigger, VersionRows,
 };
 use shelf::Shelf;
@@ -77,6 +77,12 @@ pub struct World {
     pub version: i32,
     /// Whether an earlier statement did what is unknown, or fails.
     pub is_doubtful: bool,
+    /// Code that may or may not have run has perhaps made, renamed or dropped something.
+    pub is_unsure: bool,
+    /// The migration has made a cast.
+    pub has_new_casts: bool,
+    /// Which names exist, with what the migration has done to them; `None`: the catalog does not say.
+    pub named: Option<Named>,
     /// `search_path`, expanded but for schemas that do not exist.
     path: Vec<String>,
     start_path: Vec<String>,
@@ -144,6 +150,9 @@ impl World {
         };
         let mut world = Self {
             is_doubtful: false,
+            is_unsure: false,
+            has_new_casts: false,
+            named: catalog.named,
             version: if version_num == 0 {
                 18
             } else {
@@ -299,6 +308,12 @@ impl World {
     #[must_use]
     pub const fn is_catalog(oid: Oid) -> bool {
         oid < FIRST_NORMAL_OID
+    }
+
+    /// Whether the catalog lists an object, and not the migration makes it.
+    #[must_use]
+    pub const fn is_listed(&self, oid: Oid) -> bool {
+        oid < FIRST_OWN_OID
     }
 
     /// Gives it another name.

@@ -51,6 +51,8 @@ fn put_type(act: &mut Act, schema: &str, name: &str, kind: char, base: Oid) -> O
             not_null: false,
             has_default: false,
             storage: 'p',
+            category: if kind == 'e' { 'E' } else { '\0' },
+            labels: None,
         },
     );
     oid
@@ -62,6 +64,15 @@ pub fn alter_enum(act: &mut Act, statement: &AlterEnumStmt) {
     if let Some(oid) = found.map(|t| t.oid) {
         let what = drop::object_words(act, (class::TYPE, oid, 0));
         act.object(class::TYPE, oid, Exclusive, what);
+        if let Some(labels) = act
+            .world
+            .types
+            .get_mut(&oid)
+            .and_then(|t| t.labels.as_mut())
+        {
+            labels.retain(|label| *label != statement.old_val);
+            labels.push(statement.new_val.clone());
+        }
         // ADD VALUE; since 17 a type of this very transaction may have every label.
         let is_own = act.version() >= 17 && oid >= FIRST_OWN_OID;
         if statement.old_val.is_empty() && !is_own && act.source.in_block {

@@ -1,46 +1,16 @@
-//! Refusals that the catalog foretells and that ask for no rule of locks: columns that are not there, and what COPY
-//! does not do.
+//! What COPY does not do.
 
-use super::act::{Act, Step, refuse};
-use super::{names, tree};
+use super::columns;
+use crate::migration::footprint::act::{Act, Step, refuse};
+use crate::migration::footprint::names;
 use crate::model::{Oid, RelationKind};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{CopyStmt, DefElem, Node, RangeVar};
+use pg_query::protobuf::{CopyStmt, DefElem, Node};
 
-/// Refuses a statement that names a column which its table does not have, or an impossible COPY.
-pub fn allows(act: &Act, node: &NodeEnum) -> Step {
+/// Refuses a COPY that cannot be.
+pub fn is_possible(act: &Act, node: &NodeEnum) -> Step {
     match node {
-        NodeEnum::InsertStmt(s) => {
-            has_columns(act, s.relation.as_ref(), &tree::columns_set(&s.cols))
-        }
-        NodeEnum::UpdateStmt(s) => {
-            has_columns(act, s.relation.as_ref(), &tree::columns_set(&s.target_list))
-        }
         NodeEnum::CopyStmt(s) => copy(act, s),
-        _ => Ok(()),
-    }
-}
-
-/// Whether a plain table has these columns (`checkInsertTargets`, parse_target.c).
-fn has_columns(act: &Act, range: Option<&RangeVar>, columns: &[String]) -> Step {
-    let Some(table) = range.and_then(|r| act.world.find(r)) else {
-        return Ok(());
-    };
-    // Of what the migration makes itself, not every column may be known.
-    let is_table = act.world.created_in(table).is_none()
-        && matches!(
-            act.kind(table),
-            RelationKind::Table | RelationKind::PartitionedTable
-        );
-    let missing = columns
-        .iter()
-        .find(|c| act.world.column(table, c).is_none());
-    match missing {
-        Some(column) if is_table => refuse(format!(
-            "column {} of {} does not exist",
-            crate::model::quoted(column),
-            act.shown(table)
-        )),
         _ => Ok(()),
     }
 }
@@ -52,7 +22,7 @@ fn copy(act: &Act, statement: &CopyStmt) -> Step {
     let Some(table) = statement.relation.as_ref().and_then(|r| act.world.find(r)) else {
         return Ok(());
     };
-    has_columns(
+    columns::are_in(
         act,
         statement.relation.as_ref(),
         &names::list(&statement.attlist),

@@ -1,0 +1,23 @@
+-- The ground for refused.sql and runs.sql: one statement a line.
+CREATE ROLE refusals_app;
+CREATE SCHEMA sales;
+CREATE TYPE mood AS ENUM ('sad','ok');
+CREATE TYPE pair AS (a int, b int);
+CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+CREATE TABLE users (id bigint PRIMARY KEY, email text UNIQUE, name text, age int, m mood, js jsonb);
+CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint REFERENCES users, total numeric, CONSTRAINT pos CHECK (total > 0));
+CREATE INDEX orders_user ON orders(user_id);
+CREATE VIEW v AS SELECT id, email FROM users;
+CREATE SEQUENCE s;
+CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION trg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER t1 BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION trg();
+CREATE POLICY pol ON users USING (true);
+CREATE TABLE parted (id bigint, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE p1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE lst (k text) PARTITION BY LIST (k);
+CREATE TABLE la PARTITION OF lst FOR VALUES IN ('a');
+CREATE RULE rr AS ON INSERT TO orders DO ALSO SELECT 1;
+CREATE PUBLICATION pub FOR TABLE users;
+CREATE STATISTICS st ON id, age FROM users;
+CREATE COLLATION coll FROM "C";
