@@ -220,6 +220,67 @@ fn every_crate_may_be_carried() {
     }
 }
 
+/// RustSec's database, in the folder that `$PGGUARD_TEST_ADVISORIES` names, has no open advisory on a crate. One that is no
+/// longer looked after is printed.
+#[test]
+fn no_crate_has_an_open_advisory() {
+    let Some(database) = std::env::var_os("PGGUARD_TEST_ADVISORIES") else {
+        eprintln!("skipped: no advisories in $PGGUARD_TEST_ADVISORIES");
+        return;
+    };
+    let lock: toml::Table = text("Cargo.lock").parse().expect("TOML");
+    let advisories = advisories(&Path::new(&database).join("crates"));
+    assert!(advisories.len() > 500, "{} advisories", advisories.len());
+    let mut open = Vec::new();
+    for package in lock["package"].as_array().expect("a list") {
+        let name = package["name"].as_str().expect("a name");
+        let version = package["version"].as_str().expect("a version");
+        let version = semver::Version::parse(version).expect("a version");
+        let about = advisories
+            .iter()
+            .filter(|a| a["advisory"]["package"].as_str() == Some(name));
+        for advisory in about.filter(|a| concerns(a, &version)) {
+            let told = &advisory["advisory"];
+            let line = format!("{}: {name} {version}", told["id"]);
+            match told.get("informational").and_then(toml::Value::as_str) {
+                Some("unmaintained" | "notice") => eprintln!("{line}"),
+                _ => open.push(line),
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:#?}");
+}
+
+/// The advisories that were not withdrawn: each is a page that begins with a table in TOML.
+fn advisories(folder: &Path) -> Vec<toml::Table> {
+    let crates = std::fs::read_dir(folder)
+        .expect("a folder a crate")
+        .flatten();
+    let pages = crates.filter_map(|of_crate| std::fs::read_dir(of_crate.path()).ok());
+    let tables = pages.flatten().flatten().filter_map(|page| {
+        let page = std::fs::read_to_string(page.path()).ok()?;
+        let table = page.split("```toml").nth(1)?.split("```").next()?;
+        Some(table.parse::<toml::Table>().expect("TOML"))
+    });
+    tables
+        .filter(|advisory| advisory["advisory"].get("withdrawn").is_none())
+        .collect()
+}
+
+/// Whether a version is neither patched nor unaffected.
+fn concerns(advisory: &toml::Table, version: &semver::Version) -> bool {
+    let lists = ["patched", "unaffected"].into_iter().filter_map(|list| {
+        let versions = advisory.get("versions")?;
+        versions.get(list)?.as_array()
+    });
+    let mut spared = lists.flatten().filter_map(toml::Value::as_str);
+    !spared.any(|range| {
+        semver::VersionReq::parse(range)
+            .expect("a range")
+            .matches(version)
+    })
+}
+
 fn copied(from: &Path, to: &Path) {
     if from.is_dir() {
         std::fs::create_dir_all(to).expect("a folder");

@@ -58,7 +58,7 @@ pub struct Act<'a> {
     pub only_after: Option<Oid>,
     /// Set while a body is played: its names may be those of variables.
     pub in_body: bool,
-    /// Code that may not run, or may fail unseen, has changed the catalog.
+    /// Code that may not run, or may fail unseen, or that is not known, has changed the catalog.
     pub is_unsure: bool,
     /// Set while the locks that are recorded may or may not be requested at run time.
     pub possible: bool,
@@ -521,7 +521,7 @@ impl<'a> Act<'a> {
             && self.source.doubt.is_none()
             && !self.world.is_doubtful;
         self.world.is_doubtful |= fails.is_some() || self.opaque.is_some();
-        self.world.is_unsure |= self.is_unsure;
+        self.world.is_unsure |= self.is_unsure || self.opaque.is_some();
         self.notes
             .extend(self.source.comment_errors.iter().cloned());
         Statement {

@@ -2,6 +2,7 @@
 //! nothing of the user's; what another one does is not known.
 
 use super::act::Act;
+use super::listed;
 use crate::model::{LockMode, Oid, class};
 use pg_query::protobuf::CreateExtensionStmt;
 
@@ -125,11 +126,18 @@ pub fn create(act: &mut Act, statement: &CreateExtensionStmt) {
     ask(act, &statement.extname);
     // What its script makes is in no list here: what is not found later may be one of these objects.
     act.world.is_doubtful = true;
+    act.is_unsure = true;
+    listed::put(
+        act,
+        class::EXTENSION,
+        std::slice::from_ref(&statement.extname),
+    );
 }
 
 /// `ALTER EXTENSION … UPDATE`: the script may alter what belongs to the extension.
 pub fn update(act: &mut Act, name: &str) {
     ask(act, name);
+    act.is_unsure = true;
     if UPDATES_MORE.contains(&name) {
         act.opaque(format!(
             "an update of {name} may alter tables that it looks after"

@@ -49,7 +49,12 @@ pub fn put(act: &mut Act, class: Oid, parts: &[String]) -> Oid {
     };
     let has_schema = !matches!(
         class,
-        class::SERVER | class::FDW | class::LANGUAGE | class::ACCESS_METHOD
+        class::SERVER
+            | class::FDW
+            | class::LANGUAGE
+            | class::ACCESS_METHOD
+            | class::EXTENSION
+            | class::PUBLICATION
     );
     let schema = schema.last().cloned();
     let schema = has_schema.then(|| schema.unwrap_or_else(|| act.world.creation_schema()));

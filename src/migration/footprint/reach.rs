@@ -119,6 +119,7 @@ impl Reach {
         if text.len() <= 1 || text.len() > 140 {
             if text.len() == 1 {
                 self.names.insert(text.to_owned());
+                self.names.insert(text.to_lowercase());
             }
             return;
         }

@@ -77,7 +77,7 @@ pub struct World {
     pub version: i32,
     /// Whether an earlier statement did what is unknown, or fails.
     pub is_doubtful: bool,
-    /// Code that may or may not have run has perhaps made, renamed or dropped something.
+    /// Something unknown has perhaps made, renamed or dropped what the catalog lists.
     pub is_unsure: bool,
     /// The migration has made a cast.
     pub has_new_casts: bool,

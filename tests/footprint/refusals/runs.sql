@@ -148,3 +148,12 @@ CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq); SELECT a
 ALTER TABLE users ADD COLUMN tags text[] DEFAULT ARRAY[]::text[], ADD COLUMN at timestamptz DEFAULT now() + interval '1 day', ADD COLUMN u uuid DEFAULT gen_random_uuid()
 ALTER TABLE users ALTER COLUMN email SET DEFAULT upper('x'), ALTER age SET STATISTICS 10
 @15 MERGE INTO users u USING orders o ON o.user_id = u.id WHEN MATCHED THEN UPDATE SET name = total::text
+DROP EXTENSION plpgsql CASCADE; CREATE EXTENSION plpgsql; COMMENT ON EXTENSION plpgsql IS 'x'; CREATE FUNCTION pf() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'; SELECT pf()
+CREATE PUBLICATION p9; ALTER PUBLICATION p9 ADD TABLE users; DROP PUBLICATION p9; CREATE PUBLICATION p9 FOR TABLE users
+CREATE TABLE ser (id serial, n int DEFAULT nextval('ser_id_seq')); CREATE SEQUENCE s9; ALTER TABLE ser ALTER COLUMN n SET DEFAULT nextval('public.s9'); SELECT setval('s9', 5), nextval('s9'::regclass), currval('S')
+ALTER TABLE lst ADD COLUMN extra int; ALTER TABLE lst RENAME COLUMN extra TO more
+CREATE UNIQUE INDEX ui ON orders (total); ALTER TABLE orders ADD CONSTRAINT uc UNIQUE USING INDEX ui
+SELECT users.name, users.ctid, public.users.id FROM users
+DO $$ BEGIN ALTER TABLE users ADD COLUMN flag boolean DEFAULT (now() AT TIME ZONE 'UTC') > '2020-01-01', ADD COLUMN big integer; CREATE INDEX ON users (name varchar_pattern_ops); END $$
+CREATE FUNCTION atomic(a boolean, b double precision) RETURNS timestamp with time zone LANGUAGE sql BEGIN ATOMIC SELECT now() AT TIME ZONE 'UTC' AT TIME ZONE 'UTC'; END; SELECT atomic(true, 1)
+SELECT (now(), now()) OVERLAPS (now(), now()), name LIKE 'a' ESCAPE 'b', name SIMILAR TO 'a', localtime, current_date, current_schema, json_build_object('a', 1), CAST('1' AS boolean), '1'::character varying(5), interval '1 day', normalize(name), name IS NORMALIZED, collation for (name) FROM users

@@ -1,7 +1,7 @@
 //! Publications and extended statistics.
 
 use crate::migration::footprint::act::{Act, Step, refuse};
-use crate::migration::footprint::names;
+use crate::migration::footprint::{listed, names};
 use crate::model::{ExtendedStatistics, LockMode, Oid, PublicationTable, RelationKind, class};
 use pg_query::protobuf::{
     AlterPublicationStmt, CreatePublicationStmt, CreateStatsStmt, Node, RangeVar,
@@ -54,6 +54,11 @@ fn publish(act: &mut Act, name: &str, table: Oid) {
 
 /// `CREATE PUBLICATION`
 pub fn create_publication(act: &mut Act, statement: &CreatePublicationStmt) -> Step {
+    listed::put(
+        act,
+        class::PUBLICATION,
+        std::slice::from_ref(&statement.pubname),
+    );
     for table in open_published(act, &publication_tables(&statement.pubobjects), false)? {
         publish(act, &statement.pubname, table);
     }

@@ -4,21 +4,58 @@ use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::world::TEMPORARY;
 use crate::migration::footprint::{names, routine, tree, types};
 use crate::migration::parts;
-use crate::model::{Named, quoted};
+use crate::model::{Named, Oid, class, quoted};
 use pg_query::protobuf::{
     AlterTableType, Node, ObjectType, RangeVar, RoleSpecType, TypeName, VariableSetKind,
 };
 use pg_query::{NodeEnum as N, NodeRef};
 
-/// Names in one namespace, with the word for it.
-struct Wanted<'a> {
+/// A kind of object that a statement names, as the row of a table.
+struct Kind {
     what: &'static str,
-    names: Vec<String>,
-    is_there: &'a dyn Fn(&str) -> bool,
+    /// The names that a statement looks up.
+    wanted: fn(&N) -> Vec<String>,
+    is_there: fn(&Act, &Named, &str) -> bool,
 }
 
-/// Refuses a statement that names what is not there.
+const KINDS: &[Kind] = &[
+    Kind {
+        what: "role",
+        wanted: roles,
+        is_there: |_, named, name| named.roles.contains(name),
+    },
+    Kind {
+        what: "function",
+        wanted: functions,
+        is_there: has_function,
+    },
+    Kind {
+        what: "access method",
+        wanted: access_method,
+        is_there: |act, named, name| {
+            named.access_methods.contains(name) || has_object(act, class::ACCESS_METHOD, name)
+        },
+    },
+    Kind {
+        what: "operator class",
+        wanted: operator_classes,
+        is_there: |act, named, name| {
+            named.operator_classes.contains(name) || has_object(act, class::OPCLASS, name)
+        },
+    },
+    Kind {
+        what: "tablespace",
+        wanted: tablespaces,
+        is_there: |_, named, name| named.tablespaces.contains(name),
+    },
+];
+
+/// Refuses a statement that names what is not there. In a body, which is read by its words, the catalog was not asked for
+/// what the grammar makes of them: `boolean` is `bool`, `AT TIME ZONE` is `timezone()`.
 pub fn nothing(act: &Act, node: &N) -> Step {
+    if act.in_body {
+        return Ok(());
+    }
     schemas(act, node)?;
     types_are_there(act, node)?;
     objects(act, node)?;
@@ -26,68 +63,68 @@ pub fn nothing(act: &Act, node: &N) -> Step {
     let Some(named) = &act.world.named else {
         return Ok(());
     };
-    let role = |name: &str| named.roles.contains(name);
-    let function = |name: &str| has_function(act, named, name);
-    let class = |name: &str| {
-        named.operator_classes.contains(name) || has_object(act, crate::model::class::OPCLASS, name)
-    };
-    let method = |name: &str| {
-        named.access_methods.contains(name)
-            || has_object(act, crate::model::class::ACCESS_METHOD, name)
-    };
-    let space = |name: &str| named.tablespaces.contains(name);
-    let extension = |name: &str| match &named.extensions {
-        Some(available) => available.contains(name),
-        None => true,
-    };
-    let lists: [Wanted; 6] = [
-        Wanted {
-            what: "role",
-            names: roles(node),
-            is_there: &role,
-        },
-        Wanted {
-            what: "function",
-            names: functions(node),
-            is_there: &function,
-        },
-        Wanted {
-            what: "access method",
-            names: access_method(node).into_iter().collect(),
-            is_there: &method,
-        },
-        Wanted {
-            what: "operator class",
-            names: operator_classes(node),
-            is_there: &class,
-        },
-        Wanted {
-            what: "tablespace",
-            names: tablespaces(node),
-            is_there: &space,
-        },
-        Wanted {
-            what: "extension",
-            names: created_extension(node).into_iter().collect(),
-            is_there: &extension,
-        },
-    ];
-    for wanted in &lists {
-        let missing = wanted.names.iter().find(|name| !(wanted.is_there)(name));
+    is_available(named, node)?;
+    for kind in KINDS {
+        let wanted = (kind.wanted)(node);
+        let missing = wanted
+            .iter()
+            .find(|name| !(kind.is_there)(act, named, name));
         if let Some(name) = missing {
-            return match wanted.what {
-                "extension" => refuse(format!(
-                    "extension {} is not available on this server: its files are not installed",
-                    quoted(name)
-                )),
-                what => refuse(format!("{what} {} does not exist", quoted(name))),
-            };
+            return is_missing(kind.what, name);
         }
     }
     Ok(())
 }
 
-fn has_object(act: &Act, class: crate::model::Oid, name: &str) -> bool {
+/// What is often missing, and the extension that has it.
+const OF_EXTENSIONS: &[(&str, &str)] = &[
+    ("citext", "citext"),
+    ("crypt", "pgcrypto"),
+    ("digest", "pgcrypto"),
+    ("gen_random_bytes", "pgcrypto"),
+    ("gen_salt", "pgcrypto"),
+    ("geography", "postgis"),
+    ("geometry", "postgis"),
+    ("gin_trgm_ops", "pg_trgm"),
+    ("gist_trgm_ops", "pg_trgm"),
+    ("halfvec", "vector"),
+    ("hstore", "hstore"),
+    ("ltree", "ltree"),
+    ("similarity", "pg_trgm"),
+    ("unaccent", "unaccent"),
+    ("uuid_generate_v1", "uuid-ossp"),
+    ("uuid_generate_v1mc", "uuid-ossp"),
+    ("uuid_generate_v4", "uuid-ossp"),
+    ("uuid_generate_v5", "uuid-ossp"),
+    ("vector", "vector"),
+    ("vector_cosine_ops", "vector"),
+    ("vector_ip_ops", "vector"),
+    ("vector_l2_ops", "vector"),
+];
+
+fn is_missing(what: &str, name: &str) -> Step {
+    let mut extensions = OF_EXTENSIONS.iter();
+    let help = match extensions.find(|(known, _)| *known == name) {
+        Some((_, extension)) => format!(": extension {} has it", quoted(extension)),
+        None => String::new(),
+    };
+    refuse(format!("{what} {} does not exist{help}", quoted(name)))
+}
+
+/// `CREATE EXTENSION` needs the extension's files on the server.
+fn is_available(named: &Named, node: &N) -> Step {
+    match (node, &named.extensions) {
+        (N::CreateExtensionStmt(s), Some(available)) if !available.contains(&s.extname) => {
+            refuse(format!(
+                "extension {} is not available: its files are not on the server",
+                quoted(&s.extname)
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn has_object(act: &Act, class: Oid, name: &str) -> bool {
     let mut objects = act.world.objects.iter();
     objects.any(|o| o.class == class && o.name == name)
 }
@@ -258,10 +295,7 @@ fn types_are_there(act: &Act, node: &N) -> Step {
         !name.pct_type && !is_known && !last.starts_with('_') && types::serial_base(name).is_none()
     });
     match missing {
-        Some(name) => refuse(format!(
-            "type {} does not exist",
-            quoted(&names::list(&name.names).join("."))
-        )),
+        Some(name) => is_missing("type", &names::list(&name.names).join(".")),
         None => Ok(()),
     }
 }
@@ -366,7 +400,7 @@ const OF_SEQUENCES: &[&str] = &["nextval", "setval", "currval"];
 
 /// The constant is read where the statement is analysed (`regclassin`).
 fn sequences(act: &Act, node: &N) -> Step {
-    if act.in_body || matches!(node, N::CreateFunctionStmt(_)) || makes_sequences(node) {
+    if matches!(node, N::CreateFunctionStmt(_)) || makes_sequences(node) {
         return Ok(());
     }
     let calls = tree::calls(node).filter(|call| {
@@ -403,14 +437,15 @@ fn makes_sequences(node: &N) -> bool {
 
 // ---- the rest -----------------------------------------------------------------------------------
 
-fn access_method(node: &N) -> Option<String> {
+fn access_method(node: &N) -> Vec<String> {
     let name = match node {
         N::IndexStmt(s) => &s.access_method,
         N::CreateStmt(s) => &s.access_method,
-        _ => return None,
+        _ => return Vec::new(),
     };
     // The old name of GiST's first form (DefineIndex, indexcmds.c).
-    (!name.is_empty() && name != "rtree").then(|| name.clone())
+    let is_name = !name.is_empty() && name != "rtree";
+    is_name.then(|| name.clone()).into_iter().collect()
 }
 
 fn operator_classes(node: &N) -> Vec<String> {
@@ -439,11 +474,4 @@ fn tablespaces(node: &N) -> Vec<String> {
     };
     found.retain(|name| !name.is_empty());
     found
-}
-
-fn created_extension(node: &N) -> Option<String> {
-    match node {
-        N::CreateExtensionStmt(s) => Some(s.extname.clone()),
-        _ => None,
-    }
 }
