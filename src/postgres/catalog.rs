@@ -265,7 +265,7 @@ mod tests {
         let walk = WALK
             .replace("{OBJECTS}", WALK_OBJECTS)
             .replace("{ROLES}", WALK_ROLES);
-        for (query, count) in [(walk.as_str(), 8), (LOAD, 12)] {
+        for (query, count) in [(walk.as_str(), 8), (LOAD, 13)] {
             let query = filled(query, &vec![String::new(); count]);
             assert!(!query.contains('$') && !query.contains("--"), "{query}");
         }
