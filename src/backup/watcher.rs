@@ -68,6 +68,9 @@ pub struct Watcher {
     /// How often each table had been scanned as of the last look. A dump's own scans are counted when it ends.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scans: BTreeMap<Oid, f64>,
+    /// All of its tables were scanned between the last look and the one before it, so the counters are that one's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub perhaps_over: bool,
     /// What a few rows of its tables told, where reading them was allowed; one without rows could not be read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub samples: BTreeMap<Oid, TableSample>,
@@ -134,10 +137,7 @@ impl Watcher {
         self.stage = stage(snapshot, &members, &point, self.has_begun());
         self.by_cursor |= self.stage == Stage::Cursor;
         self.note_large_objects(point.at);
-        let scans = facts.tables.iter().filter_map(|t| Some((t.oid, t.scans?)));
-        self.scans = scans.collect();
-        let reads = facts.tables.iter().filter_map(|t| Some((t.oid, t.reads?)));
-        self.reads = reads.collect();
+        self.note_counters(facts);
         self.in_queue = members
             .iter()
             .any(|b| b.wait_event_type.as_deref() == Some("Lock"));
@@ -213,6 +213,26 @@ impl Watcher {
         } else {
             order::serial
         });
+    }
+
+    /// What the next look counts from. Where all tables were scanned since the last look, that was perhaps the dump, which
+    /// ended while this look was under way, after it was seen: then the counters of before are what its work is counted
+    /// from. If the next look sees it again, it was somebody else.
+    pub(super) fn note_counters(&mut self, facts: &DatabaseFacts) {
+        let scans = facts.tables.iter().filter_map(|t| Some((t.oid, t.scans?)));
+        let scans: BTreeMap<Oid, f64> = scans.collect();
+        let is_scanned = |table: &TableSeen| {
+            let (before, now) = (self.scans.get(&table.oid), scans.get(&table.oid));
+            before.zip(now).is_some_and(|(before, now)| now > before)
+        };
+        let all = !self.tables.is_empty() && self.tables.iter().all(is_scanned);
+        self.perhaps_over = all && !self.perhaps_over;
+        if self.perhaps_over {
+            return;
+        }
+        self.scans = scans;
+        let reads = facts.tables.iter().filter_map(|t| Some((t.oid, t.reads?)));
+        self.reads = reads.collect();
     }
 
     /// They begin between the look that last saw a table, if one did, and the first that sees them.
@@ -403,4 +423,71 @@ fn stage(snapshot: &Snapshot, members: &[&Backend], point: &Point, begun: bool) 
         return Stage::Copying;
     }
     Stage::Preparing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::run::End;
+    use crate::model::{RunKey, RunOutcome};
+
+    /// cases/ops/15: a dump with --inserts that came to its end was kept as one whose end nobody saw. The last look saw
+    /// its session first, and read the counters when it was gone.
+    #[test]
+    fn a_dump_that_ends_during_a_look_is_counted_from_the_look_before() {
+        let facts = |scans: f64| DatabaseFacts {
+            tables: (1..4)
+                .map(|oid| TableFacts {
+                    oid,
+                    schema: "public".into(),
+                    relation: format!("t{oid}"),
+                    tuples: 100.0,
+                    pages: 1.0,
+                    live_tuples: 100.0,
+                    scans: Some(scans),
+                    reads: Some(100.0 * scans),
+                    ..TableFacts::default()
+                })
+                .collect(),
+            ..DatabaseFacts::default()
+        };
+        let outcome = |looks: &[f64], now: f64| {
+            let table = |t: &TableFacts| TableSeen::new(t.oid, Arc::new(t.name()), t.pages);
+            let mut watcher = Watcher {
+                started: Some(DateTime::UNIX_EPOCH),
+                by_cursor: true,
+                tables: facts(0.0).tables.iter().map(table).collect(),
+                ..Watcher::default()
+            };
+            for scans in looks {
+                watcher.note_counters(&facts(*scans));
+            }
+            let end = End {
+                at: DateTime::UNIX_EPOCH,
+                outcome: None,
+            };
+            let key = RunKey {
+                server: String::new(),
+                database: String::new(),
+                tool: "pg_dump".into(),
+                user: String::new(),
+                application_name: String::new(),
+            };
+            watcher.points.push(Point {
+                at: DateTime::UNIX_EPOCH,
+                copies: Vec::new(),
+                draining: Vec::new(),
+                client_wait: 0.0,
+                streamed: None,
+            });
+            watcher
+                .run(key, &facts(now), Some(end))
+                .expect("a run")
+                .outcome
+        };
+        assert_eq!(outcome(&[5.0, 5.0], 6.0), RunOutcome::Complete);
+        assert_eq!(outcome(&[5.0, 6.0], 6.0), RunOutcome::Complete);
+        // Somebody else read all of them: the dump was seen once more, and then it was killed.
+        assert_eq!(outcome(&[5.0, 6.0, 6.0], 6.0), RunOutcome::Unseen);
+    }
 }

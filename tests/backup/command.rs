@@ -102,6 +102,27 @@ fn the_output_is_the_commands_own_and_the_run_is_put_down() {
     assert!(runs[0]["seconds"].as_f64().unwrap() > 0.0);
 }
 
+/// The look may be at another database of the same server, where another dump may run.
+#[test]
+fn a_dump_whose_database_only_its_environment_names_is_kept_as_one_of_that() {
+    let desk = Desk::new();
+    let other = Database::empty(desk.database.server);
+    let mut command = desk.pgguard(&["backups", "record", "-d", &other.name, "--"]);
+    command
+        .arg(desk.database.server.bin("pg_dump"))
+        .env("DATABASE_URL", other.url());
+    let wrapped = ran(command);
+    assert!(wrapped.status.success(), "{wrapped:?}");
+    let told = desk.told(&[]);
+    let runs = told["runs"].as_array().unwrap();
+    let of = |name: &str| runs.iter().filter(|run| run["database"] == name).count();
+    assert_eq!(
+        (of(&desk.database.name), of(&other.name)),
+        (1, 0),
+        "{runs:?}"
+    );
+}
+
 #[test]
 fn a_parallel_dump_and_an_archive_are_complete_files() {
     let desk = Desk::new();

@@ -150,3 +150,36 @@ fn large_objects_are_work_that_is_left() {
         assert!(dump.finish().success());
     }
 }
+
+/// A dump that waits in its large objects until so many seconds have passed there; the looks at it before and then.
+fn in_large_objects(database: &Database, place: &Place, seconds: u32) -> serde_json::Value {
+    let mut dump = Dump::stalled_in(database, "public.a");
+    status(database, place);
+    dump.read_on_to("public.c");
+    status(database, place);
+    dump.read_on_to_line("SELECT pg_catalog.lo_open(");
+    let told = estimate(&status(database, place));
+    let begun = std::time::Instant::now();
+    until("it has waited", || {
+        begun.elapsed().as_secs() >= seconds.into()
+    });
+    status(database, place);
+    assert!(dump.finish().success());
+    until_gone(database, dump.pid());
+    status(database, place);
+    told
+}
+
+#[test]
+fn large_objects_take_as_long_as_in_a_past_run() {
+    for major in common::majors() {
+        let (database, place) = (database_on(common::server_of(major)), Place::new());
+        with_large_objects(&database);
+        in_large_objects(&database, &place, 8);
+        let told = in_large_objects(&database, &place, 0);
+        assert_eq!(told["phase"], "large objects", "{major}: {told}");
+        // By their bytes it would be a second.
+        let left = told["remaining_s"].as_f64();
+        assert!(left.is_some_and(|left| left > 3.0), "{major}: {told}");
+    }
+}

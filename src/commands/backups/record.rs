@@ -198,12 +198,11 @@ struct Observer {
 impl Observer {
     fn new(connect: &ConnectArgs, history: &HistoryArgs, command: &[String]) -> Self {
         let program = program_name(&command[0]).to_owned();
-        let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]).dbname;
-        let is_one = |_: &String| program == "pg_dump";
+        let said = as_the_command_connects(&ConnectArgs::default(), &program, &command[1..]);
         Self {
             scope: scope(&program, &command[1..]),
             manner: manner_of(&program, &command[1..], writes_to_file()),
-            database: said.filter(is_one).and_then(database_of),
+            database: (program == "pg_dump").then(|| database_of(said)).flatten(),
             connect: as_the_command_connects(connect, &program, &command[1..]),
             past: Past::new(history, &Config::default(), false),
             program,
@@ -381,13 +380,16 @@ const SELECTING: [&str; 9] = [
     "filter",
 ];
 
-/// The database that a name, a URL or a string of keywords names.
-fn database_of(said: String) -> Option<String> {
-    if !said.contains(['/', '=']) {
-        return Some(said);
+/// The database that pg_dump's arguments name: by its name, a URL or a string of keywords; else its environment.
+fn database_of(said: ConnectArgs) -> Option<String> {
+    if let Some(name) = said.dbname.as_ref().filter(|n| !n.contains(['/', '='])) {
+        return Some(name.clone());
     }
     let flags = Flags {
-        dbname: Some(said),
+        // pg_dump does not know DATABASE_URL, which is not asked where a host is named.
+        host: said.dbname.is_none().then(|| "localhost".to_owned()),
+        dbname: said.dbname,
+        user: said.user,
         ..Flags::default()
     };
     Target::from_flags(&flags)
