@@ -11,19 +11,15 @@ mod oracle;
 
 use oracle::{
     Outcome, brief, connect, cut, judge, locked_oids, named, predicted, relations, run, runtime,
+    whole,
 };
 use pg_query::NodeEnum;
-use pgguard::model::{Oid, Statement};
-use pgguard::test_support::migration::footprint;
+use pgguard::model::Oid;
 use pgguard::test_support::migration::split::reads_stdin;
 use pgguard::test_support::migration::statement::{Body, SourceStatement};
-use pgguard::test_support::postgres::catalog;
-use pgguard::test_support::postgres::connect::limits_that_keep_the_path;
 use pgguard::test_support::throwaway::{Options, Server};
-use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 fn main() {
     let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -141,10 +137,10 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
     let mut runner = connect(url).await;
     let _ = run(&mut runner, "SET statement_timeout = '60s'").await;
     let before_file = not_temporary(relations(&mut looker).await);
-    let whole = foretold(&mut looker, statements).await;
+    let foretold = whole(&mut looker, statements).await;
     score.files += 1;
-    score.opaque_files += usize::from(whole.iter().any(|s| s.opaque.is_some()));
-    for (statement, in_file) in statements.iter().zip(&whole) {
+    score.opaque_files += usize::from(foretold.iter().any(|s| s.opaque.is_some()));
+    for (statement, in_file) in statements.iter().zip(&foretold) {
         let told = |what: &str| {
             let sql: String = statement
                 .sql
@@ -168,12 +164,13 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
         let before = not_temporary(relations(&mut looker).await);
         let mut said = predicted(&mut looker, statement).await;
         // The runner's own temporary table: the looker is another session.
-        if said
-            .opaque
-            .as_deref()
-            .is_some_and(|why| why.contains("temporary table of another"))
-        {
+        let mut known = &before;
+        let is_out_of_sight = |why: &str| {
+            why.contains("temporary table of another") || why.contains("function pg_temp.")
+        };
+        if said.opaque.as_deref().is_some_and(is_out_of_sight) {
             said = in_file.clone();
+            known = &before_file;
         }
         let held = match locked_oids(&mut runner, &statement.sql, true).await {
             Ok(held) => held,
@@ -204,7 +201,7 @@ async fn play(url: &str, file: &str, statements: &[SourceStatement], score: &mut
         } else if let Some(why) = &in_file.opaque {
             told(&format!("OPAQUE IN FILE {why}"));
         }
-        match judge(&said, &named(&held, &before), &before) {
+        match judge(&said, &named(&held, known), known) {
             Outcome::Exact => score.exact += 1,
             Outcome::Opaque { .. } => {}
             Outcome::Wrong { missed, extra } => {
@@ -241,13 +238,4 @@ fn not_temporary(mut relations: BTreeMap<Oid, String>) -> BTreeMap<Oid, String> 
 fn changes_session(statement: &SourceStatement) -> bool {
     let is_set = matches!(&statement.body, Body::Sql(node) if matches!(*node.node(), NodeEnum::VariableSetStmt(_)));
     is_set || statement.sql.to_lowercase().contains("set_config(")
-}
-
-/// What is foretold of a file as a whole.
-async fn foretold(looker: &mut PgConnection, statements: &[SourceStatement]) -> Vec<Statement> {
-    let reach = footprint::reach(statements);
-    let limits = limits_that_keep_the_path(Duration::from_secs(60));
-    let catalog = catalog::load(looker, &reach, &limits);
-    let catalog = catalog.await.expect("the catalog loads");
-    footprint::of(statements, catalog, 0).statements
 }

@@ -3,6 +3,7 @@
 mod allowed;
 pub mod command;
 pub mod depth;
+mod dynamic;
 pub mod footprint;
 pub mod left_behind;
 pub mod parts;

@@ -3,18 +3,12 @@
 //! Best effort, and never the whole truth: which branches run, what EXECUTE puts together and what called
 //! functions do is only known when it runs. A caller that lists these statements marks the list as incomplete.
 
-use super::depth;
-use super::split::{Cutter, Reading};
-use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, a_const::Val};
-use serde_json::Value;
+mod shape;
 
-fn text(node: &Node) -> Option<&str> {
-    match node.node.as_ref()? {
-        NodeEnum::String(string) => Some(&string.sval),
-        _ => None,
-    }
-}
+use super::dynamic::{self, Known, Made};
+use super::split::{Cutter, Reading};
+use serde_json::Value;
+use shape::{content, content_name, has, query_of, set_in};
 
 /// Levels of RAISE from which it ends what runs (`ERROR`, elog.h).
 const ERROR: i64 = 21;
@@ -38,146 +32,364 @@ pub enum Step {
     End,
 }
 
+/// Every statement in steps.
+#[must_use]
+pub fn texts(steps: &[Step]) -> Vec<&str> {
+    let mut found = Vec::new();
+    for step in steps {
+        match step {
+            Step::Sql(text) => found.push(text.as_str()),
+            Step::Perhaps(inner) => found.extend(texts(inner)),
+            Step::Choice(branches) => {
+                found.extend(branches.iter().flat_map(|(_, inner)| texts(inner)));
+            }
+            Step::Guarded(inner, handled) => {
+                found.extend([inner, handled].into_iter().flat_map(|steps| texts(steps)));
+            }
+            Step::Unknown | Step::Over | Step::End => {}
+        }
+    }
+    found
+}
+
+/// An argument of a routine.
+#[derive(Debug, Clone, Default)]
+pub struct Argument {
+    /// Its name; empty: none.
+    pub name: String,
+    /// The constant that it is called with.
+    pub value: Option<String>,
+}
+
 /// The steps of a body; `None`: it cannot be read.
 #[must_use]
-pub fn steps(language: &str, body: &str, arguments: &[String]) -> Option<Vec<Step>> {
+pub fn steps(language: &str, body: &str, arguments: &[Argument]) -> Option<Vec<Step>> {
     match language.to_ascii_lowercase().as_str() {
-        "sql" if !body.trim().is_empty() => {
-            let pieces = Cutter::new(body, Reading::Server);
-            Some(
-                pieces
-                    .map(|piece| Step::Sql(piece.text.into_owned()))
-                    .collect(),
-            )
-        }
+        "sql" if !body.trim().is_empty() => Some(pieces(body)),
         "plpgsql" => RETURNS.iter().find_map(|returns| {
             let tree = tree_of(body, arguments, returns)?;
             let function = tree.get(0)?.get("PLpgSQL_function")?;
-            let mut found = Vec::new();
-            declared(function.get("datums"), &mut found);
-            found.extend(steps_of(function.get("action")?));
+            let mut reader = Reader::new(function);
+            for argument in arguments {
+                if let Some(value) = &argument.value {
+                    reader
+                        .known
+                        .set(&argument.name, Some(dynamic::Value::known(value)));
+                }
+            }
+            let mut found = reader.declared();
+            found.extend(reader.steps_of(function.get("action")?));
             Some(found)
         }),
         _ => None,
     }
 }
 
-/// Values that variables begin with; the queries of cursors run only where they are opened.
-fn declared(datums: Option<&Value>, found: &mut Vec<Step>) {
-    for datum in datums.and_then(Value::as_array).into_iter().flatten() {
-        for content in datum.as_object().into_iter().flat_map(|o| o.values()) {
+fn pieces(text: &str) -> Vec<Step> {
+    let pieces = Cutter::new(text, Reading::Server);
+    pieces
+        .map(|piece| Step::Sql(piece.text.into_owned()))
+        .collect()
+}
+
+/// A loop over constants is read turn by turn, up to so many turns in a body.
+const MOST_TURNS: usize = 300;
+
+/// Reads a body from its first statement to its last, and follows its variables.
+struct Reader<'a> {
+    datums: &'a [Value],
+    known: Known,
+    made: Made,
+    turns: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(function: &'a Value) -> Self {
+        let datums = function.get("datums").and_then(Value::as_array);
+        Self {
+            datums: datums.map_or(&[], Vec::as_slice),
+            known: Known::default(),
+            made: Made::default(),
+            turns: 0,
+        }
+    }
+
+    /// Values that variables begin with; the queries of cursors run only where they are opened.
+    fn declared(&mut self) -> Vec<Step> {
+        let mut found = Vec::new();
+        for content in self.datums.iter().filter_map(content) {
+            let name = content["refname"].as_str().unwrap_or_default();
+            let is_only = |d: &&Value| content_name(d) == Some(name);
             if let Some(value) = content.get("default_val") {
                 found.extend(run_by(value));
+                // Two variables of one name, in two blocks: either may be meant.
+                if self.datums.iter().filter(is_only).count() == 1 {
+                    let value = query_of(value).and_then(|query| self.known.value(query));
+                    self.known.set(name, value);
+                }
             }
             if let Some(query) = content.get("cursor_explicit_expr") {
                 found.push(Step::Perhaps(run_by(query)));
             }
         }
+        found
     }
-}
 
-fn list(value: &Value, key: &str) -> Vec<Step> {
-    let items = value.get(key).and_then(Value::as_array);
-    items.into_iter().flatten().flat_map(steps_of).collect()
-}
+    fn list(&mut self, value: &Value, key: &str) -> Vec<Step> {
+        let items = value.get(key).and_then(Value::as_array);
+        let items = items.into_iter().flatten();
+        items.flat_map(|item| self.steps_of(item)).collect()
+    }
 
-fn steps_of(statement: &Value) -> Vec<Step> {
-    let Some((kind, content)) = statement.as_object().and_then(|o| o.iter().next()) else {
-        return Vec::new();
-    };
-    let expression = |key: &str| content.get(key).map(run_by).unwrap_or_default();
-    match kind.as_str() {
-        "PLpgSQL_stmt_block" => {
-            let exceptions = &content["exceptions"]["PLpgSQL_exception_block"]["exc_list"];
-            let Some(exceptions) = exceptions.as_array() else {
-                return list(content, "body");
-            };
-            let handlers = exceptions.iter();
-            let handled = handlers
-                .flat_map(|h| list(&h["PLpgSQL_exception"], "action"))
-                .collect();
-            vec![Step::Guarded(list(content, "body"), handled)]
+    /// Nothing is known any more of the variables that a piece of code may set.
+    fn forget(&mut self, code: &Value) {
+        let mut names = Vec::new();
+        set_in(code, self.datums, &mut names);
+        for name in names {
+            self.known.set(&name, None);
         }
-        "PLpgSQL_stmt_if" => vec![Step::Choice(branches(content))],
-        "PLpgSQL_stmt_return" => [expression("expr"), vec![Step::End]].concat(),
-        "PLpgSQL_stmt_raise" => {
-            let mut found = all_of(&content["params"]);
-            found.extend(all_of(&content["options"]));
-            if content["elog_level"]
-                .as_i64()
-                .is_none_or(|level| level >= ERROR)
-            {
-                found.push(Step::End);
+    }
+
+    fn steps_of(&mut self, statement: &Value) -> Vec<Step> {
+        let Some((kind, content)) = statement.as_object().and_then(|o| o.iter().next()) else {
+            return Vec::new();
+        };
+        let expression = |key: &str| content.get(key).map(run_by).unwrap_or_default();
+        match kind.as_str() {
+            "PLpgSQL_stmt_block" => self.block(content),
+            "PLpgSQL_stmt_if" => vec![Step::Choice(self.branches(content))],
+            "PLpgSQL_stmt_assign" => self.assign(content),
+            "PLpgSQL_stmt_return" => [expression("expr"), vec![Step::End]].concat(),
+            "PLpgSQL_stmt_raise" => raise(content),
+            "PLpgSQL_stmt_execsql" => {
+                self.forget(content);
+                expression("sqlstmt")
             }
-            found
-        }
-        "PLpgSQL_stmt_execsql" => expression("sqlstmt"),
-        "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback" => vec![Step::Over],
-        "PLpgSQL_stmt_dynexecute" => {
-            let mut found = all_of(&content["params"]);
-            found.extend(
-                content
-                    .get("query")
-                    .map_or_else(|| vec![Step::Unknown], dynamic),
-            );
-            found
-        }
-        "PLpgSQL_stmt_return_query" | "PLpgSQL_stmt_open" => {
-            let mut found: Vec<Step> = content.get("dynquery").map(dynamic).unwrap_or_default();
-            found.extend(expression("query"));
-            found.extend(all_of(&content["params"]));
-            found.extend(expression("argquery"));
-            found
-        }
-        "PLpgSQL_stmt_dynfors" => {
-            let mut found = all_of(&content["params"]);
-            found.extend(
-                content
-                    .get("query")
-                    .map_or_else(|| vec![Step::Unknown], dynamic),
-            );
-            found.push(Step::Perhaps(list(content, "body")));
-            found
-        }
-        // Its conditions, queries and bounds, and what stands under them.
-        _ => {
-            let mut found = all_of(content);
-            let bodies =
-                ["body", "else_stmts", "case_when_list"].map(|key| nested(content.get(key)));
-            let inner: Vec<Step> = bodies.concat();
-            if !inner.is_empty() {
-                found.push(Step::Perhaps(inner));
+            "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback" => vec![Step::Over],
+            "PLpgSQL_stmt_dynexecute" => {
+                let found = [all_of(&content["params"]), self.dynamic(&content["query"])].concat();
+                self.forget(content);
+                found
             }
-            found
+            "PLpgSQL_stmt_return_query" | "PLpgSQL_stmt_open" => {
+                let mut found = match content.get("dynquery") {
+                    Some(query) => self.dynamic(query),
+                    None => Vec::new(),
+                };
+                found.extend(expression("query"));
+                found.extend(all_of(&content["params"]));
+                found.extend(expression("argquery"));
+                found
+            }
+            "PLpgSQL_stmt_dynfors" => {
+                let mut found =
+                    [all_of(&content["params"]), self.dynamic(&content["query"])].concat();
+                found.push(self.perhaps(content));
+                found
+            }
+            "PLpgSQL_stmt_fori" | "PLpgSQL_stmt_foreach_a" | "PLpgSQL_stmt_fors" => {
+                match self.turns_of(kind, content) {
+                    Some(turns) => self.turns(content, turns),
+                    None => self.others(content),
+                }
+            }
+            _ => self.others(content),
         }
+    }
+
+    fn block(&mut self, content: &Value) -> Vec<Step> {
+        let exceptions = &content["exceptions"]["PLpgSQL_exception_block"]["exc_list"];
+        let Some(exceptions) = exceptions.as_array() else {
+            return self.list(content, "body");
+        };
+        let body = self.list(content, "body");
+        self.forget(content);
+        let mut handled = Vec::new();
+        for handler in exceptions {
+            handled.extend(self.list(&handler["PLpgSQL_exception"], "action"));
+        }
+        self.forget(content);
+        vec![Step::Guarded(body, handled)]
+    }
+
+    fn assign(&mut self, content: &Value) -> Vec<Step> {
+        let query = content.get("expr").and_then(query_of).unwrap_or_default();
+        let value = query
+            .split_once('=')
+            .and_then(|(_, value)| self.known.value(value));
+        let is_whole = content["expr"]["PLpgSQL_expr"]["parseMode"].as_i64() == Some(3);
+        let name = query.split([':', '=']).next().unwrap_or_default().trim();
+        let name = name.trim_matches('"').to_owned();
+        self.forget(content);
+        let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if is_whole && is_plain {
+            self.known.set(&name.to_lowercase(), value);
+        }
+        content.get("expr").map(run_by).unwrap_or_default()
+    }
+
+    /// Its conditions, queries and bounds, and what stands under them, which may run again and again.
+    fn others(&mut self, content: &Value) -> Vec<Step> {
+        let mut found = all_of(content);
+        match self.perhaps(content) {
+            Step::Perhaps(inner) if inner.is_empty() => {}
+            perhaps => found.push(perhaps),
+        }
+        found
+    }
+
+    fn perhaps(&mut self, content: &Value) -> Step {
+        self.forget(content);
+        let bodies = ["body", "else_stmts", "case_when_list"];
+        let inner = bodies.map(|key| {
+            let inner = self.nested(content.get(key));
+            self.forget(content);
+            inner
+        });
+        Step::Perhaps(inner.concat())
+    }
+
+    /// Statements in a list, whatever they are wrapped in.
+    fn nested(&mut self, value: Option<&Value>) -> Vec<Step> {
+        let items = value.and_then(Value::as_array).into_iter().flatten();
+        items
+            .flat_map(|item| match item.get("PLpgSQL_case_when") {
+                Some(when) => [all_of(&when["expr"]), self.list(when, "stmts")].concat(),
+                None => self.steps_of(item),
+            })
+            .collect()
+    }
+
+    /// The branches of IF: each begins with what was known before it.
+    fn branches(&mut self, content: &Value) -> Vec<(Option<String>, Vec<Step>)> {
+        let before = self.known.clone();
+        let condition = |of: &Value| query_of(&of["cond"]).unwrap_or("NULL").to_owned();
+        let elsifs = content["elsif_list"].as_array().into_iter().flatten();
+        let elsifs = elsifs.map(|branch| (&branch["PLpgSQL_if_elsif"], "stmts"));
+        let mut found = Vec::new();
+        let mut after: Option<Known> = None;
+        let mut ends = |reader: &mut Self| {
+            let known = std::mem::replace(&mut reader.known, before.clone());
+            match &mut after {
+                Some(after) => after.meet(&known),
+                None => after = Some(known),
+            }
+        };
+        for (branch, key) in std::iter::once((content, "then_body")).chain(elsifs) {
+            let condition = self.known.filled(&condition(branch));
+            found.push((Some(condition), self.list(branch, key)));
+            ends(self);
+        }
+        found.push((None, self.list(content, "else_body")));
+        ends(self);
+        if let Some(after) = after {
+            self.known = after;
+        }
+        found
+    }
+
+    /// Text that is run: known where constants make it.
+    fn dynamic(&mut self, query: &Value) -> Vec<Step> {
+        let Some(expression) = query_of(query) else {
+            return vec![Step::Unknown];
+        };
+        let text = self.known.statements(expression, &mut self.made);
+        // The expression runs too: it may read, or call a function.
+        let mut found = match dynamic::is_plain(expression) {
+            true => Vec::new(),
+            false => run_by(query),
+        };
+        match text {
+            Some(text) => found.extend(pieces(&text)),
+            None => found.push(Step::Unknown),
+        }
+        found
+    }
+
+    /// What the variables of a loop are, turn by turn; `None`: that is not known.
+    fn turns_of(
+        &mut self,
+        kind: &str,
+        content: &Value,
+    ) -> Option<Vec<Vec<(String, dynamic::Value)>>> {
+        let turns: Vec<_> = match kind {
+            "PLpgSQL_stmt_fori" => {
+                if content.get("step").is_some() || content.get("reverse").is_some() {
+                    return None;
+                }
+                let name = content["var"]["PLpgSQL_var"]["refname"].as_str()?;
+                let mut bound = |key: &str| self.known.number(query_of(&content[key])?);
+                let (lower, upper) = (bound("lower")?, bound("upper")?);
+                if upper.checked_sub(lower)? > i64::try_from(MOST_TURNS).ok()? {
+                    return None;
+                }
+                let number = |n: i64| dynamic::Value::known(&n.to_string());
+                (lower..=upper)
+                    .map(|n| vec![(name.to_owned(), number(n))])
+                    .collect()
+            }
+            "PLpgSQL_stmt_foreach_a" => {
+                let at = usize::try_from(content["varno"].as_u64()?).ok()?;
+                let name = content_name(self.datums.get(at)?)?;
+                let items = self.known.items(query_of(&content["expr"])?)?;
+                items
+                    .into_iter()
+                    .map(|item| vec![(name.to_owned(), item)])
+                    .collect()
+            }
+            _ => {
+                let rows = self.known.rows(query_of(&content["query"])?)?;
+                let record = content["var"]["PLpgSQL_rec"]["refname"].as_str();
+                let fields = content["var"]["PLpgSQL_row"]["fields"].as_array();
+                let name_of = |at: usize, column: String| match (record, fields) {
+                    (Some(record), _) => Some(format!("{record}.{column}")),
+                    (None, Some(fields)) => Some(fields.get(at)?["name"].as_str()?.to_owned()),
+                    (None, None) => None,
+                };
+                let named = rows.into_iter().map(|row| {
+                    let row = row.into_iter().enumerate();
+                    row.map(|(at, (column, value))| Some((name_of(at, column)?, value)))
+                        .collect()
+                });
+                named.collect::<Option<_>>()?
+            }
+        };
+        self.turns += turns.len();
+        (self.turns <= MOST_TURNS).then_some(turns)
+    }
+
+    fn turns(&mut self, content: &Value, turns: Vec<Vec<(String, dynamic::Value)>>) -> Vec<Step> {
+        let mut found = all_of(content);
+        // EXIT and CONTINUE leave out what comes after them.
+        let may_leave = has(&content["body"], "PLpgSQL_stmt_exit");
+        for turn in turns {
+            if may_leave {
+                self.forget(content);
+            }
+            for (name, value) in turn {
+                self.known.set(&name, Some(value));
+            }
+            let steps = self.list(content, "body");
+            match may_leave {
+                true => found.push(Step::Perhaps(steps)),
+                false => found.extend(steps),
+            }
+        }
+        if may_leave {
+            self.forget(content);
+        }
+        found
     }
 }
 
-fn branches(content: &Value) -> Vec<(Option<String>, Vec<Step>)> {
-    let condition = |of: &Value| {
-        of["cond"]["PLpgSQL_expr"]["query"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    let text = |of: &Value| Some(condition(of).unwrap_or_else(|| "NULL".to_owned()));
-    let mut found = vec![(text(content), list(content, "then_body"))];
-    for branch in content["elsif_list"].as_array().into_iter().flatten() {
-        let branch = &branch["PLpgSQL_if_elsif"];
-        found.push((text(branch), list(branch, "stmts")));
+fn raise(content: &Value) -> Vec<Step> {
+    let mut found = all_of(&content["params"]);
+    found.extend(all_of(&content["options"]));
+    let level = content["elog_level"].as_i64();
+    if level.is_none_or(|level| level >= ERROR) {
+        found.push(Step::End);
     }
-    found.push((None, list(content, "else_body")));
     found
-}
-
-/// Statements in a list, whatever they are wrapped in.
-fn nested(value: Option<&Value>) -> Vec<Step> {
-    let items = value.and_then(Value::as_array).into_iter().flatten();
-    items
-        .flat_map(|item| match item.get("PLpgSQL_case_when") {
-            Some(when) => [all_of(&when["expr"]), list(when, "stmts")].concat(),
-            None => steps_of(item),
-        })
-        .collect()
 }
 
 /// All expressions that stand right in a tree, not those of statements under it.
@@ -214,20 +426,6 @@ fn run_by(expression: &Value) -> Vec<Step> {
     vec![Step::Sql(text)]
 }
 
-/// Text that is run: known where it is a constant.
-fn dynamic(expression: &Value) -> Vec<Step> {
-    let query = expression["PLpgSQL_expr"]["query"].as_str();
-    match query.and_then(constant) {
-        Some(text) => {
-            let pieces = Cutter::new(&text, Reading::Server);
-            pieces
-                .map(|piece| Step::Sql(piece.text.into_owned()))
-                .collect()
-        }
-        None => vec![Step::Unknown],
-    }
-}
-
 /// What a body may return decides which RETURN it may have, and nothing that is asked here.
 const RETURNS: [&str; 4] = ["void", "text", "record", "SETOF record"];
 
@@ -236,11 +434,11 @@ const TRIGGER: &str = "new record; old record; tg_name text; tg_when text; tg_le
                        tg_relname text; tg_table_name text; tg_table_schema text; tg_nargs int; tg_argv text[]; tg_event text; tg_tag text;";
 
 /// The body in a header of our own, since the parser knows no types but its own, and no trigger's variables.
-fn tree_of(body: &str, arguments: &[String], returns: &str) -> Option<Value> {
+fn tree_of(body: &str, arguments: &[Argument], returns: &str) -> Option<Value> {
     let parameters: Vec<String> = arguments
         .iter()
         .enumerate()
-        .map(|(at, name)| {
+        .map(|(at, Argument { name, .. })| {
             if name.is_empty() {
                 format!("_{at} text")
             } else {
@@ -256,37 +454,6 @@ fn tree_of(body: &str, arguments: &[String], returns: &str) -> Option<Value> {
     std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
         .ok()?
         .ok()
-}
-
-/// The text of an expression that is a constant, or `format` of one without arguments.
-fn constant(expression: &str) -> Option<String> {
-    let parsed = depth::parse(&format!("SELECT {expression}"))?;
-    let Some(NodeEnum::SelectStmt(select)) = parsed.protobuf.stmts.into_iter().next()?.stmt?.node
-    else {
-        return None;
-    };
-    let target = select.target_list.into_iter().next()?.node?;
-    let NodeEnum::ResTarget(target) = target else {
-        return None;
-    };
-    match target.val?.node? {
-        NodeEnum::AConst(value) => match value.val? {
-            Val::Sval(text) => Some(text.sval),
-            _ => None,
-        },
-        NodeEnum::FuncCall(call)
-            if call.args.len() == 1 && call.funcname.last().and_then(text) == Some("format") =>
-        {
-            match call.args.into_iter().next()?.node? {
-                NodeEnum::AConst(value) => match value.val? {
-                    Val::Sval(text) => Some(text.sval.replace("%%", "%")),
-                    _ => None,
-                },
-                _ => None,
-            }
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

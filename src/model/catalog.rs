@@ -377,9 +377,23 @@ pub struct Routine {
     /// `prosrc`, for languages whose body is text.
     #[serde(default)]
     pub body: Option<String>,
+    /// `prosqlbody`: a body that is stored parsed.
+    #[serde(default)]
+    pub parsed: Option<ParsedBody>,
     /// `proconfig`: settings that it runs with, such as `search_path=app`.
     #[serde(default)]
     pub settings: Vec<String>,
+}
+
+/// What the body of an SQL function says that is stored parsed (`BEGIN ATOMIC`, `RETURN`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParsedBody {
+    /// It holds nothing but SELECT.
+    pub only_reads: bool,
+    /// What its queries read.
+    pub range: Vec<RangeEntry>,
+    /// The server's own functions that it calls.
+    pub calls: Vec<String>,
 }
 
 /// A row of `pg_publication_rel`.

@@ -11,7 +11,10 @@ range_entry (owner, relation, children, mode) AS (
           UNION ALL
           SELECT p.oid::int8, p.polqual::text FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)
           UNION ALL
-          SELECT -p.oid::int8, p.polwithcheck::text FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)) q (owner, tree)
+          SELECT -p.oid::int8, p.polwithcheck::text FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1)
+          UNION ALL
+          -- Of another catalog: its oids may be those of rules.
+          SELECT p.oid::int8 + 4294967296, p.prosqlbody::text FROM pg_catalog.pg_proc p WHERE p.oid = ANY ($4)) q (owner, tree)
     CROSS JOIN LATERAL pg_catalog.regexp_matches(q.tree,
         ':rtekind 0 :relid (\d+) (?::inh (true|false) )?:relkind . :rellockmode (\d)(?: :tablesample <> :lateral \w+ :inh (true|false))?',
         'g') m
@@ -161,8 +164,14 @@ SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
            coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
            coalesce(p.proargnames, '{}') AS argument_names, p.prorettype::int8 AS returns,
            CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body,
+           CASE WHEN p.prosqlbody IS NOT NULL THEN pg_catalog.json_build_object(
+               'only_reads', p.prosqlbody::text !~ ':commandType [^1]', 'range', coalesce(g.range, '[]'),
+               'calls', (SELECT coalesce(pg_catalog.json_agg(DISTINCT f.proname), '[]')
+                         FROM pg_catalog.regexp_matches(p.prosqlbody::text, ':(?:funcid|opfuncid|winfnoid|aggfnoid) (\d+)', 'g') m
+                         JOIN pg_catalog.pg_proc f ON f.oid = m[1]::oid WHERE f.oid < 16384)) END AS parsed,
            coalesce(p.proconfig, '{}') AS settings
     FROM pg_catalog.pg_proc p
+    LEFT JOIN ranges g ON g.owner = p.oid::int8 + 4294967296
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE p.oid = ANY ($4)) x

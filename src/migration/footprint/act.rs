@@ -64,6 +64,8 @@ pub struct Act<'a> {
     pub possible: bool,
     /// Code that may not run has taken something away, or changed it.
     pub takes_away: bool,
+    /// Whether a part of its code runs is not known: what it finds or leaves behind may be otherwise.
+    pub guesses: bool,
     /// The tables that it reads may be empty: what happens for each row may not happen.
     pub may_have_no_rows: bool,
     rows: HashMap<Oid, RowWait>,
@@ -100,6 +102,7 @@ impl<'a> Act<'a> {
             is_unsure: false,
             possible: false,
             takes_away: false,
+            guesses: false,
             may_have_no_rows: false,
             rows: HashMap::new(),
             measured: None,
@@ -517,10 +520,11 @@ impl<'a> Act<'a> {
         let fails_for_certain = fails.is_some()
             && refused.is_none()
             && self.opaque.is_none()
+            && !self.guesses
             && !self.source.possible
             && self.source.doubt.is_none()
             && !self.world.is_doubtful;
-        self.world.is_doubtful |= fails.is_some() || self.opaque.is_some();
+        self.world.is_doubtful |= self.guesses || fails.is_some() || self.opaque.is_some();
         self.world.is_unsure |= self.is_unsure || self.opaque.is_some();
         self.notes
             .extend(self.source.comment_errors.iter().cloned());
@@ -547,6 +551,18 @@ impl<'a> Act<'a> {
     }
 
     // ---- making things --------------------------------------------------------------------------
+
+    /// Puts a copy of a relation in its place: nobody else can have a lock on the copy before this commits.
+    pub fn renews(&mut self, oid: Oid) -> Option<Oid> {
+        let mut relation = self.world.relation(oid)?.clone();
+        self.world.forget((class::RELATION, oid, 0));
+        relation.oid = self.world.new_oid();
+        let new = relation.oid;
+        self.world.put_relation(relation);
+        self.world.mark_created(new, self.source.transaction);
+        self.made.insert(new);
+        Some(new)
+    }
 
     /// Puts a new relation into the world: nobody else can have a lock on it before this commits.
     pub fn create(&mut self, name: RelationName, kind: RelationKind) -> Oid {

@@ -4,12 +4,13 @@
 //! are possible ones. Text that is put together makes the statement opaque.
 
 use super::act::{Act, Step};
-use super::{condition, names, routine};
-use crate::migration::plpgsql::{self, Step as Is};
+use super::query::plan;
+use super::{condition, names, routine, stored, tree};
+use crate::migration::plpgsql::{self, Argument, Step as Is};
 use crate::migration::scan::has_plain_backslash;
 use crate::migration::settings::{STANDARD_STRINGS, truth};
 use crate::migration::{command, depth};
-use crate::model::{Effect, Oid, Routine};
+use crate::model::{Effect, LockMode, Oid, ParsedBody, Routine, class};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableType, CallStmt, DoStmt, Node};
 
@@ -24,7 +25,16 @@ pub fn run_do(act: &mut Act, statement: &DoStmt) -> Step {
         .unwrap_or_default();
     doubt_strings(act, &body, &[]);
     match plpgsql::steps(&language, &body, &[]) {
-        Some(steps) => play(act, &steps).map(drop),
+        Some(steps) => {
+            match play(act, &steps) {
+                // It found what is perhaps not there.
+                Err(_) if act.guesses || act.is_opaque() => {
+                    act.opaque("whether its code fails depends on conditions that are only known when it runs");
+                    Ok(())
+                }
+                outcome => outcome.map(drop),
+            }
+        }
         None => {
             act.opaque("DO runs code of its own");
             Ok(())
@@ -47,8 +57,9 @@ pub fn call(act: &mut Act, statement: &CallStmt) {
     if called.is_empty() {
         act.opaque("CALL runs code of its own");
     }
+    let given: Vec<Option<String>> = call.args.iter().map(tree::constant).collect();
     for one in called {
-        of_routine(act, &one);
+        of_call(act, &one, &given);
     }
 }
 
@@ -161,9 +172,12 @@ fn guarded(act: &mut Act, steps: &[Is], handled: &[Is]) -> Step<Flow> {
 }
 
 /// The body of a routine, under its own settings.
-fn play_routine(act: &mut Act, called: &Routine) -> bool {
+fn play_routine(act: &mut Act, called: &Routine, given: Vec<Argument>) -> bool {
     let body = called.body.as_deref().unwrap_or_default();
-    let Some(steps) = plpgsql::steps(&called.language, body, &called.argument_names) else {
+    if let Some(parsed) = called.parsed.as_ref().filter(|_| body.trim().is_empty()) {
+        return play_parsed(act, called, parsed);
+    }
+    let Some(steps) = plpgsql::steps(&called.language, body, &given) else {
         return false;
     };
     if act.depth >= DEEPEST {
@@ -186,6 +200,27 @@ fn play_routine(act: &mut Act, called: &Routine) -> bool {
     if let Some(outer) = outer {
         act.world.swap_path(outer);
     }
+    true
+}
+
+/// A body that is stored parsed: what it reads, and the functions that it calls (`pg_depend` lists them).
+fn play_parsed(act: &mut Act, called: &Routine, parsed: &ParsedBody) -> bool {
+    if !parsed.only_reads
+        || act.depth >= DEEPEST
+        || parsed.calls.iter().any(|name| routine::may_lock(name))
+    {
+        return false;
+    }
+    act.depth += 1;
+    let why = format!("function {}.{}() reads it", called.schema, called.name);
+    for entry in &parsed.range {
+        let mode = LockMode::from_number(entry.mode).unwrap_or(LockMode::AccessShare);
+        act.lock(entry.relation, mode, why.clone());
+        plan::rewritten(act, entry.relation, mode, 0);
+        plan::planned(act, entry.relation, mode, entry.with_children, &why, 0);
+    }
+    stored::run(act, (class::PROC, called.oid, 0));
+    act.depth -= 1;
     true
 }
 
@@ -217,6 +252,7 @@ fn one(act: &mut Act, text: &str) -> Step {
         .try_for_each(|node| {
             act.takes_away |= !only_adds(node);
             act.is_unsure |= changes_catalog(node) && (act.possible || act.depth > 0);
+            act.guesses |= act.possible && !is_rows(node);
             (act.run)(act, node)
         });
     act.in_body = outer;
@@ -229,43 +265,82 @@ fn changes_catalog(node: &NodeEnum) -> bool {
 
 /// A function or procedure whose body does more than compute.
 pub fn of_routine(act: &mut Act, called: &Routine) {
+    of_call(act, called, &[]);
+}
+
+/// The same, called with these constants; `None`: another expression.
+pub fn of_call(act: &mut Act, called: &Routine, given: &[Option<String>]) {
     let Some(why) = routine::why_opaque(act.world, called) else {
         return;
     };
-    if !play_routine(act, called) {
+    let mut values = given.iter().cloned().chain(std::iter::repeat(None));
+    let arguments = called.argument_names.iter().map(|name| Argument {
+        name: name.clone(),
+        value: values.next().flatten(),
+    });
+    let arguments = arguments.collect();
+    if !play_routine(act, called, arguments) {
         act.opaque(why);
     }
 }
 
-/// The function of a trigger or an event trigger; `why`: what calls it.
-pub fn of_trigger(act: &mut Act, function: Oid, why: String) {
-    let called = act.world.routines.get(&function).cloned();
-    match called {
-        Some(called) if routine::why_opaque(act.world, &called).is_none() => {
-            // Compiled functions other than the server's own may do anything.
-            if called.language == "c" {
-                act.opaque(why);
-            }
+/// The function of a trigger on a table, or of an event trigger; `why`: what calls it.
+pub fn of_trigger(act: &mut Act, function: Oid, table: Option<Oid>, why: String) {
+    let Some(called) = act.world.routines.get(&function).cloned() else {
+        return act.opaque(why);
+    };
+    if routine::why_opaque(act.world, &called).is_none() {
+        // Compiled functions other than the server's own may do anything.
+        if called.language == "c" {
+            act.opaque(why);
         }
-        Some(called) if play_routine(act, &called) => {}
-        Some(_) | None => act.opaque(why),
+        return;
     }
+    let given = table.map_or_else(Vec::new, |table| trigger_variables(act, table));
+    if !play_routine(act, &called, given) {
+        act.opaque(why);
+    }
+}
+
+/// The variables that say on which table a trigger is (plpgsql, Trigger Functions).
+fn trigger_variables(act: &Act, table: Oid) -> Vec<Argument> {
+    let Some(relation) = act.world.relation(table) else {
+        return Vec::new();
+    };
+    let name = &relation.name;
+    let variables = [
+        ("tg_relid", &name.relation),
+        ("tg_relname", &name.relation),
+        ("tg_table_name", &name.relation),
+        ("tg_table_schema", &name.schema),
+    ];
+    let variables = variables.map(|(variable, value)| Argument {
+        name: variable.to_owned(),
+        value: Some(value.clone()),
+    });
+    variables.into()
 }
 
 /// Whether a statement only adds to the catalog, or reads or writes rows.
 fn only_adds(node: &NodeEnum) -> bool {
     let adds_column = |n: &Node| match &n.node {
-        Some(NodeEnum::AlterTableCmd(c)) => c.subtype == AlterTableType::AtAddColumn as i32,
+        Some(NodeEnum::AlterTableCmd(c)) => matches!(
+            c.subtype(),
+            AlterTableType::AtAddColumn | AlterTableType::AtAddConstraint
+        ),
         _ => false,
     };
     match node {
         NodeEnum::AlterTableStmt(s) => s.cmds.iter().all(adds_column),
         _ => {
-            let command = command::of(node);
-            let is_rows = matches!(command.effect, Effect::Rows | Effect::Nothing);
             let replaces = matches!(node, NodeEnum::ViewStmt(s) if s.replace)
                 || matches!(node, NodeEnum::CreateFunctionStmt(s) if s.replace);
-            (is_rows || command.tag.starts_with("CREATE ")) && !replaces
+            (is_rows(node) || command::of(node).tag.starts_with("CREATE ")) && !replaces
         }
     }
+}
+
+/// Whether a statement leaves the catalog alone.
+fn is_rows(node: &NodeEnum) -> bool {
+    matches!(command::of(node).effect, Effect::Rows | Effect::Nothing)
 }

@@ -344,6 +344,7 @@ fn event_triggers(act: &mut Act, node: &N) {
         code::of_trigger(
             act,
             function,
+            None,
             format!("event trigger {name} runs code of its own"),
         );
     }

@@ -3,13 +3,13 @@
 
 use super::act::Act;
 use super::names;
+use super::system_rows::{self, Wanted, text};
 use super::world::KnownRows;
 use crate::migration::depth;
-use crate::model::Oid;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AExpr, BoolExprType, InsertStmt, Node, NullTestType, RangeVar, SelectStmt, SubLink,
-    SubLinkType, a_const::Val,
+    AExpr, BoolExprType, InsertStmt, Node, NullTestType, SelectStmt, SubLink, SubLinkType,
+    a_const::Val,
 };
 
 /// Whether a condition holds in the catalog as it is now; `None`: it is not known.
@@ -102,29 +102,7 @@ fn to_regclass(act: &Act, node: &Node) -> Option<bool> {
     }
 }
 
-/// `column = 'constant'` in a WHERE, without what is not of that form.
-struct Wanted {
-    pairs: Vec<(String, String)>,
-    /// Nothing else is asked.
-    is_whole: bool,
-}
-
-impl Wanted {
-    fn get(&self, column: &str) -> Option<&str> {
-        let mut pairs = self.pairs.iter();
-        pairs.find(|(c, _)| c == column).map(|(_, v)| v.as_str())
-    }
-
-    /// The answer where these many of the pairs have been used.
-    fn answer(&self, found: bool, used: usize) -> Option<bool> {
-        match found {
-            false => Some(false),
-            true => (self.is_whole && used == self.pairs.len()).then_some(true),
-        }
-    }
-}
-
-/// `EXISTS (SELECT … FROM one catalog WHERE …)`
+/// `EXISTS (SELECT … FROM a catalog WHERE …)`
 fn exists(act: &Act, link: &SubLink, kind: SubLinkType) -> Option<bool> {
     if link.sub_link_type != kind as i32 {
         return None;
@@ -138,36 +116,15 @@ fn exists(act: &Act, link: &SubLink, kind: SubLinkType) -> Option<bool> {
     {
         return None;
     }
-    let range = only_table(select)?;
-    let wanted = wanted(select);
-    if let Some(rows) = act
-        .world
-        .find(range)
-        .and_then(|t| act.world.version_rows.get(&t))
-    {
-        return has_row(rows, &wanted);
-    }
-    let is_catalog = matches!(range.schemaname.as_str(), "" | "pg_catalog")
-        && range.relname.starts_with("pg_")
-        || range.schemaname == "information_schema";
-    if !is_catalog {
-        return None;
-    }
-    match range.relname.as_str() {
-        "pg_type" => {
-            let name = wanted.get("typname")?;
-            wanted.answer(has_type(act, name), 1)
-        }
-        "pg_class" => has_relation(act, &wanted, "relname", "relnamespace"),
-        "pg_tables" => has_relation(act, &wanted, "tablename", "schemaname"),
-        "tables" => has_relation(act, &wanted, "table_name", "table_schema"),
-        "columns" => has_column(act, &wanted),
-        "pg_constraint" => has_constraint(act, &wanted),
-        "pg_extension" => {
-            let name = wanted.get("extname")?;
-            wanted.answer(act.world.has_extension(name), 1)
-        }
-        _ => None,
+    let ranges = system_rows::tables(select)?;
+    let wanted = Wanted::of(select, ranges.len() > 1);
+    let [range] = ranges.as_slice() else {
+        return system_rows::exists(act, &ranges, &wanted);
+    };
+    let table = act.world.find(range);
+    match table.and_then(|t| act.world.version_rows.get(&t)) {
+        Some(rows) => has_row(rows, &wanted),
+        None => system_rows::exists(act, &ranges, &wanted),
     }
 }
 
@@ -269,127 +226,4 @@ fn constants(statement: &InsertStmt) -> Option<Vec<String>> {
         }
     }
     (!values.is_empty()).then_some(values)
-}
-
-/// The one table that a plain query reads.
-fn only_table(select: &SelectStmt) -> Option<&RangeVar> {
-    let is_plain = select.larg.is_none()
-        && select.with_clause.is_none()
-        && select.group_clause.is_empty()
-        && select.having_clause.is_none()
-        && select.limit_offset.is_none();
-    match (is_plain, select.from_clause.as_slice()) {
-        (true, [only]) => match only.node.as_ref()? {
-            NodeEnum::RangeVar(range) => Some(range),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn wanted(select: &SelectStmt) -> Wanted {
-    let mut wanted = Wanted {
-        pairs: Vec::new(),
-        is_whole: true,
-    };
-    if let Some(clause) = &select.where_clause {
-        collect(clause, &mut wanted);
-    }
-    wanted
-}
-
-fn collect(node: &Node, wanted: &mut Wanted) {
-    match &node.node {
-        Some(NodeEnum::BoolExpr(e)) if e.boolop == BoolExprType::AndExpr as i32 => {
-            e.args.iter().for_each(|a| collect(a, wanted));
-        }
-        Some(NodeEnum::AExpr(e)) => match pair(e) {
-            Some(pair) => wanted.pairs.push(pair),
-            None => wanted.is_whole = false,
-        },
-        _ => wanted.is_whole = false,
-    }
-}
-
-fn pair(e: &AExpr) -> Option<(String, String)> {
-    if names::list(&e.name) != ["="] {
-        return None;
-    }
-    let (left, right) = (e.lexpr.as_deref()?, e.rexpr.as_deref()?);
-    let column = |n: &Node| match n.node.as_ref()? {
-        NodeEnum::ColumnRef(c) => names::list(&c.fields).pop(),
-        _ => None,
-    };
-    match column(left) {
-        Some(name) => Some((name, text(right)?)),
-        None => Some((column(right)?, text(left)?)),
-    }
-}
-
-/// A text constant, also under a cast.
-fn text(node: &Node) -> Option<String> {
-    match node.node.as_ref()? {
-        NodeEnum::AConst(c) => match c.val.as_ref()? {
-            Val::Sval(s) => Some(s.sval.clone()),
-            Val::Ival(i) => Some(i.ival.to_string()),
-            Val::Fval(f) => Some(f.fval.clone()),
-            _ => None,
-        },
-        NodeEnum::TypeCast(cast) => text(cast.arg.as_deref()?),
-        _ => None,
-    }
-}
-
-/// Types of every schema are loaded by name, the row types of tables among them.
-fn has_type(act: &Act, name: &str) -> bool {
-    act.world.types.values().any(|t| t.name == name)
-}
-
-fn relations<'a>(
-    act: &'a Act,
-    name: &str,
-    schema: Option<&str>,
-) -> Vec<&'a crate::model::Relation> {
-    let named = act.world.relations().filter(|r| r.name.relation == name);
-    named
-        .filter(|r| schema.is_none_or(|s| r.name.schema == s))
-        .collect()
-}
-
-fn has_relation(act: &Act, wanted: &Wanted, column: &str, schema: &str) -> Option<bool> {
-    let name = wanted.get(column)?;
-    let schema = wanted.get(schema);
-    let found = !relations(act, name, schema).is_empty();
-    // In a schema that is not searched, it would not be known here.
-    if !found && has_type(act, name) {
-        return None;
-    }
-    wanted.answer(found, 1 + usize::from(schema.is_some()))
-}
-
-fn has_column(act: &Act, wanted: &Wanted) -> Option<bool> {
-    let (table, column) = (wanted.get("table_name")?, wanted.get("column_name")?);
-    let schema = wanted.get("table_schema");
-    let tables = relations(act, table, schema);
-    if tables.is_empty() && has_type(act, table) {
-        return None;
-    }
-    let mut columns = tables.iter().flat_map(|t| &t.columns);
-    let found = columns.any(|c| c.name == column);
-    wanted.answer(found, 2 + usize::from(schema.is_some()))
-}
-
-fn has_constraint(act: &Act, wanted: &Wanted) -> Option<bool> {
-    let name = wanted.get("conname")?;
-    let table: Option<Oid> = match wanted.get("conrelid") {
-        Some(table) => Some(act.world.find(&names::range_var(&names::split(table)))?),
-        None => None,
-    };
-    let mut constraints = act.world.constraints.all();
-    let found = constraints.any(|c| c.name == name && table.is_none_or(|t| c.table == t));
-    // Those of tables that the migration does not name are not known here.
-    if !found && table.is_none() {
-        return None;
-    }
-    wanted.answer(found, 1 + usize::from(table.is_some()))
 }

@@ -131,16 +131,24 @@ fn row_types(act: &Act, node: &NodeRef) -> Vec<Oid> {
     found
 }
 
-/// The sequence that a call of `nextval('…')` names.
+/// The relation that a constant of type regclass names, as in `nextval('…')` and `'…'::regclass`.
 fn sequence_of(act: &Act, node: &NodeRef) -> Option<Oid> {
-    let NodeRef::FuncCall(call) = node else {
-        return None;
+    let constant = match node {
+        NodeRef::FuncCall(call) => {
+            let name = names::list(&call.funcname).pop()?;
+            matches!(name.as_str(), "nextval" | "currval" | "setval")
+                .then_some(call.args.first()?)
+                .and_then(tree::constant)?
+        }
+        NodeRef::TypeCast(cast) => {
+            let name = cast.type_name.as_ref().map(|t| names::list(&t.names))?;
+            (name.last()? == "regclass")
+                .then_some(cast.arg.as_deref()?)
+                .and_then(tree::constant)?
+        }
+        _ => return None,
     };
-    if names::list(&call.funcname).pop()? != "nextval" {
-        return None;
-    }
-    let text = tree::constant(call.args.first()?)?;
-    act.world.find(&names::range_var(&names::split(&text)))
+    act.world.find(&names::range_var(&names::split(&constant)))
 }
 
 /// Built-in functions that are volatile (`pg_proc.provolatile = 'v'`) and stand in defaults.
@@ -208,11 +216,12 @@ pub fn call(act: &mut Act, call: &FuncCall) {
         }
         return;
     }
+    let given: Vec<Option<String>> = call.args.iter().map(tree::constant).collect();
     for routine in &found {
         if routine.kind == 'a' {
             stored::run(act, (class::PROC, routine.oid, 0));
         }
-        code::of_routine(act, routine);
+        code::of_call(act, routine, &given);
     }
 }
 

@@ -88,6 +88,7 @@ mod routine;
 mod storage;
 mod stored;
 mod syntax;
+mod system_rows;
 mod tree;
 mod types;
 mod undo;

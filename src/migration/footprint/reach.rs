@@ -6,6 +6,7 @@
 
 use super::names;
 use crate::migration::parts::{self, Part};
+use crate::migration::plpgsql;
 use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Routine};
@@ -94,6 +95,21 @@ impl Reach {
         // Bodies that Postgres will read, or that we will.
         for body in super::routine::bodies(node) {
             self.add_words(&body);
+        }
+        self.add_code(node);
+    }
+
+    /// The statements of a DO block that constants put together.
+    fn add_code(&mut self, node: &NodeEnum) {
+        let NodeEnum::DoStmt(statement) = node else {
+            return;
+        };
+        let language = super::routine::language(&statement.args);
+        let language = language.as_deref().unwrap_or("plpgsql");
+        for body in super::routine::bodies(node) {
+            for text in plpgsql::texts(&plpgsql::steps(language, &body, &[]).unwrap_or_default()) {
+                self.add_words(text);
+            }
         }
     }
 

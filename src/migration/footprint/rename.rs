@@ -3,6 +3,7 @@
 use super::act::{Act, Step, refuse};
 use super::world::World;
 use super::{listed, names, storage};
+use crate::migration::dynamic::is_unknown;
 use crate::model::{LockMode, Oid, RelationKind, RelationName};
 use pg_query::protobuf::{AlterObjectSchemaStmt, AlterOwnerStmt, ObjectType, RenameStmt, RoleSpec};
 
@@ -411,6 +412,9 @@ pub fn change_owner(act: &mut Act, oid: Oid, role: Option<&RoleSpec>, mode: Lock
     if is_same {
         return Ok(());
     }
+    // A name that is only known when it runs may be the owner's.
+    let outer = act.possible;
+    act.possible |= owner.as_deref().is_some_and(is_unknown);
     let has_indexes = matches!(
         kind,
         RelationKind::Table
@@ -446,6 +450,7 @@ pub fn change_owner(act: &mut Act, oid: Oid, role: Option<&RoleSpec>, mode: Lock
         set_owner(act, sequence, owner.as_ref());
     }
     set_owner(act, oid, owner.as_ref());
+    act.possible = outer;
     Ok(())
 }
 

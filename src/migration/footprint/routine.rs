@@ -4,7 +4,8 @@ use super::names;
 use super::world::World;
 use crate::model::{Oid, Routine};
 use pg_query::protobuf::{
-    CreateFunctionStmt, LimitOption, Node, ResTarget, SelectStmt, SetOperation,
+    CreateFunctionStmt, FunctionParameter, FunctionParameterMode, LimitOption, Node, ResTarget,
+    SelectStmt, SetOperation, TypeName,
 };
 use pg_query::{DeparseOptions, NodeEnum};
 
@@ -111,6 +112,13 @@ pub const LOCKING: &[&str] = &[
     "create_hypertable",
 ];
 
+/// Whether a function of the server's own locks what its arguments say.
+#[must_use]
+pub fn may_lock(name: &str) -> bool {
+    const NUMBERED: &[&str] = &["nextval", "setval", "currval", "lastval", "set_config"];
+    LOCKING.contains(&name) || NUMBERED.contains(&name) || name.contains("advisory")
+}
+
 /// Words without which no statement of SQL or PL/pgSQL touches a relation.
 const TOUCHING: &[&str] = &[
     "from", "insert", "update", "delete", "merge", "truncate", "execute", "perform", "call",
@@ -145,30 +153,104 @@ pub fn pick(world: &World, several: &[&Routine], node: &Node) -> Option<Oid> {
     let Some(NodeEnum::ObjectWithArgs(named)) = &node.node else {
         return None;
     };
-    let wanted: Option<Vec<Oid>> = named
-        .objargs
-        .iter()
-        .map(|a| match &a.node {
-            Some(NodeEnum::TypeName(t)) => {
-                let found = world.find_type(&names::list(&t.names))?;
-                if t.array_bounds.is_empty() {
-                    Some(found.oid)
-                } else {
-                    world
-                        .types
-                        .values()
-                        .find(|a| a.element == found.oid && a.name.starts_with('_'))
-                        .map(|a| a.oid)
-                }
-            }
-            _ => None,
-        })
-        .collect();
+    let types = named.objargs.iter().map(|a| match &a.node {
+        Some(NodeEnum::TypeName(t)) => Some(t),
+        _ => None,
+    });
+    let types: Option<Vec<&TypeName>> = types.collect();
+    let wanted = types?.into_iter().map(|t| type_oid(world, t));
+    let wanted: Option<Vec<Oid>> = wanted.collect();
     let wanted = wanted?;
     several
         .iter()
         .find(|r| r.signature == wanted)
         .map(|r| r.oid)
+}
+
+/// The parameters that a call gives values for: not those of OUT and RETURNS TABLE.
+#[must_use]
+pub fn inputs(parameters: &[Node]) -> Vec<&FunctionParameter> {
+    let parameters = parameters.iter().filter_map(|p| match &p.node {
+        Some(NodeEnum::FunctionParameter(p)) => Some(p.as_ref()),
+        _ => None,
+    });
+    parameters
+        .filter(|p| {
+            !matches!(
+                p.mode(),
+                FunctionParameterMode::FuncParamOut | FunctionParameterMode::FuncParamTable
+            )
+        })
+        .collect()
+}
+
+/// `proargtypes`; `None`: one of the types is not known.
+#[must_use]
+pub fn signature(world: &World, inputs: &[&FunctionParameter]) -> Option<Vec<Oid>> {
+    let types = inputs.iter().map(|p| type_oid(world, p.arg_type.as_ref()?));
+    types.collect()
+}
+
+fn type_oid(world: &World, named: &TypeName) -> Option<Oid> {
+    let name = names::list(&named.names);
+    let is_array = !named.array_bounds.is_empty();
+    own_type(world, &name, is_array).or_else(|| builtin_type(&name, is_array))
+}
+
+/// A type that the catalog was asked for.
+fn own_type(world: &World, name: &[String], is_array: bool) -> Option<Oid> {
+    let found = world.find_type(name)?;
+    if !is_array {
+        return Some(found.oid);
+    }
+    let mut types = world.types.values();
+    let array = types.find(|a| a.element == found.oid && a.name.starts_with('_'));
+    array.map(|a| a.oid)
+}
+
+/// The server's own types, with their arrays (pg_type.dat).
+const BUILTIN: &[(&str, Oid, Oid)] = &[
+    ("bool", 16, 1000),
+    ("bytea", 17, 1001),
+    ("char", 18, 1002),
+    ("name", 19, 1003),
+    ("int8", 20, 1016),
+    ("int2", 21, 1005),
+    ("int4", 23, 1007),
+    ("text", 25, 1009),
+    ("oid", 26, 1028),
+    ("json", 114, 199),
+    ("xml", 142, 143),
+    ("float4", 700, 1021),
+    ("float8", 701, 1022),
+    ("inet", 869, 1041),
+    ("bpchar", 1042, 1014),
+    ("varchar", 1043, 1015),
+    ("date", 1082, 1182),
+    ("time", 1083, 1183),
+    ("timestamp", 1114, 1115),
+    ("timestamptz", 1184, 1185),
+    ("interval", 1186, 1187),
+    ("timetz", 1266, 1270),
+    ("numeric", 1700, 1231),
+    ("regclass", 2205, 2210),
+    ("record", 2249, 2287),
+    ("anyarray", 2277, 0),
+    ("anyelement", 2283, 0),
+    ("uuid", 2950, 2951),
+    ("tsvector", 3614, 3643),
+    ("tsquery", 3615, 3645),
+    ("jsonb", 3802, 3807),
+];
+
+/// One of them: a name without a schema, or in pg_catalog.
+fn builtin_type(name: &[String], is_array: bool) -> Option<Oid> {
+    let (last, schema) = name.split_last()?;
+    if schema.iter().any(|s| s != "pg_catalog") {
+        return None;
+    }
+    let (_, oid, array) = BUILTIN.iter().find(|(name, _, _)| name == last)?;
+    Some(if is_array { *array } else { *oid }).filter(|oid| *oid != 0)
 }
 
 /// The text of a function's body.

@@ -4,7 +4,7 @@ use super::act::{Act, Step};
 use super::altering::{Altered, Altering};
 use super::stored;
 use super::types;
-use crate::model::{LockMode, LockWork, Oid, RelationKind};
+use crate::model::{Index, LockMode, LockWork, Oid, RelationKind};
 use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 
@@ -162,6 +162,7 @@ pub fn write_new_files(act: &mut Act, oid: Oid, why: &str) {
         );
     }
     stored::indexes(act, oid);
+    renew_toast(act, oid);
     // make_new_heap: its columns are checked like those of any new table.
     let types: Vec<Oid> = act
         .world
@@ -170,6 +171,27 @@ pub fn write_new_files(act: &mut Act, oid: Oid, why: &str) {
         .unwrap_or_default();
     for type_oid in types {
         types::look_at_row_types(act, type_oid);
+    }
+}
+
+/// The new files come with a TOAST table of their own, which takes the old one's name (`swap_relation_files`).
+fn renew_toast(act: &mut Act, oid: Oid) {
+    let toast = act.world.relation(oid).map_or(0, |r| r.toast);
+    let indexes: Vec<Index> = act.world.indexes.of(toast).cloned().collect();
+    let Some(new) = act.renews(toast) else {
+        return;
+    };
+    for index in indexes {
+        if let Some(oid) = act.renews(index.oid) {
+            act.world.indexes.put(Index {
+                oid,
+                table: new,
+                ..index
+            });
+        }
+    }
+    if let Some(relation) = act.world.relation_mut(oid) {
+        relation.toast = new;
     }
 }
 

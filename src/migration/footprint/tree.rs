@@ -49,6 +49,34 @@ pub fn columns_set(list: &[Node]) -> Vec<String> {
     named.map(|target| target.name.clone()).collect()
 }
 
+/// The server's own aggregates that stand in migrations.
+const AGGREGATES: &[&str] = &[
+    "array_agg",
+    "avg",
+    "bool_and",
+    "bool_or",
+    "count",
+    "every",
+    "json_agg",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "max",
+    "min",
+    "string_agg",
+    "sum",
+];
+
+/// Whether an aggregate stands in these expressions.
+#[must_use]
+pub fn aggregates(list: &[Node]) -> bool {
+    let is_one = |name: &[String]| {
+        name.last()
+            .is_some_and(|n| AGGREGATES.contains(&n.as_str()))
+    };
+    list.iter().any(|item| any_call(item, is_one))
+}
+
 /// Whether a value is the word DEFAULT.
 #[must_use]
 pub fn is_default(value: &Node) -> bool {

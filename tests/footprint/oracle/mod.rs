@@ -78,6 +78,17 @@ pub async fn predicted(looker: &mut PgConnection, statement: &SourceStatement) -
     footprint::of(&[inside], catalog, 0).statements.remove(0)
 }
 
+/// What pgguard predicts for a file as a whole, before its first statement.
+pub async fn whole(looker: &mut PgConnection, statements: &[SourceStatement]) -> Vec<Statement> {
+    let reach = footprint::reach(statements);
+    let limits = pgguard::test_support::postgres::connect::limits_that_keep_the_path(
+        std::time::Duration::from_secs(60),
+    );
+    let catalog = pgguard::test_support::postgres::catalog::load(looker, &reach, &limits);
+    let catalog = catalog.await.expect("the catalog loads");
+    footprint::of(statements, catalog, 0).statements
+}
+
 /// Every user relation by oid.
 pub async fn relations(connection: &mut PgConnection) -> BTreeMap<Oid, String> {
     let rows = sqlx::query(

@@ -81,16 +81,18 @@ fn put_routine(
         0 | 1 => act.world.creation_schema(),
         n => parts[n - 2].clone(),
     };
+    let inputs = routine::inputs(&statement.parameters);
+    let arguments = i16::try_from(inputs.len()).unwrap_or(0);
+    let signature = routine::signature(act.world, &inputs).unwrap_or_default();
+    let is_same = |r: &Routine| {
+        let either_unknown = r.signature.is_empty() || signature.is_empty();
+        r.arguments == arguments && (either_unknown || r.signature == signature)
+    };
     let replaced: Vec<Oid> = act
         .world
         .routines
         .values()
-        .filter(|r| {
-            statement.replace
-                && r.name == name
-                && r.schema == schema
-                && i32::from(r.arguments) == i32::try_from(statement.parameters.len()).unwrap_or(0)
-        })
+        .filter(|r| statement.replace && r.name == name && r.schema == schema && is_same(r))
         .map(|r| r.oid)
         .collect();
     let oid = replaced
@@ -118,11 +120,12 @@ fn put_routine(
             kind: if statement.is_procedure { 'p' } else { 'f' },
             language: language.to_owned(),
             volatility: routine::volatility(&statement.options),
-            arguments: i16::try_from(statement.parameters.len()).unwrap_or(0),
-            signature: Vec::new(),
+            arguments,
+            signature,
             argument_names,
             returns,
             body,
+            parsed: None,
             settings: routine::settings(statement),
         },
     );

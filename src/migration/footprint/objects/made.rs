@@ -89,6 +89,7 @@ fn put_aggregate(act: &mut Act, parts: &[String]) -> Oid {
             argument_names: Vec::new(),
             returns: 0,
             body: None,
+            parsed: None,
             settings: Vec::new(),
         },
     );

@@ -43,7 +43,8 @@ const ON_UPDATE: i16 = 16;
 /// TRUNCATE.
 pub const ON_TRUNCATE: i16 = 32;
 
-/// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
+/// What rows set in motion: indexes of the target, foreign keys, triggers, rules. `set`: the columns that an UPDATE
+/// sets, or those that an INSERT leaves NULL.
 pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     let event = match deed {
         Deed::Read => return,
@@ -97,6 +98,8 @@ fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, set: &[String]
     let Some(base) = base_of(act, view) else {
         return;
     };
+    // A column that the view does not have may have a default.
+    let set = if deed == Deed::Insert { &[] } else { set };
     match same_names(act, base, set) {
         Some(set) => executed(act, base, deed, &set),
         // The view gives its columns names of its own: which are set is not known.
@@ -151,7 +154,7 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
         let why = format!("trigger {} of {shown} runs code of its own", trigger.name);
         let may_not_fire = act.may_have_no_rows && trigger.events & FOR_EACH_ROW != 0;
         act.possibly(may_not_fire, |act| {
-            code::of_trigger(act, trigger.function, why);
+            code::of_trigger(act, trigger.function, Some(oid), why);
         });
     }
 }
@@ -243,7 +246,11 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         .world
         .foreign_keys(oid)
         .filter(|k| !is_a_copy(k) && fires(act, oid, k))
-        .filter(|k| deed == Deed::Insert || deed == Deed::Update && touches(&k.columns))
+        // Of a key with a NULL in it nothing is looked up (RI_FKey_check).
+        .filter(|k| match deed {
+            Deed::Insert => !touches(&k.columns),
+            _ => deed == Deed::Update && touches(&k.columns),
+        })
         .cloned()
         .collect();
     for key in own {
@@ -321,7 +328,11 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         } else {
             Deed::Update
         };
+        // None of its rows may refer.
+        let outer = act.may_have_no_rows;
+        act.may_have_no_rows |= looks_empty(act, key.table);
         executed(act, key.table, follows, &columns);
+        act.may_have_no_rows = outer;
     }
 }
 
@@ -412,6 +423,30 @@ fn default_of(act: &Act, table: Oid, column: &Column) -> (Vec<Oid>, Vec<Oid>) {
         }
     }
     (sequences, routines)
+}
+
+/// `TRIGGER_TYPE_BEFORE`
+const BEFORE: i16 = 2;
+
+/// The columns of a table that are NULL in a row which gives them no value.
+pub fn without_default(act: &Act, table: Oid) -> Vec<String> {
+    let sets = |t: &crate::model::Trigger| {
+        !t.is_internal && t.events & (BEFORE | ON_INSERT) == (BEFORE | ON_INSERT)
+    };
+    let has_default = |column: &Column| {
+        let mut defaults = act.world.defaults.of(table);
+        let of_type = act.world.types.get(&column.type_oid);
+        !column.identity.is_empty()
+            || defaults.any(|d| d.column == column.number)
+            || of_type.is_some_and(|t| t.has_default)
+    };
+    match act.world.relation(table) {
+        Some(relation) if !act.world.triggers.of(table).any(sets) => {
+            let columns = relation.columns.iter().filter(|c| !has_default(c));
+            columns.map(|c| c.name.clone()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whether a sequence belongs to this column: serial, identity.

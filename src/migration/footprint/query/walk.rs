@@ -39,7 +39,7 @@ struct Use {
     mode: LockMode,
     with_children: bool,
     deed: Deed,
-    /// Columns that an UPDATE sets.
+    /// Columns that an UPDATE sets; those that an INSERT leaves NULL.
     columns: Vec<String>,
     /// Passes over rows that others have locked: SKIP LOCKED.
     skips_rows: bool,
@@ -58,6 +58,8 @@ struct Scope {
     skips_rows: bool,
     /// Columns that WHERE compares with constants.
     compared: Vec<String>,
+    /// Its expressions are worked out for each row, and there may be none.
+    may_have_no_rows: bool,
 }
 
 impl Scope {
@@ -96,13 +98,17 @@ impl Walk<'_, '_> {
             NodeRef::LockingClause(_) | NodeRef::IntoClause(_) => Ok(()),
             NodeRef::AExpr(operation) => {
                 if self.stage >= Stage::Executed {
-                    expression::operator(self.act, operation);
+                    self.act.possibly(scope.may_have_no_rows, |act| {
+                        expression::operator(act, operation);
+                    });
                 }
                 self.below(node, scope)
             }
             NodeRef::FuncCall(call) => {
                 if self.stage >= Stage::Executed {
-                    expression::call(self.act, call);
+                    self.act.possibly(scope.may_have_no_rows, |act| {
+                        expression::call(act, call);
+                    });
                 }
                 self.below(node, scope)
             }
@@ -142,7 +148,11 @@ impl Walk<'_, '_> {
         for side in [&select.larg, &select.rarg].into_iter().flatten() {
             self.select(side, &inner)?;
         }
+        let first = self.uses.len();
         self.each(&select.from_clause, &from)?;
+        // An aggregate gives a row in any case.
+        let is_one_row = select.group_clause.is_empty() && tree::aggregates(&select.target_list);
+        inner.may_have_no_rows |= !is_one_row && self.reads_empty(first);
         let lists = [
             &select.target_list,
             &select.distinct_clause,
@@ -234,6 +244,13 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
+    /// Whether one of the tables named since then looks empty.
+    fn reads_empty(&self, first: usize) -> bool {
+        let read = self.uses.iter().skip(first);
+        let mut read = read.filter(|one| one.deed != Deed::Insert);
+        read.any(|one| execute::looks_empty(self.act, one.oid))
+    }
+
     /// Whether one of these columns is in the key of a partitioned table. A key that is computed may be compared too.
     fn is_pruned(&self, oid: Oid, compared: &[String]) -> bool {
         let world = &self.act.world;
@@ -279,10 +296,12 @@ impl Walk<'_, '_> {
         let mut inner = scope.clone();
         self.with(statement.with_clause.as_ref(), &mut inner)?;
         let relation = statement.relation.as_ref();
-        let Some(table) = self.target(relation, Deed::Insert, Vec::new(), None)? else {
+        let query = statement.select_stmt.as_deref();
+        let table = relation.and_then(|range| self.act.world.find(range));
+        let left = table.map_or_else(Vec::new, |table| self.columns_left(table, statement));
+        let Some(table) = self.target(relation, Deed::Insert, left, None)? else {
             return Ok(());
         };
-        let query = statement.select_stmt.as_deref();
         self.inserts.push(Insert {
             table,
             columns: self.columns_given(table, statement),
@@ -334,6 +353,33 @@ impl Walk<'_, '_> {
         Some(columns)
     }
 
+    /// The columns that are NULL in the new rows, for nothing gives them a value.
+    fn columns_left(&self, table: Oid, statement: &InsertStmt) -> Vec<String> {
+        let rows = tree::values(statement.select_stmt.as_deref());
+        let named = match tree::columns_set(&statement.cols) {
+            named if named.is_empty() => {
+                let width = rows.first().map(|row| row.len());
+                width.and_then(|width| self.leading_columns(table, width))
+            }
+            named => Some(named),
+        };
+        let Some(named) = named else {
+            return Vec::new();
+        };
+        let is_left = |name: &String| match named.iter().position(|n| n == name) {
+            None => true,
+            Some(at) => {
+                let mut rows = rows.iter();
+                !rows.as_slice().is_empty()
+                    && rows.all(|row| row.get(at).is_some_and(tree::is_null))
+            }
+        };
+        execute::without_default(self.act, table)
+            .into_iter()
+            .filter(is_left)
+            .collect()
+    }
+
     /// The columns that values without a column list fill: as many as they are, from the first.
     fn leading_columns(&self, table: Oid, width: usize) -> Option<Vec<String>> {
         let columns = &self.act.world.relation(table)?.columns;
@@ -365,10 +411,12 @@ impl Walk<'_, '_> {
         let condition = statement.where_clause.as_deref();
         let columns = tree::columns_set(&statement.target_list);
         let relation = statement.relation.as_ref();
+        let first = self.uses.len();
         if let Some(table) = self.target(relation, Deed::Update, columns, condition)? {
             self.set_to_defaults(table, &statement.target_list);
         }
         self.each(&statement.from_clause, &inner)?;
+        inner.may_have_no_rows |= self.reads_empty(first);
         self.each(&statement.target_list, &inner)?;
         self.each(condition, &inner)?;
         self.returning(statement.returning_clause.as_ref(), &inner)
@@ -379,6 +427,7 @@ impl Walk<'_, '_> {
         self.with(statement.with_clause.as_ref(), &mut inner)?;
         let condition = statement.where_clause.as_deref();
         let relation = statement.relation.as_ref();
+        let first = self.uses.len();
         self.target(relation, Deed::Delete, Vec::new(), condition)?;
         self.seeks_few |=
             statement
@@ -389,6 +438,7 @@ impl Walk<'_, '_> {
                     _ => false,
                 });
         self.each(&statement.using_clause, &inner)?;
+        inner.may_have_no_rows |= self.reads_empty(first);
         self.each(condition, &inner)?;
         self.returning(statement.returning_clause.as_ref(), &inner)
     }
