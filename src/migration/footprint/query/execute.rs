@@ -246,15 +246,16 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         .world
         .foreign_keys(oid)
         .filter(|k| !is_a_copy(k) && fires(act, oid, k))
-        // Of a key with a NULL in it nothing is looked up (RI_FKey_check).
-        .filter(|k| match deed {
-            Deed::Insert => !touches(&k.columns),
-            _ => deed == Deed::Update && touches(&k.columns),
-        })
+        .filter(|k| deed == Deed::Insert || deed == Deed::Update && touches(&k.columns))
         .cloned()
         .collect();
     for key in own {
         let reason = format!("is looked up for foreign key {}", key.name);
+        // Of a key with a NULL in it nothing is looked up, but the table is opened first (RI_FKey_check).
+        if deed == Deed::Insert && touches(&key.columns) {
+            act.touch(key.referenced, RowShare, reason);
+            continue;
+        }
         let with_children = act.kind(key.referenced) == RelationKind::PartitionedTable;
         plan::scan(act, key.referenced, RowShare, with_children, &reason);
         meets_locked_rows(act, key.referenced, with_children, 0);
