@@ -6,6 +6,7 @@
 
 mod holes;
 mod rows;
+mod text;
 
 use super::{depth, parts};
 use crate::words::sql::literal;
@@ -14,86 +15,8 @@ use pg_query::{NodeEnum, NodeRef};
 use std::collections::HashMap;
 
 pub use holes::{Made, is_unknown};
-
-/// A part of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Known(String),
-    Hole(Form, u32),
-}
-
-/// In which form a part that is not known stands in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// `%I`, `quote_ident`: one name.
-    Name,
-    /// `%L`, `quote_literal`: one constant.
-    Literal,
-    /// Anything.
-    Raw,
-}
-
-/// What a variable holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A text, perhaps with holes.
-    Text(Text),
-    /// An array.
-    List(Vec<Self>),
-}
-
-impl Value {
-    /// A text that is known.
-    #[must_use]
-    pub fn known(text: &str) -> Self {
-        Self::Text(Text::known(text))
-    }
-}
-
-/// A text, perhaps with holes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Text(Vec<Piece>);
-
-impl Text {
-    fn known(text: impl Into<String>) -> Self {
-        Self(vec![Piece::Known(text.into())])
-    }
-
-    /// The text, where all of it is known.
-    #[must_use]
-    pub fn whole(&self) -> Option<String> {
-        let parts = self.0.iter().map(|piece| match piece {
-            Piece::Known(text) => Some(text.as_str()),
-            Piece::Hole(..) => None,
-        });
-        parts.collect()
-    }
-
-    /// The same, as a name or a constant.
-    fn quoted(&self, form: Form) -> Self {
-        match (self.whole(), form, self.0.as_slice()) {
-            (_, Form::Raw, _) => self.clone(),
-            (Some(text), Form::Name, _) => {
-                Self::known(format!("\"{}\"", text.replace('"', "\"\"")))
-            }
-            (Some(text), Form::Literal, _) => Self::known(literal(&text)),
-            (None, _, [Piece::Hole(_, id)]) => Self(vec![Piece::Hole(form, *id)]),
-            (None, Form::Name, _) => Self(self.inside('"')),
-            (None, Form::Literal, _) => Self(self.inside('\'')),
-        }
-    }
-
-    /// Known parts and holes between quotes.
-    fn inside(&self, quote: char) -> Vec<Piece> {
-        let twice = format!("{quote}{quote}");
-        let doubled = self.0.iter().map(|piece| match piece {
-            Piece::Known(text) => Piece::Known(text.replace(quote, &twice)),
-            hole => hole.clone(),
-        });
-        let end = || std::iter::once(Piece::Known(quote.to_string()));
-        end().chain(doubled).chain(end()).collect()
-    }
-}
+pub use text::Value;
+use text::{Form, Piece, Text};
 
 /// What is known of the variables of a body.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +63,7 @@ impl Known {
     /// The statements that a text holds; `None`: what it runs is unknown.
     pub fn statements(&mut self, expression: &str, made: &mut Made) -> Option<String> {
         match self.value(expression)? {
-            Value::Text(text) => holes::read(&text.0, made),
+            Value::Text(text) => holes::read(&text, made),
             Value::List(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Holes in a text that is run: names of our own in their places, and whether a lock can depend on one of them.
 
-use super::{Form, Piece};
+use super::text::{Form, Piece, Text};
 use crate::migration::depth;
 use pg_query::NodeEnum;
 use pg_query::protobuf::ObjectType;
@@ -24,7 +24,8 @@ pub fn is_unknown(name: &str) -> bool {
 pub struct Made(HashSet<String>);
 
 /// The SQL of a text; `None`: what it locks is unknown.
-pub fn read(pieces: &[Piece], made: &mut Made) -> Option<String> {
+pub fn read(text: &Text, made: &mut Made) -> Option<String> {
+    let pieces = text.0.as_slice();
     let named = rendered(pieces, false);
     if pieces.iter().all(|piece| matches!(piece, Piece::Known(_))) {
         return Some(named);

@@ -4,8 +4,8 @@
 //! are possible ones. Text that is put together makes the statement opaque.
 
 use super::act::{Act, Step};
-use super::query::plan;
-use super::{condition, names, routine, stored, tree};
+use super::world::Object;
+use super::{condition, names, routine, tree};
 use crate::migration::plpgsql::{self, Argument, Step as Is};
 use crate::migration::scan::has_plain_backslash;
 use crate::migration::settings::{STANDARD_STRINGS, truth};
@@ -211,17 +211,43 @@ fn play_parsed(act: &mut Act, called: &Routine, parsed: &ParsedBody) -> bool {
     {
         return false;
     }
+    let reads = parsed.range.iter().map(|entry| {
+        let name = &act.world.relation(entry.relation)?.name;
+        let quoted = |part: &str| part.replace('"', "\"\"");
+        let is_locked = LockMode::from_number(entry.mode) == Some(LockMode::RowShare);
+        Some(format!(
+            "SELECT FROM {}\"{}\".\"{}\"{}",
+            if entry.with_children { "" } else { "ONLY " },
+            quoted(&name.schema),
+            quoted(&name.relation),
+            if is_locked { " FOR SHARE" } else { "" }
+        ))
+    });
+    let Some(reads) = reads.collect::<Option<Vec<String>>>() else {
+        return false;
+    };
     act.depth += 1;
-    let why = format!("function {}.{}() reads it", called.schema, called.name);
-    for entry in &parsed.range {
-        let mode = LockMode::from_number(entry.mode).unwrap_or(LockMode::AccessShare);
-        act.lock(entry.relation, mode, why.clone());
-        plan::rewritten(act, entry.relation, mode, 0);
-        plan::planned(act, entry.relation, mode, entry.with_children, &why, 0);
+    for text in reads {
+        let _ = one(act, &text);
     }
-    stored::run(act, (class::PROC, called.oid, 0));
+    for called in called_by(act, (class::PROC, called.oid, 0)) {
+        of_routine(act, &called);
+    }
     act.depth -= 1;
     true
+}
+
+/// The functions that a body which is stored parsed calls, also behind operators.
+fn called_by(act: &Act, object: Object) -> Vec<Routine> {
+    let mut found = Vec::new();
+    for d in act.world.above(object) {
+        match d.on_class {
+            class::PROC => found.extend(act.world.routines.get(&d.on_oid).cloned()),
+            class::OPERATOR => found.extend(called_by(act, (d.on_class, d.on_oid, 0))),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Where `standard_conforming_strings` may be off while a body runs, a string with a backslash in it may end elsewhere.

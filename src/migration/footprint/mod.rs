@@ -23,7 +23,7 @@
 //! | `maintenance.rs` | `TRUNCATE`, `LOCK`, `VACUUM`, `ANALYZE`, `CLUSTER` |
 //! | `code.rs`, `routine.rs` | `DO`, `CALL`, and what functions and triggers run |
 //! | `refused/` | what the catalog foretells that Postgres refuses: what is missing, what is there already, what does not fit |
-//! | `condition.rs` | conditions of bodies that the catalog answers |
+//! | `condition.rs`, `system_rows.rs` | conditions of bodies that the catalog answers, and the rows that they look for |
 //! | `expression.rs`, `output.rs` | what is in an expression; which columns a query gives |
 //! | `stored.rs` | the functions in checks, domains, indexes and statistics that are there already |
 //! | `extension.rs` | extensions: what their scripts lock |
@@ -42,7 +42,7 @@
 //! 1. `world`, `names`, `tree`
 //! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
 //!    `read_only`, `measured`
-//! 3. `types`, `altering`, `dependency`, `condition`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
+//! 3. `types`, `altering`, `dependency`, `condition`, `system_rows`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
 //!    `objects`
