@@ -157,3 +157,15 @@ SELECT users.name, users.ctid, public.users.id FROM users
 DO $$ BEGIN ALTER TABLE users ADD COLUMN flag boolean DEFAULT (now() AT TIME ZONE 'UTC') > '2020-01-01', ADD COLUMN big integer; CREATE INDEX ON users (name varchar_pattern_ops); END $$
 CREATE FUNCTION atomic(a boolean, b double precision) RETURNS timestamp with time zone LANGUAGE sql BEGIN ATOMIC SELECT now() AT TIME ZONE 'UTC' AT TIME ZONE 'UTC'; END; SELECT atomic(true, 1)
 SELECT (now(), now()) OVERLAPS (now(), now()), name LIKE 'a' ESCAPE 'b', name SIMILAR TO 'a', localtime, current_date, current_schema, json_build_object('a', 1), CAST('1' AS boolean), '1'::character varying(5), interval '1 day', normalize(name), name IS NORMALIZED, collation for (name) FROM users
+ALTER TABLE users SET (fillfactor = 70, autovacuum_enabled = off, toast.autovacuum_enabled = off); CREATE TABLE w (a int) WITH (autovacuum_enabled = off); CREATE INDEX ON users (id) WITH (fillfactor = 50, deduplicate_items = off); CREATE INDEX ON users USING gin (js) WITH (fastupdate = off); CREATE VIEW vv WITH (security_barrier = on) AS SELECT 1 AS one
+CREATE TABLE pm (LIKE parted); ALTER TABLE parted ATTACH PARTITION pm FOR VALUES FROM (MINVALUE) TO ('2000-01-01'); CREATE TABLE px PARTITION OF parted FOR VALUES FROM ('2040-01-01') TO (MAXVALUE); ALTER TABLE parted DETACH PARTITION pm
+ALTER TABLE users ALTER COLUMN name SET (n_distinct = -0.5), ALTER name SET STORAGE EXTERNAL, ALTER age DROP NOT NULL, ALTER age DROP DEFAULT
+ALTER SEQUENCE s OWNED BY users.age; ALTER SEQUENCE s OWNED BY NONE; ALTER TABLE users REPLICA IDENTITY USING INDEX users_pkey; ALTER TABLE users CLUSTER ON users_pkey
+ALTER FUNCTION f(int) SET search_path = public; ALTER FUNCTION f(int) RENAME TO f9; ALTER FUNCTION f9(int) SET SCHEMA sales; ALTER ROLE refusals_app SET search_path = public
+CREATE FUNCTION opts(a int DEFAULT 1, VARIADIC b text[] DEFAULT '{}') RETURNS int LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10 SET search_path = public AS 'BEGIN RETURN 1; END'; SELECT opts(1, 'a')
+CREATE DOMAIN d2 AS text DEFAULT 'x' CHECK (VALUE <> ''); CREATE TYPE rng AS RANGE (subtype = int); CREATE TYPE comp AS (a mood, b int[]); ALTER TYPE comp RENAME ATTRIBUTE a TO z; CREATE TABLE uses (d d2, r rng, c comp, n rng[]); SELECT rng(1, 2)
+GRANT SELECT (id, name), UPDATE (name) ON users TO refusals_app; GRANT USAGE ON SCHEMA sales TO refusals_app; GRANT ALL ON ALL TABLES IN SCHEMA public TO refusals_app; GRANT USAGE ON TYPE mood TO PUBLIC; REVOKE ALL ON users FROM PUBLIC
+ALTER TABLE users ADD COLUMN b bit(3), ADD COLUMN n numeric(10, 2), ADD CONSTRAINT positive CHECK (n::numeric(5, 1) > 0) NOT VALID; ALTER TABLE users VALIDATE CONSTRAINT positive
+ALTER TABLE users ADD COLUMN status text DEFAULT 'new' CHECK (status IN ('new', 'old')), ALTER COLUMN age TYPE bigint USING age + id
+UPDATE users SET name = CASE WHEN age > 1 THEN 'a' ELSE email END, js = '{}'::jsonb || js WHERE (age, id) = (1, 2) OR age = ANY (ARRAY[1, 2]) OR name IS NOT NULL
+DELETE FROM ONLY users WHERE id IN (SELECT user_id FROM orders WHERE total > 1) AND age BETWEEN 1 AND 2

@@ -55,7 +55,10 @@ pub fn exist(act: &Act, node: &N) -> Step {
         N::AlterTableStmt(s) => {
             let cmds: Vec<&AlterTableCmd> = s.cmds.iter().filter_map(cmd).collect();
             let added: Vec<String> = cmds.iter().filter_map(|c| added(c)).collect();
-            let read = cmds.iter().filter_map(|c| c.def.as_deref());
+            // The bounds of a partition have words that look like columns: MINVALUE.
+            let is_read =
+                |def: &&Node| matches!(def.node, Some(N::ColumnDef(_) | N::Constraint(_)));
+            let read = cmds.iter().filter_map(|c| c.def.as_deref()).filter(is_read);
             in_expressions(act, s.relation.as_ref(), read, &added)
         }
         N::CreateStmt(s) => in_new_table(s),
@@ -200,8 +203,8 @@ fn columns(expression: &Node) -> Vec<Named> {
     while let Some(node) = waiting.pop() {
         match node {
             NodeRef::ColumnRef(column) => found.extend(own_name(column)),
-            // The condition of a WINDOW or a subquery has names of its own.
-            NodeRef::SelectStmt(_) | NodeRef::SubLink(_) => {}
+            // A subquery has names of its own, and so has a type: `geometry(Point, 4326)`.
+            NodeRef::SelectStmt(_) | NodeRef::SubLink(_) | NodeRef::TypeName(_) => {}
             _ => waiting.extend(parts::nodes(node)),
         }
     }

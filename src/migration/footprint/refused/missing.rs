@@ -300,27 +300,33 @@ fn types_are_there(act: &Act, node: &N) -> Step {
     }
 }
 
+/// The types in a tree. A word that an option is set to (`fillfactor = off`) is read as one, too.
+fn type_names(node: &N) -> Vec<&TypeName> {
+    let mut found = Vec::new();
+    let mut waiting = vec![node.to_ref()];
+    while let Some(node) = waiting.pop() {
+        match node {
+            NodeRef::TypeName(name) => found.push(name),
+            NodeRef::DefElem(_) => {}
+            _ => waiting.extend(parts::nodes(node)),
+        }
+    }
+    found
+}
+
 /// The types that a statement must find. In other statements a type may be a word of another sense, or be passed over.
 fn named_types<'a>(act: &Act, node: &'a N) -> Vec<&'a TypeName> {
-    let all = |node: &'a N| {
-        parts::all(node)
-            .filter_map(|n| match n {
-                NodeRef::TypeName(name) => Some(name),
-                _ => None,
-            })
-            .collect()
-    };
     match node {
         N::AlterTableStmt(s) => s
             .cmds
             .iter()
             .filter(|cmd| !is_passed_over(act, s.relation.as_ref(), cmd))
             .filter_map(|cmd| cmd.node.as_ref())
-            .flat_map(all)
+            .flat_map(type_names)
             .collect(),
         // A type that C code returns may be made later (compute_return_type, functioncmds.c).
         N::CreateFunctionStmt(s) => match routine::language(&s.options).as_deref() {
-            Some("sql" | "plpgsql") => all(node),
+            Some("sql" | "plpgsql") => type_names(node),
             _ => Vec::new(),
         },
         N::AlterEnumStmt(_) => Vec::new(),
@@ -334,7 +340,7 @@ fn named_types<'a>(act: &Act, node: &'a N) -> Vec<&'a TypeName> {
         | N::CompositeTypeStmt(_)
         | N::CreateDomainStmt(_)
         | N::IndexStmt(_)
-        | N::CreatePolicyStmt(_) => all(node),
+        | N::CreatePolicyStmt(_) => type_names(node),
         _ => Vec::new(),
     }
 }
