@@ -67,8 +67,10 @@ fn a_role_cannot_be_dropped_while_another_gives_it_something() {
         assert!(matches!(did, Did::Waited(_)), "on {major}, {did:?}");
         session.exec("ROLLBACK");
         other.join().expect("it is dropped");
+        database.sql("CREATE ROLE owner_to_be");
         let said = gate(&database, "DROP ROLE owner_to_be");
         assert_eq!(said.answer(), Clear, "on {major}\n{}", said.text());
+        database.sql("DROP ROLE owner_to_be");
     }
 }
 

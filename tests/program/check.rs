@@ -436,7 +436,7 @@ fn a_migration_that_would_block_now_is_critical_and_a_doubt_is_unknown() {
     let alter = write("1.sql", "ALTER TABLE orders ADD COLUMN extra int;");
     let opaque = write(
         "2.sql",
-        "DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders ADD x int'; END $$;",
+        "DO $$ BEGIN EXECUTE current_setting('app.sql', true); END $$;",
     );
     let mode = |file: &str| check(&shop.url(), &["-m", "migration", "--migration", file]);
     assert_eq!(mode(&alter).status, 0);
