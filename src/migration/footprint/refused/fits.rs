@@ -2,6 +2,7 @@
 
 use super::columns;
 use crate::migration::footprint::act::{Act, Step, refuse};
+use crate::migration::footprint::world::World;
 use crate::migration::footprint::{names, tree, types};
 use crate::migration::parts;
 use crate::model::{DataType, Oid, RelationKind, quoted};
@@ -66,7 +67,11 @@ fn identity(act: &Act, table: Oid, cmd: &AlterTableCmd) -> Step {
     let Some(column) = act.world.column(table, &cmd.name) else {
         return Ok(());
     };
-    match column.not_null || !column.identity.is_empty() {
+    // Of a table that the migration makes, not every NOT NULL may be known.
+    let may_be_null = act.world.created_in(table).is_none() && !column.not_null;
+    let mut indexes = act.world.indexes.of(table);
+    let in_key = indexes.any(|i| i.is_primary && i.columns.contains(&column.number));
+    match !may_be_null || in_key || !column.identity.is_empty() {
         true => Ok(()),
         false => refuse(format!(
             "column {} of {} must be NOT NULL before it can be an identity column",
@@ -142,13 +147,14 @@ fn foreign_key(act: &Act, new: &Constraint, columns: &[Oid]) -> Step {
         let (Some(one), Some(other)) = (plain(act, *from), plain(act, to)) else {
             continue;
         };
-        let is_own = |oid| !act.world.is_listed(oid);
+        // Types of extensions may be compared by operators of their own.
+        let is_own = |t: &DataType| !World::is_catalog(t.oid) && t.kind != 'e';
         let are_compared = one.oid == other.oid
             || COMPARED.iter().any(|family| {
                 family.contains(&one.name.as_str()) && family.contains(&other.name.as_str())
             })
             || (one.category == 'S' && other.category == 'S');
-        if are_compared || is_own(*from) || is_own(to) || act.world.has_new_casts {
+        if are_compared || is_own(one) || is_own(other) || act.world.has_new_casts {
             continue;
         }
         if cast(act, *from, to, "i") == Some(false) {
@@ -348,6 +354,8 @@ fn is_several(value: &Node) -> bool {
 fn conflict(act: &Act, table: Oid, statement: &InsertStmt) -> Step {
     let clause = statement.on_conflict_clause.as_ref();
     let infer = clause.and_then(|c| c.infer.as_ref());
+    // Of a table that the migration makes, not every index may be known.
+    let infer = infer.filter(|_| act.world.created_in(table).is_none());
     let Some(infer) = infer.filter(|i| i.conname.is_empty() && !i.index_elems.is_empty()) else {
         return Ok(());
     };

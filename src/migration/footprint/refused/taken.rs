@@ -2,7 +2,7 @@
 
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::{listed, names, types};
-use crate::model::{Oid, RelationKind, class, quoted};
+use crate::model::{DataType, Oid, RelationKind, class, quoted};
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{
     AlterEnumStmt, AlterTableType, ConstrType, CreateFunctionStmt, FunctionParameterMode, Node,
@@ -270,7 +270,12 @@ fn renamed(act: &Act, statement: &RenameStmt) -> Step {
 fn label(act: &Act, statement: &AlterEnumStmt) -> Step {
     let parts = names::list(&statement.type_name);
     let Some(found) = act.world.find_type(&parts) else {
-        return refuse(format!("type {} does not exist", quoted(&parts.join("."))));
+        // The session that migrates may look for it in other schemas.
+        let is_elsewhere = |t: &DataType| Some(&t.name) == parts.last();
+        return match act.world.types.values().any(is_elsewhere) || act.in_body {
+            true => Ok(()),
+            false => refuse(format!("type {} does not exist", quoted(&parts.join(".")))),
+        };
     };
     let Some(labels) = &found.labels else {
         return Ok(());

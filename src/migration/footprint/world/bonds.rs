@@ -203,8 +203,25 @@ impl World {
             class::PUBLICATION_RELATION => self.publications.remove(oid),
             class::TYPE => drop(self.types.remove(&oid)),
             class::PROC => drop(self.routines.remove(&oid)),
-            class::SCHEMA => self.schemas.retain(|_, &mut o| o != oid),
+            class::SCHEMA => self.forget_schema(oid),
             _ => self.objects.retain(|o| (o.class, o.oid) != (class, oid)),
+        }
+    }
+
+    /// With what the migration has made in it, of which no dependency is written down.
+    fn forget_schema(&mut self, oid: Oid) {
+        if let Some(name) = self.schema_name(oid).map(str::to_owned) {
+            let relations = self.relations.values();
+            let inside: Vec<Oid> = relations
+                .filter(|r| r.name.schema == name)
+                .map(|r| r.oid)
+                .collect();
+            for relation in inside {
+                self.forget_relation(relation);
+            }
+            self.types.retain(|_, t| t.schema != name);
+            self.routines.retain(|_, r| r.schema != name);
+            self.schemas.remove(&name);
         }
     }
 
