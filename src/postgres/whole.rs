@@ -7,6 +7,7 @@ use crate::model::Catalog;
 use crate::{Error, Result};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
+use std::collections::BTreeSet;
 
 const NAMES: &str = include_str!("whole.sql");
 
@@ -26,8 +27,10 @@ pub async fn load(connection: &mut PgConnection, limits: &str) -> Result<Catalog
         .map_err(failed)?;
     rows.retain(|row| !is_kept_path(row));
     let names = rows.iter().map(|row| row.try_get(0).map_err(failed));
+    let names: BTreeSet<String> = names.collect::<Result<_>>()?;
     let reach = Reach {
-        names: names.collect::<Result<_>>()?,
+        extensions: names.clone(),
+        names,
         everything: true,
         follows_objects: true,
         follows_actions: true,

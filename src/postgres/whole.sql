@@ -11,6 +11,7 @@ SELECT DISTINCT name::text FROM (
     UNION ALL SELECT stxname FROM pg_catalog.pg_statistic_ext
     UNION ALL SELECT pubname FROM pg_catalog.pg_publication
     UNION ALL SELECT extname FROM pg_catalog.pg_extension
+    UNION ALL SELECT e.name FROM pg_catalog.pg_available_extensions() e
     UNION ALL SELECT srvname FROM pg_catalog.pg_foreign_server
     UNION ALL SELECT fdwname FROM pg_catalog.pg_foreign_data_wrapper
     UNION ALL SELECT lanname FROM pg_catalog.pg_language

@@ -44,38 +44,38 @@ const CODE: &str = "
         $f$ BEGIN EXECUTE format('ALTER TABLE %I ADD COLUMN c2 int', t);
         EXCEPTION WHEN duplicate_column THEN NULL; END $f$;
     CREATE PROCEDURE in_two() LANGUAGE plpgsql AS
-        $f$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders ADD COLUMN c1 int'; COMMIT; END $f$;";
+        $f$ BEGIN EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN c1 int'; COMMIT; END $f$;";
 
 /// Code whose locks no text tells: `None` where the copy cannot tell either.
 const CASES: &[(&str, &str, Option<&str>)] = &[
     (
-        "DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD COLUMN d int'; END $$;",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN d int'; END $$;",
         "orders",
         Some("ACCESS EXCLUSIVE"),
     ),
     (
-        "DO $$ BEGIN EXECUTE 'CREATE INDEX ON ' || 'products' || ' (id)'; END $$;",
+        "DO $$ BEGIN EXECUTE 'CREATE INDEX ON ' || reverse('stcudorp') || ' (id)'; END $$;",
         "products",
         Some("SHARE"),
     ),
     (
-        "SELECT widen('order_' || 'items');",
+        "SELECT widen(reverse('smeti_redro'));",
         "order_items",
         Some("ACCESS EXCLUSIVE"),
     ),
     ("CALL in_two();", "orders", None),
     // What caught an error has given its locks back.
-    ("SELECT careful('or' || 'ders');", "orders", None),
+    ("SELECT careful(reverse('sredro'));", "orders", None),
     // Rows decide, and the copy has none.
     (
         "DO $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM customers LOOP
-             EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD COLUMN e int'; END LOOP; END $$;",
+             EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN e int'; END LOOP; END $$;",
         "orders",
         None,
     ),
     (
         "DO $$ BEGIN IF (SELECT reltuples FROM pg_class WHERE relname = 'orders') > 1000 THEN
-             EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD COLUMN e int'; END IF; END $$;",
+             EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN e int'; END IF; END $$;",
         "orders",
         None,
     ),
@@ -109,7 +109,7 @@ fn what_code_rewrites_is_held_as_long_as_it_takes() {
     let production = Production::with(common::majors()[0], CODE);
     let (told, _) = statements(by_file(
         &production,
-        "SELECT widen('order_' || 'items');",
+        "SELECT widen(reverse('smeti_redro'));",
         &["--format", "json", "--max-hold", "1us"],
     ));
     assert_eq!(told.status, 1, "{told}");
@@ -226,7 +226,7 @@ fn the_rules_and_the_server_agree_on_every_kind_of_statement() {
 fn a_file_is_measured_as_psql_lays_it_out() {
     let production = Production::on(common::majors()[0]);
     let sql = "\\set which orders\n\\set ON_ERROR_STOP on\nSET search_path = public;\n\
-               \\if true\nDO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD COLUMN d int'; END $$;\n\\endif\n\
+               \\if true\nDO $$ BEGIN EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN d int'; END $$;\n\\endif\n\
                ALTER TABLE :which ADD COLUMN e int;\n";
     let clear = by_file(&production, sql, &[]);
     assert_eq!(clear.status, 0, "{clear}");
@@ -243,8 +243,7 @@ fn a_script_keeps_what_was_measured() {
     let production = Production::on(common::majors()[0]);
     let folder = tempfile::tempdir().expect("a folder");
     let url = production.url();
-    let code =
-        "DO \\$\\$ BEGIN EXECUTE 'ALTER TABLE ' || 'orders' || ' ADD COLUMN d int'; END \\$\\$";
+    let code = "DO \\$\\$ BEGIN EXECUTE 'ALTER TABLE ' || reverse('sredro') || ' ADD COLUMN d int'; END \\$\\$";
     let script =
         format!("psql -X -q '{url}' -c \"{code}\" -c 'ALTER TABLE products ADD COLUMN x int'");
     let run = |arguments: &[&str]| production.pgguard(folder.path(), arguments);

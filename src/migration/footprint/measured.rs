@@ -50,8 +50,13 @@ impl Ground {
                 continue;
             };
             self.held.push((oid, lock.mode));
+            // New files come with another TOAST table, which takes the name of the one that was locked.
+            let name = act.world.relation(oid).map(|r| r.name.clone());
+            let is_it = |asked: &LockRequest| {
+                asked.oid == Some(oid) || lock.is_toast && Some(&asked.name) == name.as_ref()
+            };
             let covers = |asked: &LockRequest| {
-                asked.oid == Some(oid) && !asked.possible && asked.mode.covers(lock.mode)
+                is_it(asked) && !asked.possible && asked.mode.covers(lock.mode)
             };
             if was_opaque {
                 act.works(oid, lock.work);
