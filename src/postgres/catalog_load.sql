@@ -59,6 +59,7 @@ SELECT 'relations', pg_catalog.json_agg(x)::text FROM (
            c.relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits i
                JOIN pg_catalog.pg_partitioned_table d ON d.partrelid = i.inhparent
                WHERE i.inhrelid = c.oid AND d.partdefid = c.oid) AS is_default_partition,
+           CASE WHEN c.relkind IN ('r', 'p', 'f') THEN c.relpartbound::text END AS bound,
            (SELECT pg_catalog.json_build_object('strategy', k.partstrat,
                        'columns', pg_catalog.string_to_array(k.partattrs::text, ' ')::int2[])
             FROM pg_catalog.pg_partitioned_table k WHERE k.partrelid = c.oid) AS partition_key,
@@ -192,7 +193,8 @@ SELECT 'event_triggers', pg_catalog.json_agg(x)::text FROM (
     FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled IN ('O', 'A')) x
 UNION ALL
 SELECT 'objects', pg_catalog.json_agg(x)::text FROM (
-    SELECT 3079 AS class, oid::int8 AS oid, NULL::name AS schema, extname AS name FROM pg_catalog.pg_extension WHERE extname = ANY ($7)
+    SELECT 3079 AS class, oid::int8 AS oid, NULL::name AS schema, extname AS name FROM pg_catalog.pg_extension
+    WHERE extname = ANY ($7) OR extname IN ('btree_gin', 'btree_gist')
     UNION ALL SELECT 1417, oid::int8, NULL, srvname FROM pg_catalog.pg_foreign_server WHERE srvname = ANY ($7)
     UNION ALL SELECT 2328, oid::int8, NULL, fdwname FROM pg_catalog.pg_foreign_data_wrapper WHERE fdwname = ANY ($7)
     UNION ALL SELECT 2612, oid::int8, NULL, lanname FROM pg_catalog.pg_language WHERE lanname = ANY ($7)

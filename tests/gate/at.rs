@@ -99,10 +99,16 @@ fn a_backup_that_is_to_run_then_is_told() {
     assert_eq!(told.status, 1, "{told}");
     assert!(told.stdout.contains("the next backup starts at"), "{told}");
 
-    // One that is over long before comes again; the one that may run then is meant.
+    // One that is over long before comes again; the one that may run then is meant. It starts with the minute, so the
+    // question is about the middle of one.
     let short = backup_each_minute("1s");
     let path = short.path().display().to_string();
-    let told = gate_at(&shop, "+10m", &["--config", &path]);
+    let now = std::time::UNIX_EPOCH
+        .elapsed()
+        .expect("after 1970")
+        .as_secs();
+    let then = format!("+{}s", 600 + (90 - now % 60) % 60);
+    let told = gate_at(&shop, &then, &["--config", &path]);
     assert_eq!(told.status, 2, "{told}");
     assert!(told.stdout.contains("unknown"), "{told}");
     // What meets no dump does not care.

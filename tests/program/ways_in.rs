@@ -292,6 +292,26 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
+/// The shell takes the last one of two values with one name, wherever they stand: a list of servers was once lost so.
+#[test]
+fn a_name_has_one_value_in_dev() {
+    let text = std::fs::read_to_string(project().join("dev")).expect("dev");
+    let mut names: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        .collect();
+    assert!(
+        names.contains(&"majors") && names.contains(&"server_packages"),
+        "{names:?}"
+    );
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:?}");
+}
+
 /// A release is tried in a repository of its own.
 #[test]
 fn a_release_changes_its_number_everywhere_and_pushes_nothing() {

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 /// Gives the program a terminal, repeats what comes from it, and closes it when its own input ends: the session's
 /// processes get SIGHUP.
 const SCRIPT: &str = "
-import os, pty, select, sys
+import os, pty, select, signal, sys
 pid, terminal = pty.fork()
 if pid == 0:
+    # Under nohup it is ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.execv(sys.argv[1], sys.argv[1:])
 while True:
     ready = select.select([terminal, 0], [], [])[0]

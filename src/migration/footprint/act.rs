@@ -591,6 +591,7 @@ impl<'a> Act<'a> {
             live_rows: 0.0,
             is_populated: true,
             replica_identity: 'd',
+            bound: None,
             is_default_partition: false,
             partition_key: None,
             columns: Vec::new(),

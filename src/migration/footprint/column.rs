@@ -190,6 +190,9 @@ pub fn identity(
         .collect();
     match kind {
         T::AtSetIdentity => {
+            if let Some(kind) = generated_when(cmd) {
+                set_identity(act, oid, &cmd.name, &kind);
+            }
             for sequence in sequences {
                 for mode in [ShareRowExclusive, RowExclusive] {
                     act.lock(sequence, mode, "the sequence of the identity column");
@@ -217,7 +220,8 @@ pub fn identity(
             set_identity(act, oid, &cmd.name, "");
         }
         _ => {
-            set_identity(act, oid, &cmd.name, "d");
+            let kind = generated_when(cmd).unwrap_or_else(|| "d".to_owned());
+            set_identity(act, oid, &cmd.name, &kind);
             let def = ColumnDef {
                 colname: cmd.name.clone(),
                 constraints: vec![Node {
@@ -232,6 +236,25 @@ pub fn identity(
         }
     }
     Ok(())
+}
+
+/// `ALWAYS` (`a`) or `BY DEFAULT` (`d`), of ADD GENERATED and of SET GENERATED.
+fn generated_when(cmd: &AlterTableCmd) -> Option<String> {
+    match cmd.def.as_ref()?.node.as_ref()? {
+        NodeEnum::Constraint(new) => Some(new.generated_when.clone()),
+        NodeEnum::List(options) => options.items.iter().find_map(|option| match &option.node {
+            // The grammar has the letter as its number.
+            Some(NodeEnum::DefElem(e)) if e.defname == "generated" => match &e.arg.as_ref()?.node {
+                Some(NodeEnum::Integer(letter)) => {
+                    let letter = u32::try_from(letter.ival).ok()?;
+                    char::from_u32(letter).map(String::from)
+                }
+                _ => None,
+            },
+            _ => None,
+        }),
+        _ => None,
+    }
 }
 
 fn set_identity(act: &mut Act, oid: Oid, name: &str, identity: &str) {

@@ -69,7 +69,7 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
             _ => None,
         })
     {
-        partition::create_of(act, &mut nothing_to_alter(), parent, oid, bound.is_default)?;
+        partition::create_of(act, &mut nothing_to_alter(), parent, oid, bound)?;
     }
     add_constraints(act, oid, constraints, &likes)
 }

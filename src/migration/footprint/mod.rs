@@ -11,7 +11,7 @@
 //! | `command.rs` | which file knows which command |
 //! | `alter_table.rs` | `ALTER TABLE`: a row of a table for each subcommand, and the small ones |
 //! | `column.rs`, `new_column.rs`, `retype.rs` | columns: changed, added, given another type |
-//! | `constraint.rs`, `foreign_key.rs`, `partition.rs` | what `ALTER` and `CREATE TABLE` do with those |
+//! | `constraint.rs`, `foreign_key.rs`, `partition.rs`, `bounds.rs` | what `ALTER` and `CREATE TABLE` do with those |
 //! | `storage.rs` | options, tablespaces, persistence, rewriting |
 //! | `rename.rs` | `ALTER … RENAME`, `SET SCHEMA`, `OWNER TO` |
 //! | `create_table.rs` | `CREATE TABLE` in all its forms |
@@ -42,7 +42,7 @@
 //! 1. `world`, `names`, `tree`
 //! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
 //!    `read_only`, `measured`
-//! 3. `types`, `altering`, `dependency`, `condition`, `system_rows`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
+//! 3. `types`, `altering`, `bounds`, `dependency`, `condition`, `system_rows`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
 //!    `storage`, `query`, `index`
 //! 4. `new_column`, `foreign_key`, `rename`, `newer`, `maintenance`, `retype`, `constraint`, `partition`, `column`,
 //!    `objects`
@@ -54,6 +54,7 @@
 mod act;
 mod alter_table;
 mod altering;
+mod bounds;
 mod code;
 mod column;
 mod command;

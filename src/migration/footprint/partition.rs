@@ -2,12 +2,13 @@
 
 use super::act::{Act, Step, refuse};
 use super::altering::Altering;
+use super::bounds;
 use super::index::part;
 use super::query::plan;
 use crate::model::{
     Constraint, Inheritance, LockMode, LockWork, Oid, RelationKind, WaitPhase, class,
 };
-use pg_query::protobuf::PartitionCmd;
+use pg_query::protobuf::{PartitionBoundSpec, PartitionCmd};
 
 use LockMode::{AccessExclusive, AccessShare, Share, ShareRowExclusive, ShareUpdateExclusive};
 
@@ -61,6 +62,9 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
         child,
         cmd.bound.as_ref().is_some_and(|b| b.is_default),
     );
+    if let Some(bound) = &cmd.bound {
+        bounds::take(act, parent, child, bound)?;
+    }
     match_indexes(act, parent, child)?;
     // CloneRowTriggersToPartition
     let row_triggers: Vec<Oid> = act
@@ -498,7 +502,7 @@ pub fn create_of(
     altering: &mut Altering,
     parent: Oid,
     child: Oid,
-    is_default: bool,
+    bound: &PartitionBoundSpec,
 ) -> Step {
     if act.kind(parent) != RelationKind::PartitionedTable {
         return refuse(format!("{} is not partitioned", act.shown(parent)));
@@ -518,7 +522,8 @@ pub fn create_of(
         }
         act.works_on_tree(default, LockWork::Scan);
     }
-    join(act, parent, child, is_default);
+    join(act, parent, child, bound.is_default);
+    bounds::take(act, parent, child, bound)?;
     if act.kind(child) == RelationKind::ForeignTable {
         without_indexes(act, parent)?;
     } else {

@@ -5,6 +5,7 @@
 //! has given.
 
 mod bonds;
+pub mod bound;
 mod names;
 mod shelf;
 
@@ -77,6 +78,8 @@ pub struct World {
     pub version: i32,
     /// Whether an earlier statement did what is unknown, or fails.
     pub is_doubtful: bool,
+    /// What the partitions take that the migration makes.
+    pub bounds: HashMap<Oid, bound::Bound>,
     /// Something unknown has perhaps made, renamed or dropped what the catalog lists.
     pub is_unsure: bool,
     /// The migration has made a cast.
@@ -150,6 +153,7 @@ impl World {
         };
         let mut world = Self {
             is_doubtful: false,
+            bounds: HashMap::new(),
             is_unsure: false,
             has_new_casts: false,
             named: catalog.named,

@@ -53,7 +53,10 @@ pub struct Relation {
     /// `relreplident`
     #[serde(default)]
     pub replica_identity: char,
-    /// `pg_get_expr`-free text of `relpartbound`: whether it is the default partition.
+    /// `relpartbound`: the node tree of a partition's bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
+    /// `partdefid` of its parent: whether it is the default partition.
     #[serde(default)]
     pub is_default_partition: bool,
     /// Strategy, columns and whether there are expressions, for a partitioned table.

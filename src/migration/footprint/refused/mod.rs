@@ -3,11 +3,15 @@
 //!
 //! Each rule speaks only where it is sure: about what the catalog lists, and where no code has perhaps changed it before.
 
+mod altered;
 mod columns;
 mod copy;
 mod fits;
+mod indexed;
 mod missing;
+mod shape;
 mod taken;
+mod values;
 
 use super::act::{Act, Step};
 use super::labels;
@@ -22,6 +26,10 @@ const RULES: &[fn(&Act, &N) -> Step] = &[
     taken::nothing,
     fits::together,
     labels::are_known,
+    shape::is_sound,
+    altered::is_allowed,
+    values::fit,
+    indexed::by_method,
 ];
 
 /// Refuses a statement that cannot run on the catalog as it is.
