@@ -380,6 +380,9 @@ pub struct Routine {
     /// `prosqlbody`: a body that is stored parsed.
     #[serde(default)]
     pub parsed: Option<ParsedBody>,
+    /// `prosecdef`: it runs with its owner's rights; a catalog that does not say so is taken to.
+    #[serde(default = "tables::yes")]
+    pub is_definer: bool,
     /// `proconfig`: settings that it runs with, such as `search_path=app`.
     #[serde(default)]
     pub settings: Vec<String>,

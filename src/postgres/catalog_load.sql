@@ -161,7 +161,7 @@ SELECT 'types', pg_catalog.json_agg(x)::text FROM (
 UNION ALL
 SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
     SELECT p.oid::int8 AS oid, n.nspname AS schema, p.proname AS name, p.prokind AS kind, l.lanname AS language,
-           p.provolatile AS volatility, p.pronargs AS arguments,
+           p.provolatile AS volatility, p.pronargs AS arguments, p.prosecdef AS is_definer,
            coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
            coalesce(p.proargnames, '{}') AS argument_names, p.prorettype::int8 AS returns,
            CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body,

@@ -16,12 +16,13 @@ const EXACT: usize = 99;
 #[test]
 fn the_forms_in_the_fixtures_lock_what_is_predicted() {
     for major in common::majors() {
-        let (mut exact, mut wrong) = (0, Vec::new());
+        let (mut exact, mut wrong, mut missed) = (0, Vec::new(), Vec::new());
         for file in fixtures() {
             let database = Database::empty(common::server_of(major));
             let told = runtime().block_on(try_forms(&file, &database));
             exact += told.exact;
             wrong.extend(told.wrong);
+            missed.extend(told.missed);
         }
         let all = exact + wrong.len();
         println!(
@@ -29,6 +30,12 @@ fn the_forms_in_the_fixtures_lock_what_is_predicted() {
             wrong.join("\n")
         );
         assert!(all > 100 || std::env::var("ONLY").is_ok(), "hardly a trial");
+        // A lock too many is a doubt too many; one that is missed is a green light that waits.
+        assert!(
+            missed.is_empty(),
+            "Postgres {major}:\n{}",
+            missed.join("\n")
+        );
         assert!(
             exact * 100 >= EXACT * all,
             "Postgres {major}: only {exact} of {all} exact\n{}",
@@ -42,6 +49,8 @@ fn the_forms_in_the_fixtures_lock_what_is_predicted() {
 struct Told {
     exact: usize,
     wrong: Vec<String>,
+    /// Those of the wrong ones that locked what was not predicted.
+    missed: Vec<String>,
 }
 
 async fn try_forms(file: &Path, database: &Database) -> Told {
@@ -78,16 +87,18 @@ async fn try_forms(file: &Path, database: &Database) -> Told {
                 println!("opaque, missed {}: {}", brief(&missed), statement.sql)
             }
             Outcome::Opaque { .. } => {}
-            Outcome::Wrong { missed, extra } => told.wrong.push(format!(
-                "{}\n    missed {}\n    extra  {}",
-                statement
-                    .sql
-                    .split_whitespace()
-                    .collect::<Vec<_>>()
-                    .join(" "),
-                brief(&missed),
-                brief(&extra)
-            )),
+            Outcome::Wrong { missed, extra } => {
+                let words: Vec<&str> = statement.sql.split_whitespace().collect();
+                let why = format!(
+                    "{}\n    missed {}\n    extra  {}",
+                    words.join(" "),
+                    brief(&missed),
+                    brief(&extra)
+                );
+                told.missed
+                    .extend((!missed.is_empty()).then(|| why.clone()));
+                told.wrong.push(why);
+            }
         }
     }
     told

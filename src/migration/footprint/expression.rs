@@ -7,7 +7,7 @@ use super::stored;
 use super::{code, names, storage, tree};
 use crate::migration::parts;
 use crate::model::class;
-use crate::model::{AdvisoryRequest, LockMode, Oid, WaitPhase};
+use crate::model::{AdvisoryRequest, LockMode, Oid, Routine, WaitPhase};
 use pg_query::protobuf::{AExpr, AIndirection, FuncCall, Node};
 use pg_query::{NodeEnum, NodeRef};
 
@@ -185,8 +185,23 @@ pub fn is_volatile(act: &Act, expression: &Node) -> bool {
         let found = act.world.find_routines(name);
         match name.last() {
             Some(last) if found.is_empty() => VOLATILE.contains(&last.as_str()),
-            _ => found.iter().any(|r| r.volatility == 'v'),
+            _ => found
+                .iter()
+                .any(|r| r.volatility == 'v' && !stays_when_inlined(act, r)),
         }
+    })
+}
+
+/// A function of SQL is as volatile as what it computes, where the planner puts that in its place.
+fn stays_when_inlined(act: &Act, routine: &Routine) -> bool {
+    routine::inlined(routine).is_some_and(|value| {
+        let calls_itself = tree::any_call(&value, |name| {
+            let found = act.world.find_routines(name);
+            found
+                .iter()
+                .any(|r| r.oid == routine.oid || r.language == "sql")
+        });
+        !calls_itself && !is_volatile(act, &value)
     })
 }
 

@@ -2,12 +2,13 @@
 
 use super::names;
 use super::world::World;
+use crate::migration::{depth, parts};
 use crate::model::{Oid, Routine};
 use pg_query::protobuf::{
     CreateFunctionStmt, FunctionParameter, FunctionParameterMode, LimitOption, Node, ResTarget,
     SelectStmt, SetOperation, TypeName,
 };
-use pg_query::{DeparseOptions, NodeEnum};
+use pg_query::{DeparseOptions, NodeEnum, NodeRef};
 
 /// The body texts of `CREATE FUNCTION … AS '…'` and `DO '…'`.
 #[must_use]
@@ -320,4 +321,47 @@ pub fn volatility(options: &[Node]) -> char {
         Some("stable") => 's',
         _ => 'v',
     }
+}
+
+/// `SECURITY DEFINER`
+#[must_use]
+pub fn is_definer(options: &[Node]) -> bool {
+    options.iter().any(|o| match &o.node {
+        Some(NodeEnum::DefElem(e)) => e.defname == "security" && names::is_on(e),
+        _ => false,
+    })
+}
+
+/// The expression that a call of a function without arguments is replaced with, where the planner does so: one SELECT of
+/// one value that reads nothing (`inline_function`, clauses.c).
+#[must_use]
+pub fn inlined(routine: &Routine) -> Option<Node> {
+    let is_plain = routine.language == "sql"
+        && routine.kind == 'f'
+        && routine.arguments == 0
+        && routine.settings.is_empty()
+        && !routine.is_definer;
+    let body = routine.body.as_deref().filter(|_| is_plain)?;
+    let parsed = depth::parse(body)?.protobuf;
+    let [only] = parsed.stmts.as_slice() else {
+        return None;
+    };
+    let Some(NodeEnum::SelectStmt(select)) = only.stmt.as_ref()?.node.as_ref() else {
+        return None;
+    };
+    let [target] = select.target_list.as_slice() else {
+        return None;
+    };
+    let value = match target.node.as_ref()? {
+        NodeEnum::ResTarget(target) => target.val.as_deref()?,
+        _ => return None,
+    };
+    let alone = SelectStmt {
+        target_list: vec![target.clone()],
+        limit_option: select.limit_option,
+        op: select.op,
+        ..SelectStmt::default()
+    };
+    let has_query = parts::all(value).any(|n| matches!(n, NodeRef::SubLink(_)));
+    (**select == alone && !has_query).then(|| value.clone())
 }

@@ -173,7 +173,7 @@ impl IndexKey {
     }
 }
 
-const fn yes() -> bool {
+pub(super) const fn yes() -> bool {
     true
 }
 

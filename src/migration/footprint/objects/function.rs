@@ -126,6 +126,7 @@ fn put_routine(
             returns,
             body,
             parsed: None,
+            is_definer: routine::is_definer(&statement.options),
             settings: routine::settings(statement),
         },
     );

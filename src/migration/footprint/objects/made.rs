@@ -90,6 +90,7 @@ fn put_aggregate(act: &mut Act, parts: &[String]) -> Oid {
             returns: 0,
             body: None,
             parsed: None,
+            is_definer: false,
             settings: Vec::new(),
         },
     );

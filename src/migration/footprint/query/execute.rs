@@ -3,7 +3,6 @@
 use crate::migration::footprint::act::Act;
 use crate::migration::footprint::code;
 use crate::migration::footprint::query::plan;
-use crate::migration::footprint::routine;
 use crate::migration::footprint::stored;
 use crate::migration::footprint::world::World;
 use crate::model::{Column, Constraint, LockMode, Oid, RelationKind, RowWait, class};
@@ -372,9 +371,10 @@ pub fn defaults(act: &mut Act, insert: &Insert) {
             }
         });
         for routine in routines {
-            let routine = act.world.routines.get(&routine);
-            if let Some(why) = routine.and_then(|r| routine::why_opaque(act.world, r)) {
-                act.opaque(why);
+            if let Some(routine) = act.world.routines.get(&routine).cloned() {
+                act.possibly(act.may_have_no_rows && !insert.has_rows, |act| {
+                    code::of_routine(act, &routine);
+                });
             }
         }
     }

@@ -472,13 +472,23 @@ impl Walk<'_, '_> {
     }
 
     fn merge_action(&mut self, table: Oid, action: &MergeWhenClause) {
-        let columns = tree::columns_set(&action.target_list);
+        let mut columns = tree::columns_set(&action.target_list);
         let deed = match action.command_type() {
             CmdType::CmdInsert => {
-                let given = (!columns.is_empty()).then(|| columns.clone());
+                let given = Some(columns).filter(|columns| !columns.is_empty());
+                let given = given.or_else(|| self.leading_columns(table, action.values.len()));
+                // Of an INSERT the columns count that it leaves NULL.
+                columns = match &given {
+                    Some(given) => {
+                        let mut left = execute::without_default(self.act, table);
+                        left.retain(|column| !given.contains(column));
+                        left
+                    }
+                    None => Vec::new(),
+                };
                 self.inserts.push(Insert {
                     table,
-                    columns: given.or_else(|| self.leading_columns(table, action.values.len())),
+                    columns: given,
                     has_rows: false,
                     is_new_row: true,
                 });
