@@ -10,7 +10,10 @@ mod text;
 
 use super::{depth, parts};
 use crate::words::sql::literal;
-use pg_query::protobuf::{AExpr, FuncCall, Node, SelectStmt, SqlValueFunctionOp, a_const::Val};
+use pg_query::protobuf::{
+    AExpr, AExprKind, BoolExprType, FuncCall, Node, NullTestType, SelectStmt, SqlValueFunctionOp,
+    a_const::Val,
+};
 use pg_query::{NodeEnum, NodeRef};
 use std::collections::HashMap;
 
@@ -80,7 +83,14 @@ impl Known {
     pub fn items(&mut self, expression: &str) -> Option<Vec<Value>> {
         match self.value(expression)? {
             Value::List(items) => Some(items),
-            Value::Text(_) => None,
+            // `'{a,b}'`, as far as it needs no quotes.
+            Value::Text(text) => {
+                let text = text.whole()?;
+                let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+                let is_plain = !inner.contains(['{', '"', '\\']) && !inner.is_empty();
+                let items = inner.split(',').map(|item| Value::known(item.trim()));
+                is_plain.then(|| items.collect())
+            }
         }
     }
 
@@ -119,6 +129,66 @@ impl Known {
         filled
     }
 
+    /// Whether a condition holds, where constants alone decide it.
+    pub fn holds(&mut self, condition: &str) -> Option<bool> {
+        let select = select_of(&format!("SELECT {condition}"))?;
+        match select.target_list.first()?.node.as_ref()? {
+            NodeEnum::ResTarget(target) => self.truth(target.val.as_deref()?),
+            _ => None,
+        }
+    }
+
+    fn truth(&mut self, node: &Node) -> Option<bool> {
+        match node.node.as_ref()? {
+            NodeEnum::BoolExpr(e) => {
+                let values: Vec<Option<bool>> = e.args.iter().map(|a| self.truth(a)).collect();
+                let decides = |value: bool| match values.contains(&Some(value)) {
+                    true => Some(value),
+                    false => values.iter().all(Option::is_some).then_some(!value),
+                };
+                match e.boolop() {
+                    BoolExprType::NotExpr => values.first()?.map(|v| !v),
+                    BoolExprType::AndExpr => decides(false),
+                    BoolExprType::OrExpr => decides(true),
+                    BoolExprType::Undefined => None,
+                }
+            }
+            NodeEnum::AExpr(e) => {
+                let left = self.whole(e.lexpr.as_deref()?)?;
+                let is_equal = match strings(&e.name).last()?.as_str() {
+                    "=" => true,
+                    "<>" => false,
+                    _ => return None,
+                };
+                let right = e.rexpr.as_deref()?;
+                let found = match (e.kind(), right.node.as_ref()?) {
+                    (AExprKind::AexprOp, _) => same(&left, &self.whole(right)?)?,
+                    (AExprKind::AexprIn, NodeEnum::List(list)) => {
+                        let items = list.items.iter().map(|item| self.whole(item));
+                        let items = items.collect::<Option<Vec<String>>>()?;
+                        let items = items.iter().map(|item| same(&left, item));
+                        items.collect::<Option<Vec<bool>>>()?.contains(&true)
+                    }
+                    _ => return None,
+                };
+                Some(found == is_equal)
+            }
+            NodeEnum::NullTest(test) => {
+                self.whole(test.arg.as_deref()?)?;
+                Some(test.nulltesttype() == NullTestType::IsNotNull)
+            }
+            _ => flag(&self.whole(node)?),
+        }
+    }
+
+    /// A text all of which is known.
+    fn whole(&mut self, node: &Node) -> Option<String> {
+        match self.of(node)? {
+            Value::Text(text) => text.whole(),
+            Value::List(_) => None,
+        }
+    }
+
     /// A variable, or something else that is only known when it runs.
     fn unknown(&mut self, name: &str) -> Value {
         let id = match self.ids.get(name) {
@@ -139,14 +209,19 @@ impl Known {
                     Val::Sval(text) => text.sval.clone(),
                     Val::Ival(number) => number.ival.to_string(),
                     Val::Fval(number) => number.fval.clone(),
-                    Val::Boolval(_) | Val::Bsval(_) => return None,
+                    // As the server writes one in a text.
+                    Val::Boolval(value) => if value.boolval { "t" } else { "f" }.to_owned(),
+                    Val::Bsval(_) => return None,
                 }))
             }
             NodeEnum::TypeCast(cast) => {
                 let value = self.of(cast.arg.as_deref()?)?;
                 let names = cast.type_name.as_ref().map(|t| strings(&t.names));
                 match names.unwrap_or_default().last().map(String::as_str) {
-                    Some("text" | "varchar" | "name" | "regclass" | "int4" | "int8") => value,
+                    Some("text" | "varchar" | "name" | "regclass" | "int4" | "int8" | "bool") => {
+                        value
+                    }
+                    Some(_) if matches!(value, Value::List(_)) => value,
                     _ => self.unknown(""),
                 }
             }
@@ -226,6 +301,46 @@ impl Known {
         };
         Some(Value::Text(text))
     }
+}
+
+/// A value that needs no variable; `None`: it is not known before it runs.
+#[must_use]
+pub fn constant(node: &Node) -> Option<Value> {
+    let value = Known::default().of(node)?;
+    value.is_known().then_some(value)
+}
+
+/// A boolean as it is written.
+fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "t" | "true" => Some(true),
+        "f" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether two constants are equal; `None`: it depends on their types.
+fn same(one: &str, other: &str) -> Option<bool> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match (flag(one), flag(other), number(one), number(other)) {
+        _ if one == other => Some(true),
+        (Some(one), Some(other), ..) => Some(one == other),
+        (_, _, Some(one), Some(other)) if (one - other).abs() < f64::EPSILON => None,
+        _ => Some(false),
+    }
+}
+
+/// A query of nothing but an expression with the values of variables in it, where it is one.
+#[must_use]
+pub fn filled_call(known: &Known, query: &str) -> Option<String> {
+    let select = select_of(query)?;
+    let reads = |node: NodeRef| matches!(node, NodeRef::SubLink(_) | NodeRef::RangeVar(_));
+    let tree = NodeEnum::SelectStmt(Box::new(select));
+    if parts::all(&tree).any(reads) {
+        return None;
+    }
+    let filled = known.filled(query);
+    depth::parse(&filled).map(|_| filled)
 }
 
 /// Whether an expression only puts texts together: it reads nothing, and calls nothing that locks.

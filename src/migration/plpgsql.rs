@@ -58,7 +58,7 @@ pub struct Argument {
     /// Its name; empty: none.
     pub name: String,
     /// The constant that it is called with.
-    pub value: Option<String>,
+    pub value: Option<dynamic::Value>,
 }
 
 /// The steps of a body; `None`: it cannot be read.
@@ -72,9 +72,7 @@ pub fn steps(language: &str, body: &str, arguments: &[Argument]) -> Option<Vec<S
             let mut reader = Reader::new(function);
             for argument in arguments {
                 if let Some(value) = &argument.value {
-                    reader
-                        .known
-                        .set(&argument.name, Some(dynamic::Value::known(value)));
+                    reader.known.set(&argument.name, Some(value.clone()));
                 }
             }
             let mut found = reader.declared();
@@ -157,7 +155,15 @@ impl<'a> Reader<'a> {
         let expression = |key: &str| content.get(key).map(run_by).unwrap_or_default();
         match kind.as_str() {
             "PLpgSQL_stmt_block" => self.block(content),
-            "PLpgSQL_stmt_if" => vec![Step::Choice(self.branches(content))],
+            "PLpgSQL_stmt_if" => self.branches(content),
+            "PLpgSQL_stmt_case" if content.get("t_expr").is_none() => self.cases(content),
+            "PLpgSQL_stmt_perform" => {
+                let query = content.get("expr").and_then(query_of);
+                match query.and_then(|query| dynamic::filled_call(&self.known, query)) {
+                    Some(query) => vec![Step::Sql(query)],
+                    None => expression("expr"),
+                }
+            }
             "PLpgSQL_stmt_assign" => self.assign(content),
             "PLpgSQL_stmt_return" => [expression("expr"), vec![Step::End]].concat(),
             "PLpgSQL_stmt_raise" => raise(content),
@@ -260,32 +266,61 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The branches of IF: each begins with what was known before it.
-    fn branches(&mut self, content: &Value) -> Vec<(Option<String>, Vec<Step>)> {
-        let before = self.known.clone();
-        let condition = |of: &Value| query_of(&of["cond"]).unwrap_or("NULL").to_owned();
+    /// The branches of IF.
+    fn branches(&mut self, content: &Value) -> Vec<Step> {
         let elsifs = content["elsif_list"].as_array().into_iter().flatten();
-        let elsifs = elsifs.map(|branch| (&branch["PLpgSQL_if_elsif"], "stmts"));
-        let mut found = Vec::new();
+        let elsifs = elsifs.map(|branch| &branch["PLpgSQL_if_elsif"]);
+        let elsifs = elsifs.map(|branch| (&branch["cond"], &branch["stmts"]));
+        let first = (&content["cond"], &content["then_body"]);
+        let branches = std::iter::once(first).chain(elsifs).collect();
+        self.choice(branches, &content["else_body"])
+    }
+
+    /// Those of CASE with conditions.
+    fn cases(&mut self, content: &Value) -> Vec<Step> {
+        let whens = content["case_when_list"].as_array().into_iter().flatten();
+        let whens = whens.map(|when| &when["PLpgSQL_case_when"]);
+        let branches = whens.map(|when| (&when["expr"], &when["stmts"])).collect();
+        self.choice(branches, &content["else_stmts"])
+    }
+
+    /// The first branch whose condition holds: each begins with what was known before it.
+    fn choice(&mut self, branches: Vec<(&Value, &Value)>, otherwise: &Value) -> Vec<Step> {
+        let before = self.known.clone();
+        let mut found: Vec<(Option<String>, Vec<Step>)> = Vec::new();
         let mut after: Option<Known> = None;
-        let mut ends = |reader: &mut Self| {
-            let known = std::mem::replace(&mut reader.known, before.clone());
+        let branches = branches
+            .into_iter()
+            .map(|(condition, body)| (Some(query_of(condition).unwrap_or("NULL")), body));
+        for (condition, body) in branches.chain([(None, otherwise)]) {
+            let answer = condition.map_or(Some(true), |text| self.known.holds(text));
+            if answer == Some(false) {
+                continue;
+            }
+            let condition = condition
+                .filter(|_| answer.is_none())
+                .map(|text| self.known.filled(text));
+            let is_last = condition.is_none();
+            let items = body.as_array().into_iter().flatten();
+            let steps: Vec<Step> = items.flat_map(|item| self.steps_of(item)).collect();
+            // Constants alone lead here.
+            if is_last && found.is_empty() {
+                return steps;
+            }
+            found.push((condition, steps));
+            let known = std::mem::replace(&mut self.known, before.clone());
             match &mut after {
                 Some(after) => after.meet(&known),
                 None => after = Some(known),
             }
-        };
-        for (branch, key) in std::iter::once((content, "then_body")).chain(elsifs) {
-            let condition = self.known.filled(&condition(branch));
-            found.push((Some(condition), self.list(branch, key)));
-            ends(self);
+            if is_last {
+                break;
+            }
         }
-        found.push((None, self.list(content, "else_body")));
-        ends(self);
         if let Some(after) = after {
             self.known = after;
         }
-        found
+        vec![Step::Choice(found)]
     }
 
     /// Text that is run: known where constants make it.

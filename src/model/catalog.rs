@@ -371,6 +371,9 @@ pub struct Routine {
     /// `proargnames`
     #[serde(default)]
     pub argument_names: Vec<String>,
+    /// `pg_get_expr(proargdefaults, 0)`: the defaults of the last parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<String>,
     /// `prorettype`; 0: not known.
     #[serde(default)]
     pub returns: Oid,

@@ -165,6 +165,7 @@ SELECT 'routines', pg_catalog.json_agg(x)::text FROM (
            coalesce(pg_catalog.string_to_array(nullif(p.proargtypes::text, ''), ' ')::int8[], '{}') AS signature,
            coalesce(p.proargnames, '{}') AS argument_names, p.prorettype::int8 AS returns,
            CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END AS body,
+           CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN pg_catalog.pg_get_expr(p.proargdefaults, 0) END AS defaults,
            CASE WHEN p.prosqlbody IS NOT NULL THEN pg_catalog.json_build_object(
                'only_reads', p.prosqlbody::text !~ ':commandType [^1]', 'range', coalesce(g.range, '[]'),
                'calls', (SELECT coalesce(pg_catalog.json_agg(DISTINCT f.proname), '[]')

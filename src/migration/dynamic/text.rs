@@ -32,6 +32,15 @@ pub enum Value {
 }
 
 impl Value {
+    /// Whether it has no hole.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::Text(text) => text.whole().is_some(),
+            Self::List(items) => items.iter().all(Self::is_known),
+        }
+    }
+
     /// A text that is known.
     #[must_use]
     pub fn known(text: &str) -> Self {

@@ -139,8 +139,12 @@ impl<'a> Act<'a> {
         if World::is_catalog(oid) && (mode == LockMode::AccessShare || !self.named.contains(&oid)) {
             return;
         }
-        // Kept after having been transient: one request, kept.
-        if !transient && let Some(at) = self.place.remove(&(oid, mode, true)) {
+        // Kept after having been transient: one request, kept; but what is sure to be let go stays so where it is only
+        // perhaps asked for again.
+        let earlier = self.place.get(&(oid, mode, true)).copied();
+        let earlier = earlier.filter(|at| !self.possible || self.locks[*at].possible);
+        if !transient && let Some(at) = earlier {
+            self.place.remove(&(oid, mode, true));
             self.locks[at].transient = false;
             self.locks[at].possible &= self.possible;
             self.place.insert((oid, mode, false), at);

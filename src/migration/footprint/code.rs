@@ -5,11 +5,11 @@
 
 use super::act::{Act, Step};
 use super::world::Object;
-use super::{condition, names, routine, tree};
+use super::{condition, names, routine};
 use crate::migration::plpgsql::{self, Argument, Step as Is};
 use crate::migration::scan::has_plain_backslash;
 use crate::migration::settings::{STANDARD_STRINGS, truth};
-use crate::migration::{command, depth};
+use crate::migration::{command, depth, dynamic};
 use crate::model::{Effect, LockMode, Oid, ParsedBody, Routine, class};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableType, CallStmt, DoStmt, Node};
@@ -57,10 +57,7 @@ pub fn call(act: &mut Act, statement: &CallStmt) {
     if called.is_empty() {
         act.opaque("CALL runs code of its own");
     }
-    let given: Vec<Option<String>> = call.args.iter().map(tree::constant).collect();
-    for one in called {
-        of_call(act, &one, &given);
-    }
+    of_calls(act, called, &call.args);
 }
 
 /// Whether what comes after a step runs too.
@@ -289,22 +286,35 @@ fn changes_catalog(node: &NodeEnum) -> bool {
     !matches!(command::of(node).effect, Effect::Rows | Effect::Nothing)
 }
 
-/// A function or procedure whose body does more than compute.
+/// A function or procedure whose body does more than compute, called with what is not known.
 pub fn of_routine(act: &mut Act, called: &Routine) {
-    of_call(act, called, &[]);
+    let arguments = called.argument_names.iter().map(|name| Argument {
+        name: name.clone(),
+        value: None,
+    });
+    of_call(act, called, arguments.collect());
 }
 
-/// The same, called with these constants; `None`: another expression.
-pub fn of_call(act: &mut Act, called: &Routine, given: &[Option<String>]) {
+/// Those that a call by name may mean: which of several that take as many arguments is not asked.
+pub fn of_calls(act: &mut Act, called: Vec<Routine>, given: &[Node]) {
+    let taken: Vec<_> = called
+        .iter()
+        .map(|one| routine::arguments(one, given))
+        .collect();
+    let some_fit = taken.iter().any(Option::is_some);
+    for (one, arguments) in called.iter().zip(taken) {
+        match arguments {
+            Some(arguments) => of_call(act, one, arguments),
+            None if some_fit => {}
+            None => of_routine(act, one),
+        }
+    }
+}
+
+fn of_call(act: &mut Act, called: &Routine, arguments: Vec<Argument>) {
     let Some(why) = routine::why_opaque(act.world, called) else {
         return;
     };
-    let mut values = given.iter().cloned().chain(std::iter::repeat(None));
-    let arguments = called.argument_names.iter().map(|name| Argument {
-        name: name.clone(),
-        value: values.next().flatten(),
-    });
-    let arguments = arguments.collect();
     if !play_routine(act, called, arguments) {
         act.opaque(why);
     }
@@ -342,7 +352,7 @@ fn trigger_variables(act: &Act, table: Oid) -> Vec<Argument> {
     ];
     let variables = variables.map(|(variable, value)| Argument {
         name: variable.to_owned(),
-        value: Some(value.clone()),
+        value: Some(dynamic::Value::known(value)),
     });
     variables.into()
 }

@@ -231,13 +231,10 @@ pub fn call(act: &mut Act, call: &FuncCall) {
         }
         return;
     }
-    let given: Vec<Option<String>> = call.args.iter().map(tree::constant).collect();
-    for routine in &found {
-        if routine.kind == 'a' {
-            stored::run(act, (class::PROC, routine.oid, 0));
-        }
-        code::of_call(act, routine, &given);
+    for routine in found.iter().filter(|r| r.kind == 'a') {
+        stored::run(act, (class::PROC, routine.oid, 0));
     }
+    code::of_calls(act, found, &call.args);
 }
 
 /// The functions behind a user's operator.

@@ -2,7 +2,8 @@
 
 use super::names;
 use super::world::World;
-use crate::migration::{depth, parts};
+use crate::migration::plpgsql::Argument;
+use crate::migration::{depth, dynamic, parts};
 use crate::model::{Oid, Routine};
 use pg_query::protobuf::{
     CreateFunctionStmt, FunctionParameter, FunctionParameterMode, LimitOption, Node, ResTarget,
@@ -271,23 +272,97 @@ fn standard_body(node: &NodeEnum) -> Option<String> {
                 .map(|item| standard_body(item.node.as_ref()?));
             Some(parts.collect::<Option<Vec<_>>>()?.join("; "))
         }
-        NodeEnum::ReturnStmt(given) => {
-            let value = NodeEnum::ResTarget(Box::new(ResTarget {
-                val: given.returnval.clone(),
-                ..ResTarget::default()
-            }));
-            let select = SelectStmt {
-                target_list: vec![Node { node: Some(value) }],
-                limit_option: LimitOption::Default as i32,
-                op: SetOperation::SetopNone as i32,
-                ..SelectStmt::default()
-            };
-            NodeEnum::SelectStmt(Box::new(select))
-                .deparse(DeparseOptions::default())
-                .ok()
-        }
+        NodeEnum::ReturnStmt(given) => selected([given.returnval.as_deref()?]),
         statement => statement.deparse(DeparseOptions::default()).ok(),
     }
+}
+
+/// `SELECT` of these expressions, as text.
+fn selected<'a>(values: impl IntoIterator<Item = &'a Node>) -> Option<String> {
+    let targets = values.into_iter().map(|value| {
+        NodeEnum::ResTarget(Box::new(ResTarget {
+            val: Some(Box::new(value.clone())),
+            ..ResTarget::default()
+        }))
+    });
+    let select = SelectStmt {
+        target_list: targets.map(|target| Node { node: Some(target) }).collect(),
+        limit_option: LimitOption::Default as i32,
+        op: SetOperation::SetopNone as i32,
+        ..SelectStmt::default()
+    };
+    NodeEnum::SelectStmt(Box::new(select))
+        .deparse(DeparseOptions::default())
+        .ok()
+}
+
+/// The defaults of parameters, as `pg_get_expr(proargdefaults, 0)` writes them.
+#[must_use]
+pub fn defaults(inputs: &[&FunctionParameter]) -> Option<String> {
+    let given: Vec<&Node> = inputs.iter().filter_map(|p| p.defexpr.as_deref()).collect();
+    if given.is_empty() {
+        return None;
+    }
+    let select = selected(given)?;
+    select.strip_prefix("SELECT ").map(str::to_owned)
+}
+
+fn default_values(routine: &Routine) -> Vec<Node> {
+    let parsed = routine
+        .defaults
+        .as_ref()
+        .and_then(|list| depth::parse(&format!("SELECT {list}")));
+    let statement = parsed.and_then(|p| p.protobuf.stmts.into_iter().next()?.stmt?.node);
+    let targets = match statement {
+        Some(NodeEnum::SelectStmt(select)) => select.target_list,
+        _ => Vec::new(),
+    };
+    let values = targets.into_iter().filter_map(|target| match target.node {
+        Some(NodeEnum::ResTarget(target)) => target.val.map(|value| *value),
+        _ => None,
+    });
+    values.collect()
+}
+
+/// The parameters of a routine with the constants that a call gives them, by place, by name or by default; `None`: it does
+/// not take so many.
+#[must_use]
+pub fn arguments(routine: &Routine, given: &[Node]) -> Option<Vec<Argument>> {
+    let inputs = usize::try_from(routine.arguments).unwrap_or(0);
+    let mut values: Vec<Option<Node>> = vec![None; inputs];
+    for (place, value) in given.iter().enumerate() {
+        let (at, value) = match &value.node {
+            Some(NodeEnum::NamedArgExpr(named)) => {
+                let at = routine.argument_names.iter().position(|n| *n == named.name);
+                (at?, named.arg.as_deref()?)
+            }
+            _ => (place, value),
+        };
+        // An array is no single value.
+        let is_array = matches!(value.node, Some(NodeEnum::AArrayExpr(_)));
+        let is_single = |of: &Oid| BUILTIN.iter().any(|(_, single, _)| single == of);
+        if is_array && routine.signature.get(at).is_some_and(is_single) {
+            return None;
+        }
+        *values.get_mut(at)? = Some(value.clone());
+    }
+    let defaults = default_values(routine);
+    let first = inputs.checked_sub(defaults.len())?;
+    for (at, default) in defaults.into_iter().enumerate() {
+        let place = values.get_mut(first + at)?;
+        if place.is_none() {
+            *place = Some(default);
+        }
+    }
+    if values.iter().any(Option::is_none) {
+        return None;
+    }
+    let mut values = values.into_iter().flatten();
+    let names = routine.argument_names.iter().map(|name| Argument {
+        name: name.clone(),
+        value: values.next().and_then(|value| dynamic::constant(&value)),
+    });
+    Some(names.collect())
 }
 
 /// `SET search_path = …` and its kin in CREATE FUNCTION, as `proconfig` has them.

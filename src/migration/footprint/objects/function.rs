@@ -84,6 +84,7 @@ fn put_routine(
     let inputs = routine::inputs(&statement.parameters);
     let arguments = i16::try_from(inputs.len()).unwrap_or(0);
     let signature = routine::signature(act.world, &inputs).unwrap_or_default();
+    let defaults = routine::defaults(&inputs);
     let is_same = |r: &Routine| {
         let either_unknown = r.signature.is_empty() || signature.is_empty();
         r.arguments == arguments && (either_unknown || r.signature == signature)
@@ -123,6 +124,7 @@ fn put_routine(
             arguments,
             signature,
             argument_names,
+            defaults,
             returns,
             body,
             parsed: None,

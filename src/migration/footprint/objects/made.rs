@@ -87,6 +87,7 @@ fn put_aggregate(act: &mut Act, parts: &[String]) -> Oid {
             arguments: 1,
             signature: Vec::new(),
             argument_names: Vec::new(),
+            defaults: None,
             returns: 0,
             body: None,
             parsed: None,

@@ -251,13 +251,18 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     for key in own {
         let reason = format!("is looked up for foreign key {}", key.name);
         // Of a key with a NULL in it nothing is looked up, but the table is opened first (RI_FKey_check).
-        if deed == Deed::Insert && touches(&key.columns) {
-            act.touch(key.referenced, RowShare, reason);
-            continue;
+        let is_null = deed == Deed::Insert && touches(&key.columns);
+        if is_null {
+            act.touch(key.referenced, RowShare, reason.clone());
+            if !fills_in(act, oid) {
+                continue;
+            }
         }
         let with_children = act.kind(key.referenced) == RelationKind::PartitionedTable;
-        plan::scan(act, key.referenced, RowShare, with_children, &reason);
-        meets_locked_rows(act, key.referenced, with_children, 0);
+        act.possibly(is_null, |act| {
+            plan::scan(act, key.referenced, RowShare, with_children, &reason);
+            meets_locked_rows(act, key.referenced, with_children, 0);
+        });
     }
     let pointing: Vec<Constraint> = act
         .world
@@ -334,6 +339,21 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         executed(act, key.table, follows, &columns);
         act.may_have_no_rows = outer;
     }
+}
+
+/// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
+pub fn moves_out_of_line(act: &mut Act, table: Oid) {
+    let toast = act.world.relation(table).map_or(0, |r| r.toast);
+    if toast == 0 {
+        return;
+    }
+    let why = format!("the TOAST table of {}: a value is long", act.shown(table));
+    let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
+    act.possibly(true, |act| {
+        for oid in std::iter::once(toast).chain(indexes) {
+            act.lock(oid, RowExclusive, why.clone());
+        }
+    });
 }
 
 /// Columns without a value take their defaults: a sequence gives the next number.
@@ -429,11 +449,8 @@ fn default_of(act: &Act, table: Oid, column: &Column) -> (Vec<Oid>, Vec<Oid>) {
 /// `TRIGGER_TYPE_BEFORE`
 const BEFORE: i16 = 2;
 
-/// The columns of a table that are NULL in a row which gives them no value.
+/// The columns of a table that are NULL in a row which gives them no value, and where no trigger does.
 pub fn without_default(act: &Act, table: Oid) -> Vec<String> {
-    let sets = |t: &crate::model::Trigger| {
-        !t.is_internal && t.events & (BEFORE | ON_INSERT) == (BEFORE | ON_INSERT)
-    };
     let has_default = |column: &Column| {
         let mut defaults = act.world.defaults.of(table);
         let of_type = act.world.types.get(&column.type_oid);
@@ -441,13 +458,19 @@ pub fn without_default(act: &Act, table: Oid) -> Vec<String> {
             || defaults.any(|d| d.column == column.number)
             || of_type.is_some_and(|t| t.has_default)
     };
-    match act.world.relation(table) {
-        Some(relation) if !act.world.triggers.of(table).any(sets) => {
-            let columns = relation.columns.iter().filter(|c| !has_default(c));
-            columns.map(|c| c.name.clone()).collect()
-        }
-        _ => Vec::new(),
-    }
+    let columns = act
+        .world
+        .relation(table)
+        .into_iter()
+        .flat_map(|r| &r.columns);
+    let open = columns.filter(|c| !has_default(c));
+    open.map(|c| c.name.clone()).collect()
+}
+
+/// Whether a trigger may give new rows other values.
+fn fills_in(act: &Act, table: Oid) -> bool {
+    let mut triggers = act.world.triggers.of(table);
+    triggers.any(|t| !t.is_internal && t.events & (BEFORE | ON_INSERT) == (BEFORE | ON_INSERT))
 }
 
 /// Whether a sequence belongs to this column: serial, identity.

@@ -82,6 +82,8 @@ struct Walk<'w, 'a> {
     inserts: Vec<Insert>,
     /// Rows are looked for that often are not there: groups by HAVING, a table's duplicates.
     seeks_few: bool,
+    /// A constant is longer than a row may be without TOAST.
+    has_long_values: bool,
 }
 
 impl Walk<'_, '_> {
@@ -521,6 +523,7 @@ impl Walk<'_, '_> {
             arbiters,
             inserts,
             seeks_few,
+            has_long_values,
         } = self;
         if stage == Stage::Parsed {
             return;
@@ -558,6 +561,9 @@ impl Walk<'_, '_> {
             let is_certain = one.deed == Deed::Insert && has_rows(one.oid);
             act.may_have_no_rows = may_have_no_rows && !is_certain;
             execute::executed(act, one.oid, one.deed, &one.columns);
+            if has_long_values && matches!(one.deed, Deed::Insert | Deed::Update) {
+                execute::moves_out_of_line(act, one.oid);
+            }
         }
         act.may_have_no_rows = may_have_no_rows;
         for insert in &inserts {
@@ -570,6 +576,9 @@ impl Walk<'_, '_> {
     }
 }
 
+/// About a quarter of a page: a longer row is compressed or moved out of line (`TOAST_TUPLE_THRESHOLD`, heaptoast.h).
+const TOAST_THRESHOLD: usize = 2000;
+
 /// A query, as far as `stage`.
 pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
     let mut walk = Walk {
@@ -579,6 +588,7 @@ pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
         arbiters: Vec::new(),
         inserts: Vec::new(),
         seeks_few: false,
+        has_long_values: parts::texts(node).any(|text| text.len() > TOAST_THRESHOLD),
     };
     walk.visit(node.to_ref(), &Scope::default())?;
     walk.follow();
@@ -635,6 +645,7 @@ pub fn run_rule_action(act: &mut Act, node: &NodeEnum) -> Step {
         arbiters: Vec::new(),
         inserts: Vec::new(),
         seeks_few: false,
+        has_long_values: false,
     };
     let scope = Scope {
         tables: vec!["old".to_owned(), "new".to_owned()],
