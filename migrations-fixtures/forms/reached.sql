@@ -74,7 +74,19 @@ DECLARE one text;
 BEGIN
     FOREACH one IN ARRAY cols LOOP EXECUTE format('CREATE INDEX ON %I (%I)', tab, one); END LOOP;
 END $$;
+CREATE FUNCTION noting() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE r public.log%ROWTYPE; BEGIN r.x = 1; INSERT INTO log VALUES (r.*); RETURN NULL; END $$;
+CREATE TABLE noted (a int);
+CREATE TRIGGER noted_t AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION noting();
+CREATE TABLE one_default (a int, is_default boolean);
+INSERT INTO one_default VALUES (1, true);
+CREATE FUNCTION keeps_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.is_default THEN UPDATE one_default SET is_default = false WHERE a <> NEW.a; END IF; RETURN NEW; END $$;
+CREATE TRIGGER one_default_t BEFORE INSERT OR UPDATE ON one_default FOR EACH ROW EXECUTE FUNCTION keeps_one();
+CREATE FUNCTION with_index(tab text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('CREATE INDEX %1$I_by_id ON %1$I (id)', tab); END $$;
 -- forms
+SELECT with_index('s');
+INSERT INTO noted VALUES (1);
+INSERT INTO one_default VALUES (2, true);
+UPDATE one_default SET is_default = true;
 INSERT INTO left_null (b) VALUES (1);
 INSERT INTO left_null (a, b) VALUES (NULL, 1);
 INSERT INTO left_null (a) VALUES (1);

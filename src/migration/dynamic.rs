@@ -446,6 +446,10 @@ mod tests {
             Some("DROP TABLE \"odd \"\"name\"; 3 '3' %")
         );
         assert_eq!(whole("'a' || n || upper('b')").as_deref(), Some("a4B"));
+        assert_eq!(
+            whole("format('%I_v1 %I %I', 'plain', 'user', 'Big')").as_deref(),
+            Some("plain_v1 \"user\" \"Big\"")
+        );
         assert_eq!(whole("'a' || other"), None);
         assert_eq!(known.filled("n = 5 AND 'n' = n.n"), "'4' = 5 AND 'n' = n.n");
         let rows = known.rows("SELECT * FROM (VALUES ('a', 1), ('b', 2)) AS v (x, y)");

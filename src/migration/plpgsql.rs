@@ -481,7 +481,7 @@ fn tree_of(body: &str, arguments: &[Argument], returns: &str) -> Option<Value> {
             }
         })
         .collect();
-    let body = body.trim().trim_end_matches(';');
+    let body = with_records(body.trim().trim_end_matches(';'));
     let sql = format!(
         "CREATE FUNCTION f({}) RETURNS {returns} LANGUAGE plpgsql AS $pgguard_body$ DECLARE {TRIGGER} BEGIN {body}; END $pgguard_body$",
         parameters.join(", ")
@@ -489,6 +489,20 @@ fn tree_of(body: &str, arguments: &[Argument], returns: &str) -> Option<Value> {
     std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
         .ok()?
         .ok()
+}
+
+/// `orders%ROWTYPE` is a record to the parser, which does not know the columns of tables.
+fn with_records(body: &str) -> String {
+    const ROW: &str = "%rowtype";
+    let mut found = String::new();
+    let mut rest = body;
+    while let Some(at) = rest.to_ascii_lowercase().find(ROW) {
+        let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '$');
+        found.push_str(rest[..at].trim_end_matches(is_in_name));
+        found.push_str("record");
+        rest = &rest[at + ROW.len()..];
+    }
+    found + rest
 }
 
 #[cfg(test)]

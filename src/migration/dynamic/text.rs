@@ -1,5 +1,7 @@
 //! A text, perhaps with parts that are only known when it runs.
 
+use crate::migration::depth;
+use crate::model::quoted;
 use crate::words::sql::literal;
 
 /// A part of a text.
@@ -72,8 +74,13 @@ impl Text {
     pub fn quoted(&self, form: Form) -> Self {
         match (self.whole(), form, self.0.as_slice()) {
             (_, Form::Raw, _) => self.clone(),
+            // What is glued to a name counts: `%I_key`. Words of the grammar are quoted (`quote_identifier`).
             (Some(text), Form::Name, _) => {
-                Self::known(format!("\"{}\"", text.replace('"', "\"\"")))
+                let is_word = depth::parse(&format!("DROP TABLE {}", quoted(&text))).is_none();
+                Self::known(match is_word {
+                    true => format!("\"{text}\""),
+                    false => quoted(&text),
+                })
             }
             (Some(text), Form::Literal, _) => Self::known(literal(&text)),
             (None, _, [Piece::Hole(_, id)]) => Self(vec![Piece::Hole(form, *id)]),

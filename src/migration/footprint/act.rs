@@ -52,6 +52,8 @@ pub struct Act<'a> {
     opaque: Option<String>,
     /// How deep in bodies that call bodies.
     pub depth: u8,
+    /// The trigger functions that run, with their tables: one that fires itself asks for nothing new.
+    pub firing: Vec<(Oid, Option<Oid>)>,
     /// NOWAIT or SKIP LOCKED is in force for the locks asked for now.
     pub nowait: bool,
     /// The locks asked for now are asked for only if that relation's conditional lock was granted.
@@ -96,6 +98,7 @@ impl<'a> Act<'a> {
             notes: Vec::new(),
             opaque: None,
             depth: 0,
+            firing: Vec::new(),
             nowait: false,
             only_after: None,
             in_body: false,

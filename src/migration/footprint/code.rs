@@ -332,8 +332,14 @@ pub fn of_trigger(act: &mut Act, function: Oid, table: Option<Oid>, why: String)
         }
         return;
     }
+    if act.firing.contains(&(function, table)) {
+        return;
+    }
     let given = table.map_or_else(Vec::new, |table| trigger_variables(act, table));
-    if !play_routine(act, &called, given) {
+    act.firing.push((function, table));
+    let is_read = play_routine(act, &called, given);
+    act.firing.pop();
+    if !is_read {
         act.opaque(why);
     }
 }

@@ -73,7 +73,9 @@ pub fn are_in(act: &Act, range: Option<&RangeVar>, columns: &[String]) -> Step {
         return Ok(());
     };
     let mut columns = columns.iter();
-    match columns.find(|c| act.world.column(table, c).is_none()) {
+    let is_known =
+        |c: &String| act.world.column(table, c).is_some() || SYSTEM.contains(&c.as_str());
+    match columns.find(|c| !is_known(c)) {
         Some(column) => is_missing(act, table, column),
         None => Ok(()),
     }

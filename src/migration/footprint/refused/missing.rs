@@ -290,13 +290,22 @@ fn types_are_there(act: &Act, node: &N) -> Step {
             return false;
         };
         let is_known = act.world.types.values().any(|t| t.name == *last)
-            || act.world.relations().any(|r| r.name.relation == *last);
+            || act.world.relations().any(|r| r.name.relation == *last)
+            || own_name(node) == Some(last);
         // An array's own name, which a recording of a whole database does not have.
         !name.pct_type && !is_known && !last.starts_with('_') && types::serial_base(name).is_none()
     });
     match missing {
         Some(name) => is_missing("type", &names::list(&name.names).join(".")),
         None => Ok(()),
+    }
+}
+
+/// The row type of a table in the making: its partition key may use it.
+fn own_name(node: &N) -> Option<&String> {
+    match node {
+        N::CreateStmt(s) => s.relation.as_ref().map(|r| &r.relname),
+        _ => None,
     }
 }
 
