@@ -38,3 +38,6 @@ CREATE UNLOGGED TABLE unlogged (id bigint PRIMARY KEY);
 CREATE UNLOGGED TABLE unlogged_child (id bigint REFERENCES unlogged);
 CREATE TABLE filled (id int NOT NULL, v text NOT NULL);
 CREATE TRIGGER fills BEFORE INSERT ON filled FOR EACH ROW EXECUTE FUNCTION trg();
+CREATE TABLE spare (id bigint, at date NOT NULL, note text, more int);
+CREATE TABLE other_type (id int, at date NOT NULL, note text);
+CREATE TABLE fitting (note text, at date NOT NULL, id bigint);

@@ -65,6 +65,7 @@ fn alter_table(act: &Act, statement: &AlterTableStmt) -> Step {
         (T::AtAddConstraint, _) => key_widths(cmd),
         (T::AtSetUnLogged, _) => persistence(act, table, 'u'),
         (T::AtSetLogged, _) => persistence(act, table, 'p'),
+        (T::AtAttachPartition, _) => attached(act, table, cmd),
         (T::AtAddInherit, _) => inherits(act, table, cmd),
         (T::AtDropInherit, _) => no_longer_inherits(act, table, cmd),
         _ => Ok(()),
@@ -317,9 +318,19 @@ fn inherits(act: &Act, child: Oid, cmd: &AlterTableCmd) -> Step {
             act.shown(parent)
         ));
     }
+    same_columns(act, child, parent)
+}
+
+/// The child has each column of its parent, of the same type (`MergeAttributesIntoExisting`).
+fn same_columns(act: &Act, child: Oid, parent: Oid) -> Step {
+    let columns = act
+        .world
+        .relation(parent)
+        .into_iter()
+        .flat_map(|r| &r.columns);
     // Of a table that the migration makes, not every column may be known.
     let is_known = act.world.created_in(child).is_none();
-    for wanted in relation.columns.iter().filter(|_| is_known) {
+    for wanted in columns.filter(|_| is_known) {
         match act.world.column(child, &wanted.name) {
             None => {
                 return refuse(format!(
@@ -343,6 +354,29 @@ fn inherits(act: &Act, child: Oid, cmd: &AlterTableCmd) -> Step {
         }
     }
     Ok(())
+}
+
+/// `ATTACH PARTITION`: the columns are the parent's, no more and no less (`ATExecAttachPartition`).
+fn attached(act: &Act, parent: Oid, cmd: &AlterTableCmd) -> Step {
+    let range = match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
+        Some(N::PartitionCmd(cmd)) => cmd.name.as_ref(),
+        _ => None,
+    };
+    let child = range.and_then(|range| act.world.find(range));
+    let Some(child) = child.filter(|_| act.kind(parent) == RelationKind::PartitionedTable) else {
+        return Ok(());
+    };
+    let columns = |oid: Oid| act.world.relation(oid).into_iter().flat_map(|r| &r.columns);
+    let more = columns(child).find(|c| act.world.column(parent, &c.name).is_none());
+    if let Some(column) = more.filter(|_| act.world.created_in(parent).is_none()) {
+        return refuse(format!(
+            "{} has column {}, which {} has not",
+            act.shown(child),
+            quoted(&column.name),
+            act.shown(parent)
+        ));
+    }
+    same_columns(act, child, parent)
 }
 
 /// `NO INHERIT` (`ATExecDropInherit`)

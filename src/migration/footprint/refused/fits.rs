@@ -36,7 +36,12 @@ fn alter_table(act: &Act, statement: &AlterTableStmt) -> Step {
     };
     let kind = T::try_from(cmd.subtype).unwrap_or(T::Undefined);
     match (kind, cmd.def.as_ref().and_then(|d| d.node.as_ref())) {
-        (T::AtAlterColumnType, Some(N::ColumnDef(def))) => retype(act, table, cmd, def),
+        // An attribute of a composite type has no rows to cast.
+        (T::AtAlterColumnType, Some(N::ColumnDef(def)))
+            if act.kind(table) != RelationKind::CompositeType =>
+        {
+            retype(act, table, cmd, def)
+        }
         (T::AtAddIdentity, _) => identity(act, table, cmd),
         (T::AtAddConstraint, Some(N::Constraint(new))) => {
             let columns: Vec<Oid> = names::list(&new.fk_attrs)
