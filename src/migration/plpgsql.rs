@@ -3,10 +3,12 @@
 //! Best effort, and never the whole truth: which branches run, what EXECUTE puts together and what called
 //! functions do is only known when it runs. A caller that lists these statements marks the list as incomplete.
 
+mod header;
 mod shape;
 
 use super::dynamic::{self, Known, Made};
 use super::split::{Cutter, Reading};
+use header::{RETURNS, tree_of};
 use serde_json::Value;
 use shape::{content, content_name, has, query_of, set_in};
 
@@ -67,7 +69,8 @@ pub fn steps(language: &str, body: &str, arguments: &[Argument]) -> Option<Vec<S
     match language.to_ascii_lowercase().as_str() {
         "sql" if !body.trim().is_empty() => Some(pieces(body)),
         "plpgsql" => RETURNS.iter().find_map(|returns| {
-            let tree = tree_of(body, arguments, returns)?;
+            let names: Vec<&str> = arguments.iter().map(|a| a.name.as_str()).collect();
+            let tree = tree_of(body, &names, returns)?;
             let function = tree.get(0)?.get("PLpgSQL_function")?;
             let mut reader = Reader::new(function);
             for argument in arguments {
@@ -459,50 +462,6 @@ fn run_by(expression: &Value) -> Vec<Step> {
         _ => format!("SELECT {query}"),
     };
     vec![Step::Sql(text)]
-}
-
-/// What a body may return decides which RETURN it may have, and nothing that is asked here.
-const RETURNS: [&str; 4] = ["void", "text", "record", "SETOF record"];
-
-/// Variables that a trigger's body has without declaring them (plpgsql, Trigger Functions).
-const TRIGGER: &str = "new record; old record; tg_name text; tg_when text; tg_level text; tg_op text; tg_relid oid; \
-                       tg_relname text; tg_table_name text; tg_table_schema text; tg_nargs int; tg_argv text[]; tg_event text; tg_tag text;";
-
-/// The body in a header of our own, since the parser knows no types but its own, and no trigger's variables.
-fn tree_of(body: &str, arguments: &[Argument], returns: &str) -> Option<Value> {
-    let parameters: Vec<String> = arguments
-        .iter()
-        .enumerate()
-        .map(|(at, Argument { name, .. })| {
-            if name.is_empty() {
-                format!("_{at} text")
-            } else {
-                format!("\"{}\" text", name.replace('"', "\"\""))
-            }
-        })
-        .collect();
-    let body = with_records(body.trim().trim_end_matches(';'));
-    let sql = format!(
-        "CREATE FUNCTION f({}) RETURNS {returns} LANGUAGE plpgsql AS $pgguard_body$ DECLARE {TRIGGER} BEGIN {body}; END $pgguard_body$",
-        parameters.join(", ")
-    );
-    std::panic::catch_unwind(|| pg_query::parse_plpgsql(&sql))
-        .ok()?
-        .ok()
-}
-
-/// `orders%ROWTYPE` is a record to the parser, which does not know the columns of tables.
-fn with_records(body: &str) -> String {
-    const ROW: &str = "%rowtype";
-    let mut found = String::new();
-    let mut rest = body;
-    while let Some(at) = rest.to_ascii_lowercase().find(ROW) {
-        let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '$');
-        found.push_str(rest[..at].trim_end_matches(is_in_name));
-        found.push_str("record");
-        rest = &rest[at + ROW.len()..];
-    }
-    found + rest
 }
 
 #[cfg(test)]

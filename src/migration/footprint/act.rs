@@ -142,15 +142,7 @@ impl<'a> Act<'a> {
         if World::is_catalog(oid) && (mode == LockMode::AccessShare || !self.named.contains(&oid)) {
             return;
         }
-        // Kept after having been transient: one request, kept; but what is sure to be let go stays so where it is only
-        // perhaps asked for again.
-        let earlier = self.place.get(&(oid, mode, true)).copied();
-        let earlier = earlier.filter(|at| !self.possible || self.locks[*at].possible);
-        if !transient && let Some(at) = earlier {
-            self.place.remove(&(oid, mode, true));
-            self.locks[at].transient = false;
-            self.locks[at].possible &= self.possible;
-            self.place.insert((oid, mode, false), at);
+        if !transient && self.keeps_earlier(oid, mode) {
             return;
         }
         if let Some(&at) = self.place.get(&(oid, mode, transient)) {
@@ -185,6 +177,20 @@ impl<'a> Act<'a> {
             oid: Some(oid),
             ..request
         });
+    }
+
+    /// Kept after having been transient: one request, kept. What is sure to be let go stays so where it is only perhaps
+    /// asked for again.
+    fn keeps_earlier(&mut self, oid: Oid, mode: LockMode) -> bool {
+        let earlier = self.place.get(&(oid, mode, true)).copied();
+        let Some(at) = earlier.filter(|at| !self.possible || self.locks[*at].possible) else {
+            return false;
+        };
+        self.place.remove(&(oid, mode, true));
+        self.locks[at].transient = false;
+        self.locks[at].possible &= self.possible;
+        self.place.insert((oid, mode, false), at);
+        true
     }
 
     /// How many locks have been asked for.

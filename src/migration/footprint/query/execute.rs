@@ -341,21 +341,6 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
     }
 }
 
-/// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
-pub fn moves_out_of_line(act: &mut Act, table: Oid) {
-    let toast = act.world.relation(table).map_or(0, |r| r.toast);
-    if toast == 0 {
-        return;
-    }
-    let why = format!("the TOAST table of {}: a value is long", act.shown(table));
-    let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
-    act.possibly(true, |act| {
-        for oid in std::iter::once(toast).chain(indexes) {
-            act.lock(oid, RowExclusive, why.clone());
-        }
-    });
-}
-
 /// Columns without a value take their defaults: a sequence gives the next number.
 pub fn defaults(act: &mut Act, insert: &Insert) {
     if act.kind(insert.table) == RelationKind::View {

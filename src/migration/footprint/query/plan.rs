@@ -219,3 +219,18 @@ pub fn read_through(act: &mut Act, oid: Oid, with_children: bool, reason: &str) 
     rewritten(act, oid, AccessShare, 0);
     planned(act, oid, AccessShare, with_children, "is read", 0);
 }
+
+/// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
+pub fn moves_out_of_line(act: &mut Act, table: Oid) {
+    let toast = act.world.relation(table).map_or(0, |r| r.toast);
+    if toast == 0 {
+        return;
+    }
+    let why = format!("the TOAST table of {}: a value is long", act.shown(table));
+    let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
+    act.possibly(true, |act| {
+        for oid in std::iter::once(toast).chain(indexes) {
+            act.lock(oid, RowExclusive, why.clone());
+        }
+    });
+}

@@ -562,7 +562,7 @@ impl Walk<'_, '_> {
             act.may_have_no_rows = may_have_no_rows && !is_certain;
             execute::executed(act, one.oid, one.deed, &one.columns);
             if has_long_values && matches!(one.deed, Deed::Insert | Deed::Update) {
-                execute::moves_out_of_line(act, one.oid);
+                plan::moves_out_of_line(act, one.oid);
             }
         }
         act.may_have_no_rows = may_have_no_rows;
