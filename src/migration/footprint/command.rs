@@ -116,10 +116,7 @@ fn known(act: &mut Act, node: &N) -> Step {
         N::TransactionStmt(_) => Ok(()),
         N::ExecuteStmt(_) => opaque(act, "EXECUTE runs a statement prepared elsewhere"),
         N::FetchStmt(_) => opaque(act, "FETCH runs a query declared elsewhere"),
-        N::CreateExtensionStmt(s) => {
-            extension::create(act, s);
-            Ok(())
-        }
+        N::CreateExtensionStmt(s) => extension::create(act, s),
         N::AlterExtensionStmt(s) => {
             extension::update(act, &s.extname);
             Ok(())

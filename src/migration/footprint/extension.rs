@@ -1,9 +1,9 @@
 //! Extensions: their scripts make functions, types and tables of their own. Those that are listed here lock
 //! nothing of the user's; what another one does is not known.
 
-use super::act::Act;
+use super::act::{Act, Step, refuse};
 use super::listed;
-use crate::model::{LockMode, Oid, class};
+use crate::model::{LockMode, Oid, class, quoted};
 use pg_query::protobuf::CreateExtensionStmt;
 
 /// Extensions whose scripts, new and for updates, touch only what belongs to them: those of Postgres itself
@@ -118,10 +118,18 @@ const UPDATES_MORE: &[&str] = &[
 ];
 
 /// `CREATE EXTENSION`
-pub fn create(act: &mut Act, statement: &CreateExtensionStmt) {
+pub fn create(act: &mut Act, statement: &CreateExtensionStmt) -> Step {
     // It is skipped, or refused.
     if act.world.has_extension(&statement.extname) {
-        return;
+        return Ok(());
+    }
+    let named = act.world.named.as_ref();
+    let available = named.and_then(|named| named.extensions.as_ref());
+    if available.is_some_and(|list| !list.contains(&statement.extname)) {
+        return refuse(format!(
+            "extension {} is not available: its files are not on the server",
+            quoted(&statement.extname)
+        ));
     }
     ask(act, &statement.extname);
     // What its script makes is in no list here: what is not found later may be one of these objects.
@@ -132,6 +140,7 @@ pub fn create(act: &mut Act, statement: &CreateExtensionStmt) {
         class::EXTENSION,
         std::slice::from_ref(&statement.extname),
     );
+    Ok(())
 }
 
 /// `ALTER EXTENSION … UPDATE`: the script may alter what belongs to the extension.

@@ -63,7 +63,6 @@ pub fn nothing(act: &Act, node: &N) -> Step {
     let Some(named) = &act.world.named else {
         return Ok(());
     };
-    is_available(named, node)?;
     for kind in KINDS {
         let wanted = (kind.wanted)(node);
         let missing = wanted
@@ -109,19 +108,6 @@ fn is_missing(what: &str, name: &str) -> Step {
         None => String::new(),
     };
     refuse(format!("{what} {} does not exist{help}", quoted(name)))
-}
-
-/// `CREATE EXTENSION` needs the extension's files on the server.
-fn is_available(named: &Named, node: &N) -> Step {
-    match (node, &named.extensions) {
-        (N::CreateExtensionStmt(s), Some(available)) if !available.contains(&s.extname) => {
-            refuse(format!(
-                "extension {} is not available: its files are not on the server",
-                quoted(&s.extname)
-            ))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn has_object(act: &Act, class: Oid, name: &str) -> bool {
