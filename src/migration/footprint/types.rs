@@ -27,6 +27,23 @@ const SERIAL: &[(&str, &str)] = &[
     ("serial2", "int2"),
 ];
 
+/// The name that people write for a type of the server's own.
+#[must_use]
+pub fn written(name: &str) -> &str {
+    match name {
+        "int2" => "smallint",
+        "int4" => "integer",
+        "int8" => "bigint",
+        "bool" => "boolean",
+        "float4" => "real",
+        "float8" => "double precision",
+        "bpchar" => "character",
+        "timetz" => "time with time zone",
+        "timestamptz" => "timestamp with time zone",
+        name => name,
+    }
+}
+
 /// The type's oid as far as it is known; 0: not.
 #[must_use]
 pub fn type_of(act: &Act, name: &TypeName) -> Oid {

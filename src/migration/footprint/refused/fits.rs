@@ -100,7 +100,10 @@ fn retype(act: &Act, table: Oid, cmd: &AlterTableCmd, def: &ColumnDef) -> Step {
             "column {} of {} cannot be cast to {} automatically: say how with USING",
             quoted(&cmd.name),
             act.shown(table),
-            act.world.types.get(&to).map_or("it", |t| t.name.as_str())
+            act.world
+                .types
+                .get(&to)
+                .map_or("it", |t| types::written(&t.name))
         )),
         _ => Ok(()),
     }
@@ -165,7 +168,8 @@ fn foreign_key(act: &Act, new: &Constraint, columns: &[Oid]) -> Step {
         if cast(act, *from, to, "i") == Some(false) {
             return refuse(format!(
                 "a foreign key cannot compare {} with {}, the type of the referenced column",
-                one.name, other.name
+                types::written(&one.name),
+                types::written(&other.name)
             ));
         }
     }

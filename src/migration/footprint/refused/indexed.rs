@@ -210,7 +210,7 @@ fn known_by(act: &Act, columns: &Columns, method: &str, element: &IndexElem) -> 
         _ => refuse(format!(
             "column {}: {method} has no default operator class for {}{}",
             quoted(&element.name),
-            kind.name,
+            types::written(&kind.name),
             extension.map_or(String::new(), |e| format!(" without the extension {e}"))
         )),
     }
@@ -323,7 +323,11 @@ fn changing_cast(act: &Act, columns: &Columns, cast: &TypeCast) -> Option<String
     let from = value_type(act, columns, cast.arg.as_deref()?)?;
     let to = own(act, types::type_of(act, cast.type_name.as_ref()?))?;
     let (_, stable) = STABLE_CASTS.iter().find(|(of, _)| *of == from)?;
-    stable
-        .contains(&to.name.as_str())
-        .then(|| format!("the cast of {from} to {}", to.name))
+    stable.contains(&to.name.as_str()).then(|| {
+        format!(
+            "the cast of {} to {}",
+            types::written(from),
+            types::written(&to.name)
+        )
+    })
 }

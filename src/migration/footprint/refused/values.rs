@@ -72,25 +72,16 @@ fn is_read(act: &Act, value: &str, of: Oid) -> Step {
     };
     match reads(act.version(), &kind.name, value) {
         true => Ok(()),
-        false => refuse(format!("{} is no {}", literal(value), shown(&kind.name))),
+        false => refuse(format!(
+            "{} is no {}",
+            literal(value),
+            types::written(&kind.name)
+        )),
     }
 }
 
 fn is_own(kind: &DataType) -> bool {
     World::is_catalog(kind.oid) && kind.kind == 'b' && kind.element == 0
-}
-
-/// The names that people write.
-fn shown(name: &str) -> &str {
-    match name {
-        "int2" => "smallint",
-        "int4" => "integer",
-        "int8" => "bigint",
-        "bool" => "boolean",
-        "float4" => "real",
-        "float8" => "double precision",
-        name => name,
-    }
 }
 
 /// Whether a type's input function takes a text; where that is not sure, it does.
