@@ -82,7 +82,9 @@ INSERT INTO one_default VALUES (1, true);
 CREATE FUNCTION keeps_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.is_default THEN UPDATE one_default SET is_default = false WHERE a <> NEW.a; END IF; RETURN NEW; END $$;
 CREATE TRIGGER one_default_t BEFORE INSERT OR UPDATE ON one_default FOR EACH ROW EXECUTE FUNCTION keeps_one();
 CREATE FUNCTION with_index(tab text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('CREATE INDEX %1$I_by_id ON %1$I (id)', tab); END $$;
+CREATE FUNCTION indexed_too(tab text, fk text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE with_index(tab || ''); END $$;
 -- forms
+SELECT indexed_too('s', 'v');
 SELECT with_index('s');
 INSERT INTO noted VALUES (1);
 INSERT INTO one_default VALUES (2, true);

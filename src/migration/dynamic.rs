@@ -330,6 +330,23 @@ fn same(one: &str, other: &str) -> Option<bool> {
     }
 }
 
+/// The function that an expression calls and does nothing else with.
+#[must_use]
+pub fn called(expression: &str) -> Option<String> {
+    let select = select_of(&format!("SELECT {expression}"))?;
+    let [only] = select.target_list.as_slice() else {
+        return None;
+    };
+    let value = match only.node.as_ref()? {
+        NodeEnum::ResTarget(target) => target.val.as_ref()?.node.as_ref()?,
+        _ => return None,
+    };
+    match value {
+        NodeEnum::FuncCall(call) => Some(strings(&call.funcname).join(".")),
+        _ => None,
+    }
+}
+
 /// A query of nothing but an expression with the values of variables in it, where it is one.
 #[must_use]
 pub fn filled_call(known: &Known, query: &str) -> Option<String> {

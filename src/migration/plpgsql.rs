@@ -22,6 +22,8 @@ pub enum Step {
     Sql(String),
     /// Text that is put together and run.
     Unknown,
+    /// Text that this function gives; one that gives nothing gives nothing to run.
+    Given(String),
     /// The first whose condition holds; one without a condition is the ELSE.
     Choice(Vec<(Option<String>, Vec<Self>)>),
     /// Perhaps, and perhaps more than once.
@@ -48,7 +50,7 @@ pub fn texts(steps: &[Step]) -> Vec<&str> {
             Step::Guarded(inner, handled) => {
                 found.extend([inner, handled].into_iter().flat_map(|steps| texts(steps)));
             }
-            Step::Unknown | Step::Over | Step::End => {}
+            Step::Unknown | Step::Given(_) | Step::Over | Step::End => {}
         }
     }
     found
@@ -333,13 +335,16 @@ impl<'a> Reader<'a> {
         };
         let text = self.known.statements(expression, &mut self.made);
         // The expression runs too: it may read, or call a function.
-        let mut found = match dynamic::is_plain(expression) {
-            true => Vec::new(),
-            false => run_by(query),
+        let is_plain = dynamic::is_plain(expression);
+        let mut found = match dynamic::filled_call(&self.known, &format!("SELECT {expression}")) {
+            _ if is_plain => Vec::new(),
+            Some(call) => vec![Step::Sql(call)],
+            None => run_by(query),
         };
+        let called = dynamic::called(expression).filter(|_| !is_plain);
         match text {
             Some(text) => found.extend(pieces(&text)),
-            None => found.push(Step::Unknown),
+            None => found.push(called.map_or(Step::Unknown, Step::Given)),
         }
         found
     }
