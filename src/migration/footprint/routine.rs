@@ -1,7 +1,7 @@
 //! Functions and procedures: the text of their bodies.
 
-use super::names;
 use super::world::World;
+use super::{names, tree};
 use crate::migration::plpgsql::Argument;
 use crate::migration::{depth, dynamic, parts};
 use crate::model::{Oid, Routine};
@@ -338,10 +338,13 @@ pub fn arguments(routine: &Routine, given: &[Node]) -> Option<Vec<Argument>> {
             }
             _ => (place, value),
         };
-        // An array is no single value.
+        // An array is no single value, and a text is an array only in braces.
         let is_array = matches!(value.node, Some(NodeEnum::AArrayExpr(_)));
-        let is_single = |of: &Oid| BUILTIN.iter().any(|(_, single, _)| single == of);
-        if is_array && routine.signature.get(at).is_some_and(is_single) {
+        let is_text = tree::constant(value).is_some_and(|text| !text.trim_start().starts_with('{'));
+        let of = routine.signature.get(at).copied().unwrap_or_default();
+        let is_single_type = BUILTIN.iter().any(|(_, single, _)| *single == of);
+        let is_array_type = of != 0 && BUILTIN.iter().any(|(_, _, array)| *array == of);
+        if is_array && is_single_type || is_text && is_array_type {
             return None;
         }
         *values.get_mut(at)? = Some(value.clone());

@@ -282,10 +282,12 @@ impl World {
             0 | 1 => self.search_order().collect(),
             n => vec![parts[n - 2].as_str()],
         };
-        self.routines
-            .values()
-            .filter(|r| &r.name == name && order.contains(&r.schema.as_str()))
-            .collect()
+        let named = self.routines.values();
+        let named = named.filter(|r| &r.name == name && order.contains(&r.schema.as_str()));
+        let mut found: Vec<&Routine> = named.collect();
+        // What is said first is said in the same order each time.
+        found.sort_unstable_by_key(|routine| routine.oid);
+        found
     }
 
     /// Whether an extension of that name is there.
