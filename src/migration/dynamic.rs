@@ -53,14 +53,7 @@ impl Known {
 
     /// The value of an expression.
     pub fn value(&mut self, expression: &str) -> Option<Value> {
-        let select = select_of(&format!("SELECT {expression}"))?;
-        let [only] = select.target_list.as_slice() else {
-            return None;
-        };
-        match only.node.as_ref()? {
-            NodeEnum::ResTarget(target) => self.of(target.val.as_deref()?),
-            _ => None,
-        }
+        self.of(&expression_of(expression)?)
     }
 
     /// The statements that a text holds; `None`: what it runs is unknown.
@@ -131,11 +124,7 @@ impl Known {
 
     /// Whether a condition holds, where constants alone decide it.
     pub fn holds(&mut self, condition: &str) -> Option<bool> {
-        let select = select_of(&format!("SELECT {condition}"))?;
-        match select.target_list.first()?.node.as_ref()? {
-            NodeEnum::ResTarget(target) => self.truth(target.val.as_deref()?),
-            _ => None,
-        }
+        self.truth(&expression_of(condition)?)
     }
 
     fn truth(&mut self, node: &Node) -> Option<bool> {
@@ -333,15 +322,7 @@ fn same(one: &str, other: &str) -> Option<bool> {
 /// The function that an expression calls and does nothing else with.
 #[must_use]
 pub fn called(expression: &str) -> Option<String> {
-    let select = select_of(&format!("SELECT {expression}"))?;
-    let [only] = select.target_list.as_slice() else {
-        return None;
-    };
-    let value = match only.node.as_ref()? {
-        NodeEnum::ResTarget(target) => target.val.as_ref()?.node.as_ref()?,
-        _ => return None,
-    };
-    match value {
+    match expression_of(expression)?.node? {
         NodeEnum::FuncCall(call) => Some(strings(&call.funcname).join(".")),
         _ => None,
     }
@@ -431,6 +412,16 @@ fn select_of(query: &str) -> Option<SelectStmt> {
     let parsed = depth::parse(query)?;
     match parsed.protobuf.stmts.into_iter().next()?.stmt?.node? {
         NodeEnum::SelectStmt(select) => Some(*select),
+        _ => None,
+    }
+}
+
+/// The tree of an expression.
+fn expression_of(text: &str) -> Option<Node> {
+    let targets = select_of(&format!("SELECT {text}"))?.target_list;
+    let [only] = <[Node; 1]>::try_from(targets).ok()?;
+    match only.node? {
+        NodeEnum::ResTarget(target) => target.val.map(|value| *value),
         _ => None,
     }
 }

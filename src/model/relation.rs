@@ -65,6 +65,12 @@ impl RelationKind {
             .map_or("relation", |k| k.2)
     }
 
+    /// Whether it is a table that holds rows, itself or in partitions.
+    #[must_use]
+    pub const fn is_table(self) -> bool {
+        matches!(self, Self::Table | Self::PartitionedTable)
+    }
+
     /// Whether it is an index of either kind.
     #[must_use]
     pub const fn is_index(self) -> bool {

@@ -324,8 +324,8 @@ fn default_values(routine: &Routine) -> Vec<Node> {
     values.collect()
 }
 
-/// The parameters of a routine with the constants that a call gives them, by place, by name or by default; `None`: it does
-/// not take so many.
+/// The parameters of a routine with the constants that a call gives them, by place, by name or by default; `None`: the call
+/// does not fit it.
 #[must_use]
 pub fn arguments(routine: &Routine, given: &[Node]) -> Option<Vec<Argument>> {
     let inputs = usize::try_from(routine.arguments).unwrap_or(0);

@@ -3,7 +3,10 @@
 use super::names;
 use crate::migration::parts;
 use pg_query::protobuf::a_const::Val;
-use pg_query::protobuf::{FuncCall, LockWaitPolicy, LockingClause, Node, ResTarget};
+use pg_query::protobuf::{
+    AlterTableCmd, AlterTableStmt, AlterTableType, FuncCall, LockWaitPolicy, LockingClause, Node,
+    ResTarget,
+};
 use pg_query::{NodeEnum, NodeRef, protobuf};
 
 /// The calls of functions in a tree, the outer ones first.
@@ -32,6 +35,23 @@ pub fn columns<'a>(expression: impl Into<parts::Tree<'a>>) -> Vec<String> {
         }
     }
     found
+}
+
+/// The parts of ALTER TABLE.
+pub fn commands(statement: &AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
+    statement.cmds.iter().filter_map(|cmd| match &cmd.node {
+        Some(NodeEnum::AlterTableCmd(cmd)) => Some(cmd.as_ref()),
+        _ => None,
+    })
+}
+
+/// The part of an ALTER TABLE that has one: what one part changes, another one may rely on.
+#[must_use]
+pub fn only_command(statement: &AlterTableStmt) -> Option<(AlterTableType, &AlterTableCmd)> {
+    let only = commands(statement)
+        .next()
+        .filter(|_| statement.cmds.len() == 1)?;
+    Some((only.subtype(), only))
 }
 
 /// The targets of SET, and of an INSERT's list of columns.

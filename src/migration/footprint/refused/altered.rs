@@ -1,7 +1,7 @@
 //! What ALTER TABLE does not do to a column or a table as it is: keys, identities, partitions, views.
 
 use crate::migration::footprint::act::{Act, Step, refuse};
-use crate::migration::footprint::names;
+use crate::migration::footprint::{names, tree};
 use crate::model::{Column, Index, Oid, RelationKind, quoted};
 use pg_query::NodeEnum as N;
 use pg_query::protobuf::{
@@ -24,14 +24,9 @@ fn alter_table(act: &Act, statement: &AlterTableStmt) -> Step {
     let Some((table, range)) = range.and_then(|r| Some((act.world.find(r)?, r))) else {
         return Ok(());
     };
-    // What one part changes, another one may rely on.
-    let [only] = statement.cmds.as_slice() else {
+    let Some((kind, cmd)) = tree::only_command(statement) else {
         return Ok(());
     };
-    let Some(N::AlterTableCmd(cmd)) = &only.node else {
-        return Ok(());
-    };
-    let kind = T::try_from(cmd.subtype).unwrap_or(T::Undefined);
     of_view(act, table, kind)?;
     partitions(act, table, kind, range.inh)?;
     let on = act.world.column(table, &cmd.name);

@@ -3,7 +3,7 @@
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::{names, tree};
 use crate::migration::parts;
-use crate::model::{Oid, RelationKind, quoted};
+use crate::model::{Oid, quoted};
 use pg_query::protobuf::{
     AlterTableCmd, ColumnRef, CommentStmt, CreateStmt, Node, ObjectType, RangeVar, SelectStmt,
 };
@@ -92,11 +92,7 @@ fn is_missing(act: &Act, table: Oid, column: &str) -> Step {
 /// A table all of whose columns are known: of what the migration makes itself, not every one may be.
 fn known_table(act: &Act, range: &RangeVar) -> Option<Oid> {
     let table = act.world.find(range)?;
-    let is_table = matches!(
-        act.kind(table),
-        RelationKind::Table | RelationKind::PartitionedTable
-    );
-    (is_table && act.world.created_in(table).is_none()).then_some(table)
+    (act.kind(table).is_table() && act.world.created_in(table).is_none()).then_some(table)
 }
 
 fn cmd(node: &Node) -> Option<&AlterTableCmd> {

@@ -27,14 +27,9 @@ fn alter_table(act: &Act, statement: &AlterTableStmt) -> Step {
     let Some(table) = statement.relation.as_ref().and_then(|r| act.world.find(r)) else {
         return Ok(());
     };
-    // What one part changes, another one may rely on.
-    let [only] = statement.cmds.as_slice() else {
+    let Some((kind, cmd)) = tree::only_command(statement) else {
         return Ok(());
     };
-    let Some(N::AlterTableCmd(cmd)) = &only.node else {
-        return Ok(());
-    };
-    let kind = T::try_from(cmd.subtype).unwrap_or(T::Undefined);
     match (kind, cmd.def.as_ref().and_then(|d| d.node.as_ref())) {
         // An attribute of a composite type has no rows to cast.
         (T::AtAlterColumnType, Some(N::ColumnDef(def)))
@@ -321,10 +316,7 @@ fn insert(act: &Act, statement: &InsertStmt) -> Step {
     let Some(table) = table else {
         return Ok(());
     };
-    if !matches!(
-        act.kind(table),
-        RelationKind::Table | RelationKind::PartitionedTable
-    ) {
+    if !act.kind(table).is_table() {
         return Ok(());
     }
     let all = act.world.relation(table).map_or(0, |r| r.columns.len());

@@ -3,7 +3,7 @@
 
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::world::World;
-use crate::migration::footprint::{names, types};
+use crate::migration::footprint::{names, tree, types};
 use crate::migration::parts;
 use crate::model::{DataType, Oid, quoted};
 use pg_query::protobuf::{
@@ -18,12 +18,8 @@ pub fn by_method(act: &Act, node: &N) -> Step {
         N::IndexStmt(s) => index(act, s),
         N::CreateStmt(s) => new_table(act, s),
         N::AlterTableStmt(s) => {
-            let cmds = s.cmds.iter().filter_map(|cmd| match &cmd.node {
-                Some(N::AlterTableCmd(cmd)) => Some(cmd),
-                _ => None,
-            });
             let columns = columns_of(act, s.relation.as_ref());
-            for cmd in cmds {
+            for cmd in tree::commands(s) {
                 match cmd.def.as_ref().and_then(|d| d.node.as_ref()) {
                     Some(N::ColumnDef(def))
                         if cmd.subtype == AlterTableType::AtAddColumn as i32 =>

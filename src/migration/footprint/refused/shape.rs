@@ -145,7 +145,7 @@ fn width(act: &Act, statement: &InsertStmt) -> Step {
     let table = statement.relation.as_ref().and_then(|r| act.world.find(r));
     let table = table.filter(|oid| act.world.created_in(*oid).is_none());
     let columns = match (named, table) {
-        (0, Some(oid)) if is_table(act.kind(oid)) => {
+        (0, Some(oid)) if act.kind(oid).is_table() => {
             act.world.relation(oid).map_or(0, |r| r.columns.len())
         }
         (0, _) => return Ok(()),
@@ -158,10 +158,6 @@ fn width(act: &Act, statement: &InsertStmt) -> Step {
         )),
         false => Ok(()),
     }
-}
-
-const fn is_table(kind: RelationKind) -> bool {
-    matches!(kind, RelationKind::Table | RelationKind::PartitionedTable)
 }
 
 // ---- expressions --------------------------------------------------------------------------------
@@ -227,7 +223,7 @@ fn trigger(act: &Act, statement: &CreateTrigStmt) -> Step {
     }
     let kind = act.kind(oid);
     let why = match kind {
-        kind if is_table(kind) && timing == INSTEAD => "cannot have INSTEAD OF triggers",
+        kind if kind.is_table() && timing == INSTEAD => "cannot have INSTEAD OF triggers",
         RelationKind::View if is_row && timing != INSTEAD => {
             "cannot have BEFORE or AFTER triggers FOR EACH ROW"
         }
@@ -246,7 +242,7 @@ fn trigger(act: &Act, statement: &CreateTrigStmt) -> Step {
 
 /// `UPDATE OF column`
 fn columns_of_trigger(act: &Act, table: Oid, statement: &CreateTrigStmt) -> Step {
-    if act.world.created_in(table).is_some() || !is_table(act.kind(table)) {
+    if act.world.created_in(table).is_some() || !act.kind(table).is_table() {
         return Ok(());
     }
     let named = names::list(&statement.columns);
@@ -311,7 +307,7 @@ fn privileges(act: &Act, statement: &GrantStmt) -> Step {
         Some(N::RangeVar(range)) => act
             .world
             .find(range)
-            .is_some_and(|oid| is_table(act.kind(oid)) || act.kind(oid) == RelationKind::View),
+            .is_some_and(|oid| act.kind(oid).is_table() || act.kind(oid) == RelationKind::View),
         _ => true,
     });
     if kind == ObjectType::ObjectTable && !(is_of_objects && are_tables) {

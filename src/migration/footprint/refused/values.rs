@@ -4,7 +4,8 @@ use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::world::World;
 use crate::migration::footprint::{names, tree, types};
 use crate::migration::parts;
-use crate::model::{Column, DataType, Oid, RelationKind, quoted};
+use crate::migration::settings::truth;
+use crate::model::{Column, DataType, Oid, quoted};
 use crate::words::sql::literal;
 use chrono::NaiveDate;
 use pg_query::protobuf::{
@@ -34,12 +35,7 @@ pub fn fit(act: &Act, node: &N) -> Step {
         },
         N::AlterTableStmt(s) => {
             let table = s.relation.as_ref().and_then(|r| act.world.find(r));
-            let cmds = s.cmds.iter().filter_map(|cmd| match &cmd.node {
-                Some(N::AlterTableCmd(cmd)) => Some(cmd.as_ref()),
-                _ => None,
-            });
-            cmds.into_iter()
-                .try_for_each(|cmd| defaults(act, table, cmd))
+            tree::commands(s).try_for_each(|cmd| defaults(act, table, cmd))
         }
         N::CreateStmt(s) => s
             .table_elts
@@ -92,7 +88,7 @@ fn reads(version: i32, name: &str, value: &str) -> bool {
         "int4" => whole(version, value, i64::from(i32::MIN), i64::from(i32::MAX)),
         "int8" => whole(version, value, i64::MIN, i64::MAX),
         "numeric" | "float4" | "float8" => number(version, value),
-        "bool" => truth(value),
+        "bool" => truth(value).is_some(),
         "uuid" => uuid(value),
         "json" | "jsonb" => json(value),
         "date" | "timestamp" | "timestamptz" => day(value),
@@ -121,14 +117,6 @@ fn number(version: i32, value: &str) -> bool {
     let is_digits =
         word.starts_with(|c: char| c.is_ascii_digit() || c == '.') && word.parse::<f64>().is_ok();
     is_new_form(version, value) || is_word || is_digits || word.starts_with("0x")
-}
-
-/// `parse_bool_with_len`, bool.c
-fn truth(value: &str) -> bool {
-    let value = value.to_ascii_lowercase();
-    let begins = |word: &str| !value.is_empty() && word.starts_with(&value);
-    ["true", "false", "yes", "no"].into_iter().any(begins)
-        || matches!(value.as_str(), "on" | "of" | "off" | "1" | "0")
 }
 
 /// `string_to_uuid`, uuid.c: where its hyphens stand is left to the server.
@@ -200,7 +188,8 @@ fn casts(act: &Act, node: &N) -> Step {
 /// `column = 'constant'`: of the column's type (`binary_oper_exact`, parse_oper.c).
 fn compared(act: &Act, range: Option<&RangeVar>, condition: Option<&Node>) -> Step {
     let table = range.and_then(|r| act.world.find(r));
-    let (Some(table), Some(condition)) = (table.filter(|t| is_table(act, *t)), condition) else {
+    let (Some(table), Some(condition)) = (table.filter(|t| act.kind(*t).is_table()), condition)
+    else {
         return Ok(());
     };
     if parts::all(condition).any(|n| matches!(n, NodeRef::SubLink(_))) {
@@ -280,11 +269,11 @@ fn default_of(act: &Act, def: &ColumnDef) -> Step {
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-fn is_table(act: &Act, oid: Oid) -> bool {
-    matches!(
-        act.kind(oid),
-        RelationKind::Table | RelationKind::PartitionedTable
-    )
+/// The table that is written to; `None`: it is none, or a rule may do something else.
+fn written(act: &Act, range: &RangeVar) -> Option<Oid> {
+    let table = act.world.find(range)?;
+    let has_rules = act.world.rules.of(table).next().is_some();
+    (act.kind(table).is_table() && !has_rules).then_some(table)
 }
 
 /// A row trigger BEFORE INSERT may fill in what is missing (bits of `pg_trigger.h`); a rule may do anything.
@@ -298,13 +287,11 @@ fn is_rewritten(act: &Act, table: Oid) -> bool {
 }
 
 fn inserted(act: &Act, statement: &InsertStmt) -> Step {
-    let table = statement.relation.as_ref().and_then(|r| act.world.find(r));
-    let Some(table) = table.filter(|t| is_table(act, *t)) else {
+    let range = statement.relation.as_ref();
+    let range = range.filter(|_| statement.with_clause.is_none());
+    let Some(table) = range.and_then(|r| written(act, r)) else {
         return Ok(());
     };
-    if act.world.rules.of(table).next().is_some() || statement.with_clause.is_some() {
-        return Ok(());
-    }
     let Some(columns) = targets(act, table, statement) else {
         return Ok(());
     };
@@ -410,13 +397,11 @@ fn fills_itself(act: &Act, table: Oid, column: &Column) -> bool {
 }
 
 fn updated(act: &Act, statement: &UpdateStmt) -> Step {
-    let table = statement.relation.as_ref().and_then(|r| act.world.find(r));
-    let Some(table) = table.filter(|t| is_table(act, *t)) else {
+    let range = statement.relation.as_ref();
+    let range = range.filter(|_| statement.with_clause.is_none());
+    let Some(table) = range.and_then(|r| written(act, r)) else {
         return Ok(());
     };
-    if act.world.rules.of(table).next().is_some() || statement.with_clause.is_some() {
-        return Ok(());
-    }
     for target in tree::targets(&statement.target_list) {
         let column = act.world.column(table, &target.name);
         let (Some(column), Some(value)) = (column, target.val.as_deref()) else {
