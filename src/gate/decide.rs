@@ -52,6 +52,7 @@ pub fn decide(
         &scene,
         footprint,
         &mut verdicts,
+        &mut doubts,
         &mut allowed,
     ));
     let mut doubts = allowed.rest(doubts);

@@ -3,15 +3,18 @@
 use super::allow::Allowed;
 use super::scene::Scene;
 use crate::hold::slots;
-use crate::model::{Allowable, Footprint, StatementVerdict};
+use crate::model::{Allowable, Doubt, Footprint, StatementVerdict};
 
-/// Says of each statement that will not run why, unless that was let through; returns what may go wrong.
+/// Says of each statement that will not run why, unless that was let through; returns what may go wrong. It is a doubt
+/// where the session that will run it has written already: what it changed nobody else sees.
 pub fn judge(
     scene: &Scene,
     footprint: &Footprint,
     verdicts: &mut [StatementVerdict],
+    doubts: &mut Vec<Doubt>,
     allowed: &mut Allowed,
 ) -> Vec<String> {
+    let has_written = scene.asker_has_written();
     let mut warnings = Vec::new();
     let too_many = slots::too_many(footprint, scene.snapshot);
     for (at, verdict) in verdicts.iter_mut().enumerate() {
@@ -33,6 +36,16 @@ pub fn judge(
         let Some(why) = refused.or(slots) else {
             continue;
         };
+        if has_written && slots.is_none() {
+            doubts.push(Doubt {
+                statement: Some(at),
+                what: format!("Postgres will refuse it by what others see: {why}"),
+                help: "the session of --asking has changes that are not committed; ask before it begins".to_owned(),
+                lasting: true,
+                accepts: Some(Allowable::Failing),
+            });
+            continue;
+        }
         let what = || format!("Postgres will refuse it: {why}");
         if !allowed.accepts(Allowable::Failing, Some(at), None, what) {
             verdict.fails = Some(why.clone());

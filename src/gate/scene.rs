@@ -119,6 +119,13 @@ impl<'a> Scene<'a> {
         self.policy.asking.map(|pid| self.party_of(pid))
     }
 
+    /// Whether the party that will run the migration has written in a transaction that is still open.
+    #[must_use]
+    pub fn asker_has_written(&self) -> bool {
+        let backend = self.policy.asking.and_then(|pid| self.backend(pid));
+        backend.is_some_and(|backend| backend.backend_xid.is_some())
+    }
+
     /// The row of a process.
     #[must_use]
     pub fn backend(&self, pid: Pid) -> Option<&'a Backend> {

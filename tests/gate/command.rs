@@ -34,6 +34,27 @@ fn a_running_dump_blocks_an_alter_and_not_a_plain_index() {
     assert_eq!(surprise.status, 1, "{surprise}");
 }
 
+/// Others see the parent and the child as they were: what Postgres would refuse by that, it runs.
+#[test]
+fn a_refusal_is_a_doubt_where_the_asking_session_has_changes_that_nobody_sees() {
+    let database = crate::common::database();
+    database.sql("CREATE TABLE p (id int); CREATE TABLE c () INHERITS (p)");
+    let sql = "ALTER TABLE c ALTER COLUMN id TYPE bigint;";
+    let mut asking = database.session();
+    asking.exec("BEGIN");
+    let pid = asking.pid().to_string();
+    let before = gate(&database, sql, &["--asking", &pid]);
+    assert_eq!(before.status, 1, "{before}");
+    asking.exec("ALTER TABLE c NO INHERIT p");
+    let after = gate(&database, sql, &["--asking", &pid]);
+    assert_eq!(after.status, 2, "{after}");
+    assert!(after.stdout.contains("ask before it begins"), "{after}");
+    let allowed = gate(&database, sql, &["--asking", &pid, "--allow", "failing"]);
+    assert_eq!(allowed.status, 0, "{allowed}");
+    asking.exec(sql);
+    asking.exec("ROLLBACK");
+}
+
 #[test]
 fn a_role_that_the_session_has_set_before_is_told_to_the_gate() {
     let shop = shop();
