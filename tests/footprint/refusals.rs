@@ -21,8 +21,13 @@ fn migrations(file: &'static str, major: u32) -> impl Iterator<Item = &'static s
     lines.filter_map(move |line| match line.strip_prefix('@') {
         None => Some(line),
         Some(line) => {
-            let (since, migration) = line.split_once(' ').expect("@15 and a migration");
-            (major >= since.parse().expect("a major version")).then_some(migration)
+            let (versions, migration) = line.split_once(' ').expect("@15 or @<15 and a migration");
+            let number = |text: &str| text.parse::<u32>().expect("a major version");
+            let counts = match versions.strip_prefix('<') {
+                Some(before) => major < number(before),
+                None => major >= number(versions),
+            };
+            counts.then_some(migration)
         }
     })
 }

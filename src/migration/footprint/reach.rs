@@ -10,7 +10,8 @@ use crate::migration::plpgsql;
 use crate::migration::settings::Settings;
 use crate::migration::statement::{Body, SourceStatement};
 use crate::model::{Catalog, Routine};
-use pg_query::protobuf::{DropBehavior, ObjectType};
+use pg_query::protobuf::a_const::Val;
+use pg_query::protobuf::{AConst, DropBehavior, ObjectType};
 use pg_query::{NodeEnum, NodeRef};
 use std::collections::BTreeSet;
 
@@ -118,9 +119,16 @@ impl Reach {
     fn walk(&mut self, node: NodeRef, constants: bool) {
         let constants = match node {
             NodeRef::AConst(_) if !constants => return,
+            // A function may run it.
             NodeRef::FuncCall(_) | NodeRef::TypeCast(_) => true,
             _ => constants,
         };
+        // A function may run it.
+        if let NodeRef::AConst(constant) = node
+            && let Some(text) = code_in(constant)
+        {
+            return self.add_words(text);
+        }
         for part in parts::of(node) {
             match part {
                 Part::Node(node) => self.walk(node, constants),
@@ -262,3 +270,15 @@ impl Reach {
         self.roles.extend(names::role_names(roles));
     }
 }
+
+/// What may be statements: a text of several words, as far as a function is worth following.
+fn code_in(constant: &AConst) -> Option<&str> {
+    let Some(Val::Sval(text)) = &constant.val else {
+        return None;
+    };
+    let is_code = text.sval.len() <= CODE && text.sval.trim().contains(char::is_whitespace);
+    is_code.then_some(&text.sval)
+}
+
+/// Longer texts are data, in bytes.
+const CODE: usize = 32 << 10;

@@ -2,9 +2,12 @@
 //! with is the newest one's.
 
 use super::act::{Act, Step, refuse};
+use crate::migration::parts;
+use crate::model::NEWEST_MAJOR;
 use pg_query::NodeEnum as N;
+use pg_query::NodeRef;
 use pg_query::protobuf::{
-    AlterTableCmd, AlterTableType, ConstrType, Constraint, MergeMatchKind, Node,
+    AlterTableCmd, AlterTableType, ConstrType, Constraint, DefElem, MergeMatchKind, Node,
     PublicationObjSpec, PublicationObjSpecType,
 };
 
@@ -13,8 +16,14 @@ type Form = (i32, &'static str);
 
 /// Refuses a statement with a form that came after the server.
 pub fn is_known(act: &Act, node: &N) -> Step {
+    if act.version() >= NEWEST_MAJOR {
+        return Ok(());
+    }
+    let inside = parts::all(node.to_ref()).flat_map(inside);
     let newer = forms(node)
         .into_iter()
+        .chain(options(node))
+        .chain(inside)
         .find(|(since, _)| act.version() < *since);
     match newer {
         Some((since, what)) => refuse(format!(
@@ -65,6 +74,86 @@ fn forms(node: &N) -> Vec<Form> {
         N::AlterPublicationStmt(s) => s.pubobjects.iter().flat_map(of_part).collect(),
         _ => Vec::new(),
     }
+}
+
+/// What may stand anywhere in a statement.
+fn inside(node: NodeRef) -> Option<Form> {
+    use NodeRef as R;
+    match node {
+        R::RangeSubselect(s) if s.alias.is_none() => {
+            Some((16, "a subquery in FROM without an alias"))
+        }
+        R::JsonObjectConstructor(_)
+        | R::JsonArrayConstructor(_)
+        | R::JsonArrayQueryConstructor(_)
+        | R::JsonObjectAgg(_)
+        | R::JsonArrayAgg(_)
+        | R::JsonIsPredicate(_) => Some((16, "the constructors of SQL/JSON")),
+        R::JsonParseExpr(_) | R::JsonScalarExpr(_) | R::JsonSerializeExpr(_) => {
+            Some((17, "JSON(), JSON_SCALAR() and JSON_SERIALIZE()"))
+        }
+        R::JsonFuncExpr(_) => Some((17, "JSON_EXISTS(), JSON_QUERY() and JSON_VALUE()")),
+        R::JsonTable(_) => Some((17, "JSON_TABLE")),
+        R::CommonTableExpr(e) => {
+            let query = e.ctequery.as_ref().and_then(|query| query.node.as_ref());
+            matches!(query, Some(N::MergeStmt(_))).then_some((17, "MERGE in WITH"))
+        }
+        _ => None,
+    }
+}
+
+/// Options in parentheses that came after 14, by the statement that has them, in lower case.
+const OPTIONS: [(&str, &str, i32, &str); 14] = [
+    ("copy", "default", 16, "DEFAULT of COPY"),
+    ("copy", "log_verbosity", 17, "LOG_VERBOSITY of COPY"),
+    ("copy", "on_error", 17, "ON_ERROR of COPY"),
+    ("copy", "reject_limit", 18, "REJECT_LIMIT of COPY"),
+    ("explain", "generic_plan", 16, "GENERIC_PLAN of EXPLAIN"),
+    ("explain", "memory", 17, "MEMORY of EXPLAIN"),
+    ("explain", "serialize", 17, "SERIALIZE of EXPLAIN"),
+    ("grant", "inherit", 16, "INHERIT of GRANT"),
+    ("grant", "set", 16, "SET of GRANT"),
+    (
+        "vacuum",
+        "buffer_usage_limit",
+        16,
+        "BUFFER_USAGE_LIMIT of VACUUM and ANALYZE",
+    ),
+    (
+        "vacuum",
+        "only_database_stats",
+        16,
+        "ONLY_DATABASE_STATS of VACUUM",
+    ),
+    ("vacuum", "process_main", 16, "PROCESS_MAIN of VACUUM"),
+    (
+        "vacuum",
+        "skip_database_stats",
+        16,
+        "SKIP_DATABASE_STATS of VACUUM",
+    ),
+    ("view", "security_invoker", 15, "security_invoker of a view"),
+];
+
+fn options(node: &N) -> Vec<Form> {
+    let (statement, list) = match node {
+        N::CopyStmt(s) => ("copy", &s.options),
+        N::ExplainStmt(s) => ("explain", &s.options),
+        N::GrantRoleStmt(s) => ("grant", &s.opt),
+        N::VacuumStmt(s) => ("vacuum", &s.options),
+        N::ViewStmt(s) => ("view", &s.options),
+        _ => return Vec::new(),
+    };
+    let names = list.iter().filter_map(|option| match &option.node {
+        Some(N::DefElem(option)) => Some(option.as_ref()),
+        _ => None,
+    });
+    let newer = |option: &DefElem| {
+        let mut known = OPTIONS.iter();
+        let is = |row: &&(&str, &str, i32, &str)| row.0 == statement && row.1 == option.defname;
+        known.find(is).map(|row| (row.2, row.3))
+    };
+    names.filter_map(newer).collect()
 }
 
 fn of_part(node: &Node) -> Vec<Form> {

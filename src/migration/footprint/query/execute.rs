@@ -42,9 +42,17 @@ const ON_UPDATE: i16 = 16;
 /// TRUNCATE.
 pub const ON_TRUNCATE: i16 = 32;
 
-/// What rows set in motion: indexes of the target, foreign keys, triggers, rules. `set`: the columns that an UPDATE
-/// sets, or those that an INSERT leaves NULL.
-pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
+/// What becomes of the columns of the rows that are written.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// Those that an UPDATE sets.
+    pub set: Vec<String>,
+    /// Those that are NULL afterwards: that an UPDATE sets to it, that an INSERT gives no value.
+    pub null: Vec<String>,
+}
+
+/// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
+pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
     let event = match deed {
         Deed::Read => return,
         Deed::Insert => ON_INSERT,
@@ -62,7 +70,7 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
     }
     triggers(act, oid, event);
     if act.kind(oid) == RelationKind::View {
-        return through_view(act, oid, event, deed, set);
+        return through_view(act, oid, event, deed, written);
     }
     if deed != Deed::Delete {
         act.for_each_row(|act| {
@@ -81,7 +89,7 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         possible_partitions(act, oid);
     }
     if !act.world.session.replica {
-        act.for_each_row(|act| references(act, oid, deed, set));
+        act.for_each_row(|act| references(act, oid, deed, written));
     }
 }
 
@@ -89,7 +97,7 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
 const INSTEAD: i16 = 64;
 
 /// A view without INSTEAD OF triggers: its one base relation is written to (`rewriteTargetView`).
-fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, set: &[String]) {
+fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, written: &Written) {
     let replaces = |t: &crate::model::Trigger| t.events & INSTEAD != 0 && t.events & event != 0;
     if act.world.triggers.of(view).any(replaces) {
         return;
@@ -97,18 +105,21 @@ fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, set: &[String]
     let Some(base) = base_of(act, view) else {
         return;
     };
-    // A column that the view does not have may have a default.
-    let set = if deed == Deed::Insert { &[] } else { set };
-    match same_names(act, base, set) {
-        Some(set) => executed(act, base, deed, &set),
-        // The view gives its columns names of its own: which are set is not known.
-        None => {
-            let outer = std::mem::replace(&mut act.possible, true);
-            let all = all_columns(act, base);
-            executed(act, base, deed, &all);
-            act.possible = outer;
-        }
+    let has = |name: &String| act.world.column(base, name).is_some();
+    if written.set.iter().all(has) {
+        let written = Written {
+            set: written.set.clone(),
+            // A column that the view does not have may have a default.
+            null: Vec::new(),
+        };
+        return executed(act, base, deed, &written);
     }
+    // The view gives its columns names of its own: which are set is not known.
+    let written = Written {
+        set: all_columns(act, base),
+        null: Vec::new(),
+    };
+    act.possibly(true, |act| executed(act, base, deed, &written));
 }
 
 /// The one relation that an updatable view reads.
@@ -126,12 +137,6 @@ fn all_columns(act: &Act, oid: Oid) -> Vec<String> {
     relation.map_or_else(Vec::new, |r| {
         r.columns.iter().map(|c| c.name.clone()).collect()
     })
-}
-
-/// The columns, where the relation has all of those names.
-fn same_names(act: &Act, oid: Oid, names: &[String]) -> Option<Vec<String>> {
-    let has = |name: &String| act.world.column(oid, name).is_some();
-    names.iter().all(has).then(|| names.to_vec())
 }
 
 /// The user's triggers that an event fires (`TriggerEnabled`, trigger.c).
@@ -213,7 +218,7 @@ fn possible_partitions(act: &mut Act, oid: Oid) {
             "a partition that the rows may belong to",
         );
         if act.kind(partition) != RelationKind::PartitionedTable {
-            executed(act, partition, Deed::Insert, &[]);
+            executed(act, partition, Deed::Insert, &Written::default());
         }
     }
     act.possible = outer;
@@ -230,12 +235,18 @@ pub fn goes_to_a_partition(act: &mut Act, oid: Oid) {
 
 /// Foreign keys (ri_triggers.c): a new row looks up what it references; a row that goes is looked for
 /// in what references it.
-fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
-    let numbers: Vec<i16> = set
-        .iter()
-        .filter_map(|name| act.world.column(oid, name).map(|c| c.number))
-        .collect();
-    let touches = |columns: &[i16]| columns.iter().any(|c| numbers.contains(c));
+fn references(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
+    let numbers = |names: &[String]| -> Vec<i16> {
+        let columns = names.iter().filter_map(|name| act.world.column(oid, name));
+        columns.map(|column| column.number).collect()
+    };
+    let (set, null) = (numbers(&written.set), numbers(&written.null));
+    let touches = |columns: &[i16]| columns.iter().any(|c| set.contains(c));
+    let is_null = |columns: &[i16]| match deed {
+        Deed::Insert => columns.iter().any(|c| null.contains(c)),
+        // MATCH FULL looks the key up where a part of it is NULL (RI_FKey_fk_upd_check_required).
+        _ => columns.iter().all(|c| null.contains(c)),
+    };
     // A copy for a partition of the referenced table has no trigger here (addFkRecurseReferenced).
     let is_a_copy = |key: &Constraint| {
         let original = act.world.constraints.get(key.parent);
@@ -250,11 +261,13 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, set: &[String]) {
         .collect();
     for key in own {
         let reason = format!("is looked up for foreign key {}", key.name);
-        // Of a key with a NULL in it nothing is looked up, but the table is opened first (RI_FKey_check).
-        let is_null = deed == Deed::Insert && touches(&key.columns);
+        let is_null = is_null(&key.columns);
         if is_null {
-            act.touch(key.referenced, RowShare, reason.clone());
-            if !fills_in(act, oid) {
+            // Nothing is looked up, but INSERT opens the table first (RI_FKey_check).
+            if deed == Deed::Insert {
+                act.touch(key.referenced, RowShare, reason.clone());
+            }
+            if !fills_in(act, oid, deed) {
                 continue;
             }
         }
@@ -333,10 +346,16 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         } else {
             Deed::Update
         };
+        let null = match action {
+            'n' => columns.clone(),
+            'd' => without_default(act, key.table),
+            _ => Vec::new(),
+        };
+        let written = Written { set: columns, null };
         // None of its rows may refer.
         let outer = act.may_have_no_rows;
         act.may_have_no_rows |= looks_empty(act, key.table);
-        executed(act, key.table, follows, &columns);
+        executed(act, key.table, follows, &written);
         act.may_have_no_rows = outer;
     }
 }
@@ -395,7 +414,8 @@ fn defaults_through_view(act: &mut Act, insert: &Insert) {
     };
     let given = insert.columns.clone();
     let given = given.unwrap_or_else(|| all_columns(act, insert.table));
-    let known = same_names(act, base, &given);
+    let has = |name: &String| act.world.column(base, name).is_some();
+    let known = given.iter().all(has).then_some(given);
     act.possibly(known.is_none(), |act| {
         let inner = Insert {
             table: base,
@@ -452,10 +472,14 @@ pub fn without_default(act: &Act, table: Oid) -> Vec<String> {
     open.map(|c| c.name.clone()).collect()
 }
 
-/// Whether a trigger may give new rows other values.
-fn fills_in(act: &Act, table: Oid) -> bool {
+/// Whether a trigger may give the rows other values.
+fn fills_in(act: &Act, table: Oid, deed: Deed) -> bool {
+    let on = match deed {
+        Deed::Insert => BEFORE | ON_INSERT,
+        _ => BEFORE | ON_UPDATE,
+    };
     let mut triggers = act.world.triggers.of(table);
-    triggers.any(|t| !t.is_internal && t.events & (BEFORE | ON_INSERT) == (BEFORE | ON_INSERT))
+    triggers.any(|t| !t.is_internal && t.events & on == on)
 }
 
 /// Whether a sequence belongs to this column: serial, identity.

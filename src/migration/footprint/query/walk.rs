@@ -6,11 +6,11 @@
 //! `get_relation_info`), the executor what rows set in motion: sequences, foreign keys, triggers.
 
 use crate::migration::footprint::act::{Act, Step};
-use crate::migration::footprint::query::execute::{self, Deed, Insert};
+use crate::migration::footprint::query::execute::{self, Deed, Insert, Written};
 use crate::migration::footprint::query::plan;
 use crate::migration::footprint::{expression, names, tree};
 use crate::migration::parts;
-use crate::model::{LockMode, Oid};
+use crate::model::{Column, LockMode, Oid};
 use pg_query::protobuf::{
     CmdType, CopyStmt, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictAction,
     OverridingKind, RangeSubselect, RangeVar, ReturningClause, SelectStmt, UpdateStmt, WithClause,
@@ -39,8 +39,7 @@ struct Use {
     mode: LockMode,
     with_children: bool,
     deed: Deed,
-    /// Columns that an UPDATE sets; those that an INSERT leaves NULL.
-    columns: Vec<String>,
+    written: Written,
     /// Passes over rows that others have locked: SKIP LOCKED.
     skips_rows: bool,
     /// WHERE compares the partition key with a constant: partitions may be left out.
@@ -239,7 +238,7 @@ impl Walk<'_, '_> {
             mode,
             with_children: range.inh,
             deed: Deed::Read,
-            columns: Vec::new(),
+            written: Written::default(),
             skips_rows: scope.skips_rows,
             is_pruned: self.is_pruned(oid, &scope.compared),
         });
@@ -274,7 +273,7 @@ impl Walk<'_, '_> {
         &mut self,
         relation: Option<&RangeVar>,
         deed: Deed,
-        columns: Vec<String>,
+        written: Written,
         condition: Option<&Node>,
     ) -> Step<Option<Oid>> {
         let Some(range) = relation else {
@@ -287,7 +286,7 @@ impl Walk<'_, '_> {
             mode: RowExclusive,
             with_children: range.inh,
             deed,
-            columns,
+            written,
             skips_rows: false,
             is_pruned: self.is_pruned(oid, &tree::compared(condition)),
         });
@@ -300,8 +299,11 @@ impl Walk<'_, '_> {
         let relation = statement.relation.as_ref();
         let query = statement.select_stmt.as_deref();
         let table = relation.and_then(|range| self.act.world.find(range));
-        let left = table.map_or_else(Vec::new, |table| self.columns_left(table, statement));
-        let Some(table) = self.target(relation, Deed::Insert, left, None)? else {
+        let written = Written {
+            set: Vec::new(),
+            null: table.map_or_else(Vec::new, |table| self.columns_left(table, statement)),
+        };
+        let Some(table) = self.target(relation, Deed::Insert, written, None)? else {
             return Ok(());
         };
         self.inserts.push(Insert {
@@ -320,7 +322,7 @@ impl Walk<'_, '_> {
                     mode: RowExclusive,
                     with_children: false,
                     deed: Deed::Update,
-                    columns: tree::columns_set(&conflict.target_list),
+                    written: written_by(&conflict.target_list),
                     skips_rows: false,
                     is_pruned: false,
                 });
@@ -368,18 +370,23 @@ impl Walk<'_, '_> {
         let Some(named) = named else {
             return Vec::new();
         };
-        let is_left = |name: &String| match named.iter().position(|n| n == name) {
-            None => true,
-            Some(at) => {
-                let mut rows = rows.iter();
-                !rows.as_slice().is_empty()
-                    && rows.all(|row| row.get(at).is_some_and(tree::is_null))
-            }
+        let open = execute::without_default(self.act, table);
+        let is_open = |name: &str| open.iter().any(|n| n == name);
+        let all = |at: usize, is: &dyn Fn(&Node) -> bool| {
+            !rows.is_empty() && rows.iter().all(|row| row.get(at).is_some_and(is))
         };
-        execute::without_default(self.act, table)
-            .into_iter()
-            .filter(is_left)
-            .collect()
+        // An identity column is never NULL.
+        let is_left = |column: &Column| match named.iter().position(|n| *n == column.name) {
+            None => is_open(&column.name),
+            Some(at) if is_open(&column.name) => {
+                all(at, &|value| tree::is_null(value) || tree::is_default(value))
+            }
+            Some(at) => column.identity.is_empty() && all(at, &tree::is_null),
+        };
+        let columns = self.act.world.relation(table).into_iter();
+        let columns = columns.flat_map(|relation| &relation.columns);
+        let left = columns.filter(|column| is_left(column));
+        left.map(|column| column.name.clone()).collect()
     }
 
     /// The columns that values without a column list fill: as many as they are, from the first.
@@ -411,10 +418,10 @@ impl Walk<'_, '_> {
         let mut inner = scope.clone();
         self.with(statement.with_clause.as_ref(), &mut inner)?;
         let condition = statement.where_clause.as_deref();
-        let columns = tree::columns_set(&statement.target_list);
+        let written = written_by(&statement.target_list);
         let relation = statement.relation.as_ref();
         let first = self.uses.len();
-        if let Some(table) = self.target(relation, Deed::Update, columns, condition)? {
+        if let Some(table) = self.target(relation, Deed::Update, written, condition)? {
             self.set_to_defaults(table, &statement.target_list);
         }
         self.each(&statement.from_clause, &inner)?;
@@ -430,7 +437,7 @@ impl Walk<'_, '_> {
         let condition = statement.where_clause.as_deref();
         let relation = statement.relation.as_ref();
         let first = self.uses.len();
-        self.target(relation, Deed::Delete, Vec::new(), condition)?;
+        self.target(relation, Deed::Delete, Written::default(), condition)?;
         self.seeks_few |=
             statement
                 .using_clause
@@ -456,12 +463,8 @@ impl Walk<'_, '_> {
                 _ => None,
             })
             .collect();
-        let set = actions
-            .iter()
-            .flat_map(|a| tree::columns_set(&a.target_list));
-        let columns = set.collect();
         let relation = statement.relation.as_ref();
-        if let Some(table) = self.target(relation, Deed::Read, columns, None)? {
+        if let Some(table) = self.target(relation, Deed::Read, Written::default(), None)? {
             actions.sort_by_key(|action| action.command_type);
             for action in actions {
                 self.merge_action(table, action);
@@ -474,20 +477,17 @@ impl Walk<'_, '_> {
     }
 
     fn merge_action(&mut self, table: Oid, action: &MergeWhenClause) {
-        let mut columns = tree::columns_set(&action.target_list);
+        let mut written = written_by(&action.target_list);
         let deed = match action.command_type() {
             CmdType::CmdInsert => {
-                let given = Some(columns).filter(|columns| !columns.is_empty());
+                let given = Some(written.set).filter(|columns| !columns.is_empty());
                 let given = given.or_else(|| self.leading_columns(table, action.values.len()));
-                // Of an INSERT the columns count that it leaves NULL.
-                columns = match &given {
-                    Some(given) => {
-                        let mut left = execute::without_default(self.act, table);
-                        left.retain(|column| !given.contains(column));
-                        left
-                    }
-                    None => Vec::new(),
-                };
+                written = Written::default();
+                if let Some(given) = &given {
+                    let mut left = execute::without_default(self.act, table);
+                    left.retain(|column| !given.contains(column));
+                    written.null = left;
+                }
                 self.inserts.push(Insert {
                     table,
                     columns: given,
@@ -508,7 +508,7 @@ impl Walk<'_, '_> {
             mode: RowExclusive,
             with_children: true,
             deed,
-            columns,
+            written,
             skips_rows: false,
             is_pruned: false,
         });
@@ -560,7 +560,7 @@ impl Walk<'_, '_> {
             }
             let is_certain = one.deed == Deed::Insert && has_rows(one.oid);
             act.may_have_no_rows = may_have_no_rows && !is_certain;
-            execute::executed(act, one.oid, one.deed, &one.columns);
+            execute::executed(act, one.oid, one.deed, &one.written);
             if has_long_values && matches!(one.deed, Deed::Insert | Deed::Update) {
                 plan::moves_out_of_line(act, one.oid);
             }
@@ -573,6 +573,15 @@ impl Walk<'_, '_> {
             execute::defaults(act, insert);
         }
         act.may_have_no_rows = outer;
+    }
+}
+
+/// What the targets of an UPDATE set.
+fn written_by(targets: &[Node]) -> Written {
+    let null = tree::targets(targets).filter(|t| t.val.as_deref().is_some_and(tree::is_null));
+    Written {
+        set: tree::columns_set(targets),
+        null: null.map(|target| target.name.clone()).collect(),
     }
 }
 
@@ -613,7 +622,7 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
         return Ok(());
     }
     act.lock(table, RowExclusive, "is copied into");
-    execute::executed(act, table, Deed::Insert, &[]);
+    execute::executed(act, table, Deed::Insert, &Written::default());
     let columns = names::list(&statement.attlist);
     let columns = if columns.is_empty() {
         act.relation(table)?
