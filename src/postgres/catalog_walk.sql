@@ -136,11 +136,12 @@ walk (classid, objid, role) AS (
         ) e WHERE w.classid = 2606
       UNION ALL
         -- functions and operators in stored expressions: of indexes, checks, defaults, statistics; behind
-        -- operators and aggregates; in bodies that are stored parsed, which read relations, too
+        -- operators and aggregates; in bodies that are stored parsed, which read relations, too, and in the defaults of
+        -- domains, which take numbers from sequences
         SELECT d.refclassid, d.refobjid, 'p'
         FROM pg_catalog.pg_depend d
-        WHERE w.classid IN (1255, 1259, 2604, 2606, 2617, 3381) AND d.classid = w.classid AND d.objid = w.objid
-          AND (d.refclassid IN (1255, 2617) OR w.classid = 1255 AND d.refclassid = 1259) AND d.refobjid >= 16384
+        WHERE w.classid IN (1247, 1255, 1259, 2604, 2606, 2617, 3381) AND d.classid = w.classid AND d.objid = w.objid
+          AND (d.refclassid IN (1255, 2617) OR w.classid IN (1247, 1255) AND d.refclassid = 1259) AND d.refobjid >= 16384
       UNION ALL
         -- the checks of a domain
         SELECT 2606::oid, k.oid, 'p'

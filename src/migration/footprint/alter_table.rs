@@ -449,8 +449,12 @@ fn inherit(
     if add {
         // ATExecAddInherit: the parent as for ATTACH, our own children to find a cycle.
         act.lock(parent, ShareUpdateExclusive, "becomes a parent");
-        for child in act.world.tree(oid).into_iter().skip(1) {
-            act.lock(child, AccessShare, "is checked for a cycle of inheritance");
+        let tree = act.world.tree(oid);
+        for child in &tree[1..] {
+            act.lock(*child, AccessShare, "is checked for a cycle of inheritance");
+        }
+        if tree.contains(&parent) {
+            return refuse("circular inheritance not allowed");
         }
         act.world.put_inheritance(crate::model::Inheritance {
             child: oid,

@@ -188,12 +188,13 @@ fn play_routine(act: &mut Act, called: &Routine, given: Vec<Argument>) -> bool {
     if let Some(parsed) = called.parsed.as_ref().filter(|_| body.trim().is_empty()) {
         return play_parsed(act, called, parsed);
     }
+    // A body that is not at hand is none that does nothing.
+    if act.depth >= DEEPEST || body.trim().is_empty() {
+        return false;
+    }
     let Some(steps) = plpgsql::steps(&called.language, body, &given) else {
         return false;
     };
-    if act.depth >= DEEPEST {
-        return false;
-    }
     doubt_strings(act, body, &called.settings);
     let path = called
         .settings

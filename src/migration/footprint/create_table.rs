@@ -468,6 +468,9 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
         .flat_map(|r| r.range.clone())
         .collect();
     if !statement.skip_data {
+        for entry in &entries {
+            plan::has_an_end(act, entry.relation)?;
+        }
         plan::called_by_view(act, oid);
         for entry in entries {
             if entry.relation == oid {

@@ -265,6 +265,13 @@ fn builtin(act: &mut Act, name: &str, arguments: &[Node]) -> bool {
                 true
             })
         }
+        "satisfies_hash_partition" => {
+            let parent = arguments.first().and_then(|a| relation_argument(act, a));
+            parent.is_some_and(|parent| {
+                act.lock(parent, LockMode::AccessShare, "its partition key is read");
+                true
+            })
+        }
         "lastval" => {
             act.opaque("lastval() locks the sequence that was used last");
             true
@@ -313,6 +320,10 @@ fn measure(act: &mut Act, function: &str, oid: Oid) {
 /// `pg_get_viewdef` opens the view, and what its query reads (`get_query_def`, ruleutils.c).
 fn show_view(act: &mut Act, view: Oid) {
     act.touch(view, LockMode::AccessShare, "pg_get_viewdef() shows it");
+    // Up to 15 its query names the view itself.
+    if act.version() < 16 {
+        act.lock(view, LockMode::AccessShare, "pg_get_viewdef() shows it");
+    }
     let read = plan::view_range(act, view);
     for entry in read.into_iter().filter(|e| e.relation != view) {
         let why = format!("{} reads it, which is shown", act.shown(view));

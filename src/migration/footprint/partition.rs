@@ -32,12 +32,16 @@ pub fn attach(act: &mut Act, altering: &mut Altering, parent: Oid, cmd: &Partiti
     if act.relation(child)?.is_partition {
         return refuse(format!("{} is a partition already", act.shown(child)));
     }
-    for below in act.world.tree(child).into_iter().skip(1) {
+    let tree = act.world.tree(child);
+    for below in &tree[1..] {
         act.lock(
-            below,
+            *below,
             AccessExclusive,
             format!("is below {}, which becomes a partition", act.shown(child)),
         );
+    }
+    if tree.contains(&parent) {
+        return refuse("circular inheritance not allowed");
     }
     if let Some(default) = act.world.default_partition(parent) {
         for below in act.world.tree(default).into_iter().skip(1) {
@@ -268,6 +272,14 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
         );
     }
     act.lock(parent, altering.mode, "gets a partition's index");
+    let of = act.world.indexes.get(parent).map(|i| i.table);
+    if !of.is_some_and(|of| act.world.parents(table).contains(&of)) {
+        return refuse(format!(
+            "cannot attach index {} as a partition of index {}: it is not an index of a partition of its table",
+            act.shown(child),
+            act.shown(parent)
+        ));
+    }
     if !act.world.parents(child).contains(&parent) {
         part::bond(act, parent, child, table);
         validate_index(act, parent);

@@ -162,6 +162,10 @@ impl Reach {
 
     /// The words of a text in some language.
     fn add_words(&mut self, text: &str) {
+        // In quotes a name may be of any characters.
+        let quoted = text.split('"').skip(1).step_by(2);
+        let names = quoted.filter(|name| (1..64).contains(&name.len()));
+        self.names.extend(names.map(str::to_owned));
         let parts = |c: char| !c.is_alphanumeric() && c != '_' && c != '$';
         let mut before = "";
         for piece in text.split_inclusive(parts) {

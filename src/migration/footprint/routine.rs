@@ -134,18 +134,22 @@ fn is_harmless(world: &World, body: &str, depth: usize) -> bool {
     let mut words = text
         .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '%')
         .filter(|w| !w.is_empty());
-    // A body that is stored parsed (BEGIN ATOMIC) has no text.
-    if text.trim().is_empty() || depth > 4 {
+    // A body that is stored parsed (BEGIN ATOMIC) has no text. A name in quotes may be no word.
+    if text.trim().is_empty() || text.contains('"') || depth > 4 {
         return false;
     }
     words.all(|word| {
         !TOUCHING.contains(&word)
             && !word.contains("advisory")
             && !LOCKING.contains(&word)
-            && world.routines.values().filter(|r| r.name == word).all(|r| {
-                COMPILED.contains(&r.language.as_str())
-                    || is_harmless(world, r.body.as_deref().unwrap_or_default(), depth + 1)
-            })
+            && world
+                .routines
+                .values()
+                .filter(|r| r.name.to_lowercase() == word)
+                .all(|r| {
+                    COMPILED.contains(&r.language.as_str())
+                        || is_harmless(world, r.body.as_deref().unwrap_or_default(), depth + 1)
+                })
     })
 }
 

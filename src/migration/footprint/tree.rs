@@ -5,7 +5,7 @@ use crate::migration::parts;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
     AlterTableCmd, AlterTableStmt, AlterTableType, FuncCall, LockWaitPolicy, LockingClause, Node,
-    ResTarget,
+    ResTarget, SelectStmt,
 };
 use pg_query::{NodeEnum, NodeRef, protobuf};
 
@@ -67,6 +67,37 @@ pub fn targets(list: &[Node]) -> impl Iterator<Item = &ResTarget> {
 pub fn columns_set(list: &[Node]) -> Vec<String> {
     let named = targets(list).filter(|target| !target.name.is_empty());
     named.map(|target| target.name.clone()).collect()
+}
+
+/// The columns that a query works out, `*` for all of a relation: without those of its list where that is not shown.
+#[must_use]
+pub fn columns_shown(select: &SelectStmt, is_hidden: bool) -> Vec<String> {
+    let list = if is_hidden {
+        &[][..]
+    } else {
+        &select.target_list
+    };
+    let lists = [
+        list,
+        &select.group_clause,
+        &select.sort_clause,
+        &select.distinct_clause,
+    ];
+    let single = [&select.where_clause, &select.having_clause];
+    let nodes = lists.into_iter().flatten();
+    let nodes = nodes.chain(single.into_iter().filter_map(Option::as_deref));
+    let nodes = nodes.filter_map(|node| node.node.as_ref());
+    let columns = nodes.flat_map(|node| parts::all(node.to_ref()));
+    let columns = columns.filter_map(|node| match node {
+        NodeRef::ColumnRef(column) => column.fields.last()?.node.as_ref(),
+        _ => None,
+    });
+    let names = columns.filter_map(|field| match field {
+        NodeEnum::AStar(_) => Some("*".to_owned()),
+        NodeEnum::String(name) => Some(name.sval.clone()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// The server's own aggregates that stand in migrations.

@@ -6,16 +6,41 @@ use crate::migration::footprint::query::plan;
 use crate::migration::footprint::stored;
 use crate::migration::footprint::world::World;
 use crate::model::{Column, Constraint, LockMode, Oid, RelationKind, RowWait, class};
+use std::collections::BTreeSet;
 
-use LockMode::{RowExclusive, RowShare};
+use LockMode::{AccessShare, RowExclusive, RowShare};
 
 /// What is done to a relation that a query names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
     Read,
     Insert,
     Update,
     Delete,
+}
+
+impl Deed {
+    /// The event of a trigger.
+    #[must_use]
+    pub const fn event(self) -> i16 {
+        match self {
+            Self::Read => 0,
+            Self::Insert => ON_INSERT,
+            Self::Update => ON_UPDATE,
+            Self::Delete => ON_DELETE,
+        }
+    }
+
+    /// `pg_rewrite.ev_type` of a rule for it.
+    #[must_use]
+    pub const fn rule(self) -> char {
+        match self {
+            Self::Read => '1',
+            Self::Update => '2',
+            Self::Insert => '3',
+            Self::Delete => '4',
+        }
+    }
 }
 
 /// An insertion: which columns it gives values for.
@@ -33,11 +58,11 @@ pub struct Insert {
 /// Bits of `pg_trigger.tgtype`.
 const FOR_EACH_ROW: i16 = 1;
 
-const ON_INSERT: i16 = 4;
+pub const ON_INSERT: i16 = 4;
 
-const ON_DELETE: i16 = 8;
+pub const ON_DELETE: i16 = 8;
 
-const ON_UPDATE: i16 = 16;
+pub const ON_UPDATE: i16 = 16;
 
 /// TRUNCATE.
 pub const ON_TRUNCATE: i16 = 32;
@@ -53,24 +78,19 @@ pub struct Written {
 
 /// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
 pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
-    let event = match deed {
-        Deed::Read => return,
-        Deed::Insert => ON_INSERT,
-        Deed::Update => ON_UPDATE,
-        Deed::Delete => ON_DELETE,
-    };
+    let event = deed.event();
+    if deed == Deed::Read {
+        return;
+    }
     if deed != Deed::Delete {
         let open: Vec<Oid> = act.world.indexes.of(oid).map(|i| i.oid).collect();
         for index in open {
             act.touch(index, RowExclusive, "gets the new rows' entries");
         }
     }
-    if act.world.rules.of(oid).any(|r| r.event != '1') {
-        act.opaque(format!("rules of {} rewrite the statement", act.shown(oid)));
-    }
     triggers(act, oid, event);
     if act.kind(oid) == RelationKind::View {
-        return through_view(act, oid, event, deed, written);
+        return through_view(act, oid, deed, written);
     }
     if deed != Deed::Delete {
         act.for_each_row(|act| {
@@ -85,8 +105,12 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
     {
         plan::partition_bounds(act, parent);
     }
-    if deed == Deed::Insert && act.kind(oid) == RelationKind::PartitionedTable {
-        possible_partitions(act, oid);
+    if act.kind(oid) == RelationKind::PartitionedTable {
+        match deed {
+            Deed::Insert => possible_partitions(act, oid),
+            Deed::Update => may_move(act, oid, written),
+            _ => {}
+        }
     }
     if !act.world.session.replica {
         act.for_each_row(|act| references(act, oid, deed, written));
@@ -94,15 +118,14 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
 }
 
 /// `TRIGGER_TYPE_INSTEAD`
-const INSTEAD: i16 = 64;
+pub const INSTEAD: i16 = 64;
 
 /// A view without INSTEAD OF triggers: its one base relation is written to (`rewriteTargetView`).
-fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, written: &Written) {
-    let replaces = |t: &crate::model::Trigger| t.events & INSTEAD != 0 && t.events & event != 0;
-    if act.world.triggers.of(view).any(replaces) {
+fn through_view(act: &mut Act, view: Oid, deed: Deed, written: &Written) {
+    if plan::is_replaced(act, view, deed) {
         return;
     }
-    let Some(base) = base_of(act, view) else {
+    let Some(base) = plan::base_of(act, view) else {
         return;
     };
     let has = |name: &String| act.world.column(base, name).is_some();
@@ -120,16 +143,6 @@ fn through_view(act: &mut Act, view: Oid, event: i16, deed: Deed, written: &Writ
         null: Vec::new(),
     };
     act.possibly(true, |act| executed(act, base, deed, &written));
-}
-
-/// The one relation that an updatable view reads.
-fn base_of(act: &Act, view: Oid) -> Option<Oid> {
-    let range = plan::view_range(act, view);
-    let mut others = range.iter().filter(|e| e.relation != view);
-    match (others.next(), others.next()) {
-        (Some(only), None) => Some(only.relation),
-        _ => None,
-    }
 }
 
 fn all_columns(act: &Act, oid: Oid) -> Vec<String> {
@@ -164,11 +177,15 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
 }
 
 /// The rows that are changed or locked may be those of others, in every table that is scanned.
-pub fn meets_locked_rows(act: &mut Act, oid: Oid, with_children: bool, depth: u8) {
-    if act.kind(oid) == RelationKind::View && depth < 30 {
-        for entry in plan::view_range(act, oid) {
-            if entry.relation != oid {
-                meets_locked_rows(act, entry.relation, entry.with_children, depth + 1);
+pub fn meets_locked_rows(act: &mut Act, oid: Oid, with_children: bool) {
+    meets_rows_below(act, oid, with_children, &mut BTreeSet::new());
+}
+
+fn meets_rows_below(act: &mut Act, oid: Oid, with_children: bool, met: &mut BTreeSet<Oid>) {
+    if act.kind(oid) == RelationKind::View {
+        if met.insert(oid) {
+            for entry in plan::view_range(act, oid) {
+                meets_rows_below(act, entry.relation, entry.with_children, met);
             }
         }
         return;
@@ -224,6 +241,30 @@ fn possible_partitions(act: &mut Act, oid: Oid) {
     act.possible = outer;
 }
 
+/// A row that is changed is checked against its partition's bounds, and one that leaves them is put into another
+/// partition, as a new row (`ExecCrossPartitionUpdate`).
+fn may_move(act: &mut Act, oid: Oid, written: &Written) {
+    let below: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
+    let parents: BTreeSet<Oid> = below
+        .iter()
+        .filter_map(|partition| act.world.partition_parent(*partition))
+        .collect();
+    let new = Written {
+        set: Vec::new(),
+        null: written.null.clone(),
+    };
+    act.possibly(true, |act| {
+        for parent in parents {
+            act.lock(parent, AccessShare, "has its partition's bounds");
+        }
+        if act.world.is_partition_key(oid, &written.set) {
+            for partition in below {
+                executed(act, partition, Deed::Insert, &new);
+            }
+        }
+    });
+}
+
 /// A row goes to one of the partitions, and from there to one of that one's, down to a leaf.
 pub fn goes_to_a_partition(act: &mut Act, oid: Oid) {
     for partition in act.world.tree(oid).into_iter().skip(1) {
@@ -273,8 +314,8 @@ fn references(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
         }
         let with_children = act.kind(key.referenced) == RelationKind::PartitionedTable;
         act.possibly(is_null, |act| {
-            plan::scan(act, key.referenced, RowShare, with_children, &reason);
-            meets_locked_rows(act, key.referenced, with_children, 0);
+            looked_up(act, key.referenced, RowShare, &reason);
+            meets_locked_rows(act, key.referenced, with_children);
         });
     }
     let pointing: Vec<Constraint> = act
@@ -311,23 +352,17 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         key.on_update
     };
     let with_children = act.kind(key.table) == RelationKind::PartitionedTable;
-    meets_locked_rows(act, key.table, with_children, 0);
+    meets_locked_rows(act, key.table, with_children);
     if !matches!(action, 'c' | 'n' | 'd') {
         // ri_restrict: with NO ACTION the key may have come back meanwhile.
         if action == 'a' {
-            plan::scan(
-                act,
-                oid,
-                RowShare,
-                false,
-                "is looked up again for rows that reference it",
-            );
+            looked_up_again(act, oid);
         }
-        plan::scan(act, key.table, RowShare, with_children, &reason);
+        looked_up(act, key.table, RowShare, &reason);
         return;
     }
     let already = act.holds(key.table, RowExclusive);
-    plan::scan(act, key.table, RowExclusive, with_children, &reason);
+    looked_up(act, key.table, RowExclusive, &reason);
     if !already {
         let columns: Vec<String> = key
             .columns
@@ -358,6 +393,34 @@ fn referencing_rows(act: &mut Act, oid: Oid, deed: Deed, key: &Constraint) {
         executed(act, key.table, follows, &written);
         act.may_have_no_rows = outer;
     }
+    // Rows may have referred to the default's row all along: looked for as with NO ACTION (ri_set).
+    if action == 'd' {
+        looked_up(act, key.table, RowShare, &reason);
+    }
+}
+
+/// A key that is looked for in a partitioned table is in one partition: the planner leaves out the others, until the plan
+/// is kept for all keys (`expand_partitioned_rtentry`, `choose_custom_plan`).
+fn looked_up(act: &mut Act, oid: Oid, mode: LockMode, reason: &str) {
+    plan::scan(act, oid, mode, false, reason);
+    if act.kind(oid) == RelationKind::PartitionedTable {
+        act.possibly(true, |act| plan::scan(act, oid, mode, true, reason));
+    }
+}
+
+/// The key of a row that goes, in the table that the row is in: of a partitioned table one of its partitions.
+fn looked_up_again(act: &mut Act, oid: Oid) {
+    let why = "is looked up again for rows that reference it";
+    if act.kind(oid) != RelationKind::PartitionedTable {
+        return plan::scan(act, oid, RowShare, false, why);
+    }
+    let mut leaves = act.world.tree(oid);
+    leaves.retain(|leaf| act.world.kind(*leaf) != Some(RelationKind::PartitionedTable));
+    act.possibly(true, |act| {
+        for leaf in leaves {
+            plan::scan(act, leaf, RowShare, false, why);
+        }
+    });
 }
 
 /// Columns without a value take their defaults: a sequence gives the next number.
@@ -409,7 +472,10 @@ pub fn defaults(act: &mut Act, insert: &Insert) {
 
 /// What an INSERT into a view gives no value for, its base relation gets by default.
 fn defaults_through_view(act: &mut Act, insert: &Insert) {
-    let Some(base) = base_of(act, insert.table) else {
+    if plan::is_replaced(act, insert.table, Deed::Insert) {
+        return;
+    }
+    let Some(base) = plan::base_of(act, insert.table) else {
         return;
     };
     let given = insert.columns.clone();
@@ -437,15 +503,19 @@ fn default_of(act: &Act, table: Oid, column: &Column) -> (Vec<Oid>, Vec<Oid>) {
         sequences.extend(of_identity.map(|d| d.oid));
     }
     let defaults = act.world.defaults.of(table);
-    for default in defaults.filter(|d| d.column == column.number) {
-        for d in act.world.above((class::DEFAULT, default.oid, 0)) {
-            if d.on_class == class::PROC {
-                routines.push(d.on_oid);
-            } else if d.on_class == class::RELATION
-                && act.world.kind(d.on_oid) == Some(RelationKind::Sequence)
-            {
-                sequences.push(d.on_oid);
-            }
+    let own = defaults.filter(|d| d.column == column.number);
+    let mut homes: Vec<_> = own.map(|d| (class::DEFAULT, d.oid, 0)).collect();
+    // That of its domain counts where it has none of its own.
+    if homes.is_empty() && column.identity.is_empty() {
+        homes.push((class::TYPE, column.type_oid, 0));
+    }
+    for d in homes.into_iter().flat_map(|home| act.world.above(home)) {
+        if d.on_class == class::PROC {
+            routines.push(d.on_oid);
+        } else if d.on_class == class::RELATION
+            && act.world.kind(d.on_oid) == Some(RelationKind::Sequence)
+        {
+            sequences.push(d.on_oid);
         }
     }
     (sequences, routines)
@@ -491,12 +561,15 @@ fn is_own(act: &Act, sequence: Oid, table: Oid, column: i16) -> bool {
 
 /// Whether a query over these relations may find no row at all: one of them looks empty.
 pub fn looks_empty(act: &Act, oid: Oid) -> bool {
+    is_empty_below(act, oid, &mut BTreeSet::new())
+}
+
+fn is_empty_below(act: &Act, oid: Oid, met: &mut BTreeSet<Oid>) -> bool {
     match act.kind(oid) {
         RelationKind::View => {
-            let range = plan::view_range(act, oid);
-            range
-                .iter()
-                .any(|e| e.relation != oid && looks_empty(act, e.relation))
+            let is_new = met.insert(oid);
+            let mut below = plan::view_range(act, oid).into_iter().filter(|_| is_new);
+            below.any(|entry| is_empty_below(act, entry.relation, met))
         }
         RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView => {
             let tree = act.world.tree(oid);

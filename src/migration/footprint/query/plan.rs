@@ -1,62 +1,164 @@
 //! What the rewriter and the planner lock: views, row security, children, indexes.
 
-use crate::migration::footprint::act::Act;
+use super::execute::{self, Deed, INSTEAD, ON_DELETE, ON_INSERT, ON_UPDATE};
+use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::stored;
 use crate::model::RelationName;
 use crate::model::{LockMode, Oid, RangeEntry, RelationKind, class};
+use std::collections::BTreeSet;
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
 
 /// Views bring in what they read, row security what its policies read (`fireRIRrules`).
-pub fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, depth: u8) {
-    if depth > 30 {
+pub fn rewritten(act: &mut Act, oid: Oid, mode: LockMode, deed: Deed) {
+    rewrite(act, oid, mode, deed, &mut BTreeSet::new());
+}
+
+/// Relations that were met in a mode and a role: views and policies may read one many times, and each other.
+type Met = BTreeSet<(Oid, LockMode, Deed)>;
+
+fn rewrite(act: &mut Act, oid: Oid, mode: LockMode, deed: Deed, met: &mut Met) {
+    if !met.insert((oid, mode, deed)) {
         return;
     }
-    let shown = act.shown(oid);
+    if deed != Deed::Read && act.world.rules.of(oid).any(|r| r.event == deed.rule()) {
+        act.opaque(format!("rules of {} rewrite the statement", act.shown(oid)));
+    }
     match act.kind(oid) {
-        RelationKind::View => {
-            called_by_view(act, oid);
-            let entries = view_range(act, oid);
-            let others = entries.iter().filter(|e| e.relation != oid).count();
-            for entry in entries {
-                if mode == RowExclusive && entry.relation == oid {
-                    continue;
-                }
-                let mode = match mode {
-                    // Written through: only a view of one relation can be (rewriteTargetView).
-                    RowExclusive if others == 1 => RowExclusive,
-                    outer => mode_inside(outer, &entry),
-                };
-                act.lock(entry.relation, mode, format!("view {shown} reads it"));
-                if entry.relation != oid {
-                    rewritten(act, entry.relation, mode, depth + 1);
-                }
-            }
-        }
+        RelationKind::View => behind_view(act, oid, mode, deed, met),
         _ if act.world.relation(oid).is_some_and(|r| r.row_security) => {
+            let shown = act.shown(oid);
             for entry in policy_range(act, oid) {
-                act.lock(
-                    entry.relation,
-                    AccessShare,
-                    format!("a policy of {shown} reads it"),
-                );
-                rewritten(act, entry.relation, AccessShare, depth + 1);
+                let why = format!("a policy of {shown} reads it");
+                act.lock(entry.relation, AccessShare, why);
+                rewrite(act, entry.relation, AccessShare, Deed::Read, met);
             }
         }
         _ => {}
     }
 }
 
-/// System views that call `pg_get_viewdef` or `pg_get_ruledef` (system_views.sql, information_schema.sql).
-fn opens_relations(name: &RelationName) -> bool {
-    match name.schema.as_str() {
-        "pg_catalog" => matches!(
-            name.relation.as_str(),
-            "pg_views" | "pg_rules" | "pg_matviews"
-        ),
-        "information_schema" => name.relation == "views",
-        _ => false,
+/// What a view's query reads, and what a statement that writes to the view writes instead.
+fn behind_view(act: &mut Act, view: Oid, mode: LockMode, deed: Deed, met: &mut Met) {
+    let replaced = is_replaced(act, view, deed);
+    // Its triggers do it, and its query is not run.
+    if replaced && deed == Deed::Insert {
+        return;
     }
+    called_by_view(act, view);
+    let shown = act.shown(view);
+    let base = base_of(act, view).filter(|_| mode == RowExclusive && !replaced);
+    // Its rows are read once more, up to 15 as those of a relation (rewriteTargetView, ApplyRetrieveRule).
+    if replaced && act.version() < 16 {
+        act.lock(view, AccessShare, "its rows are given to its triggers");
+    }
+    for entry in view_range(act, view) {
+        if mode == RowExclusive && entry.relation == view {
+            continue;
+        }
+        let (mode, deed) = match base {
+            Some(base) if entry.relation == base => (RowExclusive, deed),
+            _ => (mode_inside(mode, &entry), Deed::Read),
+        };
+        act.lock(entry.relation, mode, format!("view {shown} reads it"));
+        if entry.relation != view {
+            let inner = act.world.relation(entry.relation);
+            if inner.is_some_and(|r| opens_relations(&r.name, &["*".to_owned()])) {
+                opens_others(act, entry.relation);
+            }
+            rewrite(act, entry.relation, mode, deed, met);
+        }
+    }
+}
+
+/// Whether INSTEAD OF triggers do what is done to a view. MERGE, which does several things, is a reader here.
+pub fn is_replaced(act: &Act, view: Oid, deed: Deed) -> bool {
+    let events = match deed {
+        Deed::Read => ON_INSERT | ON_UPDATE | ON_DELETE,
+        _ => deed.event(),
+    };
+    let mut triggers = act.world.triggers.of(view);
+    triggers.any(|t| t.events & INSTEAD != 0 && t.events & events != 0)
+}
+
+/// The relation that an updatable view is of: it comes first in the view's query, before those of its subqueries
+/// (`view_query_is_auto_updatable`).
+pub fn base_of(act: &Act, view: Oid) -> Option<Oid> {
+    let range = view_range(act, view);
+    let mut others = range.iter().filter(|e| e.relation != view);
+    others.next().map(|entry| entry.relation)
+}
+
+/// The table that rows of a view go to in the end; `None`: they go nowhere.
+pub fn base_table(act: &Act, mut oid: Oid, deed: Deed) -> Option<Oid> {
+    for _ in 0..30 {
+        if act.kind(oid) != RelationKind::View {
+            return Some(oid);
+        }
+        if is_replaced(act, oid, deed) {
+            return None;
+        }
+        oid = base_of(act, oid)?;
+    }
+    None
+}
+
+/// What a view WITH CHECK OPTION looks up for new rows: all that its query reads but the relation that they go to.
+pub fn checked_by_view(act: &mut Act, view: Oid) {
+    if act.kind(view) != RelationKind::View || is_replaced(act, view, Deed::Insert) {
+        return;
+    }
+    let base = base_of(act, view);
+    for entry in view_range(act, view) {
+        if Some(entry.relation) != base && entry.relation != view {
+            let with_children = entry.with_children;
+            planned(
+                act,
+                entry.relation,
+                AccessShare,
+                Deed::Read,
+                with_children,
+                "is read",
+            );
+        }
+    }
+    if let Some(base) = base {
+        checked_by_view(act, base);
+    }
+}
+
+/// Whatever columns are read.
+const ANY: &str = "";
+
+/// Columns of system views whose functions open relations: `pg_get_viewdef`, `pg_get_ruledef`, `pg_get_expr` and
+/// `pg_sequence_last_value` (system_views.sql, information_schema.sql).
+const OPEN_RELATIONS: [(&str, &str, &[&str]); 6] = [
+    ("information_schema", "views", &["view_definition"]),
+    ("pg_catalog", "pg_matviews", &["definition"]),
+    ("pg_catalog", "pg_policies", &["qual", "with_check"]),
+    ("pg_catalog", "pg_rules", &["definition"]),
+    // A volatile function is called whether its column is read or not.
+    ("pg_catalog", "pg_sequences", &[ANY]),
+    ("pg_catalog", "pg_views", &["definition"]),
+];
+
+/// Whether a relation opens others as these columns of it are read; `*`: all.
+#[must_use]
+pub fn opens_relations(name: &RelationName, read: &[String]) -> bool {
+    let mut views = OPEN_RELATIONS.iter();
+    let of = views.find(|(schema, view, _)| name.schema == *schema && name.relation == *view);
+    of.is_some_and(|(_, _, columns)| {
+        let mut read = read.iter().map(String::as_str);
+        columns.contains(&ANY) || read.any(|column| column == "*" || columns.contains(&column))
+    })
+}
+
+/// Doubts a query that reads such a column.
+pub fn opens_others(act: &mut Act, view: Oid) {
+    let shown = act.shown(view);
+    act.opaque(format!(
+        "{shown} opens relations that are only known when it runs"
+    ));
 }
 
 /// Functions that a view's query calls.
@@ -69,14 +171,6 @@ pub fn called_by_view(act: &mut Act, oid: Oid) {
         .collect();
     for rule in called {
         stored::run(act, rule);
-    }
-    if act
-        .world
-        .relation(oid)
-        .is_some_and(|r| opens_relations(&r.name))
-    {
-        let shown = act.shown(oid);
-        act.opaque(format!("{shown} opens the relations of every view or rule"));
     }
 }
 
@@ -113,29 +207,44 @@ pub fn planned(
     act: &mut Act,
     oid: Oid,
     mode: LockMode,
+    deed: Deed,
     with_children: bool,
     reason: &str,
-    depth: u8,
 ) {
-    if depth > 30 {
+    plan(
+        act,
+        oid,
+        mode,
+        deed,
+        with_children,
+        reason,
+        &mut BTreeSet::new(),
+    );
+}
+
+fn plan(
+    act: &mut Act,
+    oid: Oid,
+    mode: LockMode,
+    deed: Deed,
+    with_children: bool,
+    reason: &str,
+    met: &mut BTreeSet<(Oid, LockMode, Deed, bool)>,
+) {
+    if !met.insert((oid, mode, deed, with_children)) {
         return;
     }
     if act.kind(oid) == RelationKind::View {
+        let is_written = mode == RowExclusive && !is_replaced(act, oid, deed);
+        let base = base_of(act, oid).filter(|_| is_written);
         for entry in view_range(act, oid) {
             if entry.relation != oid {
-                let inner = if mode == RowExclusive {
-                    RowExclusive
-                } else {
-                    mode_inside(mode, &entry)
+                let (mode, deed) = match base {
+                    Some(base) if entry.relation == base => (RowExclusive, deed),
+                    _ => (mode_inside(mode, &entry), Deed::Read),
                 };
-                planned(
-                    act,
-                    entry.relation,
-                    inner,
-                    entry.with_children,
-                    reason,
-                    depth + 1,
-                );
+                let with_children = entry.with_children;
+                plan(act, entry.relation, mode, deed, with_children, reason, met);
             }
         }
         return;
@@ -144,13 +253,15 @@ pub fn planned(
     if act.world.relation(oid).is_some_and(|r| r.row_security) {
         for entry in policy_range(act, oid) {
             if entry.relation != oid {
-                planned(
+                let with_children = entry.with_children;
+                plan(
                     act,
                     entry.relation,
                     AccessShare,
-                    entry.with_children,
+                    Deed::Read,
+                    with_children,
                     reason,
-                    depth + 1,
+                    met,
                 );
             }
         }
@@ -189,15 +300,50 @@ pub fn scan(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason
 }
 
 /// The parents of a partition, for its bounds (`generate_partition_qual`, partcache.c).
-pub fn partition_bounds(act: &mut Act, mut parent: Oid) {
-    loop {
-        act.lock(parent, AccessShare, "has its partition's bounds");
-        match act.world.partition_parent(parent) {
-            Some(next) => parent = next,
-            None => return,
-        }
+pub fn partition_bounds(act: &mut Act, parent: Oid) {
+    let above = act.world.ancestors(parent);
+    for ancestor in std::iter::once(parent).chain(above) {
+        act.lock(ancestor, AccessShare, "has its partition's bounds");
     }
 }
+
+/// A view that reads itself, directly or through others, can be made and not used (`fireRIRrules`).
+///
+/// # Errors
+/// It does.
+pub fn has_an_end(act: &Act, view: Oid) -> Step {
+    let (mut path, mut ended) = (Vec::new(), BTreeSet::new());
+    if ends(act, view, &mut path, &mut ended) {
+        return Ok(());
+    }
+    refuse(format!(
+        "infinite recursion detected in rules for relation {}",
+        act.shown(view)
+    ))
+}
+
+/// Whether no view on the path is met again; `ended`: what is known to end.
+fn ends(act: &Act, view: Oid, path: &mut Vec<Oid>, ended: &mut BTreeSet<Oid>) -> bool {
+    if act.kind(view) != RelationKind::View || ended.contains(&view) {
+        return true;
+    }
+    if path.contains(&view) || path.len() > MOST_VIEWS {
+        return false;
+    }
+    path.push(view);
+    let below = view_range(act, view).into_iter().map(|e| e.relation);
+    let all = below
+        .filter(|relation| *relation != view)
+        .all(|relation| ends(act, relation, path, ended));
+    path.pop();
+    if all {
+        ended.insert(view);
+    }
+    all
+}
+
+/// So many views over each other are followed.
+const MOST_VIEWS: usize = 500;
 
 /// Every index of a table.
 pub fn indexes(act: &mut Act, table: Oid, mode: LockMode, reason: &str) {
@@ -216,8 +362,22 @@ pub fn indexes(act: &mut Act, table: Oid, mode: LockMode, reason: &str) {
 /// A relation that a stored query reads, as if it stood in the query at hand.
 pub fn read_through(act: &mut Act, oid: Oid, with_children: bool, reason: &str) {
     act.lock(oid, AccessShare, reason);
-    rewritten(act, oid, AccessShare, 0);
-    planned(act, oid, AccessShare, with_children, "is read", 0);
+    rewritten(act, oid, AccessShare, Deed::Read);
+    planned(act, oid, AccessShare, Deed::Read, with_children, "is read");
+}
+
+/// Whether the TOAST table has rows, by the statistics; where they know nothing of the table yet, it may.
+#[must_use]
+pub fn has_long_values(act: &Act, table: Oid) -> bool {
+    let Some(relation) = act.world.relation(table) else {
+        return false;
+    };
+    let toast = act.world.relation(relation.toast);
+    toast.is_some_and(|toast| {
+        toast.live_rows > 0.0
+            || toast.bytes > 0
+            || relation.rows < 0.0 && execute::looks_empty(act, table)
+    })
 }
 
 /// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
@@ -226,7 +386,7 @@ pub fn moves_out_of_line(act: &mut Act, table: Oid) {
     if toast == 0 {
         return;
     }
-    let why = format!("the TOAST table of {}: a value is long", act.shown(table));
+    let why = format!("the TOAST table of {}, for long values", act.shown(table));
     let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
     act.possibly(true, |act| {
         for oid in std::iter::once(toast).chain(indexes) {

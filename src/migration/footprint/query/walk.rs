@@ -13,7 +13,8 @@ use crate::migration::parts;
 use crate::model::{Column, LockMode, Oid};
 use pg_query::protobuf::{
     CmdType, CopyStmt, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, Node, OnConflictAction,
-    OverridingKind, RangeSubselect, RangeVar, ReturningClause, SelectStmt, UpdateStmt, WithClause,
+    OverridingKind, RangeSubselect, RangeVar, ReturningClause, SelectStmt, SubLinkType, UpdateStmt,
+    WithClause,
 };
 use pg_query::{NodeEnum, NodeRef};
 
@@ -59,6 +60,10 @@ struct Scope {
     compared: Vec<String>,
     /// Its expressions are worked out for each row, and there may be none.
     may_have_no_rows: bool,
+    /// It stands in EXISTS: its columns are not worked out (`simplify_EXISTS_query`).
+    is_exists: bool,
+    /// The columns that it works out, where it reads a system view that opens relations; `*` for all.
+    shows: Vec<String>,
 }
 
 impl Scope {
@@ -95,7 +100,13 @@ impl Walk<'_, '_> {
             NodeRef::DeleteStmt(delete) => self.delete(delete, scope),
             NodeRef::MergeStmt(merge) => self.merge(merge, scope),
             NodeRef::RangeSubselect(query) => self.subselect(query, scope),
-            NodeRef::SubLink(_) => self.below(node, &scope.unlocked()),
+            NodeRef::SubLink(link) => {
+                let inner = Scope {
+                    is_exists: link.sub_link_type() == SubLinkType::ExistsSublink,
+                    ..scope.unlocked()
+                };
+                self.below(node, &inner)
+            }
             NodeRef::LockingClause(_) | NodeRef::IntoClause(_) => Ok(()),
             NodeRef::AExpr(operation) => {
                 if self.stage >= Stage::Executed {
@@ -133,7 +144,10 @@ impl Walk<'_, '_> {
     }
 
     fn select(&mut self, select: &SelectStmt, scope: &Scope) -> Step {
-        let mut inner = scope.clone();
+        let mut inner = Scope {
+            is_exists: false,
+            ..scope.clone()
+        };
         self.with(select.with_clause.as_ref(), &mut inner)?;
         let locked = tree::locked_names(&select.locking_clause);
         let from = Scope {
@@ -144,6 +158,7 @@ impl Walk<'_, '_> {
             },
             skips_rows: tree::skips_rows(&select.locking_clause),
             compared: tree::compared(select.where_clause.as_deref()),
+            shows: tree::columns_shown(select, scope.is_exists),
             ..inner.clone()
         };
         for side in [&select.larg, &select.rarg].into_iter().flatten() {
@@ -215,6 +230,7 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let oid = self.act.resolve(range)?;
+        self.may_be_used(oid)?;
         let alias = range
             .alias
             .as_ref()
@@ -233,6 +249,12 @@ impl Walk<'_, '_> {
                 "is read"
             },
         );
+        if self.stage >= Stage::Executed
+            && let Some(relation) = self.act.world.relation(oid)
+            && plan::opens_relations(&relation.name, &scope.shows)
+        {
+            plan::opens_others(self.act, oid);
+        }
         self.uses.push(Use {
             oid,
             mode,
@@ -240,9 +262,17 @@ impl Walk<'_, '_> {
             deed: Deed::Read,
             written: Written::default(),
             skips_rows: scope.skips_rows,
-            is_pruned: self.is_pruned(oid, &scope.compared),
+            is_pruned: self.act.world.is_partition_key(oid, &scope.compared),
         });
         Ok(())
+    }
+
+    /// Refuses a view that reads itself, where it is more than named.
+    fn may_be_used(&self, oid: Oid) -> Step {
+        match self.stage {
+            Stage::Parsed => Ok(()),
+            _ => plan::has_an_end(self.act, oid),
+        }
     }
 
     /// Whether one of the tables named since then looks empty.
@@ -250,22 +280,6 @@ impl Walk<'_, '_> {
         let read = self.uses.iter().skip(first);
         let mut read = read.filter(|one| one.deed != Deed::Insert);
         read.any(|one| execute::looks_empty(self.act, one.oid))
-    }
-
-    /// Whether one of these columns is in the key of a partitioned table. A key that is computed may be compared too.
-    fn is_pruned(&self, oid: Oid, compared: &[String]) -> bool {
-        let world = &self.act.world;
-        let mut keys = world.tree(oid).into_iter().filter_map(|t| {
-            let relation = world.relation(t)?;
-            Some((relation, relation.partition_key.as_ref()?))
-        });
-        keys.any(|(relation, key)| {
-            let mut columns = relation
-                .columns
-                .iter()
-                .filter(|c| compared.contains(&c.name));
-            columns.any(|c| key.columns.contains(&c.number) || key.columns.contains(&0))
-        })
     }
 
     /// The table that a statement writes to, with the columns that it sets and the condition that rows meet.
@@ -280,6 +294,7 @@ impl Walk<'_, '_> {
             return Ok(None);
         };
         let oid = self.act.resolve(range)?;
+        self.may_be_used(oid)?;
         self.act.lock(oid, RowExclusive, "is written to");
         self.uses.push(Use {
             oid,
@@ -288,7 +303,10 @@ impl Walk<'_, '_> {
             deed,
             written,
             skips_rows: false,
-            is_pruned: self.is_pruned(oid, &tree::compared(condition)),
+            is_pruned: self
+                .act
+                .world
+                .is_partition_key(oid, &tree::compared(condition)),
         });
         Ok(Some(oid))
     }
@@ -335,7 +353,12 @@ impl Walk<'_, '_> {
 
     /// The columns that an INSERT gives values to; `None`: nothing is known of them.
     fn columns_given(&self, table: Oid, statement: &InsertStmt) -> Option<Vec<String>> {
-        let rows = tree::values(statement.select_stmt.as_deref());
+        // DEFAULT VALUES gives none.
+        let query = statement.select_stmt.as_deref();
+        if query.is_none() {
+            return Some(Vec::new());
+        }
+        let rows = tree::values(query);
         let mut columns = match tree::columns_set(&statement.cols) {
             named if named.is_empty() => self.leading_columns(table, rows.first()?.len())?,
             named => named,
@@ -349,12 +372,20 @@ impl Walk<'_, '_> {
         columns.retain(|_| at.next().is_none_or(is_given));
         // OVERRIDING USER VALUE: identity columns take their own (rewriteTargetListIU).
         if statement.r#override() == OverridingKind::OverridingUserValue {
-            columns.retain(|name| {
-                let column = self.act.world.column(table, name);
-                column.is_none_or(|c| c.identity.is_empty())
-            });
+            self.takes_identities(table, &mut columns);
         }
         Some(columns)
+    }
+
+    /// Leaves out identity columns, which take their own values, also behind a view of the same names.
+    fn takes_identities(&self, table: Oid, columns: &mut Vec<String>) {
+        let Some(base) = plan::base_table(self.act, table, Deed::Insert) else {
+            return;
+        };
+        columns.retain(|name| {
+            let column = self.act.world.column(base, name);
+            column.is_none_or(|c| c.identity.is_empty())
+        });
     }
 
     /// The columns that are NULL in the new rows, for nothing gives them a value.
@@ -481,7 +512,12 @@ impl Walk<'_, '_> {
         let deed = match action.command_type() {
             CmdType::CmdInsert => {
                 let given = Some(written.set).filter(|columns| !columns.is_empty());
-                let given = given.or_else(|| self.leading_columns(table, action.values.len()));
+                let mut given = given.or_else(|| self.leading_columns(table, action.values.len()));
+                if action.r#override() == OverridingKind::OverridingUserValue
+                    && let Some(given) = &mut given
+                {
+                    self.takes_identities(table, given);
+                }
                 written = Written::default();
                 if let Some(given) = &given {
                     let mut left = execute::without_default(self.act, table);
@@ -529,22 +565,28 @@ impl Walk<'_, '_> {
             return;
         }
         for one in &uses {
-            plan::rewritten(act, one.oid, one.mode, 0);
+            plan::rewritten(act, one.oid, one.mode, one.deed);
         }
         if stage == Stage::Rewritten {
             return;
         }
         for one in uses.iter().filter(|one| one.deed != Deed::Insert) {
             if one.is_pruned && one.with_children {
-                plan::planned(act, one.oid, one.mode, false, "is read", 0);
+                plan::planned(act, one.oid, one.mode, one.deed, false, "is read");
             }
             // Constants in WHERE may leave partitions out (prune_append_rel_partitions): which, the bounds tell.
             act.possibly(one.is_pruned, |act| {
-                plan::planned(act, one.oid, one.mode, one.with_children, "is read", 0);
+                let with_children = one.with_children;
+                plan::planned(act, one.oid, one.mode, one.deed, with_children, "is read");
             });
         }
+        for one in uses.iter().filter(|one| one.deed == Deed::Insert) {
+            act.possibly(true, |act| plan::checked_by_view(act, one.oid));
+        }
         for table in arbiters {
-            plan::indexes(act, table, RowExclusive, "may decide which rows conflict");
+            if let Some(table) = plan::base_table(act, table, Deed::Insert) {
+                plan::indexes(act, table, RowExclusive, "may decide which rows conflict");
+            }
         }
         if stage == Stage::Planned {
             return;
@@ -556,12 +598,21 @@ impl Walk<'_, '_> {
         let has_rows = |table: Oid| inserts.iter().any(|i| i.table == table && i.has_rows);
         for one in &uses {
             if one.deed != Deed::Insert && !one.skips_rows {
-                execute::meets_locked_rows(act, one.oid, one.with_children, 0);
+                execute::meets_locked_rows(act, one.oid, one.with_children);
             }
             let is_certain = one.deed == Deed::Insert && has_rows(one.oid);
             act.may_have_no_rows = may_have_no_rows && !is_certain;
             execute::executed(act, one.oid, one.deed, &one.written);
-            if has_long_values && matches!(one.deed, Deed::Insert | Deed::Update) {
+            let reads_long = uses
+                .iter()
+                .any(|u| u.deed == Deed::Read && plan::has_long_values(act, u.oid));
+            let is_long = match one.deed {
+                Deed::Read => false,
+                Deed::Insert => has_long_values || reads_long,
+                Deed::Update => has_long_values || plan::has_long_values(act, one.oid),
+                Deed::Delete => plan::has_long_values(act, one.oid),
+            };
+            if is_long {
                 plan::moves_out_of_line(act, one.oid);
             }
         }
@@ -588,6 +639,25 @@ fn written_by(targets: &[Node]) -> Written {
 /// About a quarter of a page: a longer row is compressed or moved out of line (`TOAST_TUPLE_THRESHOLD`, heaptoast.h).
 const TOAST_THRESHOLD: usize = 2000;
 
+/// Functions that make long values of short ones.
+const LENGTHENING: &[&str] = &[
+    "array_agg",
+    "array_fill",
+    "array_to_string",
+    "json_agg",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "lo_get",
+    "lpad",
+    "pg_read_binary_file",
+    "pg_read_file",
+    "repeat",
+    "rpad",
+    "string_agg",
+    "xmlagg",
+];
+
 /// A query, as far as `stage`.
 pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
     let mut walk = Walk {
@@ -597,7 +667,11 @@ pub fn run(act: &mut Act, node: &NodeEnum, stage: Stage) -> Step {
         arbiters: Vec::new(),
         inserts: Vec::new(),
         seeks_few: false,
-        has_long_values: parts::texts(node).any(|text| text.len() > TOAST_THRESHOLD),
+        has_long_values: parts::texts(node).any(|text| text.len() > TOAST_THRESHOLD)
+            || tree::any_call(node.to_ref(), |name| {
+                name.last()
+                    .is_some_and(|last| LENGTHENING.contains(&last.as_str()))
+            }),
     };
     walk.visit(node.to_ref(), &Scope::default())?;
     walk.follow();
@@ -616,8 +690,8 @@ pub fn copy(act: &mut Act, statement: &CopyStmt) -> Step {
     if !statement.is_from {
         act.lock(table, AccessShare, "is copied out");
         if act.world.relation(table).is_some_and(|r| r.row_security) {
-            plan::rewritten(act, table, AccessShare, 0);
-            plan::planned(act, table, AccessShare, false, "is read", 0);
+            plan::rewritten(act, table, AccessShare, Deed::Read);
+            plan::planned(act, table, AccessShare, Deed::Read, false, "is read");
         }
         return Ok(());
     }

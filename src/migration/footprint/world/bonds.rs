@@ -89,6 +89,21 @@ impl World {
             .and_then(|_| self.parents(oid).first().copied())
     }
 
+    /// Whether one of these columns is in the key of a partitioned table of the tree. A key that is computed may be of
+    /// any of them.
+    #[must_use]
+    pub fn is_partition_key(&self, oid: Oid, names: &[String]) -> bool {
+        let mut keys = self.tree(oid).into_iter().filter_map(|t| {
+            let relation = self.relation(t)?;
+            Some((relation, relation.partition_key.as_ref()?))
+        });
+        keys.any(|(relation, key)| {
+            let columns = relation.columns.iter();
+            let mut columns = columns.filter(|c| names.contains(&c.name));
+            columns.any(|c| key.columns.contains(&c.number) || key.columns.contains(&0))
+        })
+    }
+
     /// The default partition of a partitioned table.
     #[must_use]
     pub fn default_partition(&self, oid: Oid) -> Option<Oid> {
