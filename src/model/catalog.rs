@@ -259,6 +259,9 @@ pub struct Trigger {
     /// `tginitdeferred`
     #[serde(default)]
     pub is_deferred: bool,
+    /// `tgoldtable` and `tgnewtable`: names under which its function reads the rows that have changed.
+    #[serde(default)]
+    pub transition_tables: Vec<String>,
 }
 
 /// A row of `pg_rewrite`.

@@ -128,6 +128,7 @@ SELECT 'triggers', pg_catalog.json_agg(x)::text FROM (
            t.tgtype AS events, t.tgenabled AS enabled, t.tgisinternal AS is_internal,
            t.tgconstraint::int8 AS "constraint", t.tgconstrrelid::int8 AS referenced,
            t.tgparentid::int8 AS parent, t.tginitdeferred AS is_deferred,
+           pg_catalog.array_remove(ARRAY[t.tgoldtable, t.tgnewtable], NULL) AS transition_tables,
            coalesce(pg_catalog.string_to_array(nullif(t.tgattr::text, ''), ' ')::int2[], '{}') AS columns
     FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($1)) x
 UNION ALL

@@ -54,6 +54,8 @@ pub struct Act<'a> {
     pub depth: u8,
     /// The trigger functions that run, with their tables: one that fires itself asks for nothing new.
     pub firing: Vec<(Oid, Option<Oid>)>,
+    /// Names under which the trigger function that is played reads the rows that have changed: no relations.
+    pub transition_tables: Vec<String>,
     /// NOWAIT or SKIP LOCKED is in force for the locks asked for now.
     pub nowait: bool,
     /// The locks asked for now are asked for only if that relation's conditional lock was granted.
@@ -99,6 +101,7 @@ impl<'a> Act<'a> {
             opaque: None,
             depth: 0,
             firing: Vec::new(),
+            transition_tables: Vec::new(),
             nowait: false,
             only_after: None,
             in_body: false,

@@ -182,8 +182,13 @@ fn guarded(act: &mut Act, steps: &[Is], handled: &[Is]) -> Step<Flow> {
     }
 }
 
-/// The body of a routine, under its own settings.
-fn play_routine(act: &mut Act, called: &Routine, given: Vec<Argument>) -> bool {
+/// The body of a routine, under its own settings; `transition_tables`: those of a trigger's function.
+fn play_routine(
+    act: &mut Act,
+    called: &Routine,
+    given: Vec<Argument>,
+    transition_tables: Vec<String>,
+) -> bool {
     let body = called.body.as_deref().unwrap_or_default();
     if let Some(parsed) = called.parsed.as_ref().filter(|_| body.trim().is_empty()) {
         return play_parsed(act, called, parsed);
@@ -206,9 +211,11 @@ fn play_routine(act: &mut Act, called: &Routine, given: Vec<Argument>) -> bool {
             .collect()
     });
     let outer = path.map(|path| act.world.swap_path(path));
+    let around = std::mem::replace(&mut act.transition_tables, transition_tables);
     act.depth += 1;
     let _ = play(act, &steps);
     act.depth -= 1;
+    act.transition_tables = around;
     if let Some(outer) = outer {
         act.world.swap_path(outer);
     }
@@ -330,13 +337,19 @@ fn of_call(act: &mut Act, called: &Routine, arguments: Vec<Argument>) {
     let Some(why) = routine::why_opaque(act.world, called) else {
         return;
     };
-    if !play_routine(act, called, arguments) {
+    if !play_routine(act, called, arguments, Vec::new()) {
         act.opaque(why);
     }
 }
 
 /// The function of a trigger on a table, or of an event trigger; `why`: what calls it.
-pub fn of_trigger(act: &mut Act, function: Oid, table: Option<Oid>, why: String) {
+pub fn of_trigger(
+    act: &mut Act,
+    function: Oid,
+    table: Option<Oid>,
+    transition_tables: Vec<String>,
+    why: String,
+) {
     let Some(called) = act.world.routines.get(&function).cloned() else {
         return act.opaque(why);
     };
@@ -352,7 +365,7 @@ pub fn of_trigger(act: &mut Act, function: Oid, table: Option<Oid>, why: String)
     }
     let given = table.map_or_else(Vec::new, |table| trigger_variables(act, table));
     act.firing.push((function, table));
-    let is_read = play_routine(act, &called, given);
+    let is_read = play_routine(act, &called, given, transition_tables);
     act.firing.pop();
     if !is_read {
         act.opaque(why);

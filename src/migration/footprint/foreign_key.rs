@@ -128,6 +128,7 @@ fn put(act: &mut Act, constraint: &Constraint, checks: bool, acts: bool) {
             parent: 0,
             columns: Vec::new(),
             is_deferred: false,
+            transition_tables: Vec::new(),
         });
         act.world.depend(
             (class::TRIGGER, oid, 0),

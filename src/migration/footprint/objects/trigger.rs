@@ -5,6 +5,7 @@ use crate::migration::footprint::names;
 use crate::migration::footprint::query::walk;
 use crate::migration::footprint::query::walk::Stage;
 use crate::model::{LockMode, Oid, Policy, RelationKind, Trigger, class};
+use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterPolicyStmt, CreatePolicyStmt, CreateTrigStmt};
 
 use LockMode::{AccessExclusive, AccessShare, ShareRowExclusive};
@@ -64,6 +65,12 @@ fn put_trigger(act: &mut Act, table: Oid, statement: &CreateTrigStmt, parent: Oi
         .find_routines(&names::list(&statement.funcname))
         .first()
         .map_or(0, |r| r.oid);
+    let transitions = statement.transition_rels.iter();
+    let transition_tables = transitions.filter_map(|n| match &n.node {
+        Some(NodeEnum::TriggerTransition(transition)) => Some(transition.name.clone()),
+        _ => None,
+    });
+    let transition_tables = transition_tables.collect();
     let oid = act.world.new_oid();
     act.world.triggers.put(Trigger {
         oid,
@@ -79,6 +86,7 @@ fn put_trigger(act: &mut Act, table: Oid, statement: &CreateTrigStmt, parent: Oi
         parent,
         columns: Vec::new(),
         is_deferred: statement.initdeferred,
+        transition_tables,
     });
     let object = (class::TRIGGER, oid, 0);
     act.world.depend(object, (class::RELATION, table, 0), 'a');

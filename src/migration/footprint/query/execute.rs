@@ -171,7 +171,13 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
         let why = format!("trigger {} of {shown} runs code of its own", trigger.name);
         let may_not_fire = act.may_have_no_rows && trigger.events & FOR_EACH_ROW != 0;
         act.possibly(may_not_fire, |act| {
-            code::of_trigger(act, trigger.function, Some(oid), why);
+            code::of_trigger(
+                act,
+                trigger.function,
+                Some(oid),
+                trigger.transition_tables,
+                why,
+            );
         });
     }
 }

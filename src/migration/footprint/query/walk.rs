@@ -226,7 +226,9 @@ impl Walk<'_, '_> {
     }
 
     fn table(&mut self, range: &RangeVar, scope: &Scope) -> Step {
-        if range.schemaname.is_empty() && scope.tables.contains(&range.relname) {
+        let is_none = scope.tables.contains(&range.relname)
+            || self.act.transition_tables.contains(&range.relname);
+        if range.schemaname.is_empty() && is_none {
             return Ok(());
         }
         let oid = self.act.resolve(range)?;
