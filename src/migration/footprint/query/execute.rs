@@ -264,7 +264,8 @@ fn may_move(act: &mut Act, oid: Oid, written: &Written) {
             act.lock(parent, AccessShare, "has its partition's bounds");
         }
         if act.world.is_partition_key(oid, &written.set) {
-            for partition in below {
+            let is_leaf = |p: &Oid| act.world.kind(*p) != Some(RelationKind::PartitionedTable);
+            for partition in below.into_iter().filter(is_leaf).collect::<Vec<_>>() {
                 executed(act, partition, Deed::Insert, &new);
             }
         }
