@@ -12,7 +12,8 @@ use crate::model::{
     class,
 };
 use pg_query::protobuf::{
-    ConstrType, CreateStmt, CreateTableAsStmt, ObjectType, RefreshMatViewStmt, TableLikeClause,
+    ConstrType, CreateStmt, CreateTableAsStmt, ObjectType, OnCommitAction, RefreshMatViewStmt,
+    TableLikeClause,
 };
 use pg_query::{NodeEnum, protobuf};
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub fn create(act: &mut Act, statement: &CreateStmt, kind: RelationKind) -> Step
         kind
     };
     let oid = act.create(name, kind);
+    lasts_until(act, oid, statement.oncommit);
     if let Some(schema) = act
         .world
         .relation(oid)
@@ -429,6 +431,7 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
         RelationKind::Table
     };
     let oid = act.create(name, kind);
+    lasts_until(act, oid, into.on_commit);
     if let Some(r) = act.world.relation_mut(oid) {
         r.is_populated = !into.skip_data;
     }
@@ -437,6 +440,13 @@ pub fn create_as(act: &mut Act, statement: &CreateTableAsStmt) -> Step {
     }
     view::put_view_columns(act, oid, &into.col_names, query);
     Ok(())
+}
+
+/// ON COMMIT DROP
+fn lasts_until(act: &mut Act, table: Oid, on_commit: i32) {
+    if on_commit == OnCommitAction::OncommitDrop as i32 {
+        act.world.dropped_at_commit.push(table);
+    }
 }
 
 /// `REFRESH MATERIALIZED VIEW` (`ExecRefreshMatView`)

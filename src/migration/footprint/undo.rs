@@ -55,7 +55,9 @@ impl Undo {
         if self.transaction == Some(source.transaction) {
             return;
         }
-        self.transaction = Some(source.transaction);
+        if self.transaction.replace(source.transaction).is_some() {
+            world.commit();
+        }
         self.savepoints.clear();
         self.begin = self
             .rolled_back

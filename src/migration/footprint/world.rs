@@ -132,6 +132,8 @@ pub struct World {
     /// The role that the session acts in, where it has set one.
     pub role: Option<String>,
     powerless: HashMap<String, HashSet<Oid>>,
+    /// Temporary tables that go with their transaction: ON COMMIT DROP.
+    pub dropped_at_commit: Vec<Oid>,
     /// What belongs to the roles whose objects are worked on.
     pub owned: Vec<Owned>,
     /// Enum labels that may not be used yet.
@@ -198,6 +200,7 @@ impl World {
             foreign_temporaries: catalog.foreign_temporaries,
             role: catalog.session.acting.clone(),
             powerless: HashMap::new(),
+            dropped_at_commit: Vec::new(),
             owned: catalog.owned,
             new_labels: Vec::new(),
             version_rows: catalog

@@ -223,6 +223,27 @@ impl World {
         }
     }
 
+    /// A transaction is over: temporary tables go with it, and all that depends on them (`PreCommit_on_commit_actions`).
+    pub fn commit(&mut self) {
+        let tables = std::mem::take(&mut self.dropped_at_commit);
+        let trees = tables.into_iter().flat_map(|table| self.tree(table));
+        let mut going: Vec<Object> = trees.map(|oid| (class::RELATION, oid, 0)).collect();
+        while let Some(object) = going.pop() {
+            let below = self.below(object).filter(|d| d.column == 0);
+            going.extend(below.map(|d| (d.class, d.oid, 0)));
+            if object.0 == class::RELATION {
+                let indexes = self.indexes.of(object.1).map(|index| index.oid);
+                going.extend(indexes.map(|oid| (class::RELATION, oid, 0)));
+            }
+            // A rule is of its view.
+            if object.0 == class::RULE {
+                let views = self.rules.get(object.1).map(|rule| rule.table);
+                going.extend(views.map(|oid| (class::RELATION, oid, 0)));
+            }
+            self.forget(object);
+        }
+    }
+
     /// With what the migration has made in it, of which no dependency is written down.
     fn forget_schema(&mut self, oid: Oid) {
         if let Some(name) = self.schema_name(oid).map(str::to_owned) {
