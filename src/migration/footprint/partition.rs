@@ -280,8 +280,13 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
             act.shown(parent)
         ));
     }
-    if !act.world.parents(child).contains(&parent) {
+    let is_new = !act.world.parents(child).contains(&parent);
+    if is_new {
         part::bond(act, parent, child, table);
+    }
+    // One that was attached before may have become valid since.
+    let is_valid = |index: Oid| act.world.indexes.get(index).is_some_and(|i| i.is_valid);
+    if is_new || !is_valid(parent) {
         validate_index(act, parent);
     }
     Ok(())

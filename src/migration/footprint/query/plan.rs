@@ -288,7 +288,11 @@ pub fn scan(act: &mut Act, oid: Oid, mode: LockMode, with_children: bool, reason
         {
             partition_bounds(act, parent);
         }
-        if act.kind(table) != RelationKind::PartitionedTable || act.version() >= 16 {
+        // Up to 15 a partitioned table's indexes only where it has no partitions and is scanned itself.
+        let is_scanned = act.kind(table) != RelationKind::PartitionedTable
+            || act.version() >= 16
+            || table == oid && with_children && act.world.children(table).is_empty();
+        if is_scanned {
             indexes(
                 act,
                 table,
