@@ -39,6 +39,8 @@ pub struct Command {
     /// Passes over what the role may not touch (`vacuum_is_permitted_for_relation`), and a conditional lock that
     /// is not granted.
     pub passes_over: bool,
+    /// Passes over partitions that the role may not touch (`get_tables_to_cluster_partitioned`).
+    pub passes_over_parts: bool,
     /// The catalog of the objects that it takes away, where these are not looked up by name here.
     pub drops_from: Option<Oid>,
 }
@@ -70,6 +72,7 @@ impl Command {
             runs_code: false,
             refused_before_locking: false,
             passes_over: false,
+            passes_over_parts: false,
             drops_from: None,
         }
     }
@@ -158,6 +161,13 @@ impl Command {
         }
     }
 
+    const fn passing_over_parts(self) -> Self {
+        Self {
+            passes_over_parts: true,
+            ..self
+        }
+    }
+
     const fn passing_over(self) -> Self {
         Self {
             passes_over: true,
@@ -227,7 +237,8 @@ pub const COMMANDS: &[Command] = &[
     Command::shared("CLUSTER")
         .code()
         .makes_nothing()
-        .rights_first(),
+        .rights_first()
+        .passing_over_parts(),
     Command::ddl("COMMENT"),
     Command::control("COMMIT"),
     Command::control("COMMIT PREPARED"),

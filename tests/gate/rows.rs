@@ -309,6 +309,41 @@ fn is_deferred(database: &Database, session: &mut common::Session) -> bool {
 
 /// What a role may not touch fails before it waits, or is passed over.
 #[test]
+fn a_partition_that_the_acting_role_may_not_touch_is_passed_over_by_cluster() {
+    for major in common::majors().into_iter().filter(|major| *major >= 15) {
+        let database = shop(major);
+        database.sql(
+            "CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX parts_a ON parts (a); \
+             CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1); \
+             CREATE ROLE owns_parent; ALTER TABLE ONLY parts OWNER TO owns_parent",
+        );
+        for (role, waits) in [("owns_parent", false), ("NONE", true)] {
+            let mut holder = database.session();
+            holder.begin_and_lock("parts_1", "SHARE UPDATE EXCLUSIVE");
+            let said = gate(
+                &database,
+                &format!("SET ROLE {role}; CLUSTER parts USING parts_a"),
+            );
+            let expected = if waits { WouldBlock } else { Clear };
+            assert_eq!(said.answer(), expected, "{major}, {role}: {}", said.text());
+            let mut other = database.session();
+            other.exec(&format!("SET ROLE {role}"));
+            let did = run(&mut other, "CLUSTER parts USING parts_a");
+            assert_eq!(
+                matches!(did, Did::Waited(_)),
+                waits,
+                "{major}, {role}: {did:?}"
+            );
+            holder.exec("ROLLBACK");
+            if waits {
+                let _ = other.join();
+            }
+        }
+        database.sql("DROP OWNED BY owns_parent; DROP ROLE owns_parent");
+    }
+}
+
+#[test]
 fn what_the_acting_role_may_not_touch_is_not_waited_for() {
     let roles = "CREATE ROLE nobody; CREATE ROLE reader; GRANT SELECT ON plain TO reader; \
                  CREATE ROLE member; CREATE ROLE owner; ALTER TABLE plain OWNER TO owner; GRANT owner TO member";
