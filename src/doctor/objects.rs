@@ -29,11 +29,13 @@ pub fn left(case: &Case<'_>) -> Vec<Finding> {
 /// Whether a session that is not known to be gone may be at it.
 fn is_worked_on(case: &Case<'_>, tool: Maker, table: Oid) -> bool {
     match tool {
+        // One that works in another database works on other tables, also where the oids are the same.
         Maker::Repack => case.snapshot.backends.iter().any(|backend| {
+            let is_here = backend.datid == Some(case.snapshot.server.datid);
             let held = case.words.index().granted(backend.pid);
             let locks = held.iter().any(|lock| is_repack_lock(&lock.target, table));
             let is_its = backend.application_name == "pg_repack";
-            (locks || is_its || backend.masked) && !case.is_gone(backend)
+            is_here && (locks || is_its || backend.masked) && !case.is_gone(backend)
         }),
         // What it has begun and not completed is told by its own table.
         Maker::Pgroll => {

@@ -86,8 +86,13 @@ fn left_overs_of_pg_repack_are_told_on_every_major_and_a_running_one_is_left() {
              CREATE FUNCTION repack.repack_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
              CREATE TRIGGER repack_trigger AFTER INSERT OR DELETE OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION repack.repack_trigger('id')"
         ));
+        // Sessions of another database work on other tables.
+        let elsewhere = Database::empty(database.server);
+        let mut busy = elsewhere.session_named("pg_repack");
+        busy.exec(&format!("SELECT pg_advisory_lock(16185446, {oid})"));
         let told = Told::of(&database, &[]);
         assert_eq!(told.kinds(), ["tool_objects"], "{major}: {}", told.outcome);
+        busy.close();
         let finding = told.of_kind("tool_objects")[0];
         assert_eq!(
             finding["command"],
