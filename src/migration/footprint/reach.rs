@@ -275,14 +275,19 @@ impl Reach {
     }
 }
 
-/// What may be statements: a text of several words, as far as a function is worth following.
+/// A text that begins as a statement does.
 fn code_in(constant: &AConst) -> Option<&str> {
     let Some(Val::Sval(text)) = &constant.val else {
         return None;
     };
-    let is_code = text.sval.len() <= CODE && text.sval.trim().contains(char::is_whitespace);
+    let first = text.sval.split_whitespace().next()?;
+    let is_code = VERBS.iter().any(|verb| first.eq_ignore_ascii_case(verb));
     is_code.then_some(&text.sval)
 }
 
-/// Longer texts are data, in bytes.
-const CODE: usize = 32 << 10;
+/// Words that statements begin with which name relations.
+const VERBS: &[&str] = &[
+    "ALTER", "ANALYZE", "CALL", "CLUSTER", "COMMENT", "COPY", "CREATE", "DELETE", "DO", "DROP",
+    "EXPLAIN", "GRANT", "INSERT", "LOCK", "MERGE", "REFRESH", "REINDEX", "REVOKE", "SELECT",
+    "TABLE", "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
+];
