@@ -1,7 +1,7 @@
 //! `TRUNCATE`, `LOCK TABLE`, `VACUUM`, `ANALYZE`, `CLUSTER`.
 
 use super::act::{Act, Step, refuse};
-use super::query::execute;
+use super::query::{deed, execute};
 use super::stored;
 use super::{names, storage};
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
@@ -89,7 +89,7 @@ pub fn truncate(act: &mut Act, statement: &TruncateStmt) -> Step {
         }
     }
     for &table in &tables {
-        execute::triggers(act, table, execute::ON_TRUNCATE);
+        execute::triggers(act, table, deed::ON_TRUNCATE);
     }
     for table in tables {
         if act.kind(table) == RelationKind::Table {

@@ -2,6 +2,9 @@
 
 use crate::migration::footprint::act::Act;
 use crate::migration::footprint::code;
+use crate::migration::footprint::query::deed::{
+    BEFORE, Deed, FOR_EACH_ROW, Insert, ON_INSERT, ON_UPDATE, Written,
+};
 use crate::migration::footprint::query::plan;
 use crate::migration::footprint::stored;
 use crate::migration::footprint::world::World;
@@ -9,72 +12,6 @@ use crate::model::{Column, Constraint, LockMode, Oid, RelationKind, RowWait, cla
 use std::collections::BTreeSet;
 
 use LockMode::{AccessShare, RowExclusive, RowShare};
-
-/// What is done to a relation that a query names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
-    Read,
-    Insert,
-    Update,
-    Delete,
-}
-
-impl Deed {
-    /// The event of a trigger.
-    #[must_use]
-    pub const fn event(self) -> i16 {
-        match self {
-            Self::Read => 0,
-            Self::Insert => ON_INSERT,
-            Self::Update => ON_UPDATE,
-            Self::Delete => ON_DELETE,
-        }
-    }
-
-    /// `pg_rewrite.ev_type` of a rule for it.
-    #[must_use]
-    pub const fn rule(self) -> char {
-        match self {
-            Self::Read => '1',
-            Self::Update => '2',
-            Self::Insert => '3',
-            Self::Delete => '4',
-        }
-    }
-}
-
-/// An insertion: which columns it gives values for.
-#[derive(Debug, Clone)]
-pub struct Insert {
-    pub table: Oid,
-    /// `None`: all, in order, as many as the first row has.
-    pub columns: Option<Vec<String>>,
-    /// Gives a row at least: VALUES, where a query may find none.
-    pub has_rows: bool,
-    /// Makes rows; else an UPDATE that sets columns to their defaults.
-    pub is_new_row: bool,
-}
-
-/// Bits of `pg_trigger.tgtype`.
-const FOR_EACH_ROW: i16 = 1;
-
-pub const ON_INSERT: i16 = 4;
-
-pub const ON_DELETE: i16 = 8;
-
-pub const ON_UPDATE: i16 = 16;
-
-/// TRUNCATE.
-pub const ON_TRUNCATE: i16 = 32;
-
-/// What becomes of the columns of the rows that are written.
-#[derive(Debug, Clone, Default)]
-pub struct Written {
-    /// Those that an UPDATE sets.
-    pub set: Vec<String>,
-    /// Those that are NULL afterwards: that an UPDATE sets to it, that an INSERT gives no value.
-    pub null: Vec<String>,
-}
 
 /// What rows set in motion: indexes of the target, foreign keys, triggers, rules.
 pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
@@ -116,9 +53,6 @@ pub fn executed(act: &mut Act, oid: Oid, deed: Deed, written: &Written) {
         act.for_each_row(|act| references(act, oid, deed, written));
     }
 }
-
-/// `TRIGGER_TYPE_INSTEAD`
-pub const INSTEAD: i16 = 64;
 
 /// A view without INSTEAD OF triggers: its one base relation is written to (`rewriteTargetView`).
 fn through_view(act: &mut Act, view: Oid, deed: Deed, written: &Written) {
@@ -528,9 +462,6 @@ fn default_of(act: &Act, table: Oid, column: &Column) -> (Vec<Oid>, Vec<Oid>) {
     (sequences, routines)
 }
 
-/// `TRIGGER_TYPE_BEFORE`
-const BEFORE: i16 = 2;
-
 /// The columns of a table that are NULL in a row which gives them no value, and where no trigger does.
 pub fn without_default(act: &Act, table: Oid) -> Vec<String> {
     let has_default = |column: &Column| {
@@ -591,4 +522,31 @@ fn is_empty_below(act: &Act, oid: Oid, met: &mut BTreeSet<Oid>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the TOAST table has rows, by the statistics; where they know nothing of the table yet, it may.
+#[must_use]
+pub fn has_long_values(act: &Act, table: Oid) -> bool {
+    let Some(relation) = act.world.relation(table) else {
+        return false;
+    };
+    let toast = act.world.relation(relation.toast);
+    toast.is_some_and(|toast| {
+        toast.live_rows > 0.0 || toast.bytes > 0 || relation.rows < 0.0 && looks_empty(act, table)
+    })
+}
+
+/// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
+pub fn moves_out_of_line(act: &mut Act, table: Oid) {
+    let toast = act.world.relation(table).map_or(0, |r| r.toast);
+    if toast == 0 {
+        return;
+    }
+    let why = format!("the TOAST table of {}, for long values", act.shown(table));
+    let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
+    act.possibly(true, |act| {
+        for oid in std::iter::once(toast).chain(indexes) {
+            act.lock(oid, RowExclusive, why.clone());
+        }
+    });
 }

@@ -1,6 +1,6 @@
 //! What the rewriter and the planner lock: views, row security, children, indexes.
 
-use super::execute::{self, Deed, INSTEAD, ON_DELETE, ON_INSERT, ON_UPDATE};
+use super::deed::{Deed, INSTEAD, ON_DELETE, ON_INSERT, ON_UPDATE};
 use crate::migration::footprint::act::{Act, Step, refuse};
 use crate::migration::footprint::stored;
 use crate::model::RelationName;
@@ -368,33 +368,4 @@ pub fn read_through(act: &mut Act, oid: Oid, with_children: bool, reason: &str) 
     act.lock(oid, AccessShare, reason);
     rewritten(act, oid, AccessShare, Deed::Read);
     planned(act, oid, AccessShare, Deed::Read, with_children, "is read");
-}
-
-/// Whether the TOAST table has rows, by the statistics; where they know nothing of the table yet, it may.
-#[must_use]
-pub fn has_long_values(act: &Act, table: Oid) -> bool {
-    let Some(relation) = act.world.relation(table) else {
-        return false;
-    };
-    let toast = act.world.relation(relation.toast);
-    toast.is_some_and(|toast| {
-        toast.live_rows > 0.0
-            || toast.bytes > 0
-            || relation.rows < 0.0 && execute::looks_empty(act, table)
-    })
-}
-
-/// A long value may go to the TOAST table, unless it can be compressed far enough (`heap_toast_insert_or_update`).
-pub fn moves_out_of_line(act: &mut Act, table: Oid) {
-    let toast = act.world.relation(table).map_or(0, |r| r.toast);
-    if toast == 0 {
-        return;
-    }
-    let why = format!("the TOAST table of {}, for long values", act.shown(table));
-    let indexes: Vec<Oid> = act.world.indexes.of(toast).map(|i| i.oid).collect();
-    act.possibly(true, |act| {
-        for oid in std::iter::once(toast).chain(indexes) {
-            act.lock(oid, RowExclusive, why.clone());
-        }
-    });
 }

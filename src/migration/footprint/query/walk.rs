@@ -6,8 +6,8 @@
 //! `get_relation_info`), the executor what rows set in motion: sequences, foreign keys, triggers.
 
 use crate::migration::footprint::act::{Act, Step};
-use crate::migration::footprint::query::execute::{self, Deed, Insert, Written};
-use crate::migration::footprint::query::plan;
+use crate::migration::footprint::query::deed::{Deed, Insert, Written};
+use crate::migration::footprint::query::{execute, plan};
 use crate::migration::footprint::{expression, names, tree};
 use crate::migration::parts;
 use crate::model::{Column, LockMode, Oid};
@@ -607,15 +607,15 @@ impl Walk<'_, '_> {
             execute::executed(act, one.oid, one.deed, &one.written);
             let reads_long = uses
                 .iter()
-                .any(|u| u.deed == Deed::Read && plan::has_long_values(act, u.oid));
+                .any(|u| u.deed == Deed::Read && execute::has_long_values(act, u.oid));
             let is_long = match one.deed {
                 Deed::Read => false,
                 Deed::Insert => has_long_values || reads_long,
-                Deed::Update => has_long_values || plan::has_long_values(act, one.oid),
-                Deed::Delete => plan::has_long_values(act, one.oid),
+                Deed::Update => has_long_values || execute::has_long_values(act, one.oid),
+                Deed::Delete => execute::has_long_values(act, one.oid),
             };
             if is_long {
-                plan::moves_out_of_line(act, one.oid);
+                execute::moves_out_of_line(act, one.oid);
             }
         }
         act.may_have_no_rows = may_have_no_rows;
