@@ -45,17 +45,16 @@ pub async fn load(connection: &mut PgConnection, reach: &Reach, limits: &str) ->
     let walked = walk(connection, reach, limits).await?;
     let mut catalog = rows(connection, reach, &walked, limits).await?;
     let mut reach = reach.clone();
-    let mut followed = BTreeSet::new();
+    let mut followed = BTreeSet::<Oid>::new();
     // Bodies call functions, whose bodies name more.
     for _ in 0..ROUNDS {
         let Some(further) = reach.into_code(&catalog) else {
             return Ok(catalog);
         };
-        let known: BTreeSet<Oid> = catalog.routines.iter().map(|r| r.oid).collect();
+        followed = catalog.routines.iter().map(|r| r.oid).collect();
         let walked = walk(connection, &further, limits).await?;
         catalog = rows(connection, &further, &walked, limits).await?;
         reach = further;
-        followed = known;
     }
     if reach.into_code(&catalog).is_some() {
         // What these bodies name was not looked up: nobody may take them for harmless.

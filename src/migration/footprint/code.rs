@@ -10,7 +10,7 @@ use crate::migration::plpgsql::{self, Argument, Step as Is};
 use crate::migration::scan::has_plain_backslash;
 use crate::migration::settings::{STANDARD_STRINGS, truth};
 use crate::migration::{command, depth, dynamic};
-use crate::model::{Effect, LockMode, Oid, ParsedBody, Routine, class};
+use crate::model::{Effect, LockMode, Oid, ParsedBody, Routine, Trigger, class};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableType, CallStmt, DoStmt, Node};
 
@@ -342,14 +342,10 @@ fn of_call(act: &mut Act, called: &Routine, arguments: Vec<Argument>) {
     }
 }
 
-/// The function of a trigger on a table, or of an event trigger; `why`: what calls it.
-pub fn of_trigger(
-    act: &mut Act,
-    function: Oid,
-    table: Option<Oid>,
-    transition_tables: Vec<String>,
-    why: String,
-) {
+/// The function of a trigger on a table, or of an event trigger (`trigger` is `None`); `why`: what calls it.
+pub fn of_trigger(act: &mut Act, function: Oid, trigger: Option<&Trigger>, why: String) {
+    let table = trigger.map(|trigger| trigger.table);
+    let transition_tables = trigger.map_or_else(Vec::new, |t| t.transition_tables.clone());
     let Some(called) = act.world.routines.get(&function).cloned() else {
         return act.opaque(why);
     };

@@ -342,7 +342,6 @@ fn event_triggers(act: &mut Act, node: &N) {
             act,
             function,
             None,
-            Vec::new(),
             format!("event trigger {name} runs code of its own"),
         );
     }

@@ -470,13 +470,7 @@ pub fn refresh(act: &mut Act, statement: &RefreshMatViewStmt) -> Step {
     if let Some(r) = act.world.relation_mut(oid) {
         r.is_populated = !statement.skip_data;
     }
-    let entries: Vec<_> = act
-        .world
-        .rules
-        .of(oid)
-        .filter(|r| r.event == '1')
-        .flat_map(|r| r.range.clone())
-        .collect();
+    let entries = plan::view_range(act, oid);
     if !statement.skip_data {
         for entry in &entries {
             plan::has_an_end(act, entry.relation)?;

@@ -1,7 +1,7 @@
 //! `TRUNCATE`, `LOCK TABLE`, `VACUUM`, `ANALYZE`, `CLUSTER`.
 
 use super::act::{Act, Step, refuse};
-use super::query::{deed, execute};
+use super::query::{deed, execute, plan};
 use super::stored;
 use super::{names, storage};
 use crate::model::{LockMode, LockWork, Oid, RelationKind};
@@ -167,13 +167,7 @@ fn lock_one(
             return;
         }
         views.push(oid);
-        let entries: Vec<_> = act
-            .world
-            .rules
-            .of(oid)
-            .filter(|r| r.event == '1')
-            .flat_map(|r| r.range.clone())
-            .collect();
+        let entries = plan::view_range(act, oid);
         let reason = format!("view {} reads it", act.shown(oid));
         for entry in entries {
             let kind = act.kind(entry.relation);

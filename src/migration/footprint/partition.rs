@@ -264,7 +264,8 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
         format!("the table of index {}", act.shown(child)),
     );
     act.lock(child, AccessExclusive, "is attached to the parent's index");
-    if let Some(of) = act.world.indexes.get(parent).map(|i| i.table) {
+    let of = act.world.indexes.get(parent).map(|i| i.table);
+    if let Some(of) = of {
         act.lock(
             of,
             AccessShare,
@@ -272,7 +273,6 @@ fn attach_index(act: &mut Act, altering: &Altering, parent: Oid, cmd: &Partition
         );
     }
     act.lock(parent, altering.mode, "gets a partition's index");
-    let of = act.world.indexes.get(parent).map(|i| i.table);
     if !of.is_some_and(|of| act.world.parents(table).contains(&of)) {
         return refuse(format!(
             "cannot attach index {} as a partition of index {}: it is not an index of a partition of its table",

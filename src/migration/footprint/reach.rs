@@ -119,7 +119,6 @@ impl Reach {
     fn walk(&mut self, node: NodeRef, constants: bool) {
         let constants = match node {
             NodeRef::AConst(_) if !constants => return,
-            // A function may run it.
             NodeRef::FuncCall(_) | NodeRef::TypeCast(_) => true,
             _ => constants,
         };

@@ -65,11 +65,10 @@ pub fn without_rights(
         locks.retain(|lock| lock.mode == LockMode::AccessShare || !may_not(lock));
         return None;
     }
-    let first = locks.iter().position(|lock| lock.named && may_not(lock));
-    if first.is_none() && command.passes_over_parts {
-        locks.retain(|lock| !may_not(lock));
+    if command.passes_over_parts {
+        locks.retain(|lock| lock.named || !may_not(lock));
     }
-    let first = first?;
+    let first = locks.iter().position(|lock| lock.named && may_not(lock))?;
     if !command.refused_before_locking {
         return None;
     }

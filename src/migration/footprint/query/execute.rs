@@ -105,13 +105,7 @@ pub fn triggers(act: &mut Act, oid: Oid, event: i16) {
         let why = format!("trigger {} of {shown} runs code of its own", trigger.name);
         let may_not_fire = act.may_have_no_rows && trigger.events & FOR_EACH_ROW != 0;
         act.possibly(may_not_fire, |act| {
-            code::of_trigger(
-                act,
-                trigger.function,
-                Some(oid),
-                trigger.transition_tables,
-                why,
-            );
+            code::of_trigger(act, trigger.function, Some(&trigger), why);
         });
     }
 }
@@ -184,10 +178,9 @@ fn possible_partitions(act: &mut Act, oid: Oid) {
 /// A row that is changed is checked against its partition's bounds, and one that leaves them is put into another
 /// partition, as a new row (`ExecCrossPartitionUpdate`).
 fn may_move(act: &mut Act, oid: Oid, written: &Written) {
-    let below: Vec<Oid> = act.world.tree(oid).into_iter().skip(1).collect();
+    let below = act.world.tree(oid).into_iter().skip(1);
     let parents: BTreeSet<Oid> = below
-        .iter()
-        .filter_map(|partition| act.world.partition_parent(*partition))
+        .filter_map(|partition| act.world.partition_parent(partition))
         .collect();
     let new = Written {
         set: Vec::new(),
@@ -198,8 +191,7 @@ fn may_move(act: &mut Act, oid: Oid, written: &Written) {
             act.lock(parent, AccessShare, "has its partition's bounds");
         }
         if act.world.is_partition_key(oid, &written.set) {
-            let is_leaf = |p: &Oid| act.world.kind(*p) != Some(RelationKind::PartitionedTable);
-            for partition in below.into_iter().filter(is_leaf).collect::<Vec<_>>() {
+            for partition in act.world.leaves(oid) {
                 executed(act, partition, Deed::Insert, &new);
             }
         }
@@ -355,10 +347,8 @@ fn looked_up_again(act: &mut Act, oid: Oid) {
     if act.kind(oid) != RelationKind::PartitionedTable {
         return plan::scan(act, oid, RowShare, false, why);
     }
-    let mut leaves = act.world.tree(oid);
-    leaves.retain(|leaf| act.world.kind(*leaf) != Some(RelationKind::PartitionedTable));
     act.possibly(true, |act| {
-        for leaf in leaves {
+        for leaf in act.world.leaves(oid) {
             plan::scan(act, leaf, RowShare, false, why);
         }
     });
@@ -505,9 +495,8 @@ pub fn looks_empty(act: &Act, oid: Oid) -> bool {
 fn is_empty_below(act: &Act, oid: Oid, met: &mut BTreeSet<Oid>) -> bool {
     match act.kind(oid) {
         RelationKind::View => {
-            let is_new = met.insert(oid);
-            let mut below = plan::view_range(act, oid).into_iter().filter(|_| is_new);
-            below.any(|entry| is_empty_below(act, entry.relation, met))
+            let mut below = plan::view_range(act, oid).into_iter();
+            met.insert(oid) && below.any(|entry| is_empty_below(act, entry.relation, met))
         }
         RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView => {
             let tree = act.world.tree(oid);

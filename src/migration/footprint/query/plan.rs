@@ -47,19 +47,15 @@ fn behind_view(act: &mut Act, view: Oid, mode: LockMode, deed: Deed, met: &mut M
     }
     called_by_view(act, view);
     let shown = act.shown(view);
-    let base = base_of(act, view).filter(|_| mode == RowExclusive && !replaced);
     // Its rows are read once more, up to 15 as those of a relation (rewriteTargetView, ApplyRetrieveRule).
     if replaced && act.version() < 16 {
         act.lock(view, AccessShare, "its rows are given to its triggers");
     }
-    for entry in view_range(act, view) {
+    for (entry, inside, deed) in behind(act, view, mode, deed) {
         if mode == RowExclusive && entry.relation == view {
             continue;
         }
-        let (mode, deed) = match base {
-            Some(base) if entry.relation == base => (RowExclusive, deed),
-            _ => (mode_inside(mode, &entry), Deed::Read),
-        };
+        let mode = inside;
         act.lock(entry.relation, mode, format!("view {shown} reads it"));
         if entry.relation != view {
             let inner = act.world.relation(entry.relation);
@@ -69,6 +65,22 @@ fn behind_view(act: &mut Act, view: Oid, mode: LockMode, deed: Deed, met: &mut M
             rewrite(act, entry.relation, mode, deed, met);
         }
     }
+}
+
+/// What a view's query names, in which mode, and what is done to it: the statement's own deed to the relation that is
+/// written through the view, the rest is read.
+fn behind(act: &Act, view: Oid, mode: LockMode, deed: Deed) -> Vec<(RangeEntry, LockMode, Deed)> {
+    let is_written = mode == RowExclusive && !is_replaced(act, view, deed);
+    let base = base_of(act, view).filter(|_| is_written);
+    let entries = view_range(act, view).into_iter();
+    let behind = entries.map(|entry| match base {
+        Some(base) if entry.relation == base => (entry, RowExclusive, deed),
+        _ => {
+            let inside = mode_inside(mode, &entry);
+            (entry, inside, Deed::Read)
+        }
+    });
+    behind.collect()
 }
 
 /// Whether INSTEAD OF triggers do what is done to a view. MERGE, which does several things, is a reader here.
@@ -235,14 +247,8 @@ fn plan(
         return;
     }
     if act.kind(oid) == RelationKind::View {
-        let is_written = mode == RowExclusive && !is_replaced(act, oid, deed);
-        let base = base_of(act, oid).filter(|_| is_written);
-        for entry in view_range(act, oid) {
+        for (entry, mode, deed) in behind(act, oid, mode, deed) {
             if entry.relation != oid {
-                let (mode, deed) = match base {
-                    Some(base) if entry.relation == base => (RowExclusive, deed),
-                    _ => (mode_inside(mode, &entry), Deed::Read),
-                };
                 let with_children = entry.with_children;
                 plan(act, entry.relation, mode, deed, with_children, reason, met);
             }
@@ -346,7 +352,7 @@ fn ends(act: &Act, view: Oid, path: &mut Vec<Oid>, ended: &mut BTreeSet<Oid>) ->
     all
 }
 
-/// So many views over each other are followed.
+/// The most views, one over the other, that are followed.
 const MOST_VIEWS: usize = 500;
 
 /// Every index of a table.

@@ -60,9 +60,9 @@ struct Scope {
     compared: Vec<String>,
     /// Its expressions are worked out for each row, and there may be none.
     may_have_no_rows: bool,
-    /// It stands in EXISTS: its columns are not worked out (`simplify_EXISTS_query`).
+    /// The query stands in EXISTS, where Postgres reads none of its columns (`simplify_EXISTS_query`).
     is_exists: bool,
-    /// The columns that it works out, where it reads a system view that opens relations; `*` for all.
+    /// The columns that the query reads, `*` for all: some of system views open relations.
     shows: Vec<String>,
 }
 
@@ -597,6 +597,8 @@ impl Walk<'_, '_> {
         let outer = act.may_have_no_rows;
         let mut read = uses.iter().filter(|one| one.deed != Deed::Insert);
         let may_have_no_rows = seeks_few || read.any(|one| execute::looks_empty(act, one.oid));
+        let mut read = uses.iter().filter(|one| one.deed == Deed::Read);
+        let reads_long = read.any(|one| execute::has_long_values(act, one.oid));
         let has_rows = |table: Oid| inserts.iter().any(|i| i.table == table && i.has_rows);
         for one in &uses {
             if one.deed != Deed::Insert && !one.skips_rows {
@@ -605,9 +607,6 @@ impl Walk<'_, '_> {
             let is_certain = one.deed == Deed::Insert && has_rows(one.oid);
             act.may_have_no_rows = may_have_no_rows && !is_certain;
             execute::executed(act, one.oid, one.deed, &one.written);
-            let reads_long = uses
-                .iter()
-                .any(|u| u.deed == Deed::Read && execute::has_long_values(act, u.oid));
             let is_long = match one.deed {
                 Deed::Read => false,
                 Deed::Insert => has_long_values || reads_long,

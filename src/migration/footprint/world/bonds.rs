@@ -1,7 +1,7 @@
 //! What hangs together: inheritance, constraints, dependencies, and what goes when an object goes.
 
 use super::{Object, World};
-use crate::model::{Constraint, Dependency, Inheritance, Oid, class};
+use crate::model::{Constraint, Dependency, Inheritance, Oid, RelationKind, class};
 
 impl World {
     // ---- inheritance ----------------------------------------------------------------------------
@@ -63,6 +63,14 @@ impl World {
             next += 1;
         }
         found
+    }
+
+    /// Those of its tree that hold rows: all but the partitioned tables.
+    #[must_use]
+    pub fn leaves(&self, oid: Oid) -> Vec<Oid> {
+        let mut leaves = self.tree(oid);
+        leaves.retain(|leaf| self.kind(*leaf) != Some(RelationKind::PartitionedTable));
+        leaves
     }
 
     /// Everything above, nearest first.
