@@ -35,11 +35,11 @@
 //! | `jobs.rs` | which work takes longer the larger its relations are |
 //! | `newer.rs` | what only a newer server knows, read by hand |
 //! | `syntax.rs`, `labels.rs`, `read_only.rs` | forms that the server is too old for; enum labels that may not be used yet; read-only transactions |
-//! | `reach.rs` | which names to look up |
+//! | `reach.rs`, `quoted.rs` | which names to look up; those in quotes |
 //!
 //! Floors, from the ground up. A file imports from its own floor and from those below it:
 //!
-//! 1. `world`, `names`, `tree`
+//! 1. `world`, `names`, `tree`, `quoted`
 //! 2. `undo`, `routine`, `role`, `jobs`, `act`, `reach`, `labels`, `listed`, `syntax`,
 //!    `read_only`, `measured`
 //! 3. `types`, `altering`, `bounds`, `dependency`, `condition`, `system_rows`, `refused`, `drop`, `extension`, `code`, `output`, `stored`, `expression`,
@@ -79,6 +79,7 @@ mod objects;
 mod output;
 mod partition;
 mod query;
+mod quoted;
 mod reach;
 mod read_only;
 mod refused;

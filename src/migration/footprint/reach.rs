@@ -4,7 +4,7 @@
 //! costs a look-up, a missed table would cost the truth. What is done with the names (which relation is
 //! meant, which lock it gets) is decided later, on the catalog.
 
-use super::names;
+use super::{names, quoted};
 use crate::migration::parts::{self, Part};
 use crate::migration::plpgsql;
 use crate::migration::settings::Settings;
@@ -147,6 +147,7 @@ impl Reach {
             return;
         }
         self.names.insert(text.to_owned());
+        self.names.extend(quoted::names(text));
         if text.contains(['.', '"']) || text.contains(|c: char| c.is_uppercase()) {
             for part in text.split(['.', ',']) {
                 let part = part.trim();
@@ -161,22 +162,32 @@ impl Reach {
 
     /// The words of a text in some language.
     fn add_words(&mut self, text: &str) {
-        // In quotes a name may be of any characters.
-        let quoted = text.split('"').skip(1).step_by(2);
-        let names = quoted.filter(|name| (1..64).contains(&name.len()));
-        self.names.extend(names.map(str::to_owned));
-        let parts = |c: char| !c.is_alphanumeric() && c != '_' && c != '$';
+        self.names.extend(quoted::names(text));
+        // Whatever is not ASCII is part of a name (`ident_start`, scan.l).
+        let parts = |c: char| c.is_ascii() && !is_of_a_word(c);
         let mut before = "";
         for piece in text.split_inclusive(parts) {
             let word = piece.trim_end_matches(parts);
             // A name of digits only stands in quotes.
             let is_number =
                 word.bytes().all(|byte| byte.is_ascii_digit()) && !before.ends_with('"');
-            if !is_number && word.len() < 64 {
-                self.names.insert(word.to_owned());
-                self.names.insert(word.to_lowercase());
+            if !is_number {
+                self.add_word(word);
+            }
+            if !word.is_ascii() {
+                for word in word.split(|c| !is_of_a_word(c)) {
+                    self.add_word(word);
+                }
             }
             before = piece;
+        }
+    }
+
+    /// A word as it stands, and in lower case: the letters that are folded depend on the encoding
+    /// (`downcase_identifier`, scansup.c).
+    fn add_word(&mut self, word: &str) {
+        for word in [word, &word.to_ascii_lowercase(), &word.to_lowercase()] {
+            self.names.insert(quoted::clipped(word).to_owned());
         }
     }
 
@@ -282,6 +293,10 @@ fn code_in(constant: &AConst) -> Option<&str> {
     let first = text.sval.split_whitespace().next()?;
     let is_code = VERBS.iter().any(|verb| first.eq_ignore_ascii_case(verb));
     is_code.then_some(&text.sval)
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
 }
 
 /// Words that statements begin with which name relations.
