@@ -1,13 +1,10 @@
-//! Clocks: measures of work, of which one or the other runs evenly.
+//! Clocks: measures of work, and how fast each of them may run.
 
-use super::buffer::Buffer;
-use super::elapsed::seconds;
+use super::forecast::{Belief, Tables};
 use super::matching::PastRun;
 use super::rows::Amount;
-use super::seen::Point;
 use super::watcher::Watcher;
 use crate::model::{CopyStatement, RelationName};
-use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
 /// One measure of work.
@@ -15,22 +12,131 @@ use std::collections::HashMap;
 pub(super) struct Clock {
     /// In words, for the basis.
     pub name: &'static str,
-    /// Belief before anything was seen.
-    pub prior: f64,
     /// Work in each table, in dump order.
     pub units: Vec<f64>,
-    /// Units a second to expect, from past runs.
-    pub expected: Option<f64>,
-    /// Units a byte of the whole dump.
-    pub units_a_byte: f64,
-    /// Its units are nanoseconds of a processor.
-    pub is_processor_time: bool,
+    /// How fast it may run, before anything was seen.
+    pub beliefs: Vec<Belief>,
+    /// How much it differs from table to table.
+    pub tables: Tables,
     /// Its units hold the time in which some workers of a parallel dump have nothing left to do.
     pub has_tail: bool,
 }
 
-/// Belief in the times of past runs, all of them together: bytes copied have 1.
-const PAST_RUNS: f64 = 4.0;
+/// A measure that the catalogs tell.
+struct Measure {
+    name: &'static str,
+    /// Of one table.
+    unit: fn(&Amount) -> f64,
+    /// Belief where no past run tells: bytes copied have 1.
+    alone: f64,
+    /// Belief beside a past run's times, which have [`PAST_RUN`].
+    beside: f64,
+    /// What the server does: it counts only as far as the dump does not wait for its client.
+    is_server: bool,
+    /// How fast it runs where no past run tells.
+    usual: Usual,
+    /// How much it differs from table to table.
+    tables: Tables,
+}
+
+/// How fast a clock runs in any dump.
+#[derive(Debug, Clone, Copy)]
+enum Usual {
+    /// So many bytes a second, whatever the units are.
+    Bytes,
+    /// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it has a milliard,
+    /// give or take a factor of two. A dump far slower than that waits for something else.
+    Processor,
+}
+
+/// Bytes a second, and the variance of their logarithm.
+pub(super) const ANY_DUMP: (f64, f64) = (1e7, 2.25);
+/// The same of nanoseconds.
+const ANY_PROCESSOR: (f64, f64) = (1e9, 0.5);
+
+/// Bytes and what goes with them say much the same of every table; compression is guessed by the columns' types.
+const BY_BYTES: Tables = [0.003, 0.06, 0.4];
+const BY_TYPES: Tables = [0.02, 0.15, 0.5];
+const BY_PAST: Tables = [0.01, 0.06, 0.25];
+
+const MEASURES: [Measure; 5] = [
+    // Most dumps are compressed, and taking a plain one for compressed costs less than the other way round: the clock
+    // of bytes is off by much more there.
+    Measure {
+        name: "the time to compress",
+        unit: |a| a.rows * a.row_effort,
+        alone: 1.5,
+        beside: 0.5,
+        is_server: false,
+        usual: Usual::Processor,
+        tables: BY_TYPES,
+    },
+    Measure {
+        name: "bytes as compressed",
+        unit: |a| a.rows * a.row_packed,
+        alone: 0.3,
+        beside: 0.3,
+        is_server: false,
+        usual: Usual::Bytes,
+        tables: BY_BYTES,
+    },
+    Measure {
+        name: "size on disk",
+        unit: |a| a.disk,
+        alone: 0.2,
+        beside: 0.2,
+        is_server: true,
+        usual: Usual::Bytes,
+        tables: BY_BYTES,
+    },
+    Measure {
+        name: "the count of values",
+        unit: |a| a.rows * (a.columns + 2.0),
+        alone: 0.2,
+        beside: 0.2,
+        is_server: true,
+        usual: Usual::Bytes,
+        tables: BY_BYTES,
+    },
+    Measure {
+        name: "bytes copied",
+        unit: Amount::bytes,
+        alone: 1.0,
+        beside: 1.0,
+        is_server: false,
+        usual: Usual::Bytes,
+        tables: BY_BYTES,
+    },
+];
+
+/// Belief in the times that the server remembers of other dumps' COPY statements.
+const STATEMENTS: f64 = 0.5;
+
+/// Belief in the times of a past run.
+const PAST_RUN: f64 = 4.0;
+
+/// How likely a dump is of another kind than all past runs: compressed or not, over another line.
+const ANOTHER_KIND: f64 = 0.3;
+
+/// How likely it is like a past run, against the next younger one.
+const OLDER: f64 = 0.9;
+
+/// Runs of one kind are often very much alike, often alike, and now and then different: (share, variance of the
+/// logarithm of the speed, against past runs).
+const ALIKE: [(f64, f64); 3] = [(0.35, 0.0025), (0.4, 0.0225), (0.25, 0.3)];
+
+/// How much less a clock is believed that ran unevenly in a past run.
+const UNEVEN: f64 = 3.0;
+
+/// A clock in the making.
+struct Draft {
+    clock: Clock,
+    /// Logarithms of its units, −∞ where there are none.
+    logs: Vec<f64>,
+    alone: f64,
+    beside: f64,
+    usual: Usual,
+}
 
 /// All clocks that can be set.
 pub(super) fn clocks(
@@ -41,106 +147,124 @@ pub(super) fn clocks(
     client_wait: f64,
 ) -> Vec<Clock> {
     let of = |unit: fn(&Amount) -> f64| -> Vec<f64> {
-        amounts
-            .iter()
-            .map(|a| if a.skipped { 0.0 } else { unit(a) + 200.0 })
-            .collect()
+        let of = |a: &Amount| if a.skipped { 0.0 } else { unit(a) + 200.0 };
+        amounts.iter().map(of).collect()
     };
-    let server = 1.0 - client_wait;
-    let bytes = of(Amount::bytes);
-    let mut clocks = vec![
-        Clock {
-            name: "the time to compress",
-            prior: compression_prior(past),
-            units: of(|a| a.rows * a.row_effort),
-            expected: None,
-            units_a_byte: 1.0,
-            is_processor_time: true,
-            has_tail: false,
-        },
-        Clock {
-            name: "bytes as compressed",
-            prior: 0.3,
-            units: of(|a| a.rows * a.row_packed),
-            expected: None,
-            units_a_byte: 1.0,
-            is_processor_time: false,
-            has_tail: false,
-        },
-        Clock {
-            name: "size on disk",
-            prior: 0.2 * server,
-            units: of(|a| a.disk),
-            expected: None,
-            units_a_byte: 1.0,
-            is_processor_time: false,
-            has_tail: false,
-        },
-        Clock {
-            name: "the count of values",
-            prior: 0.2 * server,
-            units: of(|a| a.rows * (a.columns + 2.0)),
-            expected: None,
-            units_a_byte: 1.0,
-            is_processor_time: false,
-            has_tail: false,
-        },
-    ];
-    if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
-        clocks.push(Clock {
-            name: "pg_stat_statements",
-            prior: 0.5,
+    let draft = |name, units: Vec<f64>, tables, (alone, beside), usual| Draft {
+        logs: units.iter().map(|u| u.ln()).collect(),
+        clock: Clock {
+            name,
             units,
-            expected: None,
-            units_a_byte: 1.0,
-            is_processor_time: false,
+            beliefs: Vec::new(),
+            tables,
             has_tail: false,
-        });
+        },
+        alone,
+        beside,
+        usual,
+    };
+    let mut drafts: Vec<Draft> = MEASURES
+        .iter()
+        .map(|m| {
+            let counts = if m.is_server { 1.0 - client_wait } else { 1.0 };
+            let weights = (m.alone * counts, m.beside * counts);
+            draft(m.name, of(m.unit), m.tables, weights, m.usual)
+        })
+        .collect();
+    let bytes = of(Amount::bytes);
+    if let Some(units) = statement_units(watcher, amounts, statements, &bytes) {
+        let weights = (STATEMENTS, STATEMENTS);
+        drafts.push(draft(
+            "pg_stat_statements",
+            units,
+            BY_BYTES,
+            weights,
+            Usual::Bytes,
+        ));
     }
-    let total = bytes.iter().sum::<f64>().max(1.0);
-    for run in past {
-        if let Some(units) = past_units(amounts, run, &bytes) {
-            clocks.push(Clock {
-                name: "a past run's times",
-                prior: PAST_RUNS / past.len() as f64,
-                units,
-                expected: Some(1.0),
-                units_a_byte: 1.0,
-                is_processor_time: false,
-                has_tail: true,
-            });
-        }
+    let another = if past.is_empty() { 1.0 } else { ANOTHER_KIND };
+    believe_alone(&mut drafts, another, bytes.iter().sum());
+    let shares: Vec<f64> = (0..past.len()).map(|nth| OLDER.powf(nth as f64)).collect();
+    let all: f64 = shares.iter().sum();
+    let mut clocks = Vec::new();
+    for (run, share) in past.iter().zip(shares) {
+        clocks.extend(believe_past(
+            &mut drafts,
+            amounts,
+            run,
+            &bytes,
+            (1.0 - another) * share / all,
+        ));
     }
-    clocks.push(Clock {
-        name: "bytes copied",
-        prior: 1.0,
-        units: bytes,
-        expected: None,
-        units_a_byte: 1.0,
-        is_processor_time: false,
-        has_tail: false,
-    });
-    for clock in &mut clocks {
-        clock.units_a_byte = clock.units.iter().sum::<f64>() / total;
-    }
-    let then: Vec<Then> = past.iter().map(|run| Then::of(amounts, run)).collect();
-    for clock in clocks.iter_mut().filter(|c| c.expected.is_none()) {
-        let usual = usual(&clock.units, &then);
-        clock.expected = usual.map(|u| u.speed);
-        clock.prior *= usual.map_or(1.0, |u| (-3.0 * u.unevenness).exp());
-    }
+    clocks.extend(drafts.into_iter().map(|d| d.clock));
+    clocks.retain(|clock| !clock.beliefs.is_empty());
     clocks
 }
 
-/// Most dumps are compressed. Where no past run tells whether this one is, taking a plain one for
-/// compressed costs less than the other way round: the clock of bytes is off by much more there.
-fn compression_prior(past: &[PastRun]) -> f64 {
-    if past.is_empty() { 1.5 } else { 0.5 }
+/// What is believed of a dump of which no past run tells.
+fn believe_alone(drafts: &mut [Draft], share: f64, bytes: f64) {
+    let all: f64 = drafts.iter().map(|d| d.alone).sum();
+    for draft in drafts.iter_mut().filter(|draft| draft.alone > 0.0) {
+        let units_a_byte = draft.clock.units.iter().sum::<f64>() / bytes.max(1.0);
+        let (speed, variance) = match draft.usual {
+            Usual::Bytes => (ANY_DUMP.0 * units_a_byte, ANY_DUMP.1),
+            Usual::Processor => ANY_PROCESSOR,
+        };
+        draft.clock.beliefs.push(Belief {
+            weight: share * draft.alone / all,
+            log_speed: speed.ln(),
+            variance,
+            is_of_past: false,
+        });
+    }
+}
+
+/// What is believed of a dump that is like a past run: its own clock, and how the others ran in it.
+fn believe_past(
+    drafts: &mut [Draft],
+    amounts: &[Amount],
+    run: &PastRun,
+    bytes: &[f64],
+    share: f64,
+) -> Option<Clock> {
+    let then = Then::of(amounts, run);
+    let ran = |draft: &Draft| {
+        let ran = ran(draft, &then).filter(|_| draft.beside > 0.0)?;
+        Some((
+            ran.speed.ln(),
+            draft.beside * (-UNEVEN * ran.unevenness).exp(),
+        ))
+    };
+    let ran: Vec<Option<(f64, f64)>> = drafts.iter().map(ran).collect();
+    let own = past_units(amounts, run, bytes);
+    let all =
+        ran.iter().flatten().map(|r| r.1).sum::<f64>() + own.as_ref().map_or(0.0, |_| PAST_RUN);
+    let beliefs = |log_speed: f64, weight: f64| {
+        ALIKE.into_iter().map(move |(alike, variance)| Belief {
+            weight: share * weight / all * alike,
+            log_speed,
+            variance,
+            is_of_past: true,
+        })
+    };
+    for (draft, ran) in drafts.iter_mut().zip(ran) {
+        if let Some((log_speed, weight)) = ran {
+            draft.clock.beliefs.extend(beliefs(log_speed, weight));
+        }
+    }
+    // Its units are seconds: as fast as then.
+    own.map(|units| Clock {
+        name: "a past run's times",
+        units,
+        beliefs: beliefs(0.0, PAST_RUN).collect(),
+        tables: BY_PAST,
+        has_tail: true,
+    })
 }
 
 /// How a clock ran in a past run.
 #[derive(Debug, Clone, Copy)]
-struct Usual {
+struct Ran {
     /// Units a second.
     speed: f64,
     /// Variance of the logarithm of the speed from table to table.
@@ -176,26 +300,18 @@ impl Then {
     }
 }
 
-/// How the clock ran in past runs: the units of now, scaled back to the rows of then; the run in the
-/// middle.
-fn usual(units: &[f64], past: &[Then]) -> Option<Usual> {
-    let logs: Vec<f64> = units.iter().map(|u| u.ln()).collect();
-    let mut runs: Vec<Usual> = past
+/// How a clock ran in a past run: the units of now, scaled back to the rows of then.
+fn ran(draft: &Draft, then: &Then) -> Option<Ran> {
+    let units = &draft.clock.units;
+    let work = then
+        .tables
         .iter()
-        .filter_map(|then| {
-            let work = then
-                .tables
-                .iter()
-                .map(|(place, growth, _)| units[*place] * growth);
-            let speed = work.sum::<f64>() / then.total;
-            (speed > 0.0).then(|| Usual {
-                speed,
-                unevenness: unevenness(&logs, then),
-            })
-        })
-        .collect();
-    runs.sort_by(|a, b| a.speed.total_cmp(&b.speed));
-    runs.get(runs.len() / 2).copied()
+        .map(|(place, growth, _)| units[*place] * growth);
+    let speed = work.sum::<f64>() / then.total;
+    (speed > 0.0).then(|| Ran {
+        speed,
+        unevenness: unevenness(&draft.logs, then),
+    })
 }
 
 /// Variance of the logarithm of units a second, by seconds; `logs` are those of the units, −∞ where there
@@ -223,6 +339,21 @@ pub(super) fn past_units(amounts: &[Amount], past: &PastRun, bytes: &[f64]) -> O
     // The whole of it took as long as it took, overlaps and pauses included.
     let factor = (past.seconds() - past.tail) / then;
     Some(units.into_iter().map(|u| u * factor).collect())
+}
+
+/// How many times as many bytes there are as in a past run, within reason; 1 where it counted none.
+pub(super) fn grown(amounts: &[Amount], past: &PastRun) -> f64 {
+    let then = |(place, amount): (usize, &Amount)| {
+        let rows = past.whole(place).map(|t| t.tuples);
+        rows.map_or(0.0, |rows| amount.bytes() * growth(amount.rows, rows))
+    };
+    let then: f64 = amounts.iter().enumerate().map(then).sum();
+    let now: f64 = amounts.iter().map(Amount::bytes).sum();
+    if then > 0.0 {
+        (now / then).clamp(0.5, 2.0)
+    } else {
+        1.0
+    }
 }
 
 fn statement_units(
@@ -275,88 +406,4 @@ fn scaled(
         None => bytes * rate,
     });
     Some((units.collect(), then * all / covered))
-}
-
-/// Work done at the times of the looks, seconds since `origin`: the first entry is (0, 0).
-pub(super) fn course(
-    watcher: &Watcher,
-    amounts: &[Amount],
-    units: &[f64],
-    origin: DateTime<Utc>,
-    index: &HashMap<u32, usize>,
-    buffer: &Buffer,
-) -> Vec<(f64, f64)> {
-    let mut ends: Vec<(DateTime<Utc>, f64)> = watcher
-        .tables
-        .iter()
-        .zip(units)
-        .filter_map(|(t, u)| t.done_at.map(|at| (at, *u)))
-        .collect();
-    ends.sort_by_key(|e| e.0);
-    let mut course = vec![(0.0, 0.0)];
-    let (mut done, mut next) = (0.0, 0);
-    for (place, point) in watcher
-        .points
-        .iter()
-        .enumerate()
-        .filter(|(_, p)| p.at > origin)
-    {
-        while next < ends.len() && ends[next].0 <= point.at {
-            done += ends[next].1;
-            next += 1;
-        }
-        if place == 0 {
-            course.extend(before_first(
-                point, done, amounts, units, origin, index, buffer,
-            ));
-        }
-        let in_flight: f64 = point
-            .copies
-            .iter()
-            .filter_map(|c| index.get(&c.oid).map(|i| (c, *i)))
-            .filter(|(_, i)| watcher.tables[*i].done_at.is_none_or(|at| at > point.at))
-            .map(|(c, i)| units[i] * amounts[i].share(c.tuples) * buffer.delivered(c))
-            .sum();
-        let held: f64 = buffer
-            .draining(point, amounts, index)
-            .map(|(i, share)| units[i] * share)
-            .sum();
-        let before = course.last().map_or(0.0, |c| c.1);
-        course.push((
-            seconds(origin, point.at),
-            (done + in_flight - held)
-                .max(0.25 * (done + in_flight))
-                .max(before),
-        ));
-    }
-    course
-}
-
-/// The first look alone tells two times: now, and when the youngest COPY began.
-fn before_first(
-    point: &Point,
-    done: f64,
-    amounts: &[Amount],
-    units: &[f64],
-    origin: DateTime<Utc>,
-    index: &HashMap<u32, usize>,
-    buffer: &Buffer,
-) -> Option<(f64, f64)> {
-    let since = point.copies.iter().filter_map(|c| c.since).max()?;
-    if since <= origin || since >= point.at {
-        return None;
-    }
-    let mut work = done;
-    for copy in &point.copies {
-        let (Some(i), Some(start)) = (index.get(&copy.oid), copy.since) else {
-            continue;
-        };
-        let age = seconds(start, point.at).max(1e-3);
-        work += units[*i]
-            * amounts[*i].share(copy.tuples)
-            * buffer.delivered(copy)
-            * seconds(start, since)
-            / age;
-    }
-    Some((seconds(origin, since), work))
 }

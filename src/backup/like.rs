@@ -6,7 +6,7 @@ use super::rows::Amount;
 use super::view::View;
 
 /// A run that is this many times slower or faster than another is of another kind.
-pub(super) const OTHER_PACE: f64 = 1.5;
+const OTHER_PACE: f64 = 1.5;
 
 /// Less time than this, and less of a past run than this, tells no pace.
 const LEAST_SECONDS: f64 = 3.0;
@@ -22,17 +22,12 @@ pub(super) fn pace_against(view: &View, past: &PastRun) -> Option<f64> {
     (then >= enough && now >= LEAST_SECONDS).then(|| now / then)
 }
 
-/// Logarithms of the pace up to which a past run is believed in full, and from which on it is not at all. Workers
-/// share the line, so a parallel dump's tables take more different times.
-const SERIAL: (f64, f64) = (0.5, 0.8);
-const PARALLEL: (f64, f64) = (0.7, 1.1);
+/// Whether a run that takes so many times as long goes as the past one did.
+pub(super) fn goes_like(times: f64) -> bool {
+    !is_slower(times) && !is_slower(1.0 / times)
+}
 
-/// How far a past run is believed, from 0 to 1, by the pace against it.
-pub(super) fn likeness(view: &View, times: f64) -> f64 {
-    let (full, none) = if view.watcher.workers > 1 {
-        PARALLEL
-    } else {
-        SERIAL
-    };
-    ((none - times.ln().abs()) / (none - full)).clamp(0.0, 1.0)
+/// Whether a run that takes so many times as long is slower than one of its kind should be.
+pub(super) fn is_slower(times: f64) -> bool {
+    times >= OTHER_PACE
 }

@@ -6,10 +6,11 @@
 //! the workers of a parallel one keep a lock on every table they were given. `pg_stat_progress_copy`
 //! counts the rows of the table in flight. A [`Watcher`] gathers this look by look, from one look on.
 //!
-//! How long the rest takes depends on what limits the dump: the network moves bytes, gzip burns
-//! time by content, a slow disk reads pages. No single measure of work is right for all, so
-//! [`estimate`] keeps several [`clock`]s, sees which of them runs evenly, and believes those. Past
-//! runs are clocks too: the seconds that each table took. Whatever is left open widens the interval.
+//! How long the rest takes depends on what limits the dump: the network moves bytes, gzip burns time by content, a slow
+//! disk reads pages. No single measure of work is right for all, so [`estimate`] keeps several [`clock`]s. Past runs are
+//! clocks too: the seconds that each table took. A [`forecast`] says how fast each of them will run, and how well it would
+//! have foretold what was seen so far: so far it is believed. A dump may also be of another kind than its past runs, which
+//! shows in the same way. Whatever is left open widens the interval.
 
 mod buffer;
 mod clock;
@@ -18,16 +19,19 @@ mod copy_text;
 mod counted;
 mod elapsed;
 mod estimate;
+mod forecast;
 mod large;
 mod like;
 mod makespan;
 mod manner;
 mod matching;
+mod moment;
+mod opinion;
 mod order;
-mod pace;
 mod physical;
 mod programs;
 mod rhythm;
+mod root;
 mod rows;
 mod run;
 mod sample;
@@ -36,6 +40,7 @@ mod seen;
 mod shared;
 mod shell;
 mod still;
+mod stretch;
 mod told;
 mod view;
 mod watcher;

@@ -1,8 +1,9 @@
 //! What was seen of a dump, as the clocks read it.
 
 use super::buffer::Buffer;
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::elapsed::seconds;
+use super::moment::{Moment, moments, work};
 use super::rows::Amount;
 use super::watcher::Watcher;
 use crate::model::Oid;
@@ -14,14 +15,12 @@ pub(super) struct View<'a> {
     pub watcher: &'a Watcher,
     /// Its tables' work.
     pub amounts: &'a [Amount],
-    /// Where the tables are that any look saw in flight.
-    pub index: HashMap<Oid, usize>,
     /// Share of the looks in which it waited for its client.
     pub wait: f64,
-    /// What lies between the server and the client.
-    pub buffer: Buffer,
     /// When copying began.
     pub origin: DateTime<Utc>,
+    /// How far it was since then.
+    pub moments: Vec<Moment>,
 }
 
 impl<'a> View<'a> {
@@ -29,26 +28,22 @@ impl<'a> View<'a> {
     pub fn of(watcher: &'a Watcher, amounts: &'a [Amount]) -> Option<Self> {
         watcher.points.last()?;
         let wait = client_wait(watcher);
+        let index = index(watcher);
+        let buffer = Buffer::of(watcher, wait);
+        let origin = origin(watcher)?;
         Some(Self {
+            moments: moments(watcher, amounts, origin, &index, &buffer),
             watcher,
             amounts,
-            index: index(watcher),
             wait,
-            buffer: Buffer::of(watcher, wait),
-            origin: origin(watcher)?,
+            origin,
         })
     }
 
-    /// Work done at the times of the looks, in units of a clock.
+    /// Work done at the times of the looks, in units of a clock, with the seconds since copying began.
     pub fn course(&self, units: &[f64]) -> Vec<(f64, f64)> {
-        clock::course(
-            self.watcher,
-            self.amounts,
-            units,
-            self.origin,
-            &self.index,
-            &self.buffer,
-        )
+        let at = self.moments.iter().map(|m| m.at);
+        at.zip(work(&self.moments, units)).collect()
     }
 
     /// The stretch of the course before the first look, of which only the end was seen: until when,

@@ -44,7 +44,7 @@ fn with_past_runs_the_estimate_beats_the_median_duration() {
     }
     let (ours_mean, naive_mean) = (mean(&ours, |s| s.error), mean(&naive, |s| s.error));
     assert!(
-        ours_mean < 0.5 * naive_mean,
+        ours_mean < 0.45 * naive_mean,
         "ours {ours_mean:.3}, the median {naive_mean:.3}"
     );
     let cover = mean(&ours, |s| s.cover);
@@ -65,7 +65,7 @@ fn one_past_run_and_one_look_are_enough() {
         })
         .collect();
     let (error, cover) = (mean(&scores, |s| s.error), mean(&scores, |s| s.cover));
-    assert!(error < 0.11, "{error:.3}");
+    assert!(error < 0.1, "{error:.3}");
     assert!((0.7..0.97).contains(&cover), "{cover:.2}");
 }
 
@@ -80,10 +80,10 @@ fn without_past_runs_a_dump_is_estimated_from_what_it_does() {
     };
     let watched = scores(Sight::Watching);
     let (error, cover) = (mean(&watched, |s| s.error), mean(&watched, |s| s.cover));
-    assert!(error < 0.17, "{error:.3}");
+    assert!(error < 0.14, "{error:.3}");
     assert!((0.7..0.95).contains(&cover), "{cover:.2}");
     let error = mean(&scores(Sight::OneLook), |s| s.error);
-    assert!(error < 0.22, "from one look {error:.3}");
+    assert!(error < 0.17, "from one look {error:.3}");
 }
 
 #[test]
@@ -95,5 +95,24 @@ fn without_past_runs_an_uncompressed_dump_is_estimated_from_what_it_does() {
         .map(|trace| trace.score(&Known::Nothing, Sight::Watching))
         .collect();
     let error = mean(&scores, |s| s.error);
-    assert!(error < 0.16, "{error:.3}");
+    assert!(error < 0.13, "{error:.3}");
+}
+
+/// Its pace shows that it is another one: from then on it is not believed.
+#[test]
+fn past_runs_of_another_kind_do_little_harm() {
+    let traces = recorded();
+    let scores: Vec<(Score, Score)> = traces
+        .iter()
+        .filter_map(|trace| {
+            let past = trace.past_of_another_kind(&traces);
+            (!past.is_empty()).then(|| {
+                let with = trace.score(&Known::Runs(past), Sight::Watching);
+                (with, trace.score(&Known::Nothing, Sight::Watching))
+            })
+        })
+        .collect();
+    let (with, without): (Vec<Score>, Vec<Score>) = scores.into_iter().unzip();
+    let harm = mean(&with, |s| s.error) - mean(&without, |s| s.error);
+    assert!(harm < 0.06, "{harm:.3}");
 }
