@@ -4,6 +4,7 @@
 //! (`pgstat_report_stat`, pgstat.c): those of a dump come together, and what it read of each table since the last
 //! look is exact. A dump that came to its end has read every table whole, one that was killed stopped in one.
 
+use super::matching::PastRun;
 use super::rows::Amount;
 use super::seen::TableSeen;
 use super::watcher::Watcher;
@@ -15,6 +16,9 @@ pub(super) const NEARLY_ALL: f64 = 0.99;
 
 /// A table of which less was read than this share of its rows was not read to its end.
 const PART: f64 = 0.9;
+
+/// The same where a past run counted the rows: they are exact, but for what was deleted since.
+const PART_OF_COUNTED: f64 = 0.98;
 
 /// What was read of each table since the last look.
 pub(super) struct Counted<'a> {
@@ -56,13 +60,7 @@ impl<'a> Counted<'a> {
     /// in part: tables may be left out (`--exclude-table-data`).
     pub fn outcome(&self, amounts: &[Amount]) -> Option<RunOutcome> {
         let tables = &self.watcher.tables;
-        let counted: Vec<(f64, f64)> = tables
-            .iter()
-            .map(|table| self.since(table))
-            .collect::<Option<_>>()?;
-        if counted.is_empty() {
-            return None;
-        }
+        let counted = self.all()?;
         let rows = |place: usize| self.fewest_rows(&tables[place], &amounts[place]);
         let is_scanned = |place: &usize| counted[*place].0 > 0.0;
         if (0..counted.len()).all(|place| is_scanned(&place)) {
@@ -73,14 +71,49 @@ impl<'a> Counted<'a> {
                 .sum();
             return (read >= NEARLY_ALL * all).then_some(RunOutcome::Complete);
         }
-        let last = (0..counted.len()).rev().find(is_scanned)?;
-        let is_part = |place: usize| is_scanned(&place) && counted[place].1 < PART * rows(place);
-        let stopped = if self.watcher.workers > 0 {
-            (0..counted.len()).any(is_part)
-        } else {
-            last + 1 < counted.len() && is_part(last)
+        let is_part = |place: usize| counted[place].1 < PART * rows(place);
+        self.is_stopped(&counted, is_part)
+            .then_some(RunOutcome::Aborted)
+    }
+
+    /// Whether it stopped in a table, beside a complete run of the same kind: that one read tables which this one did
+    /// not, and the table at which this one left off is larger by each of the counts that there are.
+    pub fn is_stopped_beside(&self, run: &PastRun, amounts: &[Amount]) -> bool {
+        let Some(counted) = self.all() else {
+            return false;
         };
-        stopped.then_some(RunOutcome::Aborted)
+        let was_read = |place: usize| run.whole(place).is_some_and(|then| then.tuples > 0.0);
+        let is_missing = (0..counted.len()).any(|place| counted[place].0 <= 0.0 && was_read(place));
+        let is_part = |place: usize| {
+            run.whole(place).is_some_and(|then| {
+                let growth = if then.promised > 0.0 {
+                    amounts[place].promised / then.promised
+                } else {
+                    1.0
+                };
+                let fewest = self.fewest_rows(&self.watcher.tables[place], &amounts[place]);
+                counted[place].1 < PART_OF_COUNTED * fewest.min(then.tuples * growth)
+            })
+        };
+        is_missing && self.is_stopped(&counted, is_part)
+    }
+
+    /// Scans and rows of all tables; `None`: there are none, or some are not counted.
+    fn all(&self) -> Option<Vec<(f64, f64)>> {
+        let counted = self.watcher.tables.iter().map(|table| self.since(table));
+        let counted: Vec<(f64, f64)> = counted.collect::<Option<_>>()?;
+        (!counted.is_empty()).then_some(counted)
+    }
+
+    /// Whether it left off in a table of which it read only a part: a serial dump in the last that it came to.
+    fn is_stopped(&self, counted: &[(f64, f64)], is_part: impl Fn(usize) -> bool) -> bool {
+        let is_scanned = |place: &usize| counted[*place].0 > 0.0;
+        let is_part = |place: usize| is_scanned(&place) && is_part(place);
+        if self.watcher.workers > 0 {
+            return (0..counted.len()).any(is_part);
+        }
+        let last = (0..counted.len()).rev().find(is_scanned);
+        last.is_some_and(|last| last + 1 < counted.len() && is_part(last))
     }
 
     /// Rows that a whole scan reads at least, of the two counts that there are.

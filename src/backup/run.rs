@@ -2,6 +2,7 @@
 
 use super::counted::{Counted, NEARLY_ALL};
 use super::elapsed::seconds;
+use super::matching::matching;
 use super::physical;
 use super::rows::{Amount, amounts};
 use super::seen::TableSeen;
@@ -51,6 +52,16 @@ impl Watcher {
             },
             source: "watch".into(),
         })
+    }
+
+    /// Whether the counters show, beside the newest complete run of its kind, that it stopped before its end.
+    #[must_use]
+    pub fn is_stopped(&self, facts: &DatabaseFacts, past: &[BackupRun]) -> bool {
+        let past = matching(self, past);
+        let counted = Counted::of(self, facts);
+        let amounts = amounts(self, facts, &[]);
+        past.first()
+            .is_some_and(|run| counted.is_stopped_beside(run, &amounts))
     }
 
     /// The tables of a complete run, with the rows that the server counted where it did.

@@ -107,13 +107,16 @@ pub(super) fn past_run(
         let left = Duration::try_from_secs_f64(seconds?).ok()?;
         TimeDelta::from_std(left).ok()
     };
-    if run(now, None)?.outcome != RunOutcome::Complete {
+    let found = run(now, None)?.outcome;
+    if found != RunOutcome::Complete {
         // No counter tells of a physical backup: that it was stopped is certain only where far too little time
         // was left for what was left.
         let left = after(estimate.and_then(|e| e.remaining_s));
-        let was_stopped = is_physical
-            && now - seen <= CLOSE
-            && left.is_some_and(|left| (now - seen) * TIMES_FASTER < left);
+        let was_stopped = if is_physical {
+            now - seen <= CLOSE && left.is_some_and(|left| (now - seen) * TIMES_FASTER < left)
+        } else {
+            found == RunOutcome::Unseen && watcher.is_stopped(facts, past)
+        };
         let outcome = was_stopped.then_some(RunOutcome::Aborted);
         return run(seen, outcome);
     }
