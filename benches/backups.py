@@ -62,8 +62,13 @@ class Slow:
         self.dump = subprocess.Popen(
             ["pg_dump", "-d", DATABASE, *self.arguments, *to], stdout=subprocess.PIPE, start_new_session=True
         )
-        self.frozen = False
+        self.ended = None
+        threading.Thread(target=self.wait, daemon=True).start()
         threading.Thread(target=self.stop if self.by_stops else self.read, daemon=True).start()
+
+    def wait(self):
+        self.dump.wait()
+        self.ended = time.time()
 
     def now(self):
         return self.pace(time.time() - self.begun)
@@ -77,7 +82,7 @@ class Slow:
                 debt -= 0.02 * self.now()
 
     def stop(self):
-        while self.dump.poll() is None:
+        while not self.ended:
             # So long it runs, of a quarter of a second.
             share = min(1.0, self.size / LONG * self.now())
             for how, seconds in ((signal.SIGCONT, 0.25 * share), (signal.SIGSTOP, 0.25 * (1 - share))):
@@ -92,20 +97,19 @@ def watch(kind, size, history, pace=lambda _: 1.0, until=None):
     """A run with a look every two seconds: (when, what was told), the begin and the end."""
     slow, looks = Slow(kind, size, pace), []
     begun = time.time()
-    while slow.dump.poll() is None:
+    while not slow.ended:
         at = time.time()
         told = look(history)
         if told is not None:
             looks.append((at, told))
         if until and until(at - begun, told):
-            slow.dump.kill()
             os.killpg(slow.dump.pid, signal.SIGKILL)
+            slow.dump.wait()
+            break
         time.sleep(max(0.05, EVERY - (time.time() - at)))
-    end = time.time()
-    slow.dump.wait()
     time.sleep(1)
     look(history)
-    return looks, begun, end
+    return looks, begun, slow.ended or time.time()
 
 
 def outcome(history):
