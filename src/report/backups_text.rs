@@ -7,7 +7,7 @@ use crate::backup::Kind;
 use crate::backup::schedule::NextBackup;
 use crate::model::{BackupRun, RunOutcome};
 use crate::safe::printable;
-use crate::words::{Zone, brief, clock};
+use crate::words::{Zone, brief, clock, many};
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::fmt::Write as _;
@@ -153,7 +153,7 @@ fn past(report: &BackupsReport, page: Page) -> String {
             report.known_runs
         )
     } else {
-        format!("{} runs", report.known_runs)
+        many(report.known_runs, "run")
     };
     let _ = writeln!(
         out,
