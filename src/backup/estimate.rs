@@ -12,6 +12,7 @@ use super::told::Told;
 use super::view::View;
 use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
+use crate::words::many;
 use chrono::{DateTime, Utc};
 
 /// 80 % of a normal distribution lie within so many standard deviations.
@@ -269,9 +270,8 @@ fn copying_guess(
     let of_past = sum(&|o| f64::from(u8::from(o.is_of_past)));
     let runs = match past.len() {
         0 => "no past run".into(),
-        _ if of_past < 0.5 => "past runs went at another pace".into(),
-        1 => "1 past run".into(),
-        n => format!("{n} past runs"),
+        n if of_past < 0.5 => format!("{} went at another pace", many(n, "past run")),
+        n => many(n, "past run"),
     };
     said.basis = basis(watcher, facts, &runs, clocks[best].name);
     let guess = together(&opinions, &weights);
