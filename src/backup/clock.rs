@@ -42,7 +42,7 @@ struct Measure {
 /// How fast a clock runs in any dump.
 #[derive(Debug, Clone, Copy)]
 enum Usual {
-    /// So many bytes a second, whatever the units are.
+    /// As many bytes a second as in any dump: its units go with the bytes.
     Bytes,
     /// Compression runs at the speed of a processor: its units are nanoseconds, so that a second of it has a milliard,
     /// give or take a factor of two. A dump far slower than that waits for something else.

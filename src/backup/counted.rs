@@ -5,7 +5,7 @@
 //! look is exact. A dump that came to its end has read every table whole, one that was killed stopped in one.
 
 use super::matching::PastRun;
-use super::rows::Amount;
+use super::rows::{Amount, grown};
 use super::seen::TableSeen;
 use super::watcher::Watcher;
 use crate::model::{DatabaseFacts, Oid, RunOutcome, TableFacts};
@@ -84,16 +84,18 @@ impl<'a> Counted<'a> {
         };
         let was_read = |place: usize| run.whole(place).is_some_and(|then| then.tuples > 0.0);
         let is_missing = (0..counted.len()).any(|place| counted[place].0 <= 0.0 && was_read(place));
+        let by_past = |place: usize| {
+            let then = run.whole(place)?;
+            if then.promised > 0.0 {
+                grown(then, amounts[place].promised)
+            } else {
+                Some(then.tuples)
+            }
+        };
         let is_part = |place: usize| {
-            run.whole(place).is_some_and(|then| {
-                let growth = if then.promised > 0.0 {
-                    amounts[place].promised / then.promised
-                } else {
-                    1.0
-                };
-                let fewest = self.fewest_rows(&self.watcher.tables[place], &amounts[place]);
-                counted[place].1 < PART_OF_COUNTED * fewest.min(then.tuples * growth)
-            })
+            let fewest = self.fewest_rows(&self.watcher.tables[place], &amounts[place]);
+            let few = |rows: f64| counted[place].1 < PART_OF_COUNTED * fewest.min(rows);
+            by_past(place).is_some_and(few)
         };
         is_missing && self.is_stopped(&counted, is_part)
     }

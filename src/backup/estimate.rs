@@ -14,6 +14,7 @@ use super::watcher::{Stage, Watcher};
 use crate::model::{BackupRun, DatabaseFacts, Estimate, Oid};
 use crate::words::many;
 use chrono::{DateTime, Utc};
+use std::cell::LazyCell;
 
 /// 80 % of a normal distribution lie within so many standard deviations.
 const EIGHTY: f64 = 1.2816;
@@ -74,10 +75,9 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     }
     let view = View::of(watcher, &amounts);
     let of_pace = |run: &PastRun| view.as_ref().and_then(|view| pace_against(view, run));
-    said.times_slower = past
-        .first()
-        .and_then(of_pace)
-        .filter(|times| is_slower(*times));
+    let paces: Vec<Option<f64>> = past.iter().map(of_pace).collect();
+    let newest = paces.first().copied().flatten();
+    said.times_slower = newest.filter(|times| is_slower(*times));
     let tables = match (watcher.stage, &view) {
         (Stage::Copying, Some(view)) => copying_guess(view, facts, &past, &mut said),
         _ => None,
@@ -85,7 +85,9 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     // What goes otherwise tells nothing of large objects and of the whole.
     let past: Vec<PastRun> = past
         .into_iter()
-        .filter(|run| of_pace(run).is_none_or(goes_like))
+        .zip(paces)
+        .filter(|(_, pace)| pace.is_none_or(goes_like))
+        .map(|(run, _)| run)
         .collect();
     let guess = match (watcher.stage, &view) {
         (Stage::Transferring | Stage::Starting | Stage::Finishing, _) => {
@@ -106,7 +108,8 @@ fn estimate_of(watcher: &Watcher, facts: &DatabaseFacts, past: &[BackupRun]) -> 
     };
     // What it is like is not seen before it copies: one run alone may be of another kind.
     let is_hidden = watcher.stage == Stage::Preparing && past.len() < 2;
-    let totals: Vec<f64> = past.iter().map(|run| total(run, &amounts)).collect();
+    let totals =
+        LazyCell::new(|| -> Vec<f64> { past.iter().map(|run| total(run, &amounts)).collect() });
     let guess = guess.or_else(|| {
         let totals = if is_hidden { &[] } else { &totals[..] };
         total_guess(totals, elapsed, &mut said)
@@ -265,8 +268,11 @@ fn copying_guess(
     if is_early && past.is_empty() {
         return None;
     }
-    let of_clock = |nth: usize| sum(&|o| f64::from(u8::from(o.clock == nth)));
-    let best = (0..clocks.len()).max_by(|a, b| of_clock(*a).total_cmp(&of_clock(*b)))?;
+    let mut by_clock = vec![0.0; clocks.len()];
+    for (opinion, weight) in opinions.iter().zip(&weights) {
+        by_clock[opinion.clock] += weight;
+    }
+    let best = (0..clocks.len()).max_by(|a, b| by_clock[*a].total_cmp(&by_clock[*b]))?;
     let of_past = sum(&|o| f64::from(u8::from(o.is_of_past)));
     let runs = match past.len() {
         0 => "no past run".into(),
@@ -310,10 +316,7 @@ fn total_guess(totals: &[f64], elapsed: f64, said: &mut Estimate) -> Option<Gues
     if median <= elapsed {
         return None;
     }
-    said.basis = match totals.len() {
-        1 => "duration of 1 past run".into(),
-        runs => format!("duration of {runs} past runs"),
-    };
+    said.basis = format!("duration of {}", many(totals.len(), "past run"));
     let logs = totals.iter().map(|total| total.max(0.1).ln());
     let apart = logs.map(|log| (log - median.ln()).powi(2)).sum::<f64>();
     let alone = if totals.len() == 1 { 0.15 } else { 0.0 };

@@ -6,8 +6,8 @@
 //! [`Hypothesis`]es are asked, and each is believed as far as it would have foretold what was seen. Some of them have a
 //! change of speed for good in them, and where only one look was had, a standstill that nobody saw.
 
-use super::root::Root;
-use super::stretch::Stretches;
+use super::root::{Root, dot};
+use super::stretch::{Stretch, Stretches};
 
 /// What is believed of a clock before it ran: its speed is distributed like this, with this weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,16 +134,14 @@ pub(super) fn forecasts(
     beliefs: &[Belief],
 ) -> Vec<Forecast> {
     let all = &stretches.all;
-    let with_earlier = |nth: usize| (0..=nth).map(move |other| (nth, other));
+    let with_earlier = |(nth, one): (usize, &Stretch)| -> Vec<f64> {
+        let others = all[..=nth].iter();
+        others
+            .map(|other| product(&one.tables, &other.tables))
+            .collect()
+    };
     let common = Common {
-        stretches: (0..all.len())
-            .map(|nth| {
-                let pairs = with_earlier(nth);
-                pairs
-                    .map(|(one, other)| product(&all[one].tables, &all[other].tables))
-                    .collect()
-            })
-            .collect(),
+        stretches: all.iter().enumerate().map(with_earlier).collect(),
         ahead: all.iter().map(|s| ahead.product(&s.tables)).collect(),
         own: ahead.tables.iter().map(|share| share * share).sum(),
     };
@@ -225,7 +223,7 @@ fn changes(stretches: &Stretches) -> Vec<usize> {
     let all = &stretches.all;
     let since = |nth: usize| all[nth..].iter().map(|s| s.seconds).sum::<f64>();
     (2..all.len().saturating_sub(1))
-        .filter(|nth| all.len() >= 4 && since(*nth) >= CHANGE_SECONDS)
+        .filter(|nth| since(*nth) >= CHANGE_SECONDS)
         .collect()
 }
 
@@ -331,8 +329,6 @@ impl Fit {
             root.whitened(&seen),
             root.whitened(&with),
         );
-        let dot =
-            |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
         let (variance, more) = hypothesis.ahead(stretches, ahead, common.own);
         Some(Self {
             log_determinant: root.log_determinant(),

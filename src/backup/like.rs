@@ -22,12 +22,12 @@ pub(super) fn pace_against(view: &View, past: &PastRun) -> Option<f64> {
     (then >= enough && now >= LEAST_SECONDS).then(|| now / then)
 }
 
-/// Whether a run that takes so many times as long goes as the past one did.
+/// Whether a run goes at the pace of a past one, of which it takes this many times the time.
 pub(super) fn goes_like(times: f64) -> bool {
     !is_slower(times) && !is_slower(1.0 / times)
 }
 
-/// Whether a run that takes so many times as long is slower than one of its kind should be.
+/// Whether this many times the time of a past run is too slow for one of its kind.
 pub(super) fn is_slower(times: f64) -> bool {
     times >= OTHER_PACE
 }

@@ -10,10 +10,10 @@ impl Root {
         for one in 0..size {
             let mut row: Vec<f64> = Vec::with_capacity(one + 1);
             for (other, above) in rows.iter().enumerate() {
-                let before: f64 = row.iter().zip(above).map(|(x, y)| x * y).sum();
+                let before: f64 = dot(&row, above);
                 row.push((entry(one, other) - before) / above[other]);
             }
-            let left = entry(one, one) - row.iter().map(|x| x * x).sum::<f64>();
+            let left = entry(one, one) - dot(&row, &row);
             if left <= 0.0 {
                 return None;
             }
@@ -33,11 +33,16 @@ impl Root {
     pub fn whitened(&self, column: &[f64]) -> Vec<f64> {
         let mut white: Vec<f64> = Vec::with_capacity(column.len());
         for (row, value) in self.0.iter().zip(column) {
-            let before: f64 = row.iter().zip(&white).map(|(x, y)| x * y).sum();
+            let before: f64 = dot(row, &white);
             white.push((value - before) / row[white.len()]);
         }
         white
     }
+}
+
+/// The sum of the products, as far as both go.
+pub(super) fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(x, y)| x * y).sum()
 }
 
 #[cfg(test)]
@@ -50,7 +55,7 @@ mod tests {
         let root = Root::of(3, |one, other| matrix[one][other]).expect("a root");
         for (one, row) in root.0.iter().enumerate() {
             for (other, column) in root.0.iter().enumerate().take(one + 1) {
-                let product: f64 = row.iter().zip(column).map(|(x, y)| x * y).sum();
+                let product: f64 = dot(row, column);
                 assert!((product - matrix[one][other]).abs() < 1e-12);
             }
         }

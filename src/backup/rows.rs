@@ -92,11 +92,7 @@ fn amount(
     let heap_bytes = sample.map_or(0.0, |s| s.heap_bytes);
     let promised = facts.map_or(0.0, |f| rows_of(f, f.heap_bytes.max(heap_bytes)));
     let guess = match past {
-        // What the catalogs promise may be off; by how much it grew since is better known.
-        Some(past) if promised > 0.0 && past.promised > 0.0 => {
-            past.tuples * promised / past.promised
-        }
-        Some(past) => past.tuples.max(promised),
+        Some(past) => grown(past, promised).unwrap_or(past.tuples.max(promised)),
         None if facts.is_none() => seen.pages * 8192.0 / 100.0,
         None => promised,
     };
@@ -137,6 +133,13 @@ fn amount(
         disk: facts.map_or(seen.pages * 8192.0, disk_of),
         skipped,
     }
+}
+
+/// Rows of now, by those that a past run counted and what the catalogs promise. That may be off; by how much it grew since
+/// is better known. `None`: nothing is promised.
+pub(super) fn grown(past: &TableRun, promised: f64) -> Option<f64> {
+    let is_promised = promised > 0.0 && past.promised > 0.0;
+    is_promised.then(|| past.tuples * promised / past.promised)
 }
 
 /// Bytes on disk, TOAST included.

@@ -30,12 +30,12 @@ pub(super) struct Stretches {
     pub is_first_inferred: bool,
 }
 
-/// So many stretches at the most, but for short ones at the edges; and none shorter than these seconds.
+/// The most stretches of a course, and the fewest seconds of one; those at its edges may be shorter.
 const MOST: f64 = 16.0;
 const SHORTEST: f64 = 1.0;
 
-/// A stretch in which less than this share of the usual work was done goes on until more is, or until it is so many
-/// seconds long: a client that still reads what lies in the buffers is not slow.
+/// A stretch with less than this share of the usual work goes on until it has more, or until it is this many seconds long:
+/// a client that still reads what lies in the buffers is not slow.
 const FEW: f64 = 0.1;
 const BUFFER: f64 = 30.0;
 

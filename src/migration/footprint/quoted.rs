@@ -3,10 +3,10 @@
 /// Bytes that a name has at most (`NAMEDATALEN` less one).
 const LONGEST: usize = 63;
 
-/// An escape has so many characters at most: `\+0000e9`.
+/// The characters of the longest escape: `\+0000e9`.
 const LONGEST_ESCAPE: usize = 8;
 
-/// A name has so many quotes within it at most.
+/// The most quotes within one name that are looked for.
 const MOST_QUOTES: usize = 8;
 
 /// Whatever may be a name in double quotes. A quote may also stand alone, in a string or a comment, so each one is taken
@@ -20,11 +20,12 @@ pub(super) fn names(text: &str) -> Vec<String> {
         let is_escaped = parts[first - 1].to_ascii_lowercase().ends_with("u&");
         for _ in 0..=MOST_QUOTES {
             if name.len() <= LONGEST * LONGEST_ESCAPE {
-                names.push(if is_escaped {
+                let meant = if is_escaped {
                     unescaped(&name, escape(parts[last + 1]))
                 } else {
                     name.clone()
-                });
+                };
+                names.push(clipped(&meant).to_owned());
             }
             // Two quotes are one within the name.
             if !parts[last + 1].is_empty() || last + 3 >= parts.len() {
@@ -34,15 +35,13 @@ pub(super) fn names(text: &str) -> Vec<String> {
             name = name + "\"" + parts[last];
         }
     }
-    names.retain(|name| !name.is_empty() && name.len() <= LONGEST * LONGEST_ESCAPE);
-    names.iter().map(|name| clipped(name).to_owned()).collect()
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// A name as Postgres keeps it: no longer than it may be (`truncate_identifier`, scansup.c).
 pub(super) fn clipped(name: &str) -> &str {
-    let ends = (0..=LONGEST.min(name.len())).rev();
-    let end = ends.into_iter().find(|end| name.is_char_boundary(*end));
-    &name[..end.unwrap_or(0)]
+    &name[..name.floor_char_boundary(LONGEST)]
 }
 
 /// The character that escapes others in `U&"…"`, by what follows it: `UESCAPE '!'`, else a backslash.

@@ -147,8 +147,8 @@ impl Reach {
             return;
         }
         self.names.insert(text.to_owned());
-        self.names.extend(quoted::names(text));
         if text.contains(['.', '"']) || text.contains(|c: char| c.is_uppercase()) {
+            self.names.extend(quoted::names(text));
             for part in text.split(['.', ',']) {
                 let part = part.trim();
                 self.names.insert(part.trim_matches('"').to_owned());
